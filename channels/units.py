@@ -1,0 +1,109 @@
+"""The only conversions: dB, Es/N0, Eb/N0, noise variance, bandwidth ratio, bits per pixel."""
+
+from __future__ import annotations
+
+import math
+
+from channels.errors import ChannelError
+
+
+def db_to_lin(x_db: float) -> float:
+    """Power ratio in dB to linear.
+
+    >>> db_to_lin(20.0)
+    100.0
+    """
+    return math.pow(10.0, x_db / 10.0)
+
+
+def lin_to_db(x: float) -> float:
+    """Linear power ratio to dB; 0 gives minus infinity.
+
+    >>> lin_to_db(100.0)
+    20.0
+    """
+    if x < 0:
+        raise ChannelError(f"power ratio is {x}; expected 0 or more")
+    return 10.0 * math.log10(x) if x > 0 else -math.inf
+
+
+def esno_db_to_no(esno_db: float) -> float:
+    """Noise variance per complex dimension for Es = 1; each real dimension has half of it.
+
+    >>> esno_db_to_no(10.0)
+    0.1
+    """
+    if math.isnan(esno_db):
+        raise ChannelError("esno_db is NaN; expected mean Es/N0 in dB")
+    return math.pow(10.0, -esno_db / 10.0)
+
+
+def esno_db_to_ebno_db(esno_db: float, num_bits_per_symbol: int, coderate: float) -> float:
+    """Es/N0 to Eb/N0, both in dB.
+
+    Args:
+        esno_db: Es/N0 per complex channel use.
+        num_bits_per_symbol: log2 of the constellation size, not the constellation size.
+        coderate: Information bits per coded bit.
+
+    >>> round(esno_db_to_ebno_db(3.0103, 4, 0.5), 4)
+    0.0
+    """
+    return esno_db - _bits_per_use_db(num_bits_per_symbol, coderate)
+
+
+def ebno_db_to_esno_db(ebno_db: float, num_bits_per_symbol: int, coderate: float) -> float:
+    """Eb/N0 to Es/N0, both in dB; the inverse of `esno_db_to_ebno_db`."""
+    return ebno_db + _bits_per_use_db(num_bits_per_symbol, coderate)
+
+
+def ebno_db_to_no(ebno_db: float, num_bits_per_symbol: int, coderate: float) -> float:
+    """Eb/N0 in dB to the noise variance per complex dimension for Es = 1."""
+    return esno_db_to_no(ebno_db_to_esno_db(ebno_db, num_bits_per_symbol, coderate))
+
+
+def _bits_per_use_db(num_bits_per_symbol: int, coderate: float) -> float:
+    if num_bits_per_symbol < 1 or not 0.0 < coderate <= 1.0:
+        raise ChannelError(
+            f"num_bits_per_symbol, coderate are {num_bits_per_symbol}, {coderate}; "
+            "expected at least 1, and in (0, 1]"
+        )
+    return lin_to_db(num_bits_per_symbol * coderate)
+
+
+def _num_pixels(size: tuple[int, int]) -> int:
+    height, width = size
+    if height < 1 or width < 1:
+        raise ChannelError(f"size is {size}; expected (H, W), both at least 1")
+    return height * width
+
+
+def rho_to_uses(rho: float, size: tuple[int, int]) -> int:
+    """Complex channel uses that a bandwidth ratio allows: floor(rho * 3 * H * W).
+
+    >>> rho_to_uses(1 / 6, (32, 32))
+    512
+    """
+    if not rho >= 0.0 or math.isinf(rho):
+        raise ChannelError(f"rho is {rho}; expected a finite ratio of 0 or more")
+    # The slack keeps ratios such as 1/6, which binary floats round down, on their integer.
+    return math.floor(rho * 3 * _num_pixels(size) * (1 + 1e-12))
+
+
+def uses_to_rho(uses: int, size: tuple[int, int]) -> float:
+    """Bandwidth ratio: complex channel uses per source sample, uses / (3 H W)."""
+    return uses / (3 * _num_pixels(size))
+
+
+def cpp(uses: int, size: tuple[int, int]) -> float:
+    """Channel uses per pixel, 3 rho."""
+    return uses / _num_pixels(size)
+
+
+def bpp(num_bytes: int, size: tuple[int, int]) -> float:
+    """Bits per pixel of `num_bytes` put on the wire once, headers included.
+
+    >>> bpp(8192, (256, 256))
+    1.0
+    """
+    return 8 * num_bytes / _num_pixels(size)
