@@ -10,6 +10,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 import numba
 import numpy as np
@@ -124,7 +125,8 @@ class LdpcDecoder:
             np.empty(num_words, np.bool_),
             np.empty(num_words, np.int32),
         )
-        threads = self.num_threads or numba.config.NUMBA_NUM_THREADS
+        setting: Any = numba.config
+        threads = int(self.num_threads or setting.NUMBA_NUM_THREADS)
         threads = min(threads, -(-num_words * self.n // _MIN_BITS_PER_THREAD))
         group = self._group(-(-num_words // max(threads, 1)))
         # Chunks of many groups, so that a slow codeword holds up few lanes at the end.
@@ -153,9 +155,7 @@ class LdpcDecoder:
             group *= 2
         return group
 
-    def _run(
-        self, llr: np.ndarray, result: LdpcResult, span: tuple[int, int], group: int
-    ) -> bool:
+    def _run(self, llr: np.ndarray, result: LdpcResult, span: tuple[int, int], group: int) -> bool:
         code = self._code
         lanes = VECTOR_BYTES // self._dtype.itemsize
         length = code.z * group

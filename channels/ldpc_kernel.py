@@ -88,7 +88,9 @@ def _deinterleave(interleaved: Any, out: Any, bits_per_symbol: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _put(post: Any, lane: int, first: int, count: int, values: Any, start: int, lay: Layout) -> None:
+def _put(
+    post: Any, lane: int, first: int, count: int, values: Any, start: int, lay: Layout
+) -> None:
     """Write values[start : start + count] to the code bits first, first + 1, ... of one lane."""
     done = 0
     while done < count:
@@ -129,8 +131,15 @@ def _load_word(post: Any, lane: int, sent: Any, lay: Layout) -> None:
 
 @njit(nogil=True, cache=True)
 def _iterate(
-    post: Any, messages: Any, scratch: Any, fresh: Any, row_ptr: Any, base: Any, shift: Any,
-    lay: Layout, tuning: Tuning,
+    post: Any,
+    messages: Any,
+    scratch: Any,
+    fresh: Any,
+    row_ptr: Any,
+    base: Any,
+    shift: Any,
+    lay: Layout,
+    tuning: Tuning,
 ) -> None:
     """One layered iteration: each row of the base graph in turn, a vector of checks at a time."""
     lanes = lay.lanes
@@ -225,8 +234,18 @@ def _hard_decisions(post: Any, lane: int, out: Any, lay: Layout) -> None:
 
 @njit(nogil=True, cache=True)
 def decode_words(
-    llr: Any, bits: Any, clean: Any, iterations: Any, start: int, stop: int, like: Any,
-    row_ptr: Any, base: Any, shift: Any, lay: Layout, tuning: Tuning,
+    llr: Any,
+    bits: Any,
+    clean: Any,
+    iterations: Any,
+    start: int,
+    stop: int,
+    like: Any,
+    row_ptr: Any,
+    base: Any,
+    shift: Any,
+    lay: Layout,
+    tuning: Tuning,
 ) -> bool:
     """Decode llr[start:stop] into the same rows of the outputs; False where there is a NaN.
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import extending
 from numba.core.datamodel import models
-from numba.core.extending import intrinsic, register_model
 
 VECTOR_BYTES = 64
+intrinsic: Any = extending.intrinsic  # what it makes is called with two arguments fewer
 
 
 class Lanes(types.Type):
@@ -31,7 +32,7 @@ class Lanes(types.Type):
         return ir.VectorType(ir.IntType(self.bits), 8 * VECTOR_BYTES // self.bits)
 
 
-@register_model(Lanes)
+@extending.register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Lanes) -> None:
         super().__init__(dmm, fe_type, fe_type.llvm)
@@ -162,10 +163,12 @@ def scale_unsigned(typingctx: Any, a: Any, num: Any, shift: Any) -> Any:
         wide = ir.VectorType(ir.IntType(2 * vector.element.width), vector.count)
         num_v = _splat(builder, builder.trunc(args[1], wide.element), wide)
         shift_w = builder.trunc(args[2], wide.element)
-        half = builder.lshr(builder.shl(ir.Constant(wide.element, 1), shift_w),
-                            ir.Constant(wide.element, 1))
-        product = builder.add(builder.mul(builder.zext(args[0], wide), num_v),
-                              _splat(builder, half, wide))
+        half = builder.lshr(
+            builder.shl(ir.Constant(wide.element, 1), shift_w), ir.Constant(wide.element, 1)
+        )
+        product = builder.add(
+            builder.mul(builder.zext(args[0], wide), num_v), _splat(builder, half, wide)
+        )
         return builder.trunc(builder.lshr(product, _splat(builder, shift_w, wide)), vector)
 
     return a(a, types.int64, types.int64), codegen

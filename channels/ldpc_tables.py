@@ -62,10 +62,9 @@ def select_base_graph(k: int, n: int) -> int:
 
 def select_lifting(k: int, base_graph: int) -> tuple[int, int]:
     """Smallest lifting size that holds k bits, and its set index (38.212, 5.2.2)."""
+    num_cols = 10 if k > 640 else 9 if k > 560 else 8 if k > 192 else 6
     if base_graph == 1:
         num_cols = 22
-    else:
-        num_cols = 10 if k > 640 else 9 if k > 560 else 8 if k > 192 else 6
     return min(
         (z, index) for index, sizes in enumerate(LIFTING_SETS) for z in sizes if num_cols * z >= k
     )
@@ -103,7 +102,9 @@ def _check(k: int, n: int) -> None:
             f"k is {k}; expected {MIN_K} to {MAX_K} information bits a code block; "
             "segment a longer one"
         )
-    if not k / n <= 0.95 or not k / n >= 0.2:
+    if n < 1:
+        raise ChannelError(f"n is {n}; expected at least {k}, the information bits")
+    if not 0.2 <= k / n <= 0.95:
         raise ChannelError(
             f"k = {k}, n = {n} is rate {k / n:.4f}; expected 0.2 to 0.95; "
             "repeat coded bits for a lower rate"

@@ -1,0 +1,1 @@
+"""Sweeps, statistics, the result store and figures."""

@@ -1,0 +1,95 @@
+"""A content-addressed cache on disk: results are pure functions of what their key hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+logger = logging.getLogger(__name__)
+
+
+def default_cache_dir() -> Path:
+    """``$SCMC_COMM_CACHE``, else the user's cache folder of this program."""
+    if os.environ.get("SCMC_COMM_CACHE"):
+        return Path(os.environ["SCMC_COMM_CACHE"]).expanduser()
+    return platformdirs.user_cache_path("scmc_comm", appauthor=False) / "sweeps"
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 in hex of JSON-able values and bytes, unambiguous about where each part ends.
+
+    Example:
+        >>> digest("ab", "c") == digest("a", "bc")
+        False
+    """
+    state = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()
+        state.update(f"{type(part) is bytes}:{len(data)}:".encode() + data)
+    return state.hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes a file so that a reader sees all of it or none, whenever the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Bytes by content key under one folder; ``Cache(None)`` remembers nothing.
+
+    Attributes:
+        folder: Where the entries lie; safe to delete at any time.
+    """
+
+    folder: Path | None
+
+    def _path(self, folder: Path, key: str) -> Path:
+        return folder / key[:2] / key[2:]
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes stored under a key, or None."""
+        if self.folder is None:
+            return None
+        try:
+            data = self._path(self.folder, key).read_bytes()
+        except FileNotFoundError:
+            return None
+        checksum, body = data[:32], data[32:]
+        if hashlib.sha256(body).digest() != checksum:
+            logger.warning("cache entry %s is damaged; computing it again", key[:12])
+            return None
+        return body
+
+    def put(self, key: str, data: bytes) -> None:
+        """Stores bytes under a key, with a checksum in front."""
+        if self.folder is not None:
+            body = hashlib.sha256(data).digest() + data
+            write_atomic(self._path(self.folder, key), body)
+
+    def get_json(self, key: str) -> Any:
+        """The value stored by `put_json`, or None."""
+        data = self.get(key)
+        return None if data is None else json.loads(data)
+
+    def put_json(self, key: str, value: Any) -> None:
+        """Stores a JSON-able value; floats round-trip exactly, NaN and infinity included."""
+        self.put(key, json.dumps(value).encode())

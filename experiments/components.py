@@ -1,0 +1,150 @@
+"""What the runner is made of: real by default, replaced by toys in tests."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.spec import SweepSpec
+from scmc_comm.errors import ScmcError
+
+# Packages whose version can change a delivered set or a reconstruction.
+_NUMERIC = (
+    "torch", "torchvision", "numpy", "scipy", "numba", "sionna-no-rt", "sionna", "compressai",
+    "constriction", "diffusers", "transformers", "imageio-ffmpeg", "pillow", "lpips",
+)  # fmt: skip
+_REPORTED = (*_NUMERIC, "xarray", "matplotlib", "scmc-comm")
+
+
+def package_versions(names: tuple[str, ...] = _REPORTED) -> dict[str, str]:
+    """Installed versions of the packages that results depend on, Python's included."""
+    versions = {"python": platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def git_revision() -> str:
+    """Revision of the checkout this code runs from, ``-dirty`` if changed, or ``"none"``."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(  # noqa: S603
+            [*command, "--exclude=*"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "none"
+    return done.stdout.strip() or "none"
+
+
+def code_fingerprint() -> str:
+    """Hash of everything a result is computed by: code, shipped weights, package versions."""
+    state = hashlib.sha256(json.dumps(package_versions(_NUMERIC), sort_keys=True).encode())
+    for package in ("channels", "scmc_comm"):
+        spec = importlib.util.find_spec(package)
+        roots = list(spec.submodule_search_locations or ()) if spec else []
+        for root in roots:
+            for path in sorted(Path(root).rglob("*")):
+                # Bytecode is made by running; partial downloads and logs are no input.
+                if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".tmp":
+                    state.update(path.relative_to(root).as_posix().encode())
+                    state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()
+
+
+def _system_names() -> tuple[str, ...]:
+    from scmc_comm.registry import SYSTEMS
+
+    return tuple(SYSTEMS)
+
+
+def _make_system(name: str) -> Any:
+    from scmc_comm.registry import make_system
+
+    return make_system(name)
+
+
+def _make_channel(name: str) -> Any:
+    from channels.models import make_channel
+
+    return make_channel(name)
+
+
+def _make_phy() -> Any:
+    from channels.phy import BitTruePhy
+
+    return BitTruePhy()
+
+
+def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
+    from scmc_comm.metrics import measure
+
+    return measure(img, img_hat, names)
+
+
+def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
+    from scmc_comm.metrics import METRICS, default_metrics
+
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise ScmcError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
+    absent = {"lpips", "dists"} - set(default_metrics())
+    return tuple(name for name in names if name not in absent)
+
+
+def _load_images(source: str, num_images: int | None) -> dict[str, torch.Tensor]:
+    from scmc_comm.images import image_set
+
+    return {named.name: named.img for named in image_set(source, num_images)}
+
+
+@dataclass(frozen=True)
+class Components:
+    """The parts a sweep needs; every function must be importable, workers look it up by name.
+
+    Attributes:
+        system_names: Lists the systems that exist.
+        make_system: Builds one by name.
+        make_channel: Builds a channel by name and parameters.
+        make_phy: Builds the physical layer.
+        measure: ``(img, img_hat, names) -> {name: value}``.
+        available_metrics: Those of the names whose weights are on this machine.
+        load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
+        fingerprint: Identifies code and weights; part of every cache key.
+    """
+
+    system_names: Callable[[], tuple[str, ...]] = _system_names
+    make_system: Callable[[str], Any] = _make_system
+    make_channel: Callable[[str], Any] = _make_channel
+    make_phy: Callable[[], Any] = _make_phy
+    measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure
+    available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
+    load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
+    fingerprint: Callable[[], str] = code_fingerprint
+
+    def check_names(self, spec: SweepSpec) -> None:
+        """Fails before any work if a system or channel of the sweep does not exist.
+
+        Raises:
+            ScmcError: Says which name came and which exist.
+        """
+        known = self.system_names()
+        unknown = [s for s in spec.systems if s not in known]
+        if unknown:
+            raise ScmcError(
+                f"there is no system {unknown[0]!r}; there are {', '.join(sorted(known))}"
+            )
+        for channel in spec.channels:
+            self.make_channel(channel)

@@ -1,0 +1,126 @@
+"""How figures look: colours told apart by everyone, distinct markers, labels with units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, safe for the common kinds of colour blindness.
+COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#666666"
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "legend.fontsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.grid": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "figure.dpi": 200,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "scmc_comm",
+}
+METRICS = {
+    "psnr_db": "PSNR (dB)",
+    "ms_ssim": "MS-SSIM",
+    "ssim": "SSIM",
+    "lpips": "LPIPS (lower is better)",
+    "dists": "DISTS (lower is better)",
+    "mse": "MSE (lower is better)",
+}
+CHANNELS = {
+    "awgn": "AWGN",
+    "rayleigh_block": "Rayleigh block fading",
+    "rician_block": "Rician block fading",
+}
+SYSTEMS = {
+    "scmc": "SCMC, unequal protection",
+    "scmc-equal": "SCMC, equal protection",
+    "jpeg": "JPEG + LDPC",
+    "vvc": "VVC + LDPC",
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour and marker of a system."""
+
+    colour: str
+    marker: str
+
+
+def style_of(position: int) -> Style:
+    """Style of the system at a position on the axis; colours and markers cycle out of step."""
+    return Style(COLOURS[position % len(COLOURS)], MARKERS[position % len(MARKERS)])
+
+
+def metric_label(name: str) -> str:
+    """Axis label of a metric."""
+    return METRICS.get(name, name)
+
+
+def system_label(name: str) -> str:
+    """Legend entry of a system."""
+    return SYSTEMS.get(name, name)
+
+
+def channel_label(name: str) -> str:
+    """Title of a channel, with its parameters.
+
+    Example:
+        >>> channel_label("rayleigh_block:coherence_symbols=256")
+        'Rayleigh block fading (coherence_symbols=256)'
+    """
+    base, _, args = name.partition(":")
+    return CHANNELS.get(base, base) + (f" ({args})" if args else "")
+
+
+def ratio_label(rho: float) -> str:
+    """A bandwidth ratio as a fraction.
+
+    Example:
+        >>> ratio_label(0.041666666666666664)
+        '1/24'
+    """
+    ratio = Fraction(rho).limit_denominator(2000)
+    if abs(float(ratio) - rho) > 1e-9 or ratio.denominator == 1:
+        return f"{rho:.4g}"
+    return f"{ratio.numerator}/{ratio.denominator}"
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Matplotlib settings of all figures; needs no display."""
+    import matplotlib
+
+    with matplotlib.rc_context(RC):
+        yield
+
+
+def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
+    """Writes a figure as vector PDF and as PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{stem}.pdf", folder / f"{stem}.png"]
+    # A date inside the PDF would make equal figures differ.
+    figure.savefig(paths[0], metadata={"CreationDate": None})
+    figure.set_layout_engine("none")  # laid out once is enough
+    figure.savefig(paths[1])
+    return paths

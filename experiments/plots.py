@@ -1,0 +1,110 @@
+"""Figures of a sweep, drawn from its result store and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+from tqdm import tqdm
+
+from experiments import store, summary
+from experiments.cache import write_atomic
+from experiments.curves import Draw, View, curve_figure, draw_delivery, draw_loss, draw_quality
+from experiments.plot_style import metric_label, paper_style, save_figure, system_label
+from experiments.strips import strip_figures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Job = tuple[str, Callable[[], "Figure"]]
+
+
+def _views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View]:
+    views: list[View] = []
+    for x, other in (("esno_db", "rho"), ("rho", "esno_db")):
+        if ds.sizes[x] > 1 and (x == "esno_db" and ds.sizes["rho"] == 1 or x == "rho"):
+            for value in ds[other].values:
+                at = {other: value}
+                views.append(View(x, float(value), found.sel(at), arrivals.sel(at), ds))
+    if not views:
+        value = ds.rho.values[0]
+        at = {"rho": value}
+        views.append(View("esno_db", float(value), found.sel(at), arrivals.sel(at), ds))
+    return views
+
+
+def _note(ds: xr.Dataset, kind: str) -> str:
+    images, trials = ds.sizes["image"], ds.sizes["trial"]
+    return f"{kind} over {images} images with up to {trials} channel draws each; failures included"
+
+
+def _quality_draw(metric: str, prefix: str) -> Draw:
+    def draw(view: View, ax: Axes, channel: str) -> None:
+        draw_quality(view, ax, channel, metric, prefix)
+
+    return draw
+
+
+def _jobs(view: View) -> list[Job]:
+    ds = view.ds
+    jobs: list[Job] = []
+    arrivals = (1.25, "delivery\nprobability", draw_delivery)
+    sent = view.arrivals.sizes["unit"] > 0
+    for metric in (m for m in store.metric_names(ds) if m != "mse"):
+        if bool(view.found.value_mean.sel(metric=metric).isnull().all()):
+            continue
+        label = metric_label(metric)
+        rows = [(2.5, label, _quality_draw(metric, "value")), *([arrivals] if sent else [])]
+        note = _note(ds, "bands: 95 %, nested bootstrap (Wilson for delivery),")
+        jobs.append((f"{metric}_{view.stem}", partial(curve_figure, view, rows, sent, note)))
+        if ds.sizes["system"] > 1:
+            reference = system_label(str(ds.system.values[0]))
+            name = label.replace(" (lower is better)", "")
+            rows = [
+                (2.5, f"{name} minus that of\n{reference}", _quality_draw(metric, "difference"))
+            ]
+            note = _note(ds, "bands: 95 %, nested bootstrap of paired differences,")
+            stem = f"{metric}_difference_{view.stem}"
+            jobs.append((stem, partial(curve_figure, view, rows, False, note)))
+    if sent:
+        rows = [(2.5, "probability of loss", draw_loss)]
+        note = _note(ds, "arrows: no loss seen, 95 % upper limit; bands: 95 % (Wilson),")
+        jobs.append((f"loss_{view.stem}", partial(curve_figure, view, rows, True, note)))
+    return jobs
+
+
+def _csv(ds: xr.Dataset) -> bytes:
+    return bytes(ds.to_dataframe().reset_index().to_csv(index=False), "utf-8")
+
+
+def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
+    """Draws all figures of a finished sweep into ``DIR/figures``.
+
+    Args:
+        folder: Output folder of `experiments.runner.run_sweep`.
+        progress: Show a progress bar.
+
+    Returns:
+        The files written: PDF and PNG figures, and the numbers drawn as ``summary.csv`` and
+        ``delivery.csv``.
+
+    Raises:
+        ScmcError: The folder holds no results.
+    """
+    ds = store.load(folder)
+    target = Path(folder) / "figures"
+    found, arrivals = summary.quality(ds), summary.delivery(ds)
+    paths = [target / "summary.csv", target / "delivery.csv"]
+    write_atomic(paths[0], _csv(summary.table(ds, found)))
+    write_atomic(paths[1], _csv(arrivals))
+    jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
+    jobs += strip_figures(ds, Path(folder))
+    with paper_style():
+        for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):
+            paths += save_figure(draw(), target, re.sub(r"[^\w.-]+", "_", stem))
+    return paths

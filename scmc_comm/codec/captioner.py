@@ -1,0 +1,182 @@
+"""Image to content sentence: the shipped small captioner, or any image-to-text model.
+
+``Captioner.load()`` gives the captioner that this package trained; ``Captioner.load("NAME")``
+loads an image-to-text model of transformers from a local folder or the Hugging Face hub (for
+example ``Salesforce/blip-image-captioning-base``).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from scmc_comm.codec import captioner_net as net
+from scmc_comm.codec.weights import load_weights, save_weights
+from scmc_comm.errors import ScmcError
+
+DEFAULT_BEAMS = 3
+MAX_NEW_TOKENS = 28
+_NETWORK = "captioner"
+
+
+class Backend(Protocol):
+    """What makes sentences of images."""
+
+    def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
+        """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
+        ...
+
+
+class Captioner:
+    """Describes the content of images in one English sentence each; deterministic.
+
+    Args:
+        backend: The model.
+        name: What it is called, for logs and messages.
+        beams: Beam width; 1 is greedy.
+
+    Example:
+        >>> captioner = Captioner.load()
+        >>> captioner(torch.rand(3, 64, 64)).endswith(".")
+        True
+    """
+
+    def __init__(self, backend: Backend, name: str, beams: int = DEFAULT_BEAMS) -> None:
+        if beams < 1:
+            raise ScmcError(f"beam width is {beams}; give 1 (greedy) or more")
+        self.backend, self.name, self.beams = backend, name, beams
+
+    @classmethod
+    def load(cls, name_or_path: str | Path | None = None, beams: int = DEFAULT_BEAMS) -> Captioner:
+        """Load a captioner.
+
+        Args:
+            name_or_path: None for the shipped one, a ``.safetensors`` file of its kind, a folder
+                written by transformers' ``save_pretrained``, or a hub name.
+            beams: Beam width; 1 is greedy.
+
+        Raises:
+            ScmcError: The model is not there or is no image-to-text model; says what to fetch.
+        """
+        if name_or_path is None:
+            return cls(SmallBackend.load(None), "small", beams)
+        text = str(name_or_path)
+        if text.endswith(".safetensors"):
+            return cls(SmallBackend.load(Path(text)), text, beams)
+        return cls(HubBackend.load(text), text, beams)
+
+    def __call__(self, img: torch.Tensor) -> str:
+        """Content sentence of one image, float32 [3, H, W] in [0, 1]."""
+        if img.ndim != 3 or img.shape[0] != 3:
+            raise ScmcError(f"captioner got shape {tuple(img.shape)}; give one image [3, H, W]")
+        return self.describe(img[None])[0]
+
+    def describe(self, imgs: torch.Tensor) -> list[str]:
+        """Content sentences of a batch of images, float32 [b, 3, H, W] in [0, 1]."""
+        if imgs.ndim != 4 or imgs.shape[1] != 3:
+            raise ScmcError(f"captioner got shape {tuple(imgs.shape)}; give [b, 3, H, W]")
+        with torch.inference_mode():
+            return [_tidy(text) for text in self.backend.generate(imgs, self.beams)]
+
+
+def _tidy(text: str) -> str:
+    """One line, single spaces, punctuation attached, a full stop at the end."""
+    text = " ".join(text.split())
+    for mark in (" ,", " :", " ;", " ."):
+        text = text.replace(mark, mark[1:])
+    text = text.rstrip(",:;")
+    return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+class SmallBackend:
+    """The captioner of ``captioner_net``."""
+
+    def __init__(self, model: net.SmallCaptioner, words: list[str]) -> None:
+        self._model = model.eval()
+        self._tokenizer = net.word_tokenizer(words)
+
+    @classmethod
+    def load(cls, path: Path | None) -> SmallBackend:
+        """Read a weight file; None is the shipped one."""
+        config, state = load_weights(_NETWORK, path)
+
+        try:
+            with torch.random.fork_rng(devices=[]):  # the initial values are drawn, then replaced
+                model = net.build(len(config["words"]), num_kinds=config["num_kinds"])
+            found = model.load_state_dict(state, strict=False)
+        except (KeyError, RuntimeError, TypeError) as e:
+            reason = str(e).splitlines()[0]
+            raise ScmcError(f"{path or 'shipped file'} does not fit the captioner: {reason}") from e
+        wrong = [k for k in found.missing_keys if k != _TIED] + found.unexpected_keys
+        if wrong:
+            raise ScmcError(f"{path or 'shipped file'} does not fit the captioner at {wrong[0]!r}")
+        model.decoder.tie_weights()
+        return cls(model, config["words"])
+
+    def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
+        """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
+        words = self._model.generate(net.prepare(imgs), beams, MAX_NEW_TOKENS)
+        return list(self._tokenizer.batch_decode(words, skip_special_tokens=True))
+
+
+_TIED = "decoder.lm_head.weight"
+
+
+def save_small(model: torch.nn.Module, words: list[str], path: Path) -> None:
+    """Write a captioner as the half-precision file that ``Captioner.load`` reads."""
+    state = {k: v for k, v in model.state_dict().items() if k != _TIED}
+    config = {"words": words, "num_kinds": len(state["encoder.kind.weight"])}
+    save_weights(_NETWORK, config, state, path)
+
+
+class HubBackend:
+    """An image-to-text model of transformers, such as BLIP, GIT or ViT-GPT2."""
+
+    def __init__(self, model: Any, processor: Any, tokenizer: Any) -> None:
+        self._model, self._processor, self._tokenizer = model.eval(), processor, tokenizer
+
+    @classmethod
+    def load(cls, name: str) -> HubBackend:
+        """Load from a folder or the hub; never runs code that comes with the model."""
+        from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+
+        looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1
+        source = str(Path(name).expanduser())
+        if looks_local and not Path(source).is_dir():
+            raise ScmcError(f"no captioner folder {name}; expected what save_pretrained writes")
+        try:
+            parts = [
+                kind.from_pretrained(source, trust_remote_code=False)
+                for kind in (AutoModelForImageTextToText, AutoImageProcessor, AutoTokenizer)
+            ]
+        except (OSError, ValueError, KeyError, ImportError, json.JSONDecodeError) as e:
+            reason = " ".join(str(e).split())[:120]
+            if Path(source).is_dir():
+                raise ScmcError(
+                    f"folder {name} holds no image-to-text model with image processor and "
+                    f"tokenizer ({reason})"
+                ) from e
+            from huggingface_hub.constants import HF_HUB_CACHE
+
+            raise ScmcError(
+                f"captioner {name!r} is not on this machine and cannot be downloaded; run "
+                f"'hf download {name}' where there is a network (it goes to {HF_HUB_CACHE}), or "
+                f"give the path of its folder ({reason})"
+            ) from e
+        return cls(*parts)
+
+    def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
+        """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
+        arrays = imgs.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        inputs = self._processor(images=[np.array(a) for a in arrays], return_tensors="pt")
+        tokens = self._model.generate(
+            pixel_values=inputs["pixel_values"].to(self._model.dtype),
+            max_new_tokens=MAX_NEW_TOKENS,
+            num_beams=beams,
+            do_sample=False,
+        )
+        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))

@@ -1,0 +1,65 @@
+"""A small convolutional network in exact integer arithmetic.
+
+An entropy decoder must choose the very tables that the encoder chose. Floating-point networks do
+not promise that: the sums depend on the order in which threads, instructions and machines add.
+Here weights and activations are rounded to integers and held in float64, whose sums of integers
+below 2^53 are exact in any order, so the result is the same everywhere (cf. Balle, Johnston and
+Minnen, "Integer networks for data compression with latent-variable models", ICLR 2019).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+ACTIVATION_BITS = 8
+WEIGHT_BITS = 12
+LIMIT = 2.0**20
+
+
+def to_fixed(x: Tensor, bits: int = ACTIVATION_BITS) -> Tensor:
+    """Round to multiples of ``2 ** -bits``, returned as integers in float64."""
+    return torch.round(x.double() * 2.0**bits)
+
+
+class ExactNetwork:
+    """Integer form of a ``Sequential`` of convolutions, transposed convolutions and ReLUs.
+
+    Args:
+        layers: The trained network; its weights are copied and rounded.
+
+    Raises:
+        TypeError: If the network holds any other kind of layer.
+    """
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        self.layers: list[tuple[nn.Module, Tensor, Tensor] | None] = []
+        for layer in layers:
+            if isinstance(layer, nn.ReLU):
+                self.layers.append(None)
+            elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
+                weight = to_fixed(layer.weight.detach(), WEIGHT_BITS)
+                bias = to_fixed(layer.bias.detach(), WEIGHT_BITS + ACTIVATION_BITS)
+                self.layers.append((layer, weight, bias))
+            else:
+                raise TypeError(f"no integer form of {type(layer).__name__}")
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """Integers in, integers out, both float64 in steps of ``2 ** -ACTIVATION_BITS``."""
+        for entry in self.layers:
+            if entry is None:
+                x = x.clamp(min=0)
+                continue
+            layer, weight, bias = entry
+            x = x.clamp(-LIMIT, LIMIT)
+            if isinstance(layer, nn.ConvTranspose2d):
+                x = F.conv_transpose2d(
+                    x, weight, bias, layer.stride, layer.padding, layer.output_padding
+                )
+            else:
+                assert isinstance(layer, nn.Conv2d)
+                x = F.conv2d(x, weight, bias, layer.stride, layer.padding)
+            x = torch.floor((x + 2.0 ** (WEIGHT_BITS - 1)) / 2.0**WEIGHT_BITS)
+        return x

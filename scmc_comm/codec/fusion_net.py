@@ -1,0 +1,171 @@
+"""The structure layer's fusion network: semantics and geometry to a picture.
+
+Two branches extract features at strides 4, 8, 16 and 32 (64, 32, 16 and 8 for a 256 x 256
+picture): one from the picture that the caption generates, one from the decoded edges and colour
+map. At each scale a cross attention over channels aligns them (query from the semantic features,
+key from the structure features, value from the coarser scale's output), self-calibrated
+convolutions refine the structure features, and both are added element by element (Zhang et al.,
+"Rethinking Semantic Image Compression", IEEE TCSVT 2023; the self-calibrated convolution is the
+pixel-attention block of Zhao et al., "Efficient image super-resolution using pixel attention",
+2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STRIDE = 32
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Shape of the network; the switches are the paper's ablations.
+
+    Attributes:
+        widths: Channels at strides 4, 8, 16 and 32.
+        half_width: Channels at stride 2, in the decoder.
+        alignment: Cross attention between the branches (else the semantic features as they are).
+        self_calibration: Pixel-attention blocks (else plain convolutions).
+        semantics: Use the generated picture at all.
+    """
+
+    widths: tuple[int, int, int, int] = (64, 96, 128, 128)
+    half_width: int = 32
+    alignment: bool = True
+    self_calibration: bool = True
+    semantics: bool = True
+
+
+class SelfCalibrated(nn.Module):
+    """One half of the channels by 3 x 3, the other by 3 x 3 gated by a sigmoid 1 x 1."""
+
+    def __init__(self, channels: int, gated: bool = True) -> None:
+        super().__init__()
+        half = channels // 2
+        self.split_plain = nn.Conv2d(channels, half, 1)
+        self.split_gated = nn.Conv2d(channels, half, 1)
+        self.plain = nn.Conv2d(half, half, 3, padding=1)
+        self.feature = nn.Conv2d(half, half, 3, padding=1)
+        self.gate = nn.Conv2d(half, half, 1) if gated else None
+        self.merge = nn.Conv2d(2 * half, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape out as in."""
+        a = F.leaky_relu(self.plain(F.leaky_relu(self.split_plain(x), 0.2)), 0.2)
+        b = F.leaky_relu(self.split_gated(x), 0.2)
+        b = self.feature(b) if self.gate is None else self.feature(b) * torch.sigmoid(self.gate(b))
+        return x + self.merge(torch.cat([a, F.leaky_relu(b, 0.2)], 1))
+
+
+class ChannelAlignment(nn.Module):
+    """Cross attention over channels: which value channels belong to which semantic channels."""
+
+    def __init__(self, channels: int, value_channels: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key = nn.Conv2d(channels, channels, 1)
+        self.value = nn.Conv2d(value_channels, channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+
+    def forward(self, semantic: Tensor, structure: Tensor, value: Tensor) -> Tensor:
+        """All [b, c, h, w] (value with its own channels); returns [b, c, h, w]."""
+        b, c, h, w = semantic.shape
+
+        def split(x: Tensor) -> Tensor:
+            return x.reshape(b, self.heads, c // self.heads, h * w)
+
+        q = F.normalize(split(self.query(semantic)).float(), dim=-1)
+        k = F.normalize(split(self.key(structure)).float(), dim=-1)
+        weights = (q @ k.transpose(-1, -2) * self.temperature * (h * w) ** 0.25).softmax(-1)
+        mixed = (weights.to(value.dtype) @ split(self.value(value)).to(value.dtype)).reshape(b, c, h, w)
+        return semantic + self.out(mixed)
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions beside an identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape out as in."""
+        return x + self.conv2(F.leaky_relu(self.conv1(x), 0.2))
+
+
+class FusionNet(nn.Module):
+    """Generated picture, edges and colour map to a picture."""
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__()
+        self.config = config
+        w = config.widths
+        self.semantic_in = nn.Conv2d(12 + 1, config.half_width, 3, padding=1)
+        self.structure_in = nn.Conv2d(4, config.half_width, 3, padding=1)
+        ins = (config.half_width, *w[:-1])
+        self.semantic_down = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(b, b, 3, padding=1))
+            for a, b in zip(ins, w, strict=True)
+        )
+        self.structure_down = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)) for a, b in zip(ins, w, strict=True)
+        )
+        self.calibrate = nn.ModuleList(SelfCalibrated(c, config.self_calibration) for c in w)
+        values = (*w[1:], w[-1])
+        self.align = nn.ModuleList(ChannelAlignment(c, v) for c, v in zip(w, values, strict=True))
+        self.up = nn.ModuleList(nn.Conv2d(v, c, 3, padding=1) for c, v in zip(w[:-1], w[1:], strict=True))
+        self.refine = nn.ModuleList(Residual(c) for c in w)
+        self.to_half = nn.Conv2d(w[0], config.half_width * 4, 3, padding=1)
+        self.at_half = nn.Conv2d(3 * config.half_width, config.half_width, 3, padding=1)
+        self.half_refine = Residual(config.half_width)
+        self.to_full = nn.Conv2d(config.half_width, 32, 3, padding=1)
+        self.to_rgb = nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, semantic: Tensor, has_semantic: Tensor, edges: Tensor, colours: Tensor) -> Tensor:
+        """Fuse.
+
+        Args:
+            semantic: Generated picture, float32 [b, 3, H, W] in [0, 1]; H, W multiples of 32.
+            has_semantic: float32 [b], 0 where the caption was lost.
+            edges: Edge map, float32 [b, 1, H / 2, W / 2], 1 on an edge.
+            colours: Colour map, float32 [b, 3, h, w] in [0, 1], of any size.
+
+        Returns:
+            Picture, float32 [b, 3, H, W], about [0, 1], not clamped.
+        """
+        present = has_semantic[:, None, None, None] * float(self.config.semantics)
+        half = edges.shape[-2:]
+        smooth = F.interpolate(colours * 2 - 1, size=half, mode="bicubic", align_corners=False)
+        guide = F.pixel_unshuffle((semantic * 2 - 1) * present, 2)
+        top_semantic = self.semantic_in(torch.cat([guide, present.expand(-1, 1, *half)], 1))
+        top_structure = self.structure_in(torch.cat([edges, smooth], 1))
+        semantic_features, structure_features = [], []
+        a, b = F.leaky_relu(top_semantic, 0.2), F.leaky_relu(top_structure, 0.2)
+        for down_a, down_b, calibrate in zip(
+            self.semantic_down, self.structure_down, self.calibrate, strict=True
+        ):
+            a, b = F.leaky_relu(down_a(a), 0.2), calibrate(down_b(b))
+            semantic_features.append(a)
+            structure_features.append(b)
+        x = structure_features[-1]
+        for i in range(len(self.config.widths) - 1, -1, -1):
+            if i < len(self.config.widths) - 1:
+                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            aligned = semantic_features[i]
+            if self.config.alignment:
+                aligned = self.align[i](aligned, structure_features[i], x)
+            carried = 0 if i == len(self.config.widths) - 1 else self.up[i](x)
+            x = self.refine[i](aligned + structure_features[i] + carried)
+        x = F.pixel_shuffle(self.to_half(F.leaky_relu(x, 0.2)), 2)
+        x = self.at_half(torch.cat([x, top_semantic, top_structure], 1))
+        x = self.half_refine(F.leaky_relu(x, 0.2))
+        x = F.pixel_shuffle(self.to_full(F.leaky_relu(x, 0.2)), 2)
+        base = F.interpolate(smooth, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return (self.to_rgb(F.leaky_relu(x, 0.2)) + base) * 0.5 + 0.5

@@ -1,0 +1,169 @@
+"""The layered codec: three layers in, any subset of them out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
+from scmc_comm.codec.semantic import SemanticCodec
+from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
+from scmc_comm.codec.structure import StructureCodec
+from scmc_comm.codec.tensors import resize, working_size
+from scmc_comm.errors import ScmcError
+from scmc_comm.types import Layer, LayerKind, Reconstruction
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_QUALITY = 48
+
+
+class LayeredCodec:
+    """SCMC: caption, sketch and bitstream of one picture.
+
+    Each layer's network is loaded when it is first needed. The lower two layers work at the size
+    of :func:`scmc_comm.codec.tensors.working_size`, the signal layer at the picture's own.
+
+    Example:
+        >>> codec = LayeredCodec()
+        >>> stream = codec.encode(torch.rand(3, 64, 64), quality=10)
+        >>> codec.decode(stream.layers[:1], stream.size).level.tag
+        'semantic'
+    """
+
+    def __init__(
+        self,
+        semantic: SemanticCodec | None = None,
+        structure: StructureCodec | None = None,
+        signal: SignalCodec | None = None,
+    ) -> None:
+        self.__dict__.update(
+            {
+                name: part
+                for name, part in (("semantic", semantic), ("structure", structure), ("signal", signal))
+                if part is not None
+            }
+        )
+
+    @classmethod
+    def load(cls) -> LayeredCodec:
+        """The codec with the weights that ship."""
+        return cls()
+
+    @cached_property
+    def semantic(self) -> SemanticCodec:
+        """Caption codec."""
+        return SemanticCodec.load()
+
+    @cached_property
+    def structure(self) -> StructureCodec:
+        """Sketch codec."""
+        return StructureCodec.load()
+
+    @cached_property
+    def signal(self) -> SignalCodec:
+        """Residual codec."""
+        return SignalCodec.load()
+
+    def encode(self, img: Tensor, quality: int = DEFAULT_QUALITY, seed: int = 0) -> LayeredBitstream:
+        """Code all three layers.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            quality: Of the signal layer, 0 (about 0.05 bpp) to ``QUALITY_STEPS``.
+            seed: Seed of the generator's noise; 0 costs no byte.
+
+        Raises:
+            ScmcError: If the quality is out of range.
+        """
+        layers = (self.encode_semantic(img), self.encode_structure(img), self.encode_signal(img, quality))
+        return LayeredBitstream(_size(img), layers, seed)
+
+    def encode_semantic(self, img: Tensor) -> Layer:
+        """Caption layer of a picture float32 [3, H, W] in [0, 1]."""
+        small = resize(img, working_size(_size(img)))
+        return _layer(LayerKind.SEMANTIC, self.semantic.encode(small))
+
+    def encode_structure(self, img: Tensor, lower: tuple[Layer, ...] = ()) -> Layer:
+        """Sketch layer; it does not depend on the lower one, so it decodes without it."""
+        small = resize(img, working_size(_size(img)))
+        return _layer(LayerKind.STRUCTURE, self.structure.encode(small))
+
+    def encode_signal(self, img: Tensor, quality: int) -> Layer:
+        """Signal layer at a quality."""
+        return _layer(LayerKind.SIGNAL, self.signal.encode(img, quality))
+
+    def encode_signal_fitting(
+        self, img: Tensor, max_bytes: int, lower: tuple[Layer, ...] = ()
+    ) -> Layer | None:
+        """The best signal layer of at most ``max_bytes``, or None if even the coarsest is larger."""
+        latent = self.signal.analyse(img)
+        best, low, high = None, 0, QUALITY_STEPS
+        while low <= high:
+            quality = (low + high) // 2
+            payload = self.signal.payload(latent, quality)
+            if len(payload) <= max_bytes:
+                best, low = payload, quality + 1
+            else:
+                high = quality - 1
+        return None if best is None else _layer(LayerKind.SIGNAL, best)
+
+    def decode(
+        self,
+        layers: Iterable[Layer],
+        size: tuple[int, int],
+        seed: int = 0,
+        caption: str | None = None,
+    ) -> Reconstruction:
+        """Picture of any subset of the layers; none at all is mid-grey.
+
+        A layer whose bytes do not decode is left out with a warning.
+
+        Args:
+            layers: What arrived.
+            size: (H, W) of the picture.
+            seed: Seed of the generator's noise.
+            caption: Words to paint instead of those that arrived.
+        """
+        arrived = {layer.kind: layer for layer in layers}
+        small = working_size(size)
+        level: LayerKind | None = None
+        lower: Tensor | None = None
+        if LayerKind.SEMANTIC in arrived and caption is None:
+            try:
+                caption = self.semantic.caption(arrived[LayerKind.SEMANTIC].payload)
+            except ScmcError as e:
+                logger.warning("semantic layer left out: %s", e)
+        if caption is not None:
+            lower, level = self.semantic.decode(caption, small, seed), LayerKind.SEMANTIC
+        if LayerKind.STRUCTURE in arrived:
+            try:
+                lower = self.structure.decode(arrived[LayerKind.STRUCTURE].payload, small, lower)
+                level = LayerKind.STRUCTURE
+            except ScmcError as e:
+                logger.warning("structure layer left out: %s", e)
+        img = None if lower is None else resize(lower, size)
+        if LayerKind.SIGNAL in arrived:
+            try:
+                img = self.signal.decode(arrived[LayerKind.SIGNAL].payload, size, img)
+                level = LayerKind.SIGNAL
+            except ScmcError as e:
+                logger.warning("signal layer left out: %s", e)
+        if img is None:
+            img = torch.full((3, *size), 0.5)
+        tags = frozenset(kind.tag for kind in arrived)
+        return Reconstruction(img, level, tags, caption)
+
+
+def _layer(kind: LayerKind, payload: bytes) -> Layer:
+    return Layer(kind, DEFAULT_CODECS[kind], payload)
+
+
+def _size(img: Tensor) -> tuple[int, int]:
+    if img.ndim != 3 or img.shape[0] != 3:
+        raise ScmcError(f"image has shape {tuple(img.shape)}; expected [3, H, W]")
+    return int(img.shape[1]), int(img.shape[2])

@@ -1,0 +1,127 @@
+"""The structure layer: an edge map coded as screen content, a small colour map, and their fusion.
+
+Payload: a varint with the length of the edge stream, the edge stream (gray VVC at half
+resolution), the colour stream (RGB VVC at an eighth). Both streams are slim: the parameter sets
+that never change stay at both ends (:mod:`scmc_comm.codec.vvc`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from scmc_comm.codec.edges import EdgeDetector
+from scmc_comm.codec.fusion_net import STRIDE, FusionConfig, FusionNet
+from scmc_comm.codec.tensors import pad_to
+from scmc_comm.codec.vvc import decode_slim, encode_slim
+from scmc_comm.codec.weights import load_weights
+from scmc_comm.wire import Reader, encode_varint
+
+EDGE_QP = 59
+EDGE_FLOOR = 0.2  # fainter edges are left out: they cost bytes and say little
+COLOUR_QP = 44
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What the structure layer carries.
+
+    Attributes:
+        edges: float32 [1, H / 2, W / 2], 1 on an edge, 0 elsewhere.
+        colours: float32 [3, H / 8, W / 8] in [0, 1].
+    """
+
+    edges: Tensor
+    colours: Tensor
+
+
+def draw(detector: EdgeDetector, imgs: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Edge and colour maps of pictures, ready for coding.
+
+    Args:
+        detector: The edge detector.
+        imgs: float32 [b, 3, H, W] in [0, 1]; H, W multiples of ``STRIDE``.
+
+    Returns:
+        uint8 [b, H / 2, W / 2] and uint8 [b, H / 8, W / 8, 3].
+    """
+    with torch.no_grad():
+        strong = (detector(imgs)[:, 0] - EDGE_FLOOR).clamp(min=0) / (1 - EDGE_FLOOR)
+        edges = F.avg_pool2d(strong, 2).float()
+        colours = F.avg_pool2d(imgs, 8)
+    return (
+        edges.mul(255).round().byte().numpy(),
+        colours.mul(255).round().byte().permute(0, 2, 3, 1).numpy(),
+    )
+
+
+class StructureCodec:
+    """Encodes the geometry of a picture, decodes it to a concept-level picture."""
+
+    def __init__(self, detector: EdgeDetector, fusion: FusionNet) -> None:
+        self.detector = detector.eval().requires_grad_(False)
+        self.fusion = fusion.eval().requires_grad_(False)
+
+    @classmethod
+    def load(cls, edges: Path | None = None, fusion: Path | None = None) -> StructureCodec:
+        """The shipped weights, or safetensors files of the same layouts.
+
+        Raises:
+            ScmcError: If a file is missing or of another layout.
+        """
+        config, state = load_weights("fusion", fusion)
+        config = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+        net = FusionNet(FusionConfig(**config))
+        net.load_state_dict(state)
+        return cls(EdgeDetector.load(edges), net)
+
+    def encode(self, img: Tensor) -> bytes:
+        """Code the edges and colours of a picture float32 [3, H, W] in [0, 1]."""
+        edges, colours = draw(self.detector, pad_to(img[None], STRIDE))
+        edge_stream = encode_slim(edges[0], EDGE_QP)
+        colour_stream = encode_slim(colours[0], COLOUR_QP, screen_content=False)
+        return encode_varint(len(edge_stream)) + edge_stream + colour_stream
+
+    def sketch(self, payload: bytes, size: tuple[int, int]) -> Sketch:
+        """Decode the maps of a payload for a picture of (H, W), padded to ``STRIDE``.
+
+        Raises:
+            ScmcError: If the payload is damaged.
+        """
+        height, width = (-(-s // STRIDE) * STRIDE for s in size)
+        reader = Reader(payload, "structure payload")
+        edge_stream = reader.take(reader.varint("edge length", len(payload)), "edge stream")
+        edges = decode_slim(edge_stream, (height // 2, width // 2))
+        colours = decode_slim(
+            reader.rest(), (height // 8, width // 8), color=True, screen_content=False
+        )
+        return Sketch(
+            torch.from_numpy(edges).float().div(255)[None],
+            torch.from_numpy(colours).float().div(255).permute(2, 0, 1),
+        )
+
+    @torch.no_grad()
+    def decode(self, payload: bytes, size: tuple[int, int], semantic: Tensor | None) -> Tensor:
+        """Picture of the lower two layers.
+
+        Args:
+            payload: From :meth:`encode`.
+            size: (H, W) of the picture.
+            semantic: The caption's picture, float32 [3, H, W], or None if it was lost.
+
+        Returns:
+            float32 [3, H, W] in [0, 1].
+
+        Raises:
+            ScmcError: If the payload is damaged.
+        """
+        maps = self.sketch(payload, size)
+        present = torch.tensor([float(semantic is not None)])
+        guide = torch.zeros(3, *size) if semantic is None else semantic
+        img = self.fusion(pad_to(guide[None], STRIDE), present, maps.edges[None], maps.colours[None])
+        return img[0, :, : size[0], : size[1]].clamp(0, 1)

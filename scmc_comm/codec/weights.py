@@ -1,0 +1,71 @@
+"""Shipped weights: half-precision safetensors with their network's configuration inside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from scmc_comm.errors import ScmcError
+
+FOLDER = Path(__file__).parent.parent / "zoo" / "weights"
+INTEGER_LIMIT = 2**31
+
+
+def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Configuration and state of a network.
+
+    Args:
+        name: Network name, which is the file's stem.
+        path: A file in place of the shipped one.
+
+    Returns:
+        The configuration's fields and the state with floats in float32.
+
+    Raises:
+        ScmcError: If the file is missing, damaged or made for another network.
+    """
+    path = path or FOLDER / f"{name}.safetensors"
+    if not path.is_file():
+        raise ScmcError(
+            f"no weights at {path}; reinstall the package, or train them with "
+            f"'python -m scmc_comm.training.{name}'"
+        )
+    try:
+        with safe_open(path, framework="pt") as f:
+            meta = f.metadata() or {}
+            state = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as e:
+        raise ScmcError(f"{path} is not a readable safetensors file: {e}") from e
+    if meta.get("network") != name:
+        raise ScmcError(f"{path} holds {meta.get('network')!r}; expected weights of {name!r}")
+    floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    return json.loads(meta["config"]), floats
+
+
+def save_weights(
+    name: str, config: dict[str, Any], state: dict[str, Tensor], path: Path, keep_float32: tuple[str, ...] = ()
+) -> None:
+    """Write weights in half precision, under a temporary name first.
+
+    Args:
+        name: Network name.
+        config: The configuration's fields.
+        state: The network's state.
+        path: Where to.
+        keep_float32: Prefixes of the entries that stay in single precision.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    out = {}
+    for key, value in state.items():
+        single = key.startswith(keep_float32) if keep_float32 else False
+        half = value.is_floating_point() and not single
+        out[key] = value.detach().to(torch.float16 if half else value.dtype).contiguous().clone()
+    part = path.with_suffix(".part")
+    save_file(out, part, metadata={"network": name, "config": json.dumps(config)})
+    part.replace(path)

@@ -1,0 +1,9 @@
+"""Errors that a user can cause and mend."""
+
+
+class ScmcError(ValueError):
+    """Wrong input: the message says what came, what was expected and how to mend it.
+
+    The command line prints it (and channels.errors.ChannelError) in one line and exits with
+    status 2.
+    """

@@ -1,0 +1,257 @@
+"""Pictures in and out: files, folders, and photographs that come inside Python wheels.
+
+Everywhere in this package an image is float32 [3, H, W] in [0, 1], RGB as stored (sRGB).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from scmc_comm.errors import ScmcError
+from scmc_comm.types import MIN_SIDE
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Files of a folder that count as pictures, in any case."""
+
+PHOTO_SIDE = 256
+
+# name -> package, path inside its wheel, name on PyPI
+_PHOTOS: dict[str, tuple[str, str, str]] = {
+    "astronaut": ("skimage", "data/astronaut.png", "scikit-image"),
+    "chelsea": ("skimage", "data/chelsea.png", "scikit-image"),
+    "china": ("sklearn", "datasets/images/china.jpg", "scikit-learn"),
+    "coffee": ("skimage", "data/coffee.png", "scikit-image"),
+    "flower": ("sklearn", "datasets/images/flower.jpg", "scikit-learn"),
+    "grace_hopper": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "matplotlib"),
+    "hubble": ("skimage", "data/hubble_deep_field.jpg", "scikit-image"),
+    "motorcycle": ("skimage", "data/motorcycle_left.png", "scikit-image"),
+    "rocket": ("skimage", "data/rocket.jpg", "scikit-image"),
+}
+PHOTOS = tuple(_PHOTOS)
+"""Names of the built-in set ``photos``."""
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """An image of a set.
+
+    Attributes:
+        name: Unique in its set: the photograph's name, or the file's name.
+        img: float32 [3, H, W] in [0, 1].
+    """
+
+    name: str
+    img: torch.Tensor
+
+
+def load_image(path: str | Path) -> torch.Tensor:
+    """Read a picture file.
+
+    Grey, palette, CMYK, transparent (over white) and 16-bit pictures are converted, with a
+    logged notice; EXIF rotation is applied; of an animation the first frame is taken.
+
+    Args:
+        path: Any format that Pillow reads.
+
+    Returns:
+        float32 [3, H, W] in [0, 1], contiguous.
+
+    Raises:
+        ScmcError: if the file is missing, no picture, damaged, or a side is below 32 pixels.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "a folder, not a picture file" if path.is_dir() else "not there"
+        raise ScmcError(f"image {path} is {what}; give the path of a picture")
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            picture = ImageOps.exif_transpose(opened)
+            img = _to_tensor(picture, path)
+    except ScmcError:
+        raise
+    # Pillow's decoders answer damaged files with a dozen kinds of exception.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ScmcError(f"image {path} cannot be read: {reason}; give an intact picture") from error
+    height, width = img.shape[1:]
+    if min(height, width) < MIN_SIDE:
+        raise ScmcError(
+            f"image {path} is {height}x{width}; each side must have {MIN_SIDE} pixels or more"
+        )
+    return img
+
+
+def _to_tensor(picture: Image.Image, path: Path) -> torch.Tensor:
+    mode = picture.mode
+    if mode == "RGB" and "transparency" not in picture.info:
+        return from_uint8(np.asarray(picture))
+    if mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
+        samples = np.asarray(picture).astype(np.float32)
+        if samples.min() < 0 or samples.max() > 65535:
+            raise ScmcError(f"image {path} has samples beyond 16 bits; convert it to 8 or 16 bits")
+        logger.warning("%s: 16-bit grey converted to RGB", path)
+        return torch.from_numpy(samples / 65535).expand(3, -1, -1).contiguous()
+    if mode == "F":
+        raise ScmcError(f"image {path} holds floats of unknown range; convert it to 8 or 16 bits")
+    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        logger.warning("%s: %s picture with transparency put over white", path, mode)
+        rgba = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    else:
+        logger.warning("%s: %s picture converted to RGB", path, mode)
+    return from_uint8(np.asarray(picture.convert("RGB")))
+
+
+def from_uint8(pixels: np.ndarray) -> torch.Tensor:
+    """uint8 [H, W, 3] -> float32 [3, H, W] in [0, 1]."""
+    return torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1).contiguous()
+
+
+def to_uint8(img: torch.Tensor) -> np.ndarray:
+    """Float [3, H, W] in [0, 1] -> uint8 [H, W, 3], rounded to nearest and clamped.
+
+    Raises:
+        ScmcError: for another shape, integers, or values that are not finite.
+
+    Example:
+        >>> to_uint8(torch.full((3, 1, 1), 0.5)).tolist()
+        [[[128, 128, 128]]]
+    """
+    if img.ndim != 3 or img.shape[0] != 3 or not img.is_floating_point():
+        raise ScmcError(f"expected float [3, H, W] in [0, 1], got {img.dtype} {list(img.shape)}")
+    if not bool(img.isfinite().all()):
+        raise ScmcError("image holds values that are not finite; look where it was made")
+    # In double: 0.5 * 255 must round alike on every machine.
+    pixels = (img.detach().cpu().double().clamp(0, 1) * 255).add(0.5).floor().byte()
+    return pixels.permute(1, 2, 0).contiguous().numpy()
+
+
+def save_png(img: torch.Tensor, path: str | Path) -> None:
+    """Write an 8-bit PNG; under a temporary name first, so that half a file is never seen.
+
+    Args:
+        img: float [3, H, W] in [0, 1].
+        path: File to write or replace; its folder must exist.
+
+    Raises:
+        ScmcError: if the image is not one, or the file cannot be written.
+    """
+    path = Path(path)
+    buffer = io.BytesIO()
+    Image.fromarray(to_uint8(img)).save(buffer, "PNG")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(buffer.getvalue())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        reason = error.strerror or error
+        raise ScmcError(f"cannot write {path}: {reason}; choose a folder that is there") from error
+
+
+def centre_square(img: Image.Image, side: int = PHOTO_SIDE) -> Image.Image:
+    """Short side to ``side`` by Lanczos, then the centre square."""
+    scale = side / min(img.size)
+    width, height = (max(side, round(length * scale)) for length in img.size)
+    resized = img.resize((width, height), Image.Resampling.LANCZOS)
+    left, top = (width - side) // 2, (height - side) // 2
+    return resized.crop((left, top, left + side, top + side))
+
+
+def load_photo(name: str, side: int = PHOTO_SIDE) -> torch.Tensor:
+    """One of the built-in photographs, as a centre square.
+
+    Args:
+        name: From `PHOTOS`.
+        side: Side of the square in pixels.
+
+    Returns:
+        float32 [3, side, side] in [0, 1].
+
+    Raises:
+        ScmcError: for an unknown name, or if the wheel that carries it is not installed.
+
+    Example:
+        >>> load_photo("coffee").shape
+        torch.Size([3, 256, 256])
+    """
+    if name not in _PHOTOS:
+        raise ScmcError(f"no photograph {name!r}; there are {', '.join(PHOTOS)}")
+    package, inside, project = _PHOTOS[name]
+    spec = importlib.util.find_spec(package)  # finds the folder without importing the package
+    roots = spec.submodule_search_locations if spec is not None else None
+    path = next((p for root in roots or () if (p := Path(root) / inside).is_file()), None)
+    if path is None:
+        raise ScmcError(f"photograph {name!r} comes with {project}; run: pip install {project}")
+    with Image.open(path) as picture:
+        return from_uint8(np.asarray(centre_square(picture.convert("RGB"), side)))
+
+
+def image_set(
+    source: str | Path, num_images: int | None = None, side: int | None = None
+) -> list[NamedImage]:
+    """A set of images in the order of their names.
+
+    Args:
+        source: ``"photos"`` for the built-in photographs, else a folder, or one picture file.
+        num_images: Only the first so many; None for all.
+        side: Crop each to the centre square of this side (short side scaled by Lanczos). None
+            keeps files as they are, and photographs at 256.
+
+    Returns:
+        At least one image. Files other than pictures (see `SUFFIXES`), hidden files and
+        sub-folders are passed over.
+
+    Raises:
+        ScmcError: if there is no such set or folder, it holds no or too few pictures, or one
+            cannot be read.
+    """
+    if num_images is not None and num_images < 1:
+        raise ScmcError(f"num_images is {num_images}; expected 1 or more")
+    if side is not None and side < MIN_SIDE:
+        raise ScmcError(f"side is {side}; expected {MIN_SIDE} pixels or more")
+    if str(source) == "photos":
+        _check_count(source, len(PHOTOS), num_images)
+        return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
+    files = _picture_files(Path(source))
+    _check_count(source, len(files), num_images)
+    return [NamedImage(f.name, _load_cropped(f, side)) for f in files[:num_images]]
+
+
+def _picture_files(source: Path) -> Sequence[Path]:
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise ScmcError(f"no image set, folder or picture {str(source)!r}; the set is 'photos'")
+    entries = [p for p in source.iterdir() if p.is_file() and not p.name.startswith(".")]
+    files = sorted((p for p in entries if p.suffix.lower() in SUFFIXES), key=lambda p: p.name)
+    if not files:
+        raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
+    return files
+
+
+def _load_cropped(path: Path, side: int | None) -> torch.Tensor:
+    img = load_image(path)
+    if side is None:
+        return img
+    return from_uint8(np.asarray(centre_square(Image.fromarray(to_uint8(img)), side)))
+
+
+def _check_count(source: object, found: int, wanted: int | None) -> None:
+    if wanted is not None and found < wanted:
+        raise ScmcError(f"{source} has {found} images, {wanted} were asked for; lower num_images")

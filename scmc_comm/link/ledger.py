@@ -1,0 +1,151 @@
+"""Where every channel use of a transmission went.
+
+Bits are counted on the wire. Of each frame: the payload, the packet header, the CRCs of transport
+block and code blocks, the filler (zeros that make the code blocks equally long; bits shortened by
+the LDPC code are not sent and cost nothing), the parity of the code rate-matched to whole symbols,
+and repetition. Their sum over the bits per symbol is the number of channel uses, which must equal
+the symbols sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from channels.coding import plan_blocks
+from channels.types import Frame
+from scmc_comm.errors import ScmcError
+
+ITEMS = ("payload", "header", "crc", "filler", "parity", "repetition")
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One frame's bits on the wire.
+
+    Attributes:
+        tag: The frame.
+        payload, header, crc, filler, parity, repetition: Bits on the wire of each kind.
+        num_bits_per_symbol: Bits that one channel use carries.
+        channel_uses: Complex channel uses, pilots excluded.
+    """
+
+    tag: str
+    payload: int
+    header: int
+    crc: int
+    filler: int
+    parity: int
+    repetition: int
+    num_bits_per_symbol: int
+    channel_uses: int
+
+    def __post_init__(self) -> None:
+        items = {item: getattr(self, item) for item in ITEMS}
+        if min(items.values()) < 0:
+            raise ScmcError(f"ledger of frame {self.tag!r} has a negative item: {items}")
+        if sum(items.values()) != self.channel_uses * self.num_bits_per_symbol:
+            raise ScmcError(
+                f"ledger of frame {self.tag!r}: items sum to {sum(items.values())} bits, but "
+                f"{self.channel_uses} channel uses carry "
+                f"{self.channel_uses * self.num_bits_per_symbol}"
+            )
+
+    def uses(self, item: str) -> float:
+        """Channel uses of one item."""
+        return float(getattr(self, item)) / self.num_bits_per_symbol
+
+
+def ledger_entry(frame: Frame, header_bits: int) -> LedgerEntry:
+    """Itemise one frame, of whose bits the first ``header_bits`` are packet header.
+
+    Example:
+        >>> import numpy as np
+        >>> from channels.types import Mcs
+        >>> entry = ledger_entry(Frame("x", np.zeros(512, np.uint8), Mcs(2, 0.5)), 8)
+        >>> entry.payload, entry.header, entry.crc, entry.parity, entry.channel_uses
+        (504, 8, 16, 528, 528)
+    """
+    plan, mcs = plan_blocks(int(frame.bits.size), frame.mcs), frame.mcs
+    crc = plan.crc_bits
+    if plan.num_blocks > 1:  # every code block carries a CRC of its own
+        crc = plan.num_blocks * plan.block_bits - plan.k - plan.num_padding
+    once = plan.symbols_once * mcs.num_bits_per_symbol
+    return LedgerEntry(
+        tag=frame.tag,
+        payload=plan.k - header_bits,
+        header=header_bits,
+        crc=crc,
+        filler=plan.num_padding,
+        parity=once - plan.k - crc - plan.num_padding,
+        repetition=(mcs.repetition - 1) * once,
+        num_bits_per_symbol=mcs.num_bits_per_symbol,
+        channel_uses=plan.num_symbols,
+    )
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The channel uses of one transmission.
+
+    Attributes:
+        entries: One per frame, in the order of sending.
+        budget_uses: Channel uses that the transmission may take.
+    """
+
+    entries: tuple[LedgerEntry, ...]
+    budget_uses: int
+
+    def __post_init__(self) -> None:
+        if self.used > self.budget_uses:
+            raise ScmcError(
+                f"the frames take {self.used} channel uses; the budget is {self.budget_uses}"
+            )
+
+    @property
+    def used(self) -> int:
+        """Channel uses sent."""
+        return sum(entry.channel_uses for entry in self.entries)
+
+    @property
+    def unused(self) -> int:
+        """Channel uses of the budget that carry nothing."""
+        return self.budget_uses - self.used
+
+    def check(self, channel_uses: Sequence[int]) -> None:
+        """Raise ScmcError unless these symbols, frame by frame, are what the ledger says."""
+        sent = [int(uses) for uses in channel_uses]
+        expected = [entry.channel_uses for entry in self.entries]
+        if sent != expected:
+            raise ScmcError(f"the link sent {sent} symbols per frame; the ledger has {expected}")
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain numbers for a JSON report: bits per frame, and totals in channel uses."""
+        totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
+        return {
+            "budget_uses": self.budget_uses,
+            "used": self.used,
+            "unused": self.unused,
+            "uses_by_item": totals,
+            "frames": [asdict(entry) for entry in self.entries],
+        }
+
+    def to_text(self) -> str:
+        """A table: a row per frame, a column per item, in channel uses."""
+        head = ("frame", *ITEMS, "uses")
+        rows = [
+            (e.tag, *(f"{e.uses(item):.1f}" for item in ITEMS), str(e.channel_uses))
+            for e in self.entries
+        ]
+        totals = [sum(e.uses(item) for e in self.entries) for item in ITEMS]
+        rows.append(("sum", *(f"{total:.1f}" for total in totals), str(self.used)))
+        rows.append(("unused", *("" for _ in ITEMS), str(self.unused)))
+        rows.append(("budget", *("" for _ in ITEMS), str(self.budget_uses)))
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in (head, *rows)
+        )

@@ -1,0 +1,222 @@
+"""Who gets how much of the channel: modulation, code rate, power and order of each layer.
+
+Unequal protection makes the caption survive about 11 dB below the design Es/N0 and the structure
+about 5 dB below; the signal layer runs at the design point with what is left. Equal protection
+sends all layers with one scheme, so that all are lost together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from channels.coding import max_payload_bits, num_channel_uses
+from channels.types import Mcs
+from channels.units import uses_to_rho
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.mcs import choose_mcs
+from scmc_comm.types import LayerKind
+
+# Margin below the design Es/N0 that a layer aims at, and the share of the channel uses that it
+# may take for it while there is a signal layer to feed.
+MARGINS_DB = {LayerKind.SEMANTIC: 11.0, LayerKind.STRUCTURE: 5.0}
+SHARES = {LayerKind.SEMANTIC: 0.25, LayerKind.STRUCTURE: 0.5}
+_STEPS = 11
+MIN_SIGNAL_BITS = 256  # below this no signal layer is tried
+
+
+class InfeasibleBudgetError(ScmcError):
+    """The budget is too small for even the most basic unit of the scheme."""
+
+
+@dataclass(frozen=True)
+class Protection:
+    """How one layer is sent.
+
+    Attributes:
+        mcs: Modulation, code rate, repetition.
+        power_db: Power relative to the other layers; the mean over a transmission is 1.
+        priority: 0 is sent first.
+        max_transmissions: Attempts allowed on a link with retransmissions.
+        deadline_s: Time after which the layer is worthless, None for no limit.
+    """
+
+    mcs: Mcs
+    power_db: float = 0.0
+    priority: int = 0
+    max_transmissions: int = 1
+    deadline_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_transmissions < 1:
+            raise ScmcError(f"max_transmissions is {self.max_transmissions}; expected 1 or more")
+        if self.deadline_s is not None and self.deadline_s <= 0:
+            raise ScmcError(f"deadline_s is {self.deadline_s}; expected seconds above 0, or None")
+
+
+@dataclass(frozen=True)
+class ProtectionPlan:
+    """The split of one budget.
+
+    Attributes:
+        layers: Protection of each layer that has room; a layer that is missing is not sent.
+        signal_uses: Channel uses left to the signal layer, 0 if it has no room.
+    """
+
+    layers: Mapping[LayerKind, Protection]
+    signal_uses: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))
+
+    @property
+    def signal_bytes(self) -> int:
+        """Largest signal packet in bytes, header included."""
+        if LayerKind.SIGNAL not in self.layers:
+            return 0
+        return max_payload_bits(self.signal_uses, self.layers[LayerKind.SIGNAL].mcs) // 8
+
+
+def unequal_plan(
+    num_uses: int,
+    num_bits: Mapping[LayerKind, int],
+    design_esno_db: float,
+    size: tuple[int, int],
+    with_signal: bool = True,
+) -> ProtectionPlan:
+    """Protect the caption most, the structure next, and give the signal what is left.
+
+    The layers take the largest margins, up to their targets, that their shares of the budget
+    afford; layers too long for their shares may take more, and the structure is left out if it
+    does not fit beside the caption even without margins.
+
+    Args:
+        num_uses: Budget in complex channel uses.
+        num_bits: Packet bits of the semantic and, if there is one, the structure layer.
+        design_esno_db: Es/N0 in dB at which the signal layer is to arrive.
+        size: ``(H, W)``, to express a shortage as a bandwidth ratio.
+        with_signal: Keep room for a signal layer; without one the others may take it all.
+
+    Raises:
+        InfeasibleBudgetError: Not even the caption fits.
+    """
+    both = _base_layers(num_bits)
+    caption = {LayerKind.SEMANTIC: both[LayerKind.SEMANTIC]}
+    basic = choose_mcs(design_esno_db, num_bits=caption[LayerKind.SEMANTIC])
+    _check_caption(num_uses, caption[LayerKind.SEMANTIC], basic, size)
+    no_limit = dict.fromkeys(LayerKind, 1.0)
+    attempts = [(both, SHARES), (both, no_limit), (caption, SHARES), (caption, no_limit)]
+    if not with_signal:
+        attempts = [(both, no_limit), (caption, no_limit)]
+    fits = (_fit(bits, shares, num_uses, design_esno_db) for bits, shares in attempts)
+    mcs = next(fit for fit in fits if fit is not None)  # the caption alone does fit
+    layers = {kind: Protection(mcs[kind], priority=kind) for kind in mcs}
+    left = num_uses - sum(num_channel_uses(both[kind], mcs[kind]) for kind in mcs)
+    if not with_signal:
+        return ProtectionPlan(layers)
+    try:
+        signal = choose_mcs(design_esno_db, num_uses=left)
+    except ScmcError:  # too few channel uses are left for any block to decode
+        return ProtectionPlan(layers)
+    return _add_signal(layers, left, signal)
+
+
+def equal_plan(
+    num_uses: int,
+    num_bits: Mapping[LayerKind, int],
+    design_esno_db: float,
+    size: tuple[int, int],
+    with_signal: bool = True,
+) -> ProtectionPlan:
+    """Send every layer with the fastest scheme at which all of them decode at the design point.
+
+    Arguments and errors are those of `unequal_plan`. As a rule the caption decides: at one code
+    rate the shortest block needs the most Es/N0.
+    """
+    base = _base_layers(num_bits)
+    choices = [choose_mcs(design_esno_db, num_bits=bits) for bits in base.values()]
+    choices.append(choose_mcs(design_esno_db, num_uses=num_uses))
+    mcs = min(choices, key=lambda mcs: mcs.bits_per_use)
+    _check_caption(num_uses, base[LayerKind.SEMANTIC], mcs, size)
+    layers, left = {}, num_uses
+    for kind, bits in base.items():
+        if num_channel_uses(bits, mcs) <= left:
+            layers[kind] = Protection(mcs, priority=kind)
+            left -= num_channel_uses(bits, mcs)
+    return _add_signal(layers, left, mcs) if with_signal else ProtectionPlan(layers)
+
+
+PLANS: dict[str, Callable[..., ProtectionPlan]] = {"unequal": unequal_plan, "equal": equal_plan}
+
+
+def make_plan(name: str) -> Callable[..., ProtectionPlan]:
+    """The planner called ``name``."""
+    if name not in PLANS:
+        raise ScmcError(f"protection is {name!r}; expected one of {', '.join(sorted(PLANS))}")
+    return PLANS[name]
+
+
+def _base_layers(num_bits: Mapping[LayerKind, int]) -> dict[LayerKind, int]:
+    if num_bits.get(LayerKind.SEMANTIC, 0) <= 0:
+        raise ScmcError("the plan needs the size of the semantic layer, in bits above 0")
+    return {kind: num_bits[kind] for kind in MARGINS_DB if num_bits.get(kind, 0) > 0}
+
+
+def _check_caption(num_uses: int, num_bits: int, mcs: Mcs, size: tuple[int, int]) -> None:
+    needed = num_channel_uses(num_bits, mcs)
+    if needed > num_uses:
+        height, width = size
+        rho = uses_to_rho(needed, size)
+        raise InfeasibleBudgetError(
+            f"the budget is {num_uses} channel uses; the semantic layer alone ({num_bits} bits) "
+            f"needs {needed}, which for {height}x{width} pixels is a bandwidth ratio of "
+            f"1/{math.floor(1 / rho)} ({rho:.3g}); raise rho or the design Es/N0"
+        )
+
+
+def _fit(
+    num_bits: Mapping[LayerKind, int],
+    shares: Mapping[LayerKind, float],
+    num_uses: int,
+    design_esno_db: float,
+) -> dict[LayerKind, Mcs] | None:
+    """The largest margins with which these layers keep their shares and the budget.
+
+    All margins shrink in proportion until the layers fit; then each in turn, the caption first,
+    takes back what still fits. None if they do not even fit without margin.
+    """
+
+    def fits(chosen: Mapping[LayerKind, Mcs]) -> bool:
+        uses = {kind: num_channel_uses(num_bits[kind], chosen[kind]) for kind in chosen}
+        kept = all(uses[kind] <= shares[kind] * num_uses for kind in uses)
+        return kept and sum(uses.values()) <= num_uses
+
+    def with_margin(kind: LayerKind, share: float) -> Mcs | None:
+        try:
+            return choose_mcs(design_esno_db, share * MARGINS_DB[kind], num_bits=num_bits[kind])
+        except ScmcError:  # no scheme is that robust
+            return None
+
+    ladder = {
+        kind: [with_margin(kind, 1 - step / _STEPS) for step in range(_STEPS + 1)]
+        for kind in num_bits
+    }
+    for rungs in zip(*ladder.values(), strict=True):
+        chosen = {kind: mcs for kind, mcs in zip(ladder, rungs, strict=True) if mcs is not None}
+        if len(chosen) == len(ladder) and fits(chosen):
+            break
+    else:
+        return None
+    for kind, options in ladder.items():
+        better = ({**chosen, kind: mcs} for mcs in options if mcs is not None)
+        chosen = next(candidate for candidate in better if fits(candidate))
+    return chosen
+
+
+def _add_signal(layers: dict[LayerKind, Protection], left: int, mcs: Mcs) -> ProtectionPlan:
+    if max_payload_bits(left, mcs) < MIN_SIGNAL_BITS:
+        return ProtectionPlan(layers)
+    signal = Protection(mcs, priority=LayerKind.SIGNAL)
+    return ProtectionPlan({**layers, LayerKind.SIGNAL: signal}, left)

@@ -1,0 +1,155 @@
+"""Image quality: `measure` one pair of images, `measure_many` pairs at once.
+
+| name | meaning | better |
+|---|---|---|
+| ``mse`` | mean squared error, values in [0, 1] | lower |
+| ``psnr_db`` | peak signal-to-noise ratio in dB, at most 100 | higher |
+| ``ssim`` | structural similarity | higher |
+| ``ms_ssim`` | five-scale SSIM; NaN for sides below 161 pixels | higher |
+| ``lpips`` | LPIPS v0.1, AlexNet | lower |
+| ``dists`` | DISTS | lower |
+| ``lpips_vgg`` | LPIPS v0.1, VGG16; only when asked for by name | lower |
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+
+from scmc_comm.errors import ScmcError
+from scmc_comm.metrics.distortion import (
+    check_pair,
+    ms_ssim,
+    mse,
+    psnr_db,
+    psnr_of_mean_mse,
+    ssim,
+)
+from scmc_comm.metrics.perceptual import load_dists, load_lpips, perceptual_metric
+
+__all__ = [
+    "METRICS",
+    "default_metrics",
+    "load_dists",
+    "load_lpips",
+    "measure",
+    "measure_many",
+    "ms_ssim",
+    "mse",
+    "psnr_db",
+    "psnr_of_mean_mse",
+    "ssim",
+]
+
+logger = logging.getLogger(__name__)
+
+_DISTORTION: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "mse": mse,
+    "psnr_db": psnr_db,
+    "ssim": ssim,
+    "ms_ssim": ms_ssim,
+}
+_PERCEPTUAL = ("lpips", "dists")
+METRICS = (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg")
+"""All names that `measure` knows."""
+
+_BATCH_SIZE = 16
+
+
+@functools.cache
+def default_metrics() -> tuple[str, ...]:
+    """What `measure` reports unless told: ``lpips`` and ``dists`` only if weights are reachable.
+
+    Looked up once a process; what is missing is logged with the fix.
+    """
+    names = list(_DISTORTION)
+    for name in _PERCEPTUAL:
+        try:
+            perceptual_metric(name)
+        except ScmcError as e:
+            logger.warning("%s will not be reported: %s", name, e)
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def measure(
+    img: torch.Tensor, img_hat: torch.Tensor, names: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Quality of one reconstruction.
+
+    Args:
+        img: float [3, H, W] in [0, 1], the original.
+        img_hat: the same shape, the reconstruction, not rounded or compressed again.
+        names: which metrics, from `METRICS`; by default `default_metrics`.
+
+    Returns:
+        One float per name, in the order asked for.
+
+    Raises:
+        ScmcError: for images that cannot be compared, an unknown name, or a metric asked for by
+            name whose weights cannot be reached.
+
+    Example:
+        >>> grey = torch.full((3, 64, 64), 0.5)
+        >>> measure(grey, grey, ["mse", "psnr_db"])
+        {'mse': 0.0, 'psnr_db': 100.0}
+    """
+    return measure_many([img], [img_hat], names)[0]
+
+
+def measure_many(
+    imgs: Sequence[torch.Tensor] | torch.Tensor,
+    imgs_hat: Sequence[torch.Tensor] | torch.Tensor,
+    names: Sequence[str] | None = None,
+) -> list[dict[str, float]]:
+    """Quality of many reconstructions; neighbours of equal size go through the networks together.
+
+    Args:
+        imgs: float [b, 3, H, W], or a sequence of [3, H, W] that may differ in size.
+        imgs_hat: the same number and shapes.
+        names: as for `measure`.
+
+    Returns:
+        One dict per pair, in order.
+    """
+    if len(imgs) != len(imgs_hat):
+        raise ScmcError(f"{len(imgs)} images but {len(imgs_hat)} reconstructions")
+    chosen = default_metrics() if names is None else tuple(names)
+    if unknown := [name for name in chosen if name not in METRICS]:
+        raise ScmcError(f"no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
+    results: list[dict[str, float]] = []
+    start = 0
+    while start < len(imgs):
+        stop = start + 1
+        while (
+            stop < min(len(imgs), start + _BATCH_SIZE)
+            and imgs[stop].shape == imgs[start].shape
+            and imgs_hat[stop].shape == imgs_hat[start].shape
+        ):
+            stop += 1
+        results += _measure_batch(_stack(imgs, start, stop), _stack(imgs_hat, start, stop), chosen)
+        start = stop
+    return results
+
+
+def _stack(imgs: Sequence[torch.Tensor] | torch.Tensor, start: int, stop: int) -> torch.Tensor:
+    return torch.stack([imgs[i].detach().cpu() for i in range(start, stop)])
+
+
+@torch.no_grad()
+def _measure_batch(
+    img: torch.Tensor, img_hat: torch.Tensor, names: Sequence[str]
+) -> list[dict[str, float]]:
+    check_pair(img, img_hat)  # the networks themselves admit any float, as training needs
+    columns: dict[str, list[float]] = {}
+    for name in names:
+        if name in _DISTORTION:
+            values = _DISTORTION[name](img, img_hat)
+        else:
+            values = perceptual_metric(name)(img.float(), img_hat.float())
+        columns[name] = values.tolist()
+    return [{name: column[i] for name, column in columns.items()} for i in range(img.shape[0])]

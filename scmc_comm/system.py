@@ -1,0 +1,212 @@
+"""What every scheme has in common: a budget, a prepared transmission, and one way to send it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from channels.models import Channel
+from channels.types import Frame, LinkReport
+from channels.units import rho_to_uses
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.ledger import Ledger
+from scmc_comm.types import MIN_SIDE, Reconstruction
+
+logger = logging.getLogger(__name__)
+
+Reconstruct = Callable[[frozenset[str]], Reconstruction]
+
+
+class Phy(Protocol):
+    """A physical layer, as in `channels.phy`."""
+
+    def send(
+        self, frames: Sequence[Frame], channel: Channel, esno_db: float, seeds: Sequence[int]
+    ) -> LinkReport:
+        """Send the frames once per seed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a scheme may spend and what it is designed for.
+
+    Attributes:
+        rho: Bandwidth ratio, complex channel uses over 3 H W.
+        design_esno_db: Mean Es/N0 in dB that rates and protection are chosen for.
+
+    Example:
+        >>> Budget(1 / 48, 10.0).uses((256, 256))
+        4096
+    """
+
+    rho: float
+    design_esno_db: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.rho) and 0 < self.rho <= 4):
+            raise ScmcError(f"rho is {self.rho}; expected a bandwidth ratio above 0 and up to 4")
+        if not math.isfinite(self.design_esno_db):
+            raise ScmcError(f"design_esno_db is {self.design_esno_db}; expected a number in dB")
+
+    def uses(self, size: tuple[int, int]) -> int:
+        """Complex channel uses for an image of ``(H, W)``."""
+        return rho_to_uses(self.rho, size)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One image, coded and protected, ready to be sent any number of times.
+
+    Attributes:
+        frames: What is sent; empty if nothing fits the budget.
+        ledger: Where the channel uses go.
+        bpp: 8 * bytes put on the wire once / (H W), packet headers included.
+        reconstruct: From the set of delivered tags to what the receiver shows. A pure function,
+            computed at most once per set.
+        size: ``(H, W)``.
+        infeasible: Why nothing could be sent, or None.
+    """
+
+    frames: tuple[Frame, ...]
+    ledger: Ledger
+    bpp: float
+    reconstruct: Reconstruct
+    size: tuple[int, int]
+    infeasible: str | None = None
+
+    def __post_init__(self) -> None:
+        if [frame.tag for frame in self.frames] != [entry.tag for entry in self.ledger.entries]:
+            raise ScmcError("the ledger does not list the frames; build it from the same frames")
+        object.__setattr__(self, "reconstruct", functools.cache(self.reconstruct))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags of the frames, in order."""
+        return tuple(frame.tag for frame in self.frames)
+
+    def send(
+        self, channel: Channel, esno_db: float, seeds: Sequence[int], phy: Phy
+    ) -> Transmission:
+        """Send once per seed over fresh draws of the channel.
+
+        Args:
+            channel: The channel model.
+            esno_db: Mean Es/N0 per complex channel use in dB.
+            seeds: One per trial; the same seeds give every system the same fades and noise.
+            phy: The physical layer.
+        """
+        if not len(seeds):
+            raise ScmcError("seeds is empty; expected one seed per trial")
+        if not self.frames:
+            return Transmission(self, None, (frozenset(),) * len(seeds))
+        report = phy.send(self.frames, channel, esno_db, seeds)
+        self.ledger.check(report.channel_uses.tolist())
+        delivered = tuple(
+            report.delivered_tags(trial) - self._undetected(report, trial)
+            for trial in range(report.num_trials)
+        )
+        return Transmission(self, report, delivered)
+
+    def _undetected(self, report: LinkReport, trial: int) -> frozenset[str]:
+        """Frames whose CRC passed over wrong bits: about 2^-16 of the failures, kept as losses."""
+        if not report.bits_hat:
+            return frozenset()
+        wrong = frozenset(
+            frame.tag
+            for i, frame in enumerate(self.frames)
+            if report.delivered[trial, i]
+            and not np.array_equal(report.bits_hat[i][trial], frame.bits)
+        )
+        if wrong:
+            logger.warning("trial %d: undetected errors in %s", trial, sorted(wrong))
+        return wrong
+
+
+@dataclass(frozen=True)
+class Transmission:
+    """What came of sending one prepared image, over a batch of trials.
+
+    Attributes:
+        prepared: What was sent.
+        report: The link's report; None if nothing could be sent.
+        delivered: Tags that arrived, one set per trial.
+    """
+
+    prepared: Prepared
+    report: LinkReport | None
+    delivered: tuple[frozenset[str], ...]
+
+    @property
+    def num_trials(self) -> int:
+        """Number of trials."""
+        return len(self.delivered)
+
+    @property
+    def infeasible(self) -> bool:
+        """True if the budget was too small to send anything."""
+        return self.prepared.infeasible is not None
+
+    def reconstruction(self, trial: int) -> Reconstruction:
+        """What the receiver shows in one trial."""
+        return self.prepared.reconstruct(self.delivered[trial])
+
+
+class System(ABC):
+    """A complete scheme, from image to frames and from delivered frames to image."""
+
+    name: str
+
+    @abstractmethod
+    def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
+        """Code and protect one image.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            budget: Channel uses and design point.
+        """
+
+    def transmit(
+        self,
+        img: torch.Tensor,
+        channel: Channel,
+        esno_db: float,
+        budget: Budget,
+        seeds: Sequence[int],
+        phy: Phy,
+    ) -> Transmission:
+        """Prepare one image and send it once per seed; the one way to run a system."""
+        return self.prepare(img, budget).send(channel, esno_db, seeds, phy)
+
+
+def check_image(img: torch.Tensor) -> tuple[int, int]:
+    """``(H, W)`` of an image, or ScmcError if it is not float [3, H, W] in [0, 1]."""
+    if img.ndim != 3 or img.shape[0] != 3 or not img.is_floating_point():
+        raise ScmcError(
+            f"image is {img.dtype} {list(img.shape)}; expected float32 [3, H, W] in [0, 1]"
+        )
+    height, width = int(img.shape[1]), int(img.shape[2])
+    if min(height, width) < MIN_SIDE:
+        raise ScmcError(f"image is {height}x{width}; each side must have {MIN_SIDE} pixels or more")
+    low, high = float(img.min()), float(img.max())
+    if not (low >= -1e-6 and high <= 1 + 1e-6):  # also catches NaN
+        raise ScmcError(f"image values reach from {low:g} to {high:g}; expected [0, 1]")
+    return height, width
+
+
+def grey(size: tuple[int, int], delivered: frozenset[str] = frozenset()) -> Reconstruction:
+    """The declared failure picture: mid-grey, with no level."""
+    return Reconstruction(torch.full((3, *size), 0.5), None, delivered)
+
+
+def infeasible(size: tuple[int, int], budget: Budget, reason: str) -> Prepared:
+    """A transmission of nothing, for results that must show the failure and not drop it."""
+    return Prepared((), Ledger((), budget.uses(size)), 0.0, lambda _: grey(size), size, reason)

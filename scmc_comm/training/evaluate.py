@@ -1,0 +1,153 @@
+"""What the shipped weights reach: rate and quality of each layer, and JPEG at the same bytes.
+
+    python -m scmc_comm.training.evaluate --data DIR --out FILE.json
+    python -m scmc_comm.training.evaluate --data DIR --set general256 --split val --count 64
+
+Rates count every byte of the container. All numbers are means over the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from scmc_comm.baselines.image_codecs import JpegCodec, largest_fitting
+from scmc_comm.bitstream import LayeredBitstream
+from scmc_comm.codec.layered import LayeredCodec
+from scmc_comm.metrics import measure
+from scmc_comm.training.data import load_split
+from scmc_comm.types import Layer
+
+METRICS = ("psnr_db", "lpips", "lpips_vgg", "dists")
+RATES_BPP = (0.18, 0.3)
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture of one split."""
+
+    data: Path
+    name: str
+    split: str
+    cache: Path
+    index: int
+
+
+@cache
+def _codec() -> LayeredCodec:
+    torch.set_num_threads(1)
+    return LayeredCodec.load()
+
+
+def _container_bytes(layers: Sequence[Layer], size: tuple[int, int]) -> int:
+    return len(LayeredBitstream(size, tuple(layers), 0).to_bytes())
+
+
+def evaluate(img: Tensor) -> dict[str, Row]:
+    """Bytes, bpp and metrics of a picture float32 [3, H, W] by scheme."""
+    codec, size = _codec(), (img.shape[1], img.shape[2])
+    rows: dict[str, Row] = {}
+
+    def add(scheme: str, img_hat: Tensor, num_bytes: float, seconds: float = 0.0) -> None:
+        scores = measure(img, img_hat.clamp(0, 1), METRICS)
+        bpp = 8 * num_bytes / (size[0] * size[1])
+        rows[scheme] = {"bytes": num_bytes, "bpp": bpp, "seconds": seconds, **scores}
+
+    add("mean colour", img.mean((1, 2), keepdim=True).expand_as(img), 3)
+    start = time.monotonic()
+    semantic = codec.encode_semantic(img)
+    middle = time.monotonic()
+    painted = codec.decode((semantic,), size).img_hat
+    rows["semantic encode"] = {"seconds": middle - start}
+    add("semantic", painted, len(semantic.payload), time.monotonic() - middle)
+    structure = codec.encode_structure(img)
+    for scheme, layers in (
+        ("structure", (structure,)),
+        ("semantic + structure", (semantic, structure)),
+    ):
+        start = time.monotonic()
+        shown = codec.decode(layers, size).img_hat
+        add(scheme, shown, _container_bytes(layers, size), time.monotonic() - start)
+    for rate in RATES_BPP:
+        budget = int(rate * size[0] * size[1] / 8)
+        overhead = _container_bytes((semantic, structure, Layer(2, "residual", b"?")), size) - 1  # type: ignore[arg-type]
+        signal = codec.encode_signal_fitting(img, budget - overhead)
+        if signal is not None:
+            layers = (semantic, structure, signal)
+            num_bytes = _container_bytes(layers, size)
+            start = time.monotonic()
+            shown = codec.decode(layers, size).img_hat
+            add(f"all layers, {rate} bpp", shown, num_bytes, time.monotonic() - start)
+            add(f"signal alone, {rate} bpp", codec.decode((signal,), size).img_hat, num_bytes)
+        jpeg = JpegCodec()
+        coded = largest_fitting(jpeg, img, budget)
+        if coded is not None:
+            add(f"jpeg slim, {rate} bpp", jpeg.decode(coded.data, size), len(coded.data))
+    return rows
+
+
+def _run(job: Job) -> dict[str, Row]:
+    data = load_split(job.data, job.name, job.split, job.cache)
+    return evaluate(data.batch([job.index])[0])
+
+
+def means(results: Sequence[dict[str, Row]]) -> dict[str, Row]:
+    """Mean of every column of every scheme, and how many pictures it could be coded for."""
+    out: dict[str, Row] = {}
+    for scheme in dict.fromkeys(s for result in results for s in result):
+        rows = [result[scheme] for result in results if scheme in result]
+        out[scheme] = {k: float(np.mean([row[k] for row in rows])) for k in rows[0]}
+        out[scheme]["pictures"] = len(rows)
+    return out
+
+
+def table(result: dict[str, Row]) -> str:
+    """Markdown table."""
+    columns = ("bytes", "bpp", *METRICS, "seconds", "pictures")
+    digits = {"bytes": 1, "bpp": 4, "psnr_db": 2, "seconds": 2, "pictures": 0}
+    lines = ["| scheme | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for scheme, row in result.items():
+        cells = (f"{row[c]:.{digits.get(c, 3)}f}" if c in row else "" for c in columns)
+        lines.append(f"| {scheme} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--set", default="flowers256")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--count", type=int, help="so many pictures, evenly spaced (all)")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    total = len(load_split(args.data, args.set, args.split, args.cache))
+    index = np.linspace(0, total - 1, min(args.count or total, total)).round().astype(int)
+    jobs = [Job(args.data, args.set, args.split, args.cache, int(i)) for i in index]
+    with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
+        results = list(tqdm(pool.imap(_run, jobs), total=len(jobs), desc="pictures"))
+    result = means(results)
+    print(table(result))
+    if args.out is not None:
+        args.out.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Turn a checkpoint into the weights that ship.
+
+    python -m scmc_comm.training.export signal DIR/checkpoint.pt -o signal.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scmc_comm.codec.weights import FOLDER, save_weights
+
+
+def _tuples(config: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+
+
+def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> None:
+    """Signal network: halve the weights first, then make the integer tables from them."""
+    from scmc_comm.codec.signal import SignalCodec
+    from scmc_comm.codec.signal_net import SignalConfig, SignalNet
+
+    net = SignalNet(SignalConfig(**_tuples(config)))
+    net.load_state_dict(state)
+    keep = "bottleneck."
+    for name, value in net.named_parameters():
+        if not name.startswith(keep):
+            value.data = value.data.half().float()
+    SignalCodec.freeze_tables(net)
+    tables = dict(net.state_dict())
+    tables["gaussian.scale_table"] = net.gaussian.scale_table.double().float()
+    save_weights("signal", asdict(net.config), tables, path, keep_float32=(keep, "gaussian."))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("network", choices=("signal", "generator", "fusion"))
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("-o", "--out", type=Path)
+    args = parser.parse_args()
+    saved = torch.load(args.checkpoint, weights_only=True, map_location="cpu")
+    out = args.out or FOLDER / f"{args.network}.safetensors"
+    config, state = saved["config"]["net"], saved["state"]["averaged"]
+    if args.network == "signal":
+        export_signal(config, state, out)
+    else:
+        save_weights(args.network, config, state, out)
+
+
+if __name__ == "__main__":
+    main()

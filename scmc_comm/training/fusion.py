@@ -1,0 +1,121 @@
+"""Train the structure layer's fusion network.
+
+    python -m scmc_comm.training.lower sketches --data DIR --out LOWER
+    python -m scmc_comm.training.fusion --data DIR --lower LOWER --out DIR --minutes 40
+
+Losses as in the paper: L1 + LPIPS, and least squares against a patch discriminator that sees the
+picture beside the edges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
+from scmc_comm.metrics.perceptual import load_lpips
+from scmc_comm.training.data import load_split, to_float
+from scmc_comm.training.gan import (
+    PatchDiscriminator,
+    adversarial_loss,
+    discriminator_loss,
+    picture_loss,
+    random_window,
+)
+from scmc_comm.training.loop import Averaged, Run, adam
+from scmc_comm.training.lower import SETS, load_lower
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FusionRecipe:
+    """How the fusion network is trained; saved inside the checkpoint."""
+
+    net: FusionConfig = field(default_factory=FusionConfig)
+    batch: int = 6
+    lr: float = 6e-4
+    discriminator_lr: float = 2e-4
+    perceptual_weight: float = 0.7
+    adversarial_weight: float = 0.03
+    adversarial_from: float = 0.4
+    drop_semantic: float = 0.15
+    general_share: float = 0.4
+    seed: int = 0
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--lower", type=Path, required=True, help="output of training.lower")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
+    parser.add_argument("--minutes", type=float, default=40)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = FusionRecipe()
+    torch.manual_seed(recipe.seed)
+    cache = args.cache or args.out / "cache"
+    originals = [load_split(args.data, name, "train", cache) for name in SETS]
+    lowers = [load_lower(args.lower, name) for name in SETS]
+    net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
+    judge = PatchDiscriminator(4).to(memory_format=torch.channels_last)
+    averaged = Averaged(net)
+    optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
+    judge_optimizer = adam(judge.parameters(), recipe.discriminator_lr, (0.5, 0.99))
+    lpips = load_lpips("alex")
+    run = Run(
+        args.out,
+        recipe,
+        args.minutes,
+        {"net": net, "averaged": averaged, "optimizer": optimizer, "judge": judge,
+         "judge_optimizer": judge_optimizer},
+    )
+    rng = np.random.default_rng(recipe.seed + run.step)
+    while run.goes_on():
+        which = int(rng.random() < recipe.general_share)
+        original, lower = originals[which], lowers[which]
+        rows = rng.integers(len(lower), size=recipe.batch)
+        img = original.batch(lower.index[rows])
+        semantic, colours = to_float(lower.semantic[rows]), to_float(lower.colours[rows])
+        edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
+        if rng.random() < 0.5:
+            img, semantic, colours, edges = (x.flip(3) for x in (img, semantic, colours, edges))
+        present = torch.from_numpy(rng.random(recipe.batch) > recipe.drop_semantic).float()
+        window = random_window(256, 256)
+        real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            fake = net(semantic, present, edges, colours)[:, :, *window]
+            loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
+        judge_loss = torch.zeros(())
+        if run.progress > recipe.adversarial_from:
+            lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = loss + recipe.adversarial_weight * adversarial_loss(
+                    judge, torch.cat([fake, lines], 1)
+                )
+                judge_loss = discriminator_loss(
+                    judge, torch.cat([real, lines], 1), torch.cat([fake, lines], 1)
+                )
+            judge_optimizer.zero_grad()
+            judge_loss.backward(inputs=list(judge.parameters()))
+            judge_optimizer.step()
+        optimizer.zero_grad()
+        loss.backward(inputs=list(net.parameters()))
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        averaged.update(net)
+        run.step_done(
+            loss=loss.item(), l1=l1.item(), lpips=distance.item(), judge=judge_loss.item()
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""What every training script shares: a clock, a checkpoint that survives a kill, averaged weights.
+
+A recipe is timed in minutes rather than steps, because that is what a small machine has. The
+learning rate falls along a cosine of the share of the time used, and the time used is part of
+the checkpoint, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+logger = logging.getLogger(__name__)
+
+
+def adam(params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.Adam:
+    """Adam whose base rate the clock scales."""
+    optimizer = torch.optim.Adam(params, lr, betas=betas)
+    for group in optimizer.param_groups:
+        group["base_lr"] = lr
+    return optimizer
+
+
+class Averaged:
+    """Exponential moving average of a network's weights, which is what ships."""
+
+    def __init__(self, net: nn.Module, decay: float = 0.998) -> None:
+        self.net = copy.deepcopy(net).eval().requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, net: nn.Module) -> None:
+        """Move a little towards the present weights (faster at the start)."""
+        self.updates += 1
+        decay = min(self.decay, self.updates / (self.updates + 10))
+        for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+        for mine, theirs in zip(self.net.buffers(), net.buffers(), strict=True):
+            mine.copy_(theirs)
+
+
+class Run:
+    """A resumable run: ``while run.goes_on(): ... run.step_done(loss=...)``.
+
+    Args:
+        out: Folder of ``checkpoint.pt``.
+        config: The recipe, a dataclass; saved inside the checkpoint.
+        minutes: Length of the run in minutes of wall time.
+        state: Everything with a ``state_dict`` that must survive, by name.
+        save_every_s: Seconds between checkpoints.
+    """
+
+    def __init__(
+        self, out: Path, config: Any, minutes: float, state: dict[str, Any], save_every_s: float = 120
+    ) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self.path = out / "checkpoint.pt"
+        self.config = config
+        self.budget_s = minutes * 60
+        self.state = state
+        self.save_every_s = save_every_s
+        self.step = 0
+        self.used_s = 0.0
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        if self.path.is_file():
+            self._load()
+        self._tick = self._saved = time.monotonic()
+
+    @property
+    def progress(self) -> float:
+        """Share of the time used, 0 to 1."""
+        return min(1.0, self.used_s / self.budget_s)
+
+    def goes_on(self) -> bool:
+        """True until the time is used; sets the learning rates for the next step."""
+        if self.used_s >= self.budget_s:
+            self.save()
+            return False
+        warm = min(1.0, (self.step + 1) / 100)
+        scale = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.progress)))
+        for part in self.state.values():
+            if isinstance(part, torch.optim.Optimizer):
+                for group in part.param_groups:
+                    group["lr"] = group["base_lr"] * scale
+        return True
+
+    def step_done(self, **losses: float) -> None:
+        """Count one step, log means every 50, save now and then."""
+        self.step += 1
+        now = time.monotonic()
+        self.used_s += now - self._tick
+        self._tick = now
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._count += 1
+        if self._count == 50:
+            means = "  ".join(f"{k} {v / 50:.4f}" for k, v in self._sums.items())
+            logger.info("step %d  %.1f min  %s", self.step, self.used_s / 60, means)
+            self._sums, self._count = {}, 0
+        if now - self._saved > self.save_every_s:
+            self.save()
+            self._saved = now
+
+    def save(self) -> None:
+        """Write the checkpoint under a temporary name, then rename it."""
+        part = self.path.with_suffix(".part")
+        torch.save(
+            {
+                "config": dataclasses.asdict(self.config),
+                "step": self.step,
+                "used_s": self.used_s,
+                "state": {
+                    k: v.net.state_dict() if isinstance(v, Averaged) else v.state_dict()
+                    for k, v in self.state.items()
+                },
+            },
+            part,
+        )
+        part.replace(self.path)
+
+    def _load(self) -> None:
+        saved = torch.load(self.path, weights_only=True)
+        self.step, self.used_s = saved["step"], saved["used_s"]
+        for name, part in self.state.items():
+            target = part.net if isinstance(part, Averaged) else part
+            target.load_state_dict(saved["state"][name])
+            if isinstance(part, Averaged):
+                part.updates = self.step
+        logger.info("resumed at step %d, %.1f min", self.step, self.used_s / 60)

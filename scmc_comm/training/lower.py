@@ -1,0 +1,128 @@
+"""Write what the upper layers are trained on: what a receiver has of the lower ones.
+
+    python -m scmc_comm.training.lower sketches --data DIR --out LOWER --count 1500
+    python -m scmc_comm.training.lower pictures --data DIR --out LOWER
+
+``sketches`` writes, for the first ``count`` pictures of each training set in a fixed random
+order, their index, the decoded edge and colour maps and the caption's picture. ``pictures`` adds
+the fused picture with and without the caption. All arrays are uint8.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from scmc_comm.codec.edges import EdgeDetector
+from scmc_comm.codec.generator import Generator
+from scmc_comm.codec.layout import layout_grid
+from scmc_comm.codec.semantic import paint
+from scmc_comm.codec.structure import COLOUR_QP, EDGE_QP, StructureCodec, draw
+from scmc_comm.codec.vvc import encode_decode_batch
+from scmc_comm.training.data import CaptionedImages, load_split, to_float, to_uint8
+from scmc_comm.training.generator import content_of
+
+logger = logging.getLogger(__name__)
+
+SETS = ("flowers256", "general256")
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Lower:
+    """Lower layers of ``count`` pictures of one set; ``index`` points into the set."""
+
+    index: np.ndarray
+    edges: np.ndarray
+    colours: np.ndarray
+    semantic: np.ndarray
+    fused: np.ndarray | None
+    fused_alone: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def load_lower(folder: Path, name: str) -> Lower:
+    """Read what this script wrote; the fused pictures are None before ``pictures`` ran."""
+
+    def array(part: str) -> np.ndarray | None:
+        path = folder / f"{name}-{part}.npy"
+        return np.load(path, mmap_mode="r") if path.is_file() else None
+
+    parts = [array(p) for p in ("index", "edges", "colours", "semantic")]
+    assert all(p is not None for p in parts), f"run 'lower sketches' first: nothing in {folder}"
+    return Lower(*parts, array("fused"), array("fused_alone"))  # type: ignore[arg-type]
+
+
+def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> None:
+    """Edges, colours and caption pictures of ``count`` pictures."""
+    detector, generator = EdgeDetector.load(), Generator.load()
+    index = np.random.default_rng(0).permutation(len(data))[:count]
+    maps, semantic = [], []
+    for start in tqdm(range(0, len(index), BATCH), desc=f"{name} sketches"):
+        rows = index[start : start + BATCH]
+        imgs = data.batch(rows)
+        with torch.autocast("cpu", torch.bfloat16):
+            maps.append(draw(detector, imgs))
+        texts = [content_of(data, int(i)) for i in rows]
+        layouts, _ = layout_grid(imgs)
+        with torch.autocast("cpu", torch.bfloat16):
+            semantic.append(to_uint8(paint(generator, texts, layouts, seed=0).float()))
+    edges, edge_bytes = encode_decode_batch(np.concatenate([m[0] for m in maps]), EDGE_QP)
+    colours, colour_bytes = encode_decode_batch(
+        np.concatenate([m[1] for m in maps]), COLOUR_QP, screen_content=False
+    )
+    logger.info(
+        "%s: edges %.0f bytes, colours %.0f bytes", name, np.mean(edge_bytes), np.mean(colour_bytes)
+    )
+    arrays = {"index": index, "edges": edges, "colours": colours, "semantic": np.concatenate(semantic)}
+    for part, value in arrays.items():
+        np.save(out / f"{name}-{part}.npy", value)
+
+
+def write_pictures(name: str, out: Path) -> None:
+    """Fused pictures, with and without the caption."""
+    fusion = StructureCodec.load().fusion
+    lower = load_lower(out, name)
+    for part, present in (("fused", 1.0), ("fused_alone", 0.0)):
+        pictures = []
+        for start in tqdm(range(0, len(lower), BATCH), desc=f"{name} {part}"):
+            rows = slice(start, start + BATCH)
+            semantic = to_float(lower.semantic[rows])
+            edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                img = fusion(
+                    semantic, torch.full((len(semantic),), present), edges, to_float(lower.colours[rows])
+                )
+            pictures.append(to_uint8(img.float()))
+        np.save(out / f"{name}-{part}.npy", np.concatenate(pictures))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("sketches", "pictures"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
+    parser.add_argument("--count", type=int, default=1500, help="pictures of each set")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in SETS:
+        if args.what == "pictures":
+            write_pictures(name, args.out)
+            continue
+        data = load_split(args.data, name, "train", args.cache or args.out / "cache")
+        write_sketches(data, name, args.out, args.count)
+
+
+if __name__ == "__main__":
+    main()

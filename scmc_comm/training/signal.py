@@ -1,0 +1,123 @@
+"""Train the signal layer's network.
+
+    python -m scmc_comm.training.signal --data DIR --out DIR --minutes 60
+    python -m scmc_comm.training.signal --data DIR --out DIR2 --start DIR/checkpoint.pt \
+        --lower LOWER --minutes 30
+
+The first run has no lower picture; the second goes on from it with the pictures that the lower
+layers make (written by ``scmc_comm.training.lower``), each shown with a probability, so that the
+synthesis learns to use them and to do without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scmc_comm.codec.signal_net import SignalConfig, SignalNet
+from scmc_comm.training.data import CaptionedImages, load_split, to_float
+from scmc_comm.training.loop import Averaged, Run, adam
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SignalRecipe:
+    """How the network is trained; saved inside the checkpoint."""
+
+    net: SignalConfig = field(default_factory=SignalConfig)
+    batch: int = 8
+    crop: int = 128
+    lr: float = 5e-4
+    aux_lr: float = 1e-3
+    lower_probability: float = 0.7
+    truncate_probability: float = 0.1
+    low_rate_emphasis: float = 1.6
+    seed: int = 0
+
+
+def crops(
+    sets: list[CaptionedImages], recipe: SignalRecipe, rng: np.random.Generator, lower: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Random flipped crops of the sets in equal shares, and the same crops of ``lower``."""
+    imgs, lows = [], []
+    for _ in range(recipe.batch):
+        data = sets[int(rng.integers(len(sets)))]
+        i = int(rng.integers(len(data)))
+        top, left = rng.integers(0, 256 - recipe.crop + 1, 2)
+        window = (slice(top, top + recipe.crop), slice(left, left + recipe.crop))
+        pixels = data.pixels[i][window]
+        flip = rng.random() < 0.5
+        imgs.append(pixels[:, ::-1] if flip else pixels)
+    return to_float(np.stack(imgs)), None
+
+
+def rate_distortion(
+    net: SignalNet, img: Tensor, bits: Tensor, img_hat: Tensor, quality: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss ``lambda 255^2 MSE + bpp``, evened out over the rates; and MSE and bpp per sample."""
+    log_lambda = torch.tensor(net.config.lambdas).log()
+    low = quality.long().clamp(max=len(net.config.lambdas) - 2)
+    lam = torch.lerp(log_lambda[low], log_lambda[low + 1], quality - low).exp()
+    mse = (img_hat.float() - img).square().mean((1, 2, 3))
+    bpp = bits / (img.shape[2] * img.shape[3])
+    return ((lam * 255**2 * mse + bpp) / lam.sqrt() * 0.1).mean(), mse, bpp
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
+    parser.add_argument("--minutes", type=float, default=60)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = SignalRecipe()
+    torch.manual_seed(recipe.seed)
+    cache = args.cache or args.out / "cache"
+    sets = [load_split(args.data, name, "train", cache) for name in ("flowers256", "general256")]
+    net = SignalNet(recipe.net).to(memory_format=torch.channels_last)
+    averaged = Averaged(net)
+    main_params = [p for n, p in net.named_parameters() if not n.endswith("quantiles")]
+    optimizer = adam(main_params, recipe.lr)
+    aux_optimizer = adam([net.bottleneck.quantiles], recipe.aux_lr)
+    run = Run(
+        args.out, recipe, args.minutes,
+        {"net": net, "averaged": averaged, "optimizer": optimizer, "aux": aux_optimizer},
+    )
+    rng = np.random.default_rng(recipe.seed + run.step)
+    edges = np.cumsum(recipe.net.chunks)
+    while run.goes_on():
+        img, lower = crops(sets, recipe, rng, None)
+        share = rng.random(recipe.batch) ** recipe.low_rate_emphasis
+        quality = torch.from_numpy(share * (len(recipe.net.lambdas) - 1)).float()
+        cut = rng.random(recipe.batch) < recipe.truncate_probability
+        channels = np.where(cut, rng.choice(edges[:-1], recipe.batch), edges[-1])
+        with torch.autocast("cpu", torch.bfloat16):
+            img_hat, bits = net(
+                img.to(memory_format=torch.channels_last), quality,
+                num_channels=torch.from_numpy(channels) if cut.any() else None,
+            )
+        loss, mse, bpp = rate_distortion(net, img, bits, img_hat, quality)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(main_params, 1.0)
+        optimizer.step()
+        aux_optimizer.zero_grad()
+        aux = net.bottleneck.loss()
+        aux.backward()
+        aux_optimizer.step()
+        averaged.update(net)
+        psnr = -10 * mse.detach().clamp(min=1e-6).log10()
+        run.step_done(loss=loss.item(), psnr=psnr.mean().item(), bpp=bpp.mean().item(), aux=aux.item())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The one readable path of an image through the layered scheme.
+
+1. encode: semantic, then structure, then signal, each given the lower ones -> LayeredBitstream
+2. protect: every layer its own frame with its own code rate and modulation; the ledger adds up
+3. send: `System.transmit` hands the frames to the physical layer -> LinkReport
+4. reassemble: the frames whose every block passed its CRC -> layers
+5. decode: whatever subset arrived -> Reconstruction; nothing at all is mid-grey
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+from channels.types import Frame
+from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.ledger import Ledger, ledger_entry
+from scmc_comm.link.packetize import (
+    Packet,
+    bits_to_bytes,
+    bytes_to_bits,
+    depacketize,
+    packetize,
+)
+from scmc_comm.link.protection import ProtectionPlan, make_plan
+from scmc_comm.system import Budget, Prepared, System, check_image, grey
+from scmc_comm.types import Layer, LayerKind, Reconstruction
+
+
+class Codec(Protocol):
+    """What the path needs of a layered codec; ``lower`` holds the layers already coded."""
+
+    def encode_semantic(self, img: torch.Tensor) -> Layer:
+        """The caption of an image [3, H, W]."""
+        ...
+
+    def encode_structure(self, img: torch.Tensor, lower: tuple[Layer, ...] = ()) -> Layer:
+        """Its structure."""
+        ...
+
+    def encode_signal_fitting(
+        self, img: torch.Tensor, max_bytes: int, lower: tuple[Layer, ...] = ()
+    ) -> Layer | None:
+        """The best signal layer of at most ``max_bytes``, or None if there is none."""
+        ...
+
+    def decode(
+        self,
+        layers: tuple[Layer, ...],
+        size: tuple[int, int],
+        seed: int = 0,
+        caption: str | None = None,
+    ) -> Reconstruction:
+        """The picture that any subset of the layers gives."""
+        ...
+
+
+class ScmcSystem(System):
+    """The layered codec over a protected link.
+
+    Args:
+        codec: The layered codec.
+        protection: ``"unequal"`` (caption first) or ``"equal"`` (one scheme for all layers).
+        seed: Seed of the decoder's noise; sent, and charged, if it is not 0.
+    """
+
+    def __init__(self, codec: Codec, protection: str = "unequal", seed: int = 0) -> None:
+        self.codec = codec
+        self.plan = make_plan(protection)
+        self.name = "scmc" if protection == "unequal" else f"scmc-{protection}"
+        self.seed = seed
+
+    def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
+        """Encode and protect; ScmcError if not even the caption fits the budget."""
+        size = check_image(img)
+        stream, plan = self.encode(img, budget)
+        frames, ledger = protect(stream, plan, budget.uses(size))
+        num_bits = sum(frame.bits.size for frame in frames)
+
+        def reconstruct(delivered: frozenset[str]) -> Reconstruction:
+            arrived = reassemble(frames, delivered)
+            if arrived is None:
+                return grey(size, delivered)
+            return self.codec.decode(arrived.layers, arrived.size, seed=arrived.seed)
+
+        return Prepared(frames, ledger, num_bits / (size[0] * size[1]), reconstruct, size)
+
+    def encode(self, img: torch.Tensor, budget: Budget) -> tuple[LayeredBitstream, ProtectionPlan]:
+        """Semantic, structure, and the signal layer that fills the rest of the budget."""
+        size = check_image(img)
+        num_uses = budget.uses(size)
+
+        def plan_for(layers: tuple[Layer, ...], with_signal: bool) -> ProtectionPlan:
+            num_bits = {x.kind: 8 * len(Packet(x, size, self.seed).to_bytes()) for x in layers}
+            return self.plan(num_uses, num_bits, budget.design_esno_db, size, with_signal)
+
+        semantic = self.codec.encode_semantic(img)
+        plan_for((semantic,), False)  # fails early if not even the caption fits
+        base = (semantic, self.codec.encode_structure(img, (semantic,)))
+        plan = plan_for(base, True)
+        sent = tuple(layer for layer in base if layer.kind in plan.layers)
+        signal = self._signal(img, size, plan, sent)
+        if signal is not None:
+            return LayeredBitstream(size, (*sent, signal), self.seed), plan
+        plan = plan_for(base, False)  # what the signal leaves goes to the other layers
+        sent = tuple(layer for layer in base if layer.kind in plan.layers)
+        return LayeredBitstream(size, sent, self.seed), plan
+
+    def _signal(
+        self,
+        img: torch.Tensor,
+        size: tuple[int, int],
+        plan: ProtectionPlan,
+        lower: tuple[Layer, ...],
+    ) -> Layer | None:
+        if LayerKind.SIGNAL not in plan.layers:
+            return None
+        probe = Layer(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], b"?")
+        max_bytes = plan.signal_bytes - Packet(probe, size, self.seed).num_header_bytes
+        layer = self.codec.encode_signal_fitting(img, max_bytes, lower)
+        if layer is None:
+            return None
+        excess = len(Packet(layer, size, self.seed).to_bytes()) - plan.signal_bytes
+        if excess > 0:  # a codec other than the default one: its name takes room too
+            layer = self.codec.encode_signal_fitting(img, max_bytes - excess, lower)
+        return layer
+
+
+def protect(
+    stream: LayeredBitstream, plan: ProtectionPlan, num_uses: int
+) -> tuple[tuple[Frame, ...], Ledger]:
+    """Each layer as one frame under its own protection, and where every channel use goes."""
+    frames, entries = [], []
+    for packet in packetize(stream):
+        kind = packet.layer.kind
+        if kind not in plan.layers:
+            raise ScmcError(f"the plan has no protection for the {kind.tag} layer")
+        how = plan.layers[kind]
+        bits = bytes_to_bits(packet.to_bytes())
+        frames.append(Frame(kind.tag, bits, how.mcs, how.power_db, how.priority))
+        entries.append(ledger_entry(frames[-1], 8 * packet.num_header_bytes))
+    return tuple(frames), Ledger(tuple(entries), num_uses)
+
+
+def reassemble(frames: tuple[Frame, ...], delivered: frozenset[str]) -> LayeredBitstream | None:
+    """The layers in the frames that arrived; None if there are none."""
+    unknown = delivered - {frame.tag for frame in frames}
+    if unknown:
+        raise ScmcError(
+            f"delivered tags {sorted(unknown)} were never sent; expected a subset of "
+            f"{[frame.tag for frame in frames]}"
+        )
+    return depacketize(bits_to_bytes(f.bits) for f in frames if f.tag in delivered)

@@ -1,0 +1,1 @@
+"""Weights: the package's own and where to find those of the metric networks."""

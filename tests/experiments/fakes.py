@@ -1,0 +1,135 @@
+"""Toy systems, link and metrics: deterministic, fast, and importable by spawned workers."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from channels.coding import num_channel_uses
+from channels.models import make_channel
+from channels.types import Frame, LinkReport, Mcs
+from experiments.components import Components
+from scmc_comm.link.ledger import Ledger, ledger_entry
+from scmc_comm.link.protection import InfeasibleBudgetError
+from scmc_comm.system import Budget, Prepared, System, grey, infeasible
+from scmc_comm.types import LayerKind, Reconstruction
+
+SIZE = (64, 64)
+# Es/N0 in dB at which a frame of the toy link is lost half the time, by bits per use.
+CODE = {"strong": Mcs(2, 0.25), "middle": Mcs(4, 0.5), "weak": Mcs(6, 0.6)}
+PLANS = {
+    "toy": {"semantic": "strong", "structure": "middle", "signal": "weak"},
+    "toy-equal": dict.fromkeys(("semantic", "structure", "signal"), "middle"),
+    "toy-flat": {"signal": "middle"},
+    "toy-too-big": {},
+}
+POOL = {"semantic": 32, "structure": 8, "signal": 2}
+
+
+class ToySystem(System):
+    """Layers are averages of the picture at three scales."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
+        size = (int(img.shape[1]), int(img.shape[2]))
+        if not PLANS[self.name]:
+            if float(img[0, 0, 0]) > 0.5:  # both ways of saying so must end as a kept failure
+                raise InfeasibleBudgetError("toy: nothing fits")
+            return infeasible(size, budget, "toy: nothing fits")
+        note_call(self.name)
+        frames = []
+        for priority, (tag, code) in enumerate(PLANS[self.name].items()):
+            num_bits = {"semantic": 64, "structure": 160, "signal": 240}[tag]
+            draw = torch.Generator().manual_seed(priority)
+            bits = torch.randint(0, 2, (num_bits,), generator=draw).numpy().astype(np.uint8)
+            frames.append(Frame(tag, bits, CODE[code], priority=priority))
+        ledger = Ledger(tuple(ledger_entry(f, 8) for f in frames), 10_000)
+
+        def reconstruct(tags: frozenset[str]) -> Reconstruction:
+            kinds = [k for k in LayerKind if k.tag in tags]
+            if not kinds:
+                return grey(size, tags)
+            side = POOL[kinds[-1].tag]
+            small = torch.nn.functional.avg_pool2d(img[None], side)
+            shown = torch.nn.functional.interpolate(small, scale_factor=side, mode="nearest")[0]
+            caption = "a toy picture" if LayerKind.SEMANTIC in kinds else None
+            return Reconstruction(shown, kinds[-1], tags, caption)
+
+        bpp = sum(f.bits.size for f in frames) / (size[0] * size[1])
+        return Prepared(tuple(frames), ledger, bpp, reconstruct, size)
+
+
+CALLS: dict[str, int] = {}
+
+
+def note_call(name: str) -> None:
+    """Counts encodings in this process."""
+    CALLS[name] = CALLS.get(name, 0) + 1
+
+
+class ToyPhy:
+    """A frame arrives when the SNR of its fade beats its rate, give or take a seeded draw."""
+
+    def send(self, frames, channel, esno_db, seeds) -> LinkReport:
+        uses = np.array([num_channel_uses(f.bits.size, f.mcs) for f in frames])
+        state = channel.draw(int(uses.sum()), esno_db, seeds)
+        snr = state.h.abs().square().mean(dim=1).double().numpy() / state.no
+        slack = np.stack([np.random.default_rng(s).normal(0, 0.5, len(frames)) for s in seeds])
+        capacity = np.log2(1 + snr)[:, None] * 0.75
+        need = np.array([f.mcs.bits_per_use for f in frames])
+        delivered = capacity + 0.3 * slack > need
+        shape = delivered.shape
+        return LinkReport(
+            tuple(f.tag for f in frames), delivered, np.ones(shape, int), uses,
+            np.full(shape, math.nan),
+        )  # fmt: skip
+
+
+def toy_measure(img, img_hat, names):
+    mse = float((img - img_hat).double().square().mean())
+    known = {"mse": mse, "psnr_db": -10 * math.log10(mse), "ms_ssim": math.exp(-30 * mse)}
+    return {name: known[name] for name in names if name in known}
+
+
+def toy_available(names):
+    return tuple(name for name in names if name != "lpips")
+
+
+def toy_images(name: str, num_images: int | None) -> dict[str, torch.Tensor]:
+    images = {}
+    for i in range(num_images or 3):
+        draw = torch.Generator().manual_seed(i)
+        coarse = torch.rand((1, 3, 8, 8), generator=draw)
+        images[f"img{i}"] = torch.nn.functional.interpolate(coarse, size=SIZE, mode="bicubic")[
+            0
+        ].clamp(0, 1)
+    return images
+
+
+def toy_names() -> tuple[str, ...]:
+    return tuple(PLANS)
+
+
+def toy_fingerprint() -> str:
+    return "toy-1"
+
+
+TOYS = Components(
+    system_names=toy_names,
+    make_system=ToySystem,
+    make_channel=make_channel,
+    make_phy=ToyPhy,
+    measure=toy_measure,
+    available_metrics=toy_available,
+    load_images=toy_images,
+    fingerprint=toy_fingerprint,
+)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -1,0 +1,116 @@
+"""Figures come from the store alone, and no text runs into another."""
+
+import dataclasses
+import itertools
+import shutil
+
+import pytest
+from fakes import TOYS
+
+from experiments import store, summary
+from experiments.curves import View
+from experiments.plots import _jobs, _views, plot_sweep
+from experiments.runner import run_sweep
+from experiments.strips import strip_figures
+from scmc_comm.errors import ScmcError
+
+
+@pytest.fixture(scope="module")
+def figures(toy_run, tmp_path_factory):
+    moved = tmp_path_factory.mktemp("moved") / "elsewhere"
+    shutil.copytree(toy_run, moved)
+    return plot_sweep(moved, progress=False)
+
+
+def test_every_figure_is_there_as_pdf_and_png(figures):
+    names = {p.name for p in figures}
+    for stem in ("psnr_db_rho1-24", "ms_ssim_rho1-24", "psnr_db_difference_rho1-24",
+                 "loss_rho1-24", "strip_img0_awgn_rho1-24"):  # fmt: skip
+        assert {f"{stem}.pdf", f"{stem}.png"} <= names
+    assert {"summary.csv", "delivery.csv"} <= names
+    for path in figures:
+        head = path.read_bytes()[:8]
+        assert {".png": b"\x89PNG", ".pdf": b"%PDF"}.get(path.suffix, b"") in head
+
+
+def texts_of(figure):
+    """(text, box) of everything written on a figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    found = []
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text().strip():
+            found.append((text.get_text(), text.get_window_extent(renderer)))
+    return found
+
+
+def check_texts(figure):
+    drawn = {(t, tuple(round(v) for v in b.extents)): b for t, b in texts_of(figure)}
+    width, height = figure.bbox.width, figure.bbox.height
+    for (text, _), box in drawn.items():
+        if box.width:
+            assert box.x0 > -1 and box.x1 < width + 1, f"{text!r} leaves the page"
+            assert box.y0 > -1 and box.y1 < height + 1, f"{text!r} leaves the page"
+    for ((a, _), box), ((b, _), other) in itertools.combinations(drawn.items(), 2):
+        shared = box.intersection(box, other)
+        if shared is not None and shared.width > 1 and shared.height > 1:
+            raise AssertionError(f"{a!r} overlaps {b!r}")
+
+
+def visible_ticks_only(figure):
+    """Ticks outside the axis limits are not drawn; drop their labels from the check."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not low - 1e-9 <= tick.get_loc() <= high + 1e-9:
+                    tick.label1.set_visible(False)
+
+
+def test_no_text_overlaps_another(toy_run):
+    from experiments.plot_style import paper_style
+
+    ds = store.load(toy_run)
+    ds = ds.assign_coords(system=["scmc", "scmc-equal", "jpeg", "vvc"])
+    found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
+    with paper_style():
+        for _, draw in jobs:
+            figure = draw()
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+            figure.draw(FigureCanvasAgg(figure).get_renderer())
+            visible_ticks_only(figure)
+            check_texts(figure)
+        for _, draw in strip_figures(store.load(toy_run), toy_run)[:1]:
+            check_texts(draw())
+
+
+def test_a_bandwidth_sweep_is_drawn_over_rho(toy_spec, tmp_path):
+    spec = dataclasses.replace(
+        toy_spec, systems=("toy",), channels=("awgn",), esno_db=(9.0,), rho=(1 / 48, 1 / 24),
+        num_images=1, num_trials=2,
+    )  # fmt: skip
+    out = run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    names = {p.name for p in plot_sweep(out, progress=False)}
+    assert "psnr_db_9dB.pdf" in names
+    assert not any("difference" in n for n in names)
+
+
+def test_a_store_of_failures_alone_still_plots(toy_spec, tmp_path):
+    spec = dataclasses.replace(toy_spec, systems=("toy-too-big",), num_images=1, num_trials=2)
+    out = run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    assert any(p.suffix == ".pdf" for p in plot_sweep(out, progress=False))
+
+
+def test_plotting_nothing_is_an_error(tmp_path):
+    with pytest.raises(ScmcError, match="run the sweep"):
+        plot_sweep(tmp_path)
+
+
+def test_a_view_names_what_it_holds_fixed():
+    view = View("esno_db", 1 / 24, None, None, None)
+    assert "1/24" in view.title and view.stem == "rho1-24"

@@ -1,0 +1,217 @@
+"""Image codecs: slim equals file, rate grows with quality, hostile bytes, fitting a budget."""
+
+import gc
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scmc_comm.baselines import image_codecs, jpeg_slim
+from scmc_comm.baselines.image_codecs import (
+    IMAGE_CODECS,
+    ImageCodec,
+    JpegCodec,
+    VvcCodec,
+    largest_fitting,
+    make_image_codec,
+)
+from scmc_comm.errors import ScmcError
+from scmc_comm.images import load_photo
+from scmc_comm.metrics import measure
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return load_photo("chelsea", 96)
+
+
+def noise(height, width, seed=0):
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 95), st.integers(1, 70), st.integers(1, 70), st.integers(0, 99), st.booleans()
+)
+def test_slim_jpeg_decodes_to_the_very_pixels_of_the_file(quality, height, width, seed, flat):
+    img = torch.full((3, height, width), seed / 99) if flat else noise(height, width, seed)
+    slim, file = JpegCodec(), JpegCodec(slim=False)
+    data = slim.encode(img, quality)
+    want = file.decode(file.encode(img, quality), (height, width))
+    assert torch.equal(slim.decode(data, (height, width)), want)
+    assert len(data) <= len(file.encode(img, quality)) - 200
+
+
+@pytest.mark.parametrize("quality", [5, 50, 95])
+def test_slim_jpeg_takes_the_shorter_tables(photo, quality):
+    data = JpegCodec().encode(photo, quality)
+    pixels = image_codecs.to_uint8(photo)
+    files = [jpeg_slim.encode_file(pixels, quality, optimize=o) for o in (False, True)]
+    sizes = [
+        1 + len(jpeg_slim._scan(file)) + o * sum(len(t) for _, t in jpeg_slim._tables(file))
+        for o, file in enumerate(files)
+    ]
+    assert len(data) == min(sizes)
+
+
+@pytest.mark.parametrize("slim", [True, False])
+def test_quality_buys_bytes_and_psnr(photo, slim):
+    codec = JpegCodec(slim)
+    sizes, psnrs = [], []
+    for quality in (1, 10, 30, 60, 95):
+        data = codec.encode(photo, quality)
+        sizes.append(len(data))
+        psnrs.append(measure(photo, codec.decode(data, (96, 96)), ["psnr_db"])["psnr_db"])
+    assert sizes == sorted(sizes) and psnrs == sorted(psnrs) and psnrs[-1] > 36
+
+
+def test_colour_survives():
+    img = torch.tensor([0.9, 0.2, 0.1])[:, None, None].expand(3, 33, 47).contiguous()
+    codec = JpegCodec()
+    assert (codec.decode(codec.encode(img, 90), (33, 47)) - img).abs().max() < 0.02
+
+
+def test_one_bitstream_an_image_whatever_was_coded_before(photo):
+    codec = JpegCodec()
+    alone = codec.encode(photo, 20)
+    codec.encode(noise(64, 64), 20)
+    assert codec.encode(photo, 20) == alone
+
+
+@pytest.mark.parametrize("quality", [0, 96, -1])
+def test_qualities_that_do_not_exist(photo, quality):
+    with pytest.raises(ScmcError, match="expected 1"):
+        JpegCodec().encode(photo, quality)
+
+
+def test_unknown_codec_is_named_not_replaced():
+    assert set(IMAGE_CODECS) == {"jpeg", "jpeg-file", "vvc", "vvc-file"}
+    assert [make_image_codec(n).name for n in IMAGE_CODECS] == list(IMAGE_CODECS)
+    with pytest.raises(ScmcError, match="jpeg-file"):
+        make_image_codec("bpg")
+
+
+# --- hostile bytes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x05", b"\x00abc", b"\x7fabc", b"\x85", b"\x85" + b"\xff" * 99]
+)
+def test_damaged_slim_heads(data):
+    with pytest.raises(ScmcError):
+        JpegCodec().decode(data, (64, 64))
+
+
+def test_a_smuggled_frame_header_is_refused(photo):
+    data = JpegCodec().encode(photo, 30)
+    sof = b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01"
+    with pytest.raises(ScmcError, match="marker"):
+        JpegCodec().decode(data[:-20] + sof + data[-20:], (96, 96))
+
+
+def test_another_size_is_refused(photo):
+    codec = JpegCodec(slim=False)
+    with pytest.raises(ScmcError, match="expected RGB"):
+        codec.decode(codec.encode(photo, 30), (96, 64))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.booleans(), st.data())
+def test_fuzzed_bytes_give_an_image_or_an_scmc_error(slim, data):
+    codec = JpegCodec(slim)
+    raw = bytearray(codec.encode(noise(40, 40, 3), 20))
+    for _ in range(data.draw(st.integers(1, 5))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    raw = raw[: data.draw(st.integers(0, len(raw)))]
+    try:
+        img = codec.decode(bytes(raw), (40, 40))
+    except ScmcError as error:
+        assert "\n" not in str(error)
+    else:
+        assert img.shape == (3, 40, 40)
+
+
+# --- fitting --------------------------------------------------------------------------------
+
+
+class Counting(ImageCodec):
+    """Size = 10 * quality; counts its encodes."""
+
+    name = "counting"
+    qualities = tuple(range(1, 101))
+
+    def __init__(self):
+        self.calls = []
+
+    def encode(self, img, quality):
+        self.calls.append(quality)
+        return bytes(10 * quality)
+
+    def decode(self, data, size):
+        return torch.zeros(3, *size)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 1200))
+def test_largest_fitting_is_exact_when_sizes_grow(max_bytes):
+    codec = Counting()
+    fit = largest_fitting(codec, torch.zeros(3, 32, 32), max_bytes)
+    best = min(max_bytes // 10, 100)
+    if best == 0:
+        assert fit is None
+    else:
+        assert fit.quality == best and len(fit.data) == 10 * best
+    assert len(codec.calls) <= 7
+
+
+def test_encodes_are_remembered_per_image_and_forgotten_with_the_codec():
+    codec = Counting()
+    x, y = torch.zeros(3, 32, 32), torch.ones(3, 32, 32)
+    largest_fitting(codec, x, 500)
+    first = len(codec.calls)
+    largest_fitting(codec, x.clone(), 500)
+    assert len(codec.calls) == first
+    largest_fitting(codec, y, 500)
+    assert len(codec.calls) == 2 * first
+    largest_fitting(codec, torch.zeros(3, 16, 64), 500)  # same bytes, another shape
+    assert len(codec.calls) == 3 * first
+    known = len(image_codecs._encodes)
+    del codec
+    gc.collect()
+    assert len(image_codecs._encodes) == known - 1
+
+
+def test_the_cache_is_bounded(monkeypatch):
+    monkeypatch.setattr(image_codecs, "_CACHED_ENCODES", 5)
+    codec = Counting()
+    for seed in range(4):
+        largest_fitting(codec, noise(32, 32, seed), 300)
+    assert len(image_codecs._encodes[codec]) == 5
+
+
+def test_jpeg_fits_the_budget_and_wastes_little(photo):
+    codec = JpegCodec()
+    fit = largest_fitting(codec, photo, 1000)
+    assert len(fit.data) <= 1000 < len(codec.encode(photo, fit.quality + 2))
+    assert largest_fitting(codec, photo, 50) is None
+
+
+# --- VVC ------------------------------------------------------------------------------------
+
+
+def test_vvc_slim_equals_file_and_quality_is_63_minus_qp():
+    photo = load_photo("coffee", 64)
+    slim, file = VvcCodec(), VvcCodec(slim=False)
+    sizes = []
+    for quality in (5, 25):
+        data, whole = slim.encode(photo, quality), file.encode(photo, quality)
+        assert data[0] >> 2 == 63 - quality
+        assert len(data) + 60 < len(whole)
+        img_hat = slim.decode(data, (64, 64))
+        assert torch.equal(img_hat, file.decode(whole, (64, 64)))
+        sizes.append(len(data))
+    assert sizes[0] < sizes[1]
+    assert measure(photo, img_hat, ["psnr_db"])["psnr_db"] > 27
+    assert np.isfinite(img_hat.numpy()).all()

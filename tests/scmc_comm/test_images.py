@@ -1,0 +1,258 @@
+"""Reading and writing pictures: conversions, failures in one line, sets."""
+
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from scmc_comm import images
+from scmc_comm.errors import ScmcError
+
+
+def pixels(height=40, width=48, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(32, 40), st.integers(32, 40))
+def test_png_round_trip_is_exact(tmp_path_factory, seed, height, width):
+    path = tmp_path_factory.mktemp("png") / "x.png"
+    want = pixels(height, width, seed=seed)
+    images.save_png(images.from_uint8(want), path)
+    img = images.load_image(path)
+    assert img.dtype == torch.float32 and img.shape == (3, height, width) and img.is_contiguous()
+    np.testing.assert_array_equal(images.to_uint8(img), want)
+    assert [p.name for p in path.parent.iterdir()] == ["x.png"]
+
+
+def test_to_uint8_rounds_to_nearest_and_clamps():
+    img = torch.tensor([-0.1, 0.0, 0.4 / 255, 0.6 / 255, 0.5, 1.0, 1.2]).expand(3, 1, 7)
+    assert images.to_uint8(img)[0, :, 0].tolist() == [0, 0, 0, 1, 128, 255, 255]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        torch.zeros(3, 4, 4, dtype=torch.uint8),
+        torch.zeros(4, 4),
+        torch.zeros(1, 4, 4),
+        torch.full((3, 4, 4), float("nan")),
+    ],
+)
+def test_only_images_are_written(bad, tmp_path):
+    with pytest.raises(ScmcError):
+        images.save_png(bad, tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_writing_where_one_cannot_names_the_folder(tmp_path):
+    with pytest.raises(ScmcError, match="choose a folder"):
+        images.save_png(torch.zeros(3, 4, 4), tmp_path / "no" / "x.png")
+    (tmp_path / "old.png").mkdir()
+    with pytest.raises(ScmcError, match="choose a folder"):
+        images.save_png(torch.zeros(3, 4, 4), tmp_path / "old.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["old.png"]
+
+
+# --- conversions ----------------------------------------------------------------------------
+
+
+def test_grey_becomes_rgb_with_a_notice(tmp_path, caplog):
+    grey = pixels(channels=1)[..., 0]
+    Image.fromarray(grey).save(tmp_path / "x.png")
+    got = images.to_uint8(images.load_image(tmp_path / "x.png"))
+    np.testing.assert_array_equal(got, np.repeat(grey[..., None], 3, 2))
+    assert "L picture converted" in caplog.text
+
+
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path, caplog):
+    ramp = np.linspace(0, 65535, 40 * 40).astype(np.uint16).reshape(40, 40)
+    Image.fromarray(ramp).save(tmp_path / "x.png")
+    img = images.load_image(tmp_path / "x.png")
+    np.testing.assert_allclose(img.numpy(), np.stack([ramp / 65535] * 3), atol=1e-6)
+    assert "16-bit" in caplog.text
+
+
+def test_transparency_is_put_over_white(tmp_path, caplog):
+    rgba = np.zeros((40, 40, 4), np.uint8)
+    rgba[:, 20:] = (255, 0, 0, 255)
+    rgba[:20, :20, 3] = 51  # black at 20 %
+    Image.fromarray(rgba).save(tmp_path / "x.png")
+    got = images.to_uint8(images.load_image(tmp_path / "x.png"))
+    assert got[0, 39].tolist() == [255, 0, 0]
+    assert got[39, 0].tolist() == [255, 255, 255]
+    assert got[0, 0].tolist() == [204, 204, 204]
+    assert "over white" in caplog.text
+
+
+def test_palette_with_and_without_transparency(tmp_path):
+    x = np.zeros((40, 40, 3), np.uint8)
+    x[:, 20:] = (0, 0, 255)
+    palette = Image.fromarray(x).quantize(4)
+    palette.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(images.to_uint8(images.load_image(tmp_path / "p.png")), x)
+    index = palette.getpixel((0, 0))
+    palette.save(tmp_path / "t.png", transparency=index)
+    got = images.to_uint8(images.load_image(tmp_path / "t.png"))
+    assert got[0, 0].tolist() == [255, 255, 255] and got[0, 39].tolist() == [0, 0, 255]
+
+
+def test_rgb_with_a_transparent_colour(tmp_path):
+    x = np.zeros((40, 40, 3), np.uint8)
+    Image.fromarray(x).save(tmp_path / "x.png", transparency=(0, 0, 0))
+    assert images.load_image(tmp_path / "x.png").min() == 1
+
+
+@pytest.mark.parametrize("mode", ["1", "LA", "CMYK", "YCbCr"])
+def test_other_modes(tmp_path, mode):
+    name = "x.jpg" if mode in ("CMYK", "YCbCr") else "x.png"
+    Image.fromarray(pixels()).convert(mode).save(tmp_path / name)
+    assert images.load_image(tmp_path / name).shape == (3, 40, 48)
+
+
+def test_float_pictures_are_refused(tmp_path):
+    Image.fromarray(np.ones((40, 40), np.float32)).save(tmp_path / "x.tif")
+    with pytest.raises(ScmcError, match="unknown range"):
+        images.load_image(tmp_path / "x.tif")
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90 degrees to view
+    Image.fromarray(pixels(40, 64)).save(tmp_path / "x.jpg", exif=exif)
+    assert images.load_image(tmp_path / "x.jpg").shape == (3, 64, 40)
+
+
+# --- failures -------------------------------------------------------------------------------
+
+
+def huge_png():
+    """Dimensions of a decompression bomb, and next to no data."""
+
+    def chunk(kind, data):
+        crc = zlib.crc32(kind + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + kind + data + crc
+
+    header = (60000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"x")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "text", "empty", "png", "jpg", "bomb"])
+def test_unreadable_files_give_one_line(tmp_path, kind):
+    path = tmp_path / "x"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "text":
+        path.write_text("no picture\n" * 10)
+    elif kind == "empty":
+        path.touch()
+    elif kind == "bomb":
+        path.write_bytes(huge_png())
+    elif kind in ("png", "jpg"):
+        Image.fromarray(pixels(64, 64)).save(tmp_path / f"whole.{kind}")
+        data = (tmp_path / f"whole.{kind}").read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ScmcError) as caught:
+        images.load_image(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_small_images_are_refused_at_31_not_at_32(tmp_path):
+    images.save_png(torch.zeros(3, 32, 32), tmp_path / "ok.png")
+    images.save_png(torch.zeros(3, 31, 99), tmp_path / "small.png")
+    assert images.load_image(tmp_path / "ok.png").shape == (3, 32, 32)
+    with pytest.raises(ScmcError, match="31x99"):
+        images.load_image(tmp_path / "small.png")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_damaged_files_never_escape_as_other_errors(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("fuzz")
+    kind = data.draw(st.sampled_from(["png", "jpg", "webp", "bmp", "tif"]))
+    path = folder / f"x.{kind}"
+    Image.fromarray(pixels()).save(path)
+    raw = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(0, min(len(raw) - 1, 400)))] = data.draw(st.integers(0, 255))
+    path.write_bytes(raw)
+    try:
+        img = images.load_image(path)
+    except ScmcError as error:
+        assert "\n" not in str(error)
+    else:
+        assert img.shape[0] == 3 and bool((img >= 0).all() and (img <= 1).all())
+
+
+# --- sets -----------------------------------------------------------------------------------
+
+
+def test_photos_are_colour_photographs_in_sorted_order():
+    got = images.image_set("photos")
+    assert [x.name for x in got] == sorted(images.PHOTOS) == list(images.PHOTOS)
+    for x in got:
+        assert x.img.shape == (3, 256, 256) and x.img.dtype == torch.float32
+        assert 0 <= x.img.min() and x.img.max() <= 1 and x.img.std() > 0.05
+        assert (x.img[0] - x.img[2]).abs().mean() > 0.01, f"{x.name} is grey"
+
+
+def test_photo_needs_no_import_of_the_wheels_that_carry_it():
+    code = (
+        "import sys; from scmc_comm.images import image_set; image_set('photos', 3, side=64); "
+        "assert not {'skimage', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_photo_wheel_not_installed(monkeypatch):
+    monkeypatch.setattr(images.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ScmcError, match="pip install scikit-image"):
+        images.load_photo("coffee")
+    with pytest.raises(ScmcError, match="astronaut"):
+        images.load_photo("lena")
+
+
+def test_folder_keeps_pictures_only_in_sorted_order(tmp_path):
+    for name in ("b.PNG", "a.webp", "c.jpg", ".hidden.png"):
+        Image.fromarray(pixels()).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "sub.png").mkdir()
+    assert [x.name for x in images.image_set(tmp_path)] == ["a.webp", "b.PNG", "c.jpg"]
+    first = images.image_set(str(tmp_path), num_images=1, side=32)
+    assert [(x.name, tuple(x.img.shape)) for x in first] == [("a.webp", (3, 32, 32))]
+    assert [x.name for x in images.image_set(tmp_path / "c.jpg")] == ["c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "match"),
+    [
+        (False, {}, "no image set"),
+        (True, {}, "holds no pictures"),
+        (True, {"num_images": 0}, "num_images"),
+        (True, {"side": 16}, "side"),
+    ],
+)
+def test_sets_that_cannot_be(tmp_path, make, arguments, match):
+    folder = tmp_path / "set"
+    if make:
+        folder.mkdir()
+    with pytest.raises(ScmcError, match=match):
+        images.image_set(folder, **arguments)
+
+
+def test_too_few_pictures():
+    with pytest.raises(ScmcError, match="99 were asked for"):
+        images.image_set("photos", num_images=99)
+
+
+def test_centre_square_keeps_the_middle():
+    x = np.zeros((100, 300, 3), np.uint8)
+    x[:, 100:200] = 255
+    got = np.asarray(images.centre_square(Image.fromarray(x), 50))
+    assert got.shape == (50, 50, 3) and got[:, 5:-5].min() > 250

@@ -1,0 +1,128 @@
+"""The three layers together: every subset, other words, other sizes, damaged containers."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scmc_comm.bitstream import LayeredBitstream
+from scmc_comm.codec.layered import LayeredCodec
+from scmc_comm.codec.tensors import pad_to, resize, working_size
+from scmc_comm.errors import ScmcError
+from scmc_comm.images import load_photo
+from scmc_comm.types import LayerKind
+
+SUBSETS = [s for n in range(4) for s in itertools.combinations(LayerKind, n)]
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return LayeredCodec.load()
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return load_photo("chelsea", 128)
+
+
+@pytest.fixture(scope="module")
+def stream(codec, photo):
+    return codec.encode(photo, quality=40)
+
+
+def psnr(a, b):
+    return -10 * (a - b).square().mean().log10().item()
+
+
+@pytest.mark.parametrize("subset", SUBSETS, ids=lambda s: "+".join(k.tag for k in s) or "nothing")
+def test_every_subset_decodes(codec, stream, subset):
+    got = codec.decode([x for x in stream.layers if x.kind in subset], stream.size, stream.seed)
+    assert got.img_hat.shape == (3, 128, 128) and got.img_hat.dtype == torch.float32
+    assert 0 <= got.img_hat.min() and got.img_hat.max() <= 1
+    assert got.delivered == {k.tag for k in subset}
+    assert got.level == (max(subset) if subset else None)
+    assert (got.caption is not None) == (LayerKind.SEMANTIC in subset)
+    if not subset:
+        assert torch.equal(got.img_hat, torch.full((3, 128, 128), 0.5))
+
+
+def test_each_layer_adds_quality(codec, photo, stream):
+    scores = [
+        psnr(codec.decode(stream.layers[:n], stream.size).img_hat, photo) for n in range(4)
+    ]
+    assert scores[0] < scores[1] < scores[2] < scores[3]
+
+
+def test_container_and_decoder_repeat_themselves(codec, photo, stream):
+    again = codec.encode(photo, quality=40)
+    assert again.to_bytes() == stream.to_bytes()
+    back = LayeredBitstream.from_bytes(stream.to_bytes())
+    first = codec.decode(back.layers, back.size, back.seed).img_hat
+    assert torch.equal(first, codec.decode(stream.layers, stream.size, stream.seed).img_hat)
+
+
+def test_other_words_paint_another_picture(codec, stream):
+    sent = codec.decode(stream.layers[:1], stream.size)
+    words = "a red rose. From top to bottom: red; green."
+    edited = codec.decode(stream.layers[:1], stream.size, caption=words)
+    assert edited.caption == words
+    assert not torch.equal(edited.img_hat, sent.img_hat)
+    top, bottom = edited.img_hat[:, :40].mean((1, 2)), edited.img_hat[:, -40:].mean((1, 2))
+    assert top[0] > top[1] and bottom[1] > bottom[0]
+
+
+def test_a_caption_may_have_either_sentence(codec):
+    for words in ("a yellow sunflower", "From top to bottom: blue; green.", ""):
+        img = codec.decode((), (64, 64), caption=words).img_hat
+        assert img.shape == (3, 64, 64) and torch.isfinite(img).all()
+
+
+def test_unknown_colour_in_the_caption_is_named(codec):
+    with pytest.raises(ScmcError, match="blurple"):
+        codec.decode((), (64, 64), caption="From top to bottom: blurple.")
+
+
+@pytest.mark.parametrize("size", [(32, 32), (41, 97), (300, 520)])
+def test_any_size_from_32(codec, size):
+    img = resize(load_photo("coffee", 256), size)
+    stream = codec.encode(img, quality=5)
+    for n in (1, 2, 3):
+        assert codec.decode(stream.layers[:n], size).img_hat.shape == (3, *size)
+
+
+def test_damaged_layer_is_left_out_with_a_warning(codec, stream, caplog):
+    layers = [type(x)(x.kind, x.codec, b"\xff\x07") for x in stream.layers[1:2]]
+    got = codec.decode([stream.layers[0], *layers], stream.size)
+    assert got.level == LayerKind.SEMANTIC
+    assert "structure layer left out" in caplog.text
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_broken_containers_give_an_error_or_a_lower_picture(data, codec, stream):
+    raw = bytearray(stream.to_bytes())
+    if data.draw(st.booleans(), "truncate"):
+        raw = raw[: data.draw(st.integers(0, len(raw) - 1), "length")]
+    else:
+        raw[data.draw(st.integers(0, len(raw) - 1), "byte")] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        got = LayeredBitstream.from_bytes(bytes(raw), strict=False)
+    except ScmcError:
+        return
+    kept = {x.kind: x for x in stream.layers}
+    assert all(x == kept[x.kind] for x in got.layers)
+    assert len(got.layers) < 3
+
+
+def test_working_size_keeps_small_pictures_and_shrinks_large_ones():
+    assert working_size((128, 200)) == (128, 200)
+    assert working_size((512, 768)) == (256, 384)
+
+
+def test_padding_repeats_the_border():
+    img = torch.rand(1, 3, 33, 64)
+    padded = pad_to(img, 32)
+    assert padded.shape == (1, 3, 64, 64)
+    assert torch.equal(padded[:, :, 40], img[:, :, -1])

@@ -1,0 +1,103 @@
+"""The structure layer: its payload, its fusion network and the switches of the ablations."""
+
+import numpy as np
+import pytest
+import torch
+
+from scmc_comm.codec.edges import EdgeConfig, EdgeDetector
+from scmc_comm.codec.fusion_net import ChannelAlignment, FusionConfig, FusionNet
+from scmc_comm.codec.structure import StructureCodec, draw
+from scmc_comm.errors import ScmcError
+from scmc_comm.images import load_photo
+
+TINY = FusionConfig(widths=(8, 8, 8, 8), half_width=8)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.manual_seed(0)
+    return StructureCodec(EdgeDetector.load(), FusionNet(TINY))
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return load_photo("chelsea", 128)
+
+
+def test_sketch_is_what_was_drawn_but_for_quantisation(codec, photo):
+    edges, colours = draw(codec.detector, photo[None])
+    maps = codec.sketch(codec.encode(photo), (128, 128))
+    assert maps.edges.shape == (1, 64, 64) and maps.colours.shape == (3, 16, 16)
+    drawn = torch.from_numpy(edges).float() / 255
+    assert np.corrcoef(drawn.flatten(), maps.edges.flatten())[0, 1] > 0.7
+    wanted = torch.from_numpy(colours).permute(0, 3, 1, 2).float()[0] / 255
+    assert (wanted - maps.colours).abs().mean() < 0.06
+
+
+def test_decodes_with_and_without_the_caption(codec, photo):
+    payload = codec.encode(photo)
+    alone = codec.decode(payload, (128, 128), None)
+    fused = codec.decode(payload, (128, 128), photo)
+    assert alone.shape == fused.shape == (3, 128, 128)
+    assert not torch.equal(alone, fused)
+
+
+def test_without_semantics_the_generated_picture_is_ignored(photo):
+    torch.manual_seed(1)
+    net = FusionNet(FusionConfig(TINY.widths, 8, semantics=False)).eval()
+    edges, colours = torch.rand(1, 1, 64, 64), torch.rand(1, 3, 16, 16)
+    one = torch.ones(1)
+    with torch.no_grad():
+        assert torch.equal(
+            net(photo[None], one, edges, colours), net(photo[None].flip(3), one, edges, colours)
+        )
+
+
+@pytest.mark.parametrize("switch", ["alignment", "self_calibration"])
+def test_ablations_change_the_network(switch):
+    x = (torch.rand(1, 3, 64, 64), torch.ones(1), torch.rand(1, 1, 32, 32), torch.rand(1, 3, 8, 8))
+    outs = []
+    for on in (True, False):
+        torch.manual_seed(2)
+        config = FusionConfig(TINY.widths, 8, **{switch: on})
+        with torch.no_grad():
+            outs.append(FusionNet(config).eval()(*x))
+    assert outs[0].shape == outs[1].shape and not torch.equal(*outs)
+
+
+def test_alignment_weights_are_over_channels_not_places():
+    """A permutation of the pixels of all inputs permutes the output and changes nothing else."""
+    torch.manual_seed(3)
+    align = ChannelAlignment(8, 12, heads=2)
+    q, k, v = torch.rand(1, 8, 4, 4), torch.rand(1, 8, 4, 4), torch.rand(1, 12, 4, 4)
+    order = torch.randperm(16)
+
+    def shuffle(x):
+        return x.flatten(2)[..., order].view_as(x)
+
+    with torch.no_grad():
+        out = align(q, k, v)
+        assert torch.allclose(align(shuffle(q), shuffle(k), shuffle(v)), shuffle(out), atol=1e-5)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x05", b"\x80", b"\x02ab", bytes(40)])
+def test_damaged_payloads_raise(codec, payload):
+    with pytest.raises(ScmcError):
+        codec.decode(payload, (64, 64), None)
+
+
+def test_missing_weights_name_the_file_and_the_fix(tmp_path):
+    with pytest.raises(ScmcError, match=r"no weights at .*none\.safetensors.*training\.fusion"):
+        StructureCodec.load(fusion=tmp_path / "none.safetensors")
+    (tmp_path / "text.safetensors").write_text("hello")
+    with pytest.raises(ScmcError, match="not a readable safetensors file"):
+        StructureCodec.load(fusion=tmp_path / "text.safetensors")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    from scmc_comm.codec.weights import save_weights
+
+    save_weights("edges", {}, EdgeDetector(EdgeConfig((4,), (1,), (1,), (1,), 2)).state_dict(),
+                 tmp_path / "w.safetensors")
+    with pytest.raises(ScmcError, match="holds 'edges'; expected weights of 'fusion'"):
+        StructureCodec.load(fusion=tmp_path / "w.safetensors")

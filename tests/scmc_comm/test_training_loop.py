@@ -1,0 +1,51 @@
+"""A training run that is stopped goes on where it was."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from scmc_comm.training.loop import Averaged, Run, adam
+
+
+@dataclass(frozen=True)
+class Recipe:
+    lr: float = 0.1
+
+
+def make(tmp_path, minutes):
+    torch.manual_seed(0)
+    net = nn.Linear(2, 1)
+    averaged, optimizer = Averaged(net), adam(net.parameters(), Recipe.lr)
+    state = {"net": net, "averaged": averaged, "optimizer": optimizer}
+    return Run(tmp_path, Recipe(), minutes, state), net, averaged, optimizer
+
+
+def test_resumes_step_time_and_weights(tmp_path):
+    run, net, averaged, optimizer = make(tmp_path, 10)
+    for _ in range(3):
+        assert run.goes_on()
+        optimizer.zero_grad()
+        net(torch.ones(4, 2)).square().mean().backward()
+        optimizer.step()
+        averaged.update(net)
+        run.step_done(loss=1.0)
+    run.save()
+    again, net2, averaged2, _ = make(tmp_path, 10)
+    assert again.step == 3 and again.used_s >= 0
+    assert torch.equal(net2.weight, net.weight)
+    assert torch.equal(averaged2.net.weight, averaged.net.weight)
+    assert not torch.equal(averaged.net.weight, net.weight)
+
+
+def test_learning_rate_warms_up_then_falls(tmp_path):
+    run, _, _, optimizer = make(tmp_path, 1)
+    rates = []
+    for step, used in ((0, 0), (50, 0), (200, 0), (300, 30), (400, 59)):
+        run.step, run.used_s = step, used
+        assert run.goes_on()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates[0] < rates[1] < rates[2] == Recipe.lr
+    assert rates[2] > rates[3] > rates[4]
+    run.used_s = 60
+    assert not run.goes_on() and (tmp_path / "checkpoint.pt").is_file()

@@ -1,0 +1,108 @@
+"""The arrows between packages point one way, and importing a module does nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("channels", "scmc_comm", "experiments")
+MODULES = sorted(
+    path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+)
+
+# (importer, imported): prefixes of module names that must not meet.
+FORBIDDEN = (
+    ("channels", "scmc_comm"),
+    ("channels", "experiments"),
+    ("scmc_comm", "experiments"),
+    ("scmc_comm.codec", "channels"),
+    ("scmc_comm.codec", "scmc_comm.link"),
+    ("scmc_comm.link", "scmc_comm.codec"),
+    ("scmc_comm.bitstream", "channels"),
+    ("scmc_comm.metrics", "channels"),
+)
+# Too heavy, or seeding, to be imported for anything but use.
+LAZY = ("diffusers", "transformers", "lpips", "sionna", "matplotlib")
+
+
+def module_name(path):
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path):
+    """Absolute names that a file imports, anywhere in it."""
+    package = path.parent.parts
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            base = ".".join(filter(None, (base, node.module)))
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def inside(name, prefix):
+    return name == prefix or name.startswith(prefix + ".")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_point_one_way(path):
+    name = module_name(path)
+    if name == "scmc_comm.cli":  # the command line is the one place that sees everything
+        return
+    for importer, imported in FORBIDDEN:
+        if inside(name, importer):
+            wrong = [target for target in imports_of(path) if inside(target, imported)]
+            assert not wrong, f"{name} must not import {wrong}"
+
+
+def test_the_walk_sees_relative_and_late_imports(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c.py").write_text("def f():\n from ..d import e\n import x.y\n")
+    assert list(imports_of(Path("a/b/c.py"))) == ["a.d.e", "x.y"]
+
+
+IMPORT_ALL = """
+import importlib, random, sys
+import numpy as np
+import torch
+torch.manual_seed(1); np.random.seed(1); random.seed(1)
+before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+writes = []
+def hook(event, args):
+    if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
+        if "__pycache__" not in str(args[0]):
+            writes.append(str(args[0]))
+    if event == "socket.connect":
+        writes.append("network")
+sys.addaudithook(hook)
+threads = torch.get_num_threads()
+for name in {names!r}:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        raise SystemExit(f"importing {{name}} fails: {{error!r}}")
+    for lazy in {lazy!r}:
+        assert lazy not in sys.modules, f"importing {{name}} imports {{lazy}}"
+    assert torch.equal(before[0], torch.get_rng_state()), f"importing {{name}} draws from torch"
+    assert (before[1] == np.random.get_state()[1]).all(), f"importing {{name}} seeds numpy"
+    assert before[2] == random.getstate(), f"importing {{name}} seeds random"
+    assert not writes, f"importing {{name}} touches {{writes}}"
+    assert threads == torch.get_num_threads(), f"importing {{name}} sets threads"
+assert not torch.cuda.is_initialized()
+"""
+
+
+def test_importing_any_module_does_nothing():
+    names = [module_name(path) for path in MODULES if path.stem != "__main__"]
+    code = IMPORT_ALL.format(names=names, lazy=LAZY)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == ""
