@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from experiments.plot_style import GREY, channel_label, ratio_label, style_of, system_label
+from experiments.plot_style import GREY, Style, channel_label, ratio_label, styles, system_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +46,11 @@ class View:
         if self.x == "esno_db":
             return rf"$\rho$ = {ratio_label(self.fixed)}, {3 * self.fixed:.3g} channel uses / pixel"
         return f"$E_s/N_0$ = {self.fixed:g} dB"
+
+    @property
+    def style(self) -> dict[str, Style]:
+        """How each system is drawn."""
+        return styles([str(name) for name in self.ds.system.values])
 
     @property
     def stem(self) -> str:
@@ -88,7 +93,7 @@ def draw_quality(view: View, ax: Axes, channel: str, metric: str, prefix: str) -
     """One metric of all systems over a channel, or its paired difference to the first."""
     for s, system in enumerate(view.ds.system.values):
         part = view.found.sel(metric=metric, channel=channel, system=system)
-        style = style_of(s)
+        style = view.style[str(system)]
         names = [f"{prefix}_{end}" for end in ("mean", "low", "high")]
         if prefix == "difference" and s == 0:
             ax.axhline(0, color=style.colour, linewidth=1.4)
@@ -98,13 +103,13 @@ def draw_quality(view: View, ax: Axes, channel: str, metric: str, prefix: str) -
 
 def draw_delivery(view: View, ax: Axes, channel: str) -> None:
     """Probability that each layer of each system arrives."""
-    for s, system in enumerate(view.ds.system.values):
+    for system in view.ds.system.values:
         for unit in view.arrivals.unit.values:
             part = view.arrivals.sel(unit=unit, channel=channel, system=system)
             if part.probability.isnull().all():
                 continue
             line = LAYER_LINES.get(str(unit), "-")
-            style = style_of(s)
+            style = view.style[str(system)]
             _curve(
                 ax, view.ds[view.x].values, part, ("probability", "low", "high"),
                 color=style.colour, linestyle=line, marker=style.marker, markersize=3.4,
@@ -121,7 +126,7 @@ def draw_loss(view: View, ax: Axes, channel: str) -> None:
     x = view.ds[view.x].values
     count = view.ds.sizes["system"]
     for s, system in enumerate(view.ds.system.values):
-        style = style_of(s)
+        style = view.style[str(system)]
         # Arrows of different systems meet at the same height: spread them sideways.
         nudge = (s - (count - 1) / 2) * 3.0 / 72
         shift = ScaledTranslation(nudge, -3.0 / 72, ax.figure.dpi_scale_trans)
@@ -162,12 +167,13 @@ def _legends(figure: Figure, view: View, layers: bool, note: str) -> None:
     from matplotlib.lines import Line2D
 
     systems = []
-    for s, name in enumerate(map(str, view.ds.system.values)):
-        style, label = style_of(s), _system_label(view, name)
+    for name in map(str, view.ds.system.values):
+        style, label = view.style[name], _system_label(view, name)
         systems.append(Line2D([], [], color=style.colour, marker=style.marker, label=label))
-    total = sum(len(str(line.get_label())) + 9 for line in systems)
     width = figure.get_size_inches()[0]
-    per_row = max(1, int(len(systems) * min(1.0, 14 * width / total)))
+    widest = max(len(str(line.get_label())) for line in systems)
+    whole = sum(0.055 * len(str(line.get_label())) + 0.6 for line in systems)  # inches at 8 pt
+    per_row = len(systems) if whole < width else max(1, int(width / (0.06 * widest + 0.6)))
     figure.legend(handles=systems, loc="outside upper center", ncols=per_row, frameon=False)
     units = [str(u) for u in view.arrivals.unit.values] if layers else []
     lines = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#666666"
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8,
@@ -67,9 +68,20 @@ class Style:
     marker: str
 
 
-def style_of(position: int) -> Style:
-    """Style of the system at a position on the axis; colours and markers cycle out of step."""
-    return Style(COLOURS[position % len(COLOURS)], MARKERS[position % len(MARKERS)])
+def styles(names: Sequence[str]) -> dict[str, Style]:
+    """A style for each system; known systems keep theirs in every figure.
+
+    Example:
+        >>> styles(["vvc"]) == {"vvc": styles(["scmc", "new", "vvc"])["vvc"]}
+        True
+    """
+    places = {name: place for place, name in enumerate(SYSTEMS) if name in names}
+    free = itertools.count(len(SYSTEMS))
+    places |= {name: next(free) for name in names if name not in places}
+    return {
+        name: Style(COLOURS[p % len(COLOURS)], MARKERS[p % len(MARKERS)])
+        for name, p in places.items()
+    }
 
 
 def metric_label(name: str) -> str:

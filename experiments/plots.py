@@ -27,7 +27,7 @@ Job = tuple[str, Callable[[], "Figure"]]
 def _views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View]:
     views: list[View] = []
     for x, other in (("esno_db", "rho"), ("rho", "esno_db")):
-        if ds.sizes[x] > 1 and (x == "esno_db" and ds.sizes["rho"] == 1 or x == "rho"):
+        if ds.sizes[x] > 1 and ((x == "esno_db" and ds.sizes["rho"] == 1) or x == "rho"):
             for value in ds[other].values:
                 at = {other: value}
                 views.append(View(x, float(value), found.sel(at), arrivals.sel(at), ds))
@@ -40,7 +40,8 @@ def _views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View
 
 def _note(ds: xr.Dataset, kind: str) -> str:
     images, trials = ds.sizes["image"], ds.sizes["trial"]
-    return f"{kind} over {images} images with up to {trials} channel draws each; failures included"
+    over = f"{images} images" if images > 1 else "one image"
+    return f"{kind} over {over} with up to {trials} channel draws each; failures included"
 
 
 def _quality_draw(metric: str, prefix: str) -> Draw:

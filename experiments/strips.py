@@ -78,11 +78,12 @@ def _caption(ds: xr.Dataset, image: int, rho: int) -> str:
     return next((t for t in texts if t), "")
 
 
-def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int, trial: int) -> Figure:
+def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> Figure:
     from matplotlib.figure import Figure as NewFigure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     snrs = _columns(ds)
+    trial = typical_trial(ds, image, channel, rho)
     rows = ds.sizes["system"]
     size = (TILE * (len(snrs) + 1.55) + 0.35, (TILE + 0.27) * rows + 0.4)
     page = ConstrainedLayoutEngine(
@@ -90,12 +91,15 @@ def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int, tri
     )
     figure = NewFigure(figsize=size, layout=page)
     grid = figure.add_gridspec(rows, len(snrs) + 1, width_ratios=[1.3, *[1.0] * len(snrs)])
-    left = figure.add_subplot(grid[:2, 0] if rows > 1 else grid[0, 0])
+    left = figure.add_subplot(grid[:, 0])
+    left.set_anchor("N")
     _show(left, store.original_path(folder, str(ds.image.values[image])))
     left.set_title("original", fontsize=7.5)
     caption = _caption(ds, image, rho)
     if caption:
-        left.set_xlabel("caption sent:\n" + textwrap.fill(caption, 26), fontsize=6.2, labelpad=3)
+        lines = max(2, int((size[1] - 2.3) / 0.105))  # room below the original at 6.2 pt
+        text = textwrap.wrap(caption, 27, max_lines=lines, placeholder=" ...")
+        left.set_xlabel("caption sent:\n" + "\n".join(text), fontsize=6.2, labelpad=3)
     levels = {float(v): i for i, v in enumerate(ds.esno_db.values)}
     for s in range(rows):
         for c, esno_db in enumerate(snrs):
@@ -110,22 +114,33 @@ def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int, tri
                 ax.set_ylabel(label.replace(" + ", " +\n"), fontsize=7)
     name = channel_label(str(ds.channel.values[channel]))
     figure.suptitle(
-        rf"{name}, $\rho$ = {ratio_label(float(ds.rho[rho]))}, channel draw {trial}: what the "
-        "receiver shows at each $E_s/N_0$, PSNR below",
+        rf"{name}, $\rho$ = {ratio_label(float(ds.rho[rho]))}, channel draw {trial} "
+        "(that of median PSNR): what each receiver shows at each $E_s/N_0$",
         fontsize=8,
     )
     return figure
 
 
-def strip_figures(
-    ds: xr.Dataset, folder: Path, trial: int = 0
-) -> list[tuple[str, Callable[[], Figure]]]:
+def typical_trial(ds: xr.Dataset, image: int, channel: int, rho: int) -> int:
+    """The channel draw of median PSNR, averaged over all systems and SNRs.
+
+    One draw for all systems, chosen by none of them, and neither a lucky nor a deep fade.
+    """
+    point = {"image": [image], "channel": [channel], "rho": [rho]}
+    psnr = store.expand(ds.isel(point), ["psnr_db"]).psnr_db
+    scores = psnr.mean(("system", "esno_db"), skipna=False).values.ravel()
+    run = np.flatnonzero(~np.isnan(scores))
+    if not len(run):  # stopped early somewhere: the first draw is always there
+        return 0
+    return int(run[np.argsort(scores[run], kind="stable")[(len(run) - 1) // 2]])
+
+
+def strip_figures(ds: xr.Dataset, folder: Path) -> list[tuple[str, Callable[[], Figure]]]:
     """Figures of reconstructions, rows systems, columns SNR; every system sees the same fade.
 
     Args:
         ds: A result store.
         folder: The sweep's folder, which holds the reconstructions.
-        trial: Which channel draw; the first one is as good as any and is not picked by result.
 
     Returns:
         (file stem, function that draws) for each image kept, channel and bandwidth.
@@ -137,5 +152,5 @@ def strip_figures(
         for c, channel in enumerate(map(str, ds.channel.values)):
             for r, rho in enumerate(ds.rho.values):
                 stem = f"strip_{image}_{channel}_rho{ratio_label(float(rho)).replace('/', '-')}"
-                jobs.append((stem, partial(_strip, ds, folder, i, c, r, trial)))
+                jobs.append((stem, partial(_strip, ds, folder, i, c, r)))
     return jobs

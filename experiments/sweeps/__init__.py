@@ -1,0 +1,1 @@
+"""Shipped sweeps: one file each, holding a frozen `SweepSpec` called ``SWEEP`` and no more."""

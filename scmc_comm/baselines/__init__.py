@@ -1,0 +1,1 @@
+"""The schemes that the layered codec is compared with."""

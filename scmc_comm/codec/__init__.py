@@ -1,0 +1,1 @@
+"""The three layers and the layered codec."""

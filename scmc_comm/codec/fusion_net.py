@@ -18,8 +18,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STRIDE = 32
-
 
 @dataclass(frozen=True)
 class FusionConfig:

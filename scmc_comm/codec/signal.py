@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
-from compressai.ans import BufferedRansEncoder, RansDecoder
-from compressai.models.utils import update_registered_buffers
 from torch import Tensor
 
 from scmc_comm.codec.exact import ACTIVATION_BITS, ExactNetwork, to_fixed
 from scmc_comm.codec.signal_net import (
+    LOWEST_LEVEL,
     SCALE_LEVELS,
     SCALE_MAX,
     SCALE_MIN,
@@ -50,13 +50,17 @@ class SignalCodec:
         Raises:
             ScmcError: If the file is missing or of another layout.
         """
+        from compressai.models.utils import update_registered_buffers
+
         config, state = load_weights("signal", path)
         config = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         net = SignalNet(SignalConfig(**config))
         for part in ("bottleneck", "gaussian"):
             names = ["_quantized_cdf", "_offset", "_cdf_length"]
             names += ["scale_table"] if part == "gaussian" else []
-            update_registered_buffers(getattr(net, part), part, names, state, policy="resize_if_empty")
+            update_registered_buffers(
+                getattr(net, part), part, names, state, policy="resize_if_empty"
+            )
         net.load_state_dict(state)
         return cls(net)
 
@@ -96,6 +100,8 @@ class SignalCodec:
         """Code a latent from :meth:`analyse` at a quality."""
         if not 0 <= quality <= QUALITY_STEPS:
             raise ScmcError(f"quality is {quality}; expected 0 to {QUALITY_STEPS}")
+        from compressai.ans import BufferedRansEncoder
+
         gain, _ = self.net.gains(self._level(quality))
         y = latent.float() * gain
         z = self.net.hyper_analysis(y).float()
@@ -136,6 +142,8 @@ class SignalCodec:
         Raises:
             ScmcError: If the payload cannot be one of this codec.
         """
+        from compressai.ans import RansDecoder
+
         height, width = size
         if len(payload) < 5 or payload[0] > QUALITY_STEPS or height * width > MAX_PIXELS:
             raise ScmcError(
@@ -157,7 +165,8 @@ class SignalCodec:
         return (y_symbols + means) * inverse
 
     def _level(self, quality: int) -> Tensor:
-        return torch.tensor([quality / QUALITY_STEPS * (len(self.net.config.lambdas) - 1)])
+        top = len(self.net.config.lambdas) - 1
+        return torch.tensor([LOWEST_LEVEL + quality / QUALITY_STEPS * (top - LOWEST_LEVEL)])
 
     def _z_indexes(self, z: Tensor) -> Tensor:
         return torch.arange(z.shape[1])[None, :, None, None].expand(z.shape)
@@ -172,17 +181,17 @@ class SignalCodec:
         return (torch.round(means / coarse) / 16).float(), indexes
 
 
-def _table_lists(model: torch.nn.Module) -> Iterator[list]:
+def _table_lists(model: torch.nn.Module) -> Iterator[list[Any]]:
     for name in ("_quantized_cdf", "_cdf_length", "_offset"):
         yield getattr(model, name).int().tolist()
 
 
-def _push(encoder: BufferedRansEncoder, model: torch.nn.Module, symbols: Tensor, indexes: Tensor) -> None:
+def _push(encoder: Any, model: torch.nn.Module, symbols: Tensor, indexes: Tensor) -> None:
     encoder.encode_with_indexes(
         symbols.int().flatten().tolist(), indexes.int().flatten().tolist(), *_table_lists(model)
     )
 
 
-def _pull(decoder: RansDecoder, model: torch.nn.Module, indexes: Tensor) -> Tensor:
+def _pull(decoder: Any, model: torch.nn.Module, indexes: Tensor) -> Tensor:
     values = decoder.decode_stream(indexes.int().flatten().tolist(), *_table_lists(model))
     return torch.tensor(values, dtype=torch.float32)

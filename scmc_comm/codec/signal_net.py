@@ -17,13 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from compressai.entropy_models import EntropyBottleneck, GaussianConditional
-from compressai.layers import GDN
-from compressai.models.utils import conv, deconv
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MEAN_STEPS = 16
+from scmc_comm.errors import ScmcError
+
+LOWEST_LEVEL = -2.0  # gains below the first level go on along its slope
 SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 64.0, 64
 
 
@@ -48,7 +47,7 @@ class SignalConfig:
 
     def __post_init__(self) -> None:
         if sum(self.chunks) != self.num_latents:
-            raise ValueError(f"chunks {self.chunks} do not add up to {self.num_latents} channels")
+            raise ScmcError(f"chunks {self.chunks} do not add up to {self.num_latents} channels")
 
 
 class SignalNet(nn.Module):
@@ -59,16 +58,26 @@ class SignalNet(nn.Module):
     """
 
     def __init__(self, config: SignalConfig) -> None:
+        from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+        from compressai.layers import GDN
+        from compressai.models.utils import conv, deconv
+
         super().__init__()
         self.config = config
         n, m = config.num_filters, config.num_latents
         c2, c4, c8 = config.cond_filters
-        self.analysis = nn.Sequential(conv(3, n), GDN(n), conv(n, n), GDN(n), conv(n, n), GDN(n), conv(n, m))
+        self.analysis = nn.Sequential(
+            conv(3, n), GDN(n), conv(n, n), GDN(n), conv(n, n), GDN(n), conv(n, m)
+        )
         self.hyper_analysis = nn.Sequential(
             conv(m, n, stride=1, kernel_size=3), nn.ReLU(), conv(n, n), nn.ReLU(), conv(n, n)
         )
         self.hyper_synthesis = nn.Sequential(
-            deconv(n, n), nn.ReLU(), deconv(n, m), nn.ReLU(), conv(m, 2 * m, stride=1, kernel_size=3)
+            deconv(n, n),
+            nn.ReLU(),
+            deconv(n, m),
+            nn.ReLU(),
+            conv(m, 2 * m, stride=1, kernel_size=3),
         )
         self.synthesis = nn.ModuleList([deconv(m, n), deconv(n, n), deconv(n, n), deconv(n, 3)])
         self.igdn = nn.ModuleList([GDN(n, inverse=True) for _ in range(3)])
@@ -86,7 +95,7 @@ class SignalNet(nn.Module):
         self.gaussian = GaussianConditional(None)
 
     def gains(self, quality: Tensor) -> tuple[Tensor, Tensor]:
-        """Gain and inverse gain at real-valued qualities [b] in [0, Q - 1], each [b, M, 1, 1]."""
+        """Gain and inverse gain at levels [b] in [LOWEST_LEVEL, Q - 1], each [b, M, 1, 1]."""
         low = quality.floor().long().clamp(0, len(self.config.lambdas) - 2)
         t = (quality - low)[:, None]
 
@@ -145,7 +154,7 @@ class SignalNet(nn.Module):
 
         Args:
             img: [b, 3, H, W] in [0, 1].
-            quality: Real-valued quality of each sample, [b].
+            quality: Level of each sample, [b], from LOWEST_LEVEL to Q - 1.
             lower: Lower picture, like ``img``, or None.
             keep: [b] of 0 and 1, see :meth:`synthesize`.
             num_channels: How many latent channels arrive, [b]; the rest take their mean.

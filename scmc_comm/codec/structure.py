@@ -16,12 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scmc_comm.codec.edges import EdgeDetector
-from scmc_comm.codec.fusion_net import STRIDE, FusionConfig, FusionNet
+from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.vvc import decode_slim, encode_slim
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.wire import Reader, encode_varint
 
+STRIDE = 64  # the fusion network's own is 32; the colour map must have 8 pixels a side
 EDGE_QP = 59
 EDGE_FLOOR = 0.2  # fainter edges are left out: they cost bytes and say little
 COLOUR_QP = 44

@@ -32,7 +32,8 @@ from scmc_comm.codec.text_tokens import END, ESCAPE, Joiner, tokenize
 from scmc_comm.errors import ScmcError
 
 MAX_CHARS = 10_000
-MAX_BYTES = 65_536
+# A character costs at most five symbols of 24 bits (glue, escape, other, end, class) and 28 bits.
+MAX_BYTES = 20 * MAX_CHARS
 _MODEL_FILE = Path(__file__).parent.parent / "zoo" / "text_model.npz"
 _WORD_BYTES = 4
 

@@ -14,7 +14,6 @@ from torch import Tensor
 from scmc_comm.errors import ScmcError
 
 FOLDER = Path(__file__).parent.parent / "zoo" / "weights"
-INTEGER_LIMIT = 2**31
 
 
 def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -68,4 +67,5 @@ def save_weights(
         out[key] = value.detach().to(torch.float16 if half else value.dtype).contiguous().clone()
     part = path.with_suffix(".part")
     save_file(out, part, metadata={"network": name, "config": json.dumps(config)})
+    part.chmod(0o644)  # the library writes it for the owner alone
     part.replace(path)

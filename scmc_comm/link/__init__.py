@@ -1,0 +1,1 @@
+"""Protection, packets and the ledger of channel uses."""

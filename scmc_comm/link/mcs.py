@@ -40,10 +40,10 @@ MCS_GRID: tuple[Mcs, ...] = tuple(
 def required_esno_db(mcs: Mcs, num_bits: int = LONG_BLOCK_BITS) -> float:
     """Es/N0 in dB at which a block of ``num_bits`` payload bits is lost about once in a thousand.
 
-    Blocks of up to 256 bits at code rates from about 0.7 fall short of that: up to 3 in a hundred
-    were lost there. Measured over AWGN (`scmc_comm.link.thresholds`) and interpolated in the logarithm of the
-    block length. Repetition adds energy and no coding gain, so it shifts the value of the same
-    code sent once by ``10 log10(repetition)``.
+    Measured over AWGN (`scmc_comm.link.thresholds`) and interpolated in the logarithm of the
+    block length. Blocks of up to 256 bits at code rates from about 0.7 fall short of the promise:
+    up to 3 in a hundred were lost there. Repetition adds energy and no coding gain, so it shifts
+    the value of the same code sent once by ``10 log10(repetition)``.
 
     Raises:
         ScmcError: The scheme is not in `MCS_GRID`.

@@ -1,0 +1,1 @@
+"""One flat, resumable script per network."""

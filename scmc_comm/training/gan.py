@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from scmc_comm.metrics.perceptual import PerceptualMetric
@@ -44,11 +45,20 @@ def random_window(height: int, width: int, side: int = CROP) -> tuple[slice, sli
 
 
 def picture_loss(
-    img_hat: Tensor, img: Tensor, perceptual: PerceptualMetric, perceptual_weight: float
+    img_hat: Tensor,
+    img: Tensor,
+    perceptual: PerceptualMetric,
+    perceptual_weight: float,
+    shrink: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``L1 + perceptual_weight * LPIPS`` of same-sized pictures; also both terms."""
+    """``L1 + perceptual_weight * LPIPS`` of same-sized pictures; also both terms.
+
+    With ``shrink`` the perceptual term sees both pictures that many times smaller: it then asks
+    for shapes, and not for fine texture that a blurred picture can only get as a pattern.
+    """
     l1 = (img_hat - img).abs().mean()
-    distance = perceptual(img, img_hat).mean()
+    small, small_hat = (F.avg_pool2d(x, shrink) if shrink > 1 else x for x in (img, img_hat))
+    distance = perceptual(small, small_hat).mean()
     return l1 + perceptual_weight * distance, l1, distance
 
 

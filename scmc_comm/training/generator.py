@@ -37,12 +37,12 @@ class GeneratorRecipe:
     """How the generator is trained; saved inside the checkpoint."""
 
     net: GeneratorConfig = field(default_factory=GeneratorConfig)
-    batch: int = 8
+    batch: int = 6
     lr: float = 4e-4
     discriminator_lr: float = 4e-4
-    perceptual_weight: float = 0.5
-    adversarial_weight: float = 0.12
-    adversarial_from: float = 0.15
+    perceptual_weight: float = 0.4
+    adversarial_weight: float = 0.06
+    adversarial_from: float = 0.2
     drop_content: float = 0.1
     drop_layout: float = 0.12
     general_share: float = 0.25
@@ -82,7 +82,7 @@ def main() -> None:
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
     judge_optimizer = adam(judge.parameters(), recipe.discriminator_lr, (0.5, 0.99))
-    lpips = load_lpips("alex")
+    lpips = load_lpips("vgg")
     run = Run(
         args.out,
         recipe,
@@ -105,8 +105,11 @@ def main() -> None:
         window = random_window(256, 256)
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            fake = net(net.tokens(texts), layout, has_layout, noise)[:, :, *window]
-            loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
+            whole = net(net.tokens(texts), layout, has_layout, noise)
+            fake = whole[:, :, *window]
+            loss, l1, distance = picture_loss(
+                whole, img, lpips, recipe.perceptual_weight, shrink=2
+            )
         judge_loss = torch.zeros(())
         if run.progress > recipe.adversarial_from:
             with torch.autocast("cpu", torch.bfloat16):

@@ -5,7 +5,7 @@
 
 ``sketches`` writes, for the first ``count`` pictures of each training set in a fixed random
 order, their index, the decoded edge and colour maps and the caption's picture. ``pictures`` adds
-the fused picture with and without the caption. All arrays are uint8.
+the fused picture. All arrays of pictures are uint8.
 """
 
 from __future__ import annotations
@@ -43,14 +43,13 @@ class Lower:
     colours: np.ndarray
     semantic: np.ndarray
     fused: np.ndarray | None
-    fused_alone: np.ndarray | None
 
     def __len__(self) -> int:
         return len(self.index)
 
 
 def load_lower(folder: Path, name: str) -> Lower:
-    """Read what this script wrote; the fused pictures are None before ``pictures`` ran."""
+    """Read what this script wrote; ``fused`` is None before ``pictures`` ran."""
 
     def array(part: str) -> np.ndarray | None:
         path = folder / f"{name}-{part}.npy"
@@ -58,7 +57,7 @@ def load_lower(folder: Path, name: str) -> Lower:
 
     parts = [array(p) for p in ("index", "edges", "colours", "semantic")]
     assert all(p is not None for p in parts), f"run 'lower sketches' first: nothing in {folder}"
-    return Lower(*parts, array("fused"), array("fused_alone"))  # type: ignore[arg-type]
+    return Lower(*parts, array("fused"))  # type: ignore[arg-type]
 
 
 def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> None:
@@ -88,21 +87,18 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
 
 
 def write_pictures(name: str, out: Path) -> None:
-    """Fused pictures, with and without the caption."""
+    """Fused pictures of what :func:`write_sketches` wrote."""
     fusion = StructureCodec.load().fusion
     lower = load_lower(out, name)
-    for part, present in (("fused", 1.0), ("fused_alone", 0.0)):
-        pictures = []
-        for start in tqdm(range(0, len(lower), BATCH), desc=f"{name} {part}"):
-            rows = slice(start, start + BATCH)
-            semantic = to_float(lower.semantic[rows])
-            edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                img = fusion(
-                    semantic, torch.full((len(semantic),), present), edges, to_float(lower.colours[rows])
-                )
-            pictures.append(to_uint8(img.float()))
-        np.save(out / f"{name}-{part}.npy", np.concatenate(pictures))
+    pictures = []
+    for start in tqdm(range(0, len(lower), BATCH), desc=f"{name} pictures"):
+        rows = slice(start, start + BATCH)
+        semantic = to_float(lower.semantic[rows])
+        edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            img = fusion(semantic, torch.ones(len(semantic)), edges, to_float(lower.colours[rows]))
+        pictures.append(to_uint8(img.float()))
+    np.save(out / f"{name}-fused.npy", np.concatenate(pictures))
 
 
 def main() -> None:

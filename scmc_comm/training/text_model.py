@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +36,9 @@ SETS = ("flowers256", "general256")
 class TextRecipe:
     """How the tables are fitted."""
 
-    own_weight: int = 4
+    own_weight: int = 2
     discounts: tuple[int, ...] = (8, 24, 20, 16)  # in 1/16, by order
     min_count: int = 2
-    prune_long: int = 2
     hidden: int = 96
     topic_min_count: int = 20
     epochs: int = 16
@@ -61,7 +61,7 @@ def ngram_tables(
             history.append(token)
     out: dict[str, np.ndarray] = {}
     for n, table in enumerate(counts):
-        kept = sorted(k for k, c in table.items() if n < tm.ORDER - 1 or c >= recipe.prune_long)
+        kept = sorted(table)
         out[f"context_{n}"] = np.array([k[0] for k in kept], np.int64)
         out[f"word_{n}"] = np.array([k[1] for k in kept], np.uint16)
         out[f"count_{n}"] = np.minimum([table[k] for k in kept], 65535).astype(np.uint16)
@@ -190,10 +190,8 @@ def fit(data: Path, captions: Path, cache: Path, recipe: TextRecipe) -> dict[str
     _, human = targets(sets[0], sets[1])
     human_texts = [f"{sentence(w)}." for w, whole in human if whole]
     own_texts = own[0] + own[1]
-    counts = Counter(w for t in human_texts + own_texts for w in t.replace(".", " .").split())
-    for mark in ",:":
-        counts[mark] = sum(t.count(mark) for t in human_texts)
-    counts = Counter({w.rstrip(",:") or w: c for w, c in counts.items()})
+    pieces = re.compile(r"[.,:]|[^\s.,:]+")
+    counts = Counter(w for t in human_texts + own_texts for w in pieces.findall(t))
     words = [*MARKS, *sorted(w for w, c in counts.items() if c >= recipe.min_count)]
     weighted = [(t, 1) for t in human_texts] + [(t, recipe.own_weight) for t in own_texts]
     arrays = ngram_tables(weighted, words, recipe)

@@ -9,9 +9,10 @@ from fakes import TOYS
 
 from experiments import store, summary
 from experiments.curves import View
+from experiments.plot_style import styles
 from experiments.plots import _jobs, _views, plot_sweep
 from experiments.runner import run_sweep
-from experiments.strips import strip_figures
+from experiments.strips import strip_figures, typical_trial
 from scmc_comm.errors import ScmcError
 
 
@@ -114,3 +115,16 @@ def test_plotting_nothing_is_an_error(tmp_path):
 def test_a_view_names_what_it_holds_fixed():
     view = View("esno_db", 1 / 24, None, None, None)
     assert "1/24" in view.title and view.stem == "rho1-24"
+
+
+def test_the_strip_shows_a_draw_of_median_quality(toy_run):
+    ds = store.load(toy_run)
+    psnr = store.expand(ds).psnr_db.isel(image=0, channel=1, rho=0).mean(("system", "esno_db"))
+    chosen = float(psnr[typical_trial(ds, 0, 1, 0)])
+    assert (psnr <= chosen).sum() >= 6 and (psnr >= chosen).sum() >= 6
+
+
+def test_a_known_system_keeps_its_colour():
+    alone, among = styles(["vvc"]), styles(["scmc", "mine", "other", "vvc"])
+    assert alone["vvc"] == among["vvc"]
+    assert len(set(among.values())) == 4

@@ -32,7 +32,7 @@ def test_layout_units_and_provenance(ds, toy_spec):
     assert SweepSpec.from_yaml(ds.attrs["spec_yaml"]) == toy_spec
     assert {"torch", "numpy", "python"} <= set(json.loads(ds.attrs["versions"]))
     assert ds.attrs["seed"] == 5 and ds.attrs["git_revision"]
-    assert list(ds.set.values)[0] == ""
+    assert next(iter(ds.set.values)) == ""
 
 
 def test_expand_looks_the_quality_of_each_trial_up(ds):

@@ -159,10 +159,12 @@ def test_truncated_and_flipped_captions_do_not_crash(coder: TextCoder) -> None:
 def test_limits(coder: TextCoder) -> None:
     with pytest.raises(ScmcError, match="10001 characters"):
         coder.encode("a" * 10_001)
-    for data in (b"", bytes(70_000)):
+    for data in (b"", bytes(200_001)):
         with pytest.raises(ScmcError, match="expected 1 to"):
             coder.decode(data)
     assert coder.encode("")
+    longest = "\U0010fffe" * MAX_CHARS
+    assert coder.decode(coder.encode(longest)) == longest
 
 
 def test_model_file_is_checked(tmp_path: Path) -> None:
