@@ -242,7 +242,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     sub.add_argument("--images", help="'photos' (built in) or a folder of pictures")
-    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the spec")
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the spec"
+    )
     sub.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
 
     sub = verb("plot", plot, "plot results/quick")

@@ -81,7 +81,9 @@ class ChannelAlignment(nn.Module):
         q = F.normalize(split(self.query(semantic)).float(), dim=-1)
         k = F.normalize(split(self.key(structure)).float(), dim=-1)
         weights = (q @ k.transpose(-1, -2) * self.temperature * (h * w) ** 0.25).softmax(-1)
-        mixed = (weights.to(value.dtype) @ split(self.value(value)).to(value.dtype)).reshape(b, c, h, w)
+        mixed = (weights.to(value.dtype) @ split(self.value(value)).to(value.dtype)).reshape(
+            b, c, h, w
+        )
         return semantic + self.out(mixed)
 
 
@@ -109,16 +111,21 @@ class FusionNet(nn.Module):
         self.structure_in = nn.Conv2d(4, config.half_width, 3, padding=1)
         ins = (config.half_width, *w[:-1])
         self.semantic_down = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(b, b, 3, padding=1))
+            nn.Sequential(
+                nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(b, b, 3, padding=1)
+            )
             for a, b in zip(ins, w, strict=True)
         )
         self.structure_down = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)) for a, b in zip(ins, w, strict=True)
+            nn.Sequential(nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2))
+            for a, b in zip(ins, w, strict=True)
         )
         self.calibrate = nn.ModuleList(SelfCalibrated(c, config.self_calibration) for c in w)
         values = (*w[1:], w[-1])
         self.align = nn.ModuleList(ChannelAlignment(c, v) for c, v in zip(w, values, strict=True))
-        self.up = nn.ModuleList(nn.Conv2d(v, c, 3, padding=1) for c, v in zip(w[:-1], w[1:], strict=True))
+        self.up = nn.ModuleList(
+            nn.Conv2d(v, c, 3, padding=1) for c, v in zip(w[:-1], w[1:], strict=True)
+        )
         self.refine = nn.ModuleList(Residual(c) for c in w)
         self.to_half = nn.Conv2d(w[0], config.half_width * 4, 3, padding=1)
         self.at_half = nn.Conv2d(3 * config.half_width, config.half_width, 3, padding=1)
@@ -126,7 +133,9 @@ class FusionNet(nn.Module):
         self.to_full = nn.Conv2d(config.half_width, 32, 3, padding=1)
         self.to_rgb = nn.Conv2d(8, 3, 3, padding=1)
 
-    def forward(self, semantic: Tensor, has_semantic: Tensor, edges: Tensor, colours: Tensor) -> Tensor:
+    def forward(
+        self, semantic: Tensor, has_semantic: Tensor, edges: Tensor, colours: Tensor
+    ) -> Tensor:
         """Fuse.
 
         Args:

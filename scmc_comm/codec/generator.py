@@ -88,7 +88,7 @@ class Generator(nn.Module):
                 eos_token_id=2,
             )
         )
-        self.unet = UNet2DConditionModel(
+        self.unet: nn.Module = UNet2DConditionModel(
             sample_size=32,
             in_channels=_NOISE_CHANNELS + 4,
             out_channels=config.channels[0],
@@ -129,7 +129,8 @@ class Generator(nn.Module):
         length = self.config.max_words + 1
         out = torch.zeros(len(texts), length, dtype=torch.long)
         for row, text in zip(out, texts, strict=True):
-            ids = [self._ids.get(w, 1) for w in words_of(text)][: length - 1] + [2]
+            known = [self._ids.get(w, 1) for w in words_of(text)]
+            ids = [*known[: length - 1], 2]
             row[: len(ids)] = torch.tensor(ids)
         return out
 
@@ -152,9 +153,7 @@ class Generator(nn.Module):
         smooth = F.interpolate(colours, size=32, mode="bicubic", align_corners=False)
         x = torch.cat([F.pixel_unshuffle(noise, 4), smooth, present.expand(-1, 1, 32, 32)], 1)
         step = torch.zeros(len(tokens), dtype=torch.long, device=tokens.device)
-        x = self.unet(
-            x, step, text.last_hidden_state, encoder_attention_mask=(tokens != 0)
-        ).sample
+        x = self.unet(x, step, text.last_hidden_state, encoder_attention_mask=(tokens != 0)).sample
         x = self.to_64(F.interpolate(x, scale_factor=2.0, mode="nearest"))
         x = self.at_64(x + self.noise_64(F.pixel_unshuffle(noise, 2)))
         x = self.to_128(F.interpolate(F.silu(x), scale_factor=2.0, mode="nearest"))

@@ -44,7 +44,11 @@ class LayeredCodec:
         self.__dict__.update(
             {
                 name: part
-                for name, part in (("semantic", semantic), ("structure", structure), ("signal", signal))
+                for name, part in (
+                    ("semantic", semantic),
+                    ("structure", structure),
+                    ("signal", signal),
+                )
                 if part is not None
             }
         )
@@ -69,7 +73,9 @@ class LayeredCodec:
         """Residual codec."""
         return SignalCodec.load()
 
-    def encode(self, img: Tensor, quality: int = DEFAULT_QUALITY, seed: int = 0) -> LayeredBitstream:
+    def encode(
+        self, img: Tensor, quality: int = DEFAULT_QUALITY, seed: int = 0
+    ) -> LayeredBitstream:
         """Code all three layers.
 
         Args:
@@ -80,7 +86,11 @@ class LayeredCodec:
         Raises:
             ScmcError: If the quality is out of range.
         """
-        layers = (self.encode_semantic(img), self.encode_structure(img), self.encode_signal(img, quality))
+        layers = (
+            self.encode_semantic(img),
+            self.encode_structure(img),
+            self.encode_signal(img, quality),
+        )
         return LayeredBitstream(_size(img), layers, seed)
 
     def encode_semantic(self, img: Tensor) -> Layer:
@@ -100,7 +110,7 @@ class LayeredCodec:
     def encode_signal_fitting(
         self, img: Tensor, max_bytes: int, lower: tuple[Layer, ...] = ()
     ) -> Layer | None:
-        """The best signal layer of at most ``max_bytes``, or None if even the coarsest is larger."""
+        """The best signal layer of at most ``max_bytes``; None if even the coarsest is larger."""
         latent = self.signal.analyse(img)
         best, low, high = None, 0, QUALITY_STEPS
         while low <= high:

@@ -225,9 +225,10 @@ def parse_indices(text: str) -> torch.Tensor | None:
         ScmcError: A colour is unknown, rows differ in length or the grid is too large.
     """
     found = _SENTENCE.search(text)
-    if found is None or not found.group(1).strip(" ;,\n\t"):
+    lines = [] if found is None else found.group(1).split(";")
+    lines = [line for line in lines if line.replace(",", "").strip()]
+    if not lines:
         return None
-    lines = [line for line in found.group(1).split(";") if line.strip(" ,\n\t")]
     if len(lines) > MAX_GRID:
         raise ScmcError(f"the layout has {len(lines)} rows; write at most {MAX_GRID}")
     rows = []

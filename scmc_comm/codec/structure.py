@@ -124,5 +124,7 @@ class StructureCodec:
         maps = self.sketch(payload, size)
         present = torch.tensor([float(semantic is not None)])
         guide = torch.zeros(3, *size) if semantic is None else semantic
-        img = self.fusion(pad_to(guide[None], STRIDE), present, maps.edges[None], maps.colours[None])
+        img = self.fusion(
+            pad_to(guide[None], STRIDE), present, maps.edges[None], maps.colours[None]
+        )
         return img[0, :, : size[0], : size[1]].clamp(0, 1)

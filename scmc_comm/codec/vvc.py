@@ -275,7 +275,7 @@ def _slice_headers(settings: VvcSettings, coded: tuple[int, int], qp: int) -> tu
         raise ScmcError("libvvenc gave no all-intra stream; use imageio-ffmpeg>=0.6")
     # The data are the same, and start on a byte. A CRA header is one bit longer, so that the
     # alignment bits, and with them the last header bytes, always differ.
-    tail = len(os.path.commonprefix([unit[::-1] for unit in slices]))
+    tail = len(os.path.commonprefix([unit[::-1] for unit in slices]))  # noqa: RUF071
     idr, cra = (unit[: len(unit) - tail] for unit in slices)
     return idr, cra
 

@@ -91,16 +91,19 @@ def split_units(data: bytes) -> list[bytes]:
 
 
 def coded_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Size after padding to whole blocks, as (H, W)."""
     height, width = (max(_MIN_CODED_SIDE, -(-side // _BLOCK) * _BLOCK) for side in size)
     return height, width
 
 
 def check_size(size: tuple[int, int]) -> None:
+    """Raise ScmcError unless (H, W) can be coded."""
     if len(size) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
         raise ScmcError(f"VVC picture size {tuple(size)}: sides must be {MIN_SIDE} to {MAX_SIDE}")
 
 
 def check_picture(picture: Picture, settings: VvcSettings) -> tuple[int, int]:
+    """(H, W) of a picture, or ScmcError if it is not what the settings code."""
     shape, dtype = np.shape(picture), getattr(picture, "dtype", type(picture).__name__)
     wanted = "[H, W, 3]" if settings.color else "[H, W]"
     if dtype != np.uint8 or len(shape) != 2 + settings.color or shape[2:] not in ((), (3,)):
@@ -110,6 +113,7 @@ def check_picture(picture: Picture, settings: VvcSettings) -> tuple[int, int]:
 
 
 def to_planes(picture: Picture, settings: VvcSettings) -> bytes:
+    """Padded 10-bit planes of a picture, as FFmpeg reads them."""
     coded = coded_size(picture.shape[:2])
     pad = [(0, c - s) for c, s in zip(coded, picture.shape, strict=False)]
     padded = np.pad(picture, [*pad, (0, 0)] if settings.color else pad, mode="edge")
@@ -119,6 +123,7 @@ def to_planes(picture: Picture, settings: VvcSettings) -> bytes:
 def encode_planes(
     planes: bytes, coded: tuple[int, int], qp: int, settings: VvcSettings, count: int = 1
 ) -> bytes:
+    """One all-intra stream of ``count`` pictures."""
     if not 0 <= qp <= MAX_QP:
         raise ScmcError(f"VVC QP {qp}: expected 0 (finest) to {MAX_QP}")
     height, width = coded
@@ -132,6 +137,7 @@ def encode_planes(
 def decode_streams(
     streams: Sequence[bytes], size: tuple[int, int], settings: VvcSettings
 ) -> Picture:
+    """The first picture of each stream, uint8 [n, H, W] or [n, H, W, 3]."""
     check_size(size)
     height, width = coded_size(size)
     pix_fmt = "yuv420p10le" if settings.color else "gray10le"

@@ -48,7 +48,11 @@ def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], d
 
 
 def save_weights(
-    name: str, config: dict[str, Any], state: dict[str, Tensor], path: Path, keep_float32: tuple[str, ...] = ()
+    name: str,
+    config: dict[str, Any],
+    state: dict[str, Tensor],
+    path: Path,
+    keep_float32: tuple[str, ...] = (),
 ) -> None:
     """Write weights in half precision, under a temporary name first.
 

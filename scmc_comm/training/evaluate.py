@@ -24,13 +24,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from scmc_comm.baselines.image_codecs import JpegCodec, largest_fitting
-from scmc_comm.bitstream import LayeredBitstream
+from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.metrics import measure
 from scmc_comm.training.data import load_split
-from scmc_comm.types import Layer
+from scmc_comm.types import Layer, LayerKind
 
-METRICS = ("psnr_db", "lpips", "lpips_vgg", "dists")
+METRICS = ("psnr_db", "lpips")
 RATES_BPP = (0.18, 0.3)
 
 Row = dict[str, float]
@@ -45,6 +45,7 @@ class Job:
     split: str
     cache: Path
     index: int
+    metrics: tuple[str, ...]
 
 
 @cache
@@ -57,13 +58,13 @@ def _container_bytes(layers: Sequence[Layer], size: tuple[int, int]) -> int:
     return len(LayeredBitstream(size, tuple(layers), 0).to_bytes())
 
 
-def evaluate(img: Tensor) -> dict[str, Row]:
+def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
     """Bytes, bpp and metrics of a picture float32 [3, H, W] by scheme."""
     codec, size = _codec(), (img.shape[1], img.shape[2])
     rows: dict[str, Row] = {}
 
     def add(scheme: str, img_hat: Tensor, num_bytes: float, seconds: float = 0.0) -> None:
-        scores = measure(img, img_hat.clamp(0, 1), METRICS)
+        scores = measure(img, img_hat.clamp(0, 1), metrics)
         bpp = 8 * num_bytes / (size[0] * size[1])
         rows[scheme] = {"bytes": num_bytes, "bpp": bpp, "seconds": seconds, **scores}
 
@@ -84,13 +85,14 @@ def evaluate(img: Tensor) -> dict[str, Row]:
         add(scheme, shown, _container_bytes(layers, size), time.monotonic() - start)
     for rate in RATES_BPP:
         budget = int(rate * size[0] * size[1] / 8)
-        overhead = _container_bytes((semantic, structure, Layer(2, "residual", b"?")), size) - 1  # type: ignore[arg-type]
+        probe = Layer(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], b"?")
+        overhead = _container_bytes((semantic, structure, probe), size) - 1
         signal = codec.encode_signal_fitting(img, budget - overhead)
         if signal is not None:
-            layers = (semantic, structure, signal)
-            num_bytes = _container_bytes(layers, size)
+            every = (semantic, structure, signal)
+            num_bytes = _container_bytes(every, size)
             start = time.monotonic()
-            shown = codec.decode(layers, size).img_hat
+            shown = codec.decode(every, size).img_hat
             add(f"all layers, {rate} bpp", shown, num_bytes, time.monotonic() - start)
             add(f"signal alone, {rate} bpp", codec.decode((signal,), size).img_hat, num_bytes)
         jpeg = JpegCodec()
@@ -102,7 +104,7 @@ def evaluate(img: Tensor) -> dict[str, Row]:
 
 def _run(job: Job) -> dict[str, Row]:
     data = load_split(job.data, job.name, job.split, job.cache)
-    return evaluate(data.batch([job.index])[0])
+    return evaluate(data.batch([job.index])[0], job.metrics)
 
 
 def means(results: Sequence[dict[str, Row]]) -> dict[str, Row]:
@@ -115,9 +117,9 @@ def means(results: Sequence[dict[str, Row]]) -> dict[str, Row]:
     return out
 
 
-def table(result: dict[str, Row]) -> str:
+def table(result: dict[str, Row], metrics: tuple[str, ...]) -> str:
     """Markdown table."""
-    columns = ("bytes", "bpp", *METRICS, "seconds", "pictures")
+    columns = ("bytes", "bpp", *metrics, "seconds", "pictures")
     digits = {"bytes": 1, "bpp": 4, "psnr_db": 2, "seconds": 2, "pictures": 0}
     lines = ["| scheme | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for scheme, row in result.items():
@@ -135,16 +137,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="so many pictures, evenly spaced (all)")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
     parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--metrics", default=",".join(METRICS), help="comma-separated")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     total = len(load_split(args.data, args.set, args.split, args.cache))
     index = np.linspace(0, total - 1, min(args.count or total, total)).round().astype(int)
-    jobs = [Job(args.data, args.set, args.split, args.cache, int(i)) for i in index]
+    metrics = tuple(args.metrics.split(","))
+    jobs = [Job(args.data, args.set, args.split, args.cache, int(i), metrics) for i in index]
     with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
         results = list(tqdm(pool.imap(_run, jobs), total=len(jobs), desc="pictures"))
     result = means(results)
-    print(table(result))
+    print(table(result, metrics))
     if args.out is not None:
         args.out.write_text(json.dumps(result, indent=1))
 

@@ -1,6 +1,6 @@
 """Turn a checkpoint into the weights that ship.
 
-    python -m scmc_comm.training.export signal DIR/checkpoint.pt -o signal.safetensors
+python -m scmc_comm.training.export signal DIR/checkpoint.pt -o signal.safetensors
 """
 
 from __future__ import annotations

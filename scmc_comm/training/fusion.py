@@ -75,8 +75,13 @@ def main() -> None:
         args.out,
         recipe,
         args.minutes,
-        {"net": net, "averaged": averaged, "optimizer": optimizer, "judge": judge,
-         "judge_optimizer": judge_optimizer},
+        {
+            "net": net,
+            "averaged": averaged,
+            "optimizer": optimizer,
+            "judge": judge,
+            "judge_optimizer": judge_optimizer,
+        },
     )
     rng = np.random.default_rng(recipe.seed + run.step)
     while run.goes_on():

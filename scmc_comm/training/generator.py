@@ -87,12 +87,19 @@ def main() -> None:
         args.out,
         recipe,
         args.minutes,
-        {"net": net, "averaged": averaged, "optimizer": optimizer, "judge": judge,
-         "judge_optimizer": judge_optimizer},
+        {
+            "net": net,
+            "averaged": averaged,
+            "optimizer": optimizer,
+            "judge": judge,
+            "judge_optimizer": judge_optimizer,
+        },
     )
     rng = np.random.default_rng(recipe.seed + run.step)
     while run.goes_on():
-        data = [general if rng.random() < recipe.general_share else flowers for _ in range(recipe.batch)]
+        data = [
+            general if rng.random() < recipe.general_share else flowers for _ in range(recipe.batch)
+        ]
         index = [int(rng.integers(len(d))) for d in data]
         img = torch.cat([d.batch([i]) for d, i in zip(data, index, strict=True)])
         if rng.random() < 0.5:
@@ -107,9 +114,7 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             whole = net(net.tokens(texts), layout, has_layout, noise)
             fake = whole[:, :, *window]
-            loss, l1, distance = picture_loss(
-                whole, img, lpips, recipe.perceptual_weight, shrink=2
-            )
+            loss, l1, distance = picture_loss(whole, img, lpips, recipe.perceptual_weight, shrink=2)
         judge_loss = torch.zeros(())
         if run.progress > recipe.adversarial_from:
             with torch.autocast("cpu", torch.bfloat16):

@@ -44,8 +44,8 @@ class Averaged:
         decay = min(self.decay, self.updates / (self.updates + 10))
         for mine, theirs in zip(self.net.parameters(), net.parameters(), strict=True):
             mine.lerp_(theirs, 1 - decay)
-        for mine, theirs in zip(self.net.buffers(), net.buffers(), strict=True):
-            mine.copy_(theirs)
+        for kept, latest in zip(self.net.buffers(), net.buffers(), strict=True):
+            kept.copy_(latest)
 
 
 class Run:
@@ -60,7 +60,12 @@ class Run:
     """
 
     def __init__(
-        self, out: Path, config: Any, minutes: float, state: dict[str, Any], save_every_s: float = 120
+        self,
+        out: Path,
+        config: Any,
+        minutes: float,
+        state: dict[str, Any],
+        save_every_s: float = 120,
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.path = out / "checkpoint.pt"

@@ -25,6 +25,7 @@ from scmc_comm.codec.layout import layout_grid
 from scmc_comm.codec.semantic import paint
 from scmc_comm.codec.structure import COLOUR_QP, EDGE_QP, StructureCodec, draw
 from scmc_comm.codec.vvc import encode_decode_batch
+from scmc_comm.errors import ScmcError
 from scmc_comm.training.data import CaptionedImages, load_split, to_float, to_uint8
 from scmc_comm.training.generator import content_of
 
@@ -51,13 +52,14 @@ class Lower:
 def load_lower(folder: Path, name: str) -> Lower:
     """Read what this script wrote; ``fused`` is None before ``pictures`` ran."""
 
-    def array(part: str) -> np.ndarray | None:
+    def array(part: str) -> np.ndarray:
         path = folder / f"{name}-{part}.npy"
-        return np.load(path, mmap_mode="r") if path.is_file() else None
+        if not path.is_file():
+            raise ScmcError(f"no {path}; run 'python -m scmc_comm.training.lower sketches' first")
+        return np.load(path, mmap_mode="r")
 
-    parts = [array(p) for p in ("index", "edges", "colours", "semantic")]
-    assert all(p is not None for p in parts), f"run 'lower sketches' first: nothing in {folder}"
-    return Lower(*parts, array("fused"))  # type: ignore[arg-type]
+    fused = array("fused") if (folder / f"{name}-fused.npy").is_file() else None
+    return Lower(array("index"), array("edges"), array("colours"), array("semantic"), fused)
 
 
 def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> None:
@@ -81,7 +83,12 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
     logger.info(
         "%s: edges %.0f bytes, colours %.0f bytes", name, np.mean(edge_bytes), np.mean(colour_bytes)
     )
-    arrays = {"index": index, "edges": edges, "colours": colours, "semantic": np.concatenate(semantic)}
+    arrays: dict[str, np.ndarray] = {
+        "index": index,
+        "edges": edges,
+        "colours": colours,
+        "semantic": np.concatenate(semantic),
+    }
     for part, value in arrays.items():
         np.save(out / f"{name}-{part}.npy", value)
 

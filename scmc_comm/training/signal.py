@@ -48,7 +48,9 @@ class SignalRecipe:
 class Crops:
     """Random flipped crops of the training sets in equal shares, some with their lower picture."""
 
-    def __init__(self, sets: list[CaptionedImages], lowers: list[Lower], recipe: SignalRecipe) -> None:
+    def __init__(
+        self, sets: list[CaptionedImages], lowers: list[Lower], recipe: SignalRecipe
+    ) -> None:
         self.sets, self.lowers, self.recipe = sets, lowers, recipe
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -76,7 +78,11 @@ class Crops:
             return pixels[top : top + side, left : left + side][:, ::step]
 
         img = cut(self.sets[which].pixels[index])
-        return img, img if lower_pixels is None else cut(lower_pixels), float(lower_pixels is not None)
+        return (
+            img,
+            img if lower_pixels is None else cut(lower_pixels),
+            float(lower_pixels is not None),
+        )
 
 
 def rate_distortion(
@@ -116,7 +122,9 @@ def main() -> None:
     optimizer = adam(main_params, recipe.lr_going_on if args.start else recipe.lr)
     aux_optimizer = adam([net.bottleneck.quantiles], recipe.aux_lr)
     run = Run(
-        args.out, recipe, args.minutes,
+        args.out,
+        recipe,
+        args.minutes,
         {"net": net, "averaged": averaged, "optimizer": optimizer, "aux": aux_optimizer},
     )
     rng = np.random.default_rng(recipe.seed + run.step)
@@ -147,7 +155,9 @@ def main() -> None:
         aux_optimizer.step()
         averaged.update(net)
         psnr = -10 * mse.detach().clamp(min=1e-6).log10()
-        run.step_done(loss=loss.item(), psnr=psnr.mean().item(), bpp=bpp.mean().item(), aux=aux.item())
+        run.step_done(
+            loss=loss.item(), psnr=psnr.mean().item(), bpp=bpp.mean().item(), aux=aux.item()
+        )
 
 
 if __name__ == "__main__":

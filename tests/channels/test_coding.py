@@ -80,7 +80,7 @@ def test_decoder_is_sionnas_transport_block_decoder(k: int, mcs: Mcs, no: float)
             k, code.num_coded_bits, mcs.coderate, mcs.num_bits_per_symbol, device="cpu"
         )
         peer = TBDecoder(encoder, num_bp_iter=coding.SIONNA_ITERATIONS, device="cpu")
-    assert isinstance(peer._decoder, LDPC5GDecoder) and encoder.tb_size == k  # noqa: SLF001
+    assert isinstance(peer._decoder, LDPC5GDecoder) and encoder.tb_size == k
     llr = _noisy_llr(code, _bits(5, k), no)
     expected_bits, expected_ok = peer(llr)
     bits_hat, ok = code.decode(llr, "sionna")
@@ -93,8 +93,8 @@ def test_scrambling_is_the_gold_sequence_of_38211() -> None:
     with preserve_torch_rng():
         from sionna.phy.nr.utils import generate_prng_seq
     expected = generate_prng_seq(5000, 2**15 + 1)
-    assert np.array_equal(coding._scrambling(5000), expected)  # noqa: SLF001
-    assert np.array_equal(coding._scrambling(37), expected[:37])  # noqa: SLF001
+    assert np.array_equal(coding._scrambling(5000), expected)
+    assert np.array_equal(coding._scrambling(37), expected[:37])
 
 
 @settings(max_examples=40, deadline=None)

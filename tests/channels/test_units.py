@@ -77,6 +77,6 @@ def test_bpp_counts_bytes() -> None:
         lambda: units.ebno_db_to_no(1.0, 0, 0.5),
     ],
 )
-def test_wrong_input_is_refused(call) -> None:  # noqa: ANN001
+def test_wrong_input_is_refused(call) -> None:
     with pytest.raises(ChannelError, match="expected"):
         call()

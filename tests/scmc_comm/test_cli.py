@@ -79,7 +79,7 @@ MISTAKES = {
     "quality too high": (("encode", "cat.png", "-o", "x.scmc", "--quality", "500"), "0 to 96"),
     "no folder": (("encode", "cat.png", "-o", "no/x.scmc"), "create it first"),
     "missing container": (("decode", "none.scmc", "-o", "x.png"), "scmc-comm encode"),
-    "empty container": (("decode", "empty.scmc", "-o", "x.png"), "empty"),
+    "empty container": (("decode", "empty.scmc", "-o", "x.png"), "ends early"),
     "random container": (("decode", "noise.scmc", "-o", "x.png"), "scmc"),
     "unknown layer": (("decode", "cat.scmc", "-o", "x.png", "--layers", "sky"), "'sky'"),
     "unknown system": (
