@@ -54,7 +54,8 @@ class ExactNetwork:
             if entry is None:
                 x = x.clamp(min=0)
                 continue
-            layer, weight, bias = entry
+            layer: Any = entry[0]
+            weight, bias = entry[1:]
             x = x.clamp(-LIMIT, LIMIT)
             if isinstance(layer, nn.ConvTranspose2d):
                 x = F.conv_transpose2d(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class Generator(nn.Module):
                 eos_token_id=2,
             )
         )
-        self.unet: nn.Module = UNet2DConditionModel(
+        self.unet: Any = UNet2DConditionModel(
             sample_size=32,
             in_channels=_NOISE_CHANNELS + 4,
             out_channels=config.channels[0],
