@@ -57,7 +57,7 @@ class ExactNetwork:
             layer: Any = entry[0]
             weight, bias = entry[1:]
             x = x.clamp(-LIMIT, LIMIT)
-            if isinstance(layer, nn.ConvTranspose2d):
+            if layer.transposed:
                 x = F.conv_transpose2d(
                     x, weight, bias, layer.stride, layer.padding, layer.output_padding
                 )
