@@ -5,8 +5,7 @@ transformers classes: a CLIP text encoder reads the caption, and a ``UNet2DCondi
 attends to its words while it turns seeded noise and the colours of the layout sentence into
 features, which a resize-convolution decoder renders at 256 x 256. One step instead of a
 diffusion chain (as in adversarially distilled models) keeps decoding under half a second on a
-processor. Any diffusers text-to-image pipeline can take its place, see
-:mod:`scmc_comm.codec.pretrained`.
+processor. Anything that is a :class:`scmc_comm.codec.semantic.Painter` can take its place.
 """
 
 from __future__ import annotations
