@@ -107,7 +107,9 @@ def unequal_plan(
     basic = choose_mcs(design_esno_db, num_bits=caption[LayerKind.SEMANTIC])
     _check_caption(num_uses, caption[LayerKind.SEMANTIC], basic, size)
     no_limit = dict.fromkeys(LayerKind, 1.0)
-    attempts = [(both, SHARES), (both, no_limit), (caption, SHARES), (caption, no_limit)]
+    least = num_channel_uses(caption[LayerKind.SEMANTIC], basic) / num_uses + 1e-9
+    needed = {**no_limit, LayerKind.SEMANTIC: max(SHARES[LayerKind.SEMANTIC], least)}
+    attempts = [(both, SHARES), (both, needed), (caption, SHARES), (caption, needed)]
     if not with_signal:
         attempts = [(both, no_limit), (caption, no_limit)]
     fits = (_fit(bits, shares, num_uses, design_esno_db) for bits, shares in attempts)
