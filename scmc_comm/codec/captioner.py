@@ -115,7 +115,7 @@ class SmallBackend:
         if wrong:
             raise ScmcError(f"{path or 'shipped file'} does not fit the captioner at {wrong[0]!r}")
         model.decoder.tie_weights()
-        return cls(model, config["words"])
+        return cls(model, list(config["words"]))
 
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""

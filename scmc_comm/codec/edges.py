@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -101,11 +101,7 @@ class EdgeDetector(nn.Module):
             ScmcError: The file is missing or no edge network.
         """
         config, state = load_weights("edges", path)
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in config.items()
-        }
-        detector = cls(EdgeConfig(**fields))
+        detector = cls(EdgeConfig(**config))
         detector.load_state_dict(state)
         return detector.eval().requires_grad_(False)
 

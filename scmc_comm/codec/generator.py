@@ -119,7 +119,6 @@ class Generator(nn.Module):
             ScmcError: If the file is missing or of another layout.
         """
         config, state = load_weights("generator", path)
-        config = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         net = cls(GeneratorConfig(**config))
         net.load_state_dict(state)
         return net.eval().requires_grad_(False)

@@ -53,7 +53,6 @@ class SignalCodec:
         from compressai.models.utils import update_registered_buffers
 
         config, state = load_weights("signal", path)
-        config = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         net = SignalNet(SignalConfig(**config))
         for part in ("bottleneck", "gaussian"):
             names = ["_quantized_cdf", "_offset", "_cdf_length"]

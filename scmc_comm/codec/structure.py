@@ -76,7 +76,6 @@ class StructureCodec:
             ScmcError: If a file is missing or of another layout.
         """
         config, state = load_weights("fusion", fusion)
-        config = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
         net = FusionNet(FusionConfig(**config))
         net.load_state_dict(state)
         return cls(EdgeDetector.load(edges), net)

@@ -16,6 +16,11 @@ from scmc_comm.errors import ScmcError
 FOLDER = Path(__file__).parent.parent / "zoo" / "weights"
 
 
+def with_tuples(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration's fields as its dataclass has them: files turn tuples into lists."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+
+
 def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Configuration and state of a network.
 
@@ -44,7 +49,7 @@ def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], d
     if meta.get("network") != name:
         raise ScmcError(f"{path} holds {meta.get('network')!r}; expected weights of {name!r}")
     floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    return json.loads(meta["config"]), floats
+    return with_tuples(json.loads(meta["config"])), floats
 
 
 def save_weights(

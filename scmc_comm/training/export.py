@@ -12,11 +12,7 @@ from typing import Any
 
 import torch
 
-from scmc_comm.codec.weights import FOLDER, save_weights
-
-
-def _tuples(config: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+from scmc_comm.codec.weights import FOLDER, save_weights, with_tuples
 
 
 def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> None:
@@ -24,7 +20,7 @@ def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> 
     from scmc_comm.codec.signal import SignalCodec
     from scmc_comm.codec.signal_net import SignalConfig, SignalNet
 
-    net = SignalNet(SignalConfig(**_tuples(config)))
+    net = SignalNet(SignalConfig(**with_tuples(config)))
     net.load_state_dict(state)
     keep = "bottleneck."
     for name, value in net.named_parameters():
