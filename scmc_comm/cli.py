@@ -8,39 +8,19 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from channels.errors import ChannelError
 from scmc_comm import __version__
+from scmc_comm.commands import COMMANDS
+from scmc_comm.commands.common import Command, bandwidth_ratio, write_bytes
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
     from scmc_comm.system import Transmission
     from scmc_comm.types import Reconstruction
-
-Command = Callable[[argparse.Namespace], None]
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then rename it."""
-    if not path.parent.is_dir():
-        raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
-
-
-def bandwidth_ratio(text: str) -> float:
-    """A ratio written as a number or a fraction such as 1/16."""
-    try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a bandwidth ratio; write a number or a fraction such as 1/16"
-        ) from None
 
 
 def encode(args: argparse.Namespace) -> None:
@@ -174,24 +154,6 @@ def plot(args: argparse.Namespace) -> None:
         print(path)
 
 
-def info(args: argparse.Namespace) -> None:
-    """Say what is installed: systems, channels, sweeps, codecs, weights."""
-    from channels.models import CHANNELS
-    from experiments.components import package_versions
-    from experiments.spec import list_sweeps
-    from scmc_comm.codec.weights import FOLDER
-    from scmc_comm.registry import SYSTEMS
-
-    print(f"scmc-comm {__version__}")
-    print("systems:  " + ", ".join(SYSTEMS))
-    print("channels: " + ", ".join(CHANNELS))
-    for name, spec in list_sweeps().items():
-        print(f"sweep:    {name}: {spec.description}")
-    for path in sorted(FOLDER.glob("*.safetensors")):
-        print(f"weights:  {path.stem}, {path.stat().st_size / 1e6:.1f} MB")
-    print("packages: " + ", ".join(f"{k} {v}" for k, v in package_versions().items()))
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     top = argparse.ArgumentParser(
@@ -250,7 +212,8 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("plot", plot, "plot results/quick")
     sub.add_argument("dir", type=Path, metavar="DIR")
 
-    verb("info", info, "info")
+    for command in COMMANDS:
+        command.add(verb)
     return top
 
 

@@ -87,7 +87,18 @@ MISTAKES = {
         "scmc, scmc-equal, jpeg, vvc",
     ),
     "unknown channel": (
-        ("transmit", "cat.png", "--esno-db", "3", "--rho", "1/8", "-o", "x.png", "--channel", "sea"),
+        (
+            "transmit",
+            "cat.png",
+            "--esno-db",
+            "3",
+            "--rho",
+            "1/8",
+            "-o",
+            "x.png",
+            "--channel",
+            "sea",
+        ),
         "rayleigh_block",
     ),
     "impossible budget": (

@@ -7,7 +7,10 @@ from scmc_comm.codec.generator import NOISE_SIDE, Generator, GeneratorConfig, wo
 from scmc_comm.codec.semantic import SmallPainter, paint
 
 CONFIG = GeneratorConfig(
-    ("blue", "red", "rose"), max_words=6, text_width=16, channels=(16, 16, 16),
+    ("blue", "red", "rose"),
+    max_words=6,
+    text_width=16,
+    channels=(16, 16, 16),
     decoder_channels=(8, 8),
 )
 

@@ -49,9 +49,7 @@ def test_every_subset_decodes(codec, stream, subset):
 
 
 def test_each_layer_adds_quality(codec, photo, stream):
-    scores = [
-        psnr(codec.decode(stream.layers[:n], stream.size).img_hat, photo) for n in range(4)
-    ]
+    scores = [psnr(codec.decode(stream.layers[:n], stream.size).img_hat, photo) for n in range(4)]
     assert scores[0] < scores[1] < scores[2] < scores[3]
 
 

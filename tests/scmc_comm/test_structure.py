@@ -97,7 +97,11 @@ def test_missing_weights_name_the_file_and_the_fix(tmp_path):
 def test_weights_of_another_network_are_refused(tmp_path):
     from scmc_comm.codec.weights import save_weights
 
-    save_weights("edges", {}, EdgeDetector(EdgeConfig((4,), (1,), (1,), (1,), 2)).state_dict(),
-                 tmp_path / "w.safetensors")
+    save_weights(
+        "edges",
+        {},
+        EdgeDetector(EdgeConfig((4,), (1,), (1,), (1,), 2)).state_dict(),
+        tmp_path / "w.safetensors",
+    )
     with pytest.raises(ScmcError, match="holds 'edges'; expected weights of 'fusion'"):
         StructureCodec.load(fusion=tmp_path / "w.safetensors")

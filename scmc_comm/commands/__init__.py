@@ -1,0 +1,9 @@
+"""Verbs of the command line, a module each with ``add(verb)``; they may see all three packages."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from scmc_comm.commands import info
+
+COMMANDS: tuple[ModuleType, ...] = (info,)

@@ -1,0 +1,33 @@
+"""What the verbs of the command line share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from scmc_comm.errors import ScmcError
+
+Command = Callable[[argparse.Namespace], None]
+AddVerb = Callable[[str, Command, str], argparse.ArgumentParser]
+"""``verb(name, function, example)`` makes a verb; the function's docstring is its help."""
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, then rename it."""
+    if not path.parent.is_dir():
+        raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def bandwidth_ratio(text: str) -> float:
+    """A ratio written as a number or a fraction such as 1/16."""
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a bandwidth ratio; write a number or a fraction such as 1/16"
+        ) from None
