@@ -3,12 +3,14 @@
 Layout, version 1 (all lengths in bytes)::
 
     1  magic and version
-    1  flags: bits 0-2 layer present (semantic, structure, signal), 3 size, 4 seed, 5 codec names
+    1  flags: bits 0-2 layer present (semantic, structure, signal), 3 size, 4 seed, 5 codec names,
+       6-7 number of parts of the signal layer, less one
     v  height, v width      only if the size is not 256 x 256
     v  seed                 only if it is not 0
     then for every present layer, in decoding order:
     v  name length, n name  only if the codecs are not the default ones
-    v  payload length       not for the last layer, which ends with the data
+    v  part length          for every part but the last one of a signal layer
+    v  payload length       not for the last layer, which ends with the data; less the parts above
     p  payload
     2  CRC-16 of header, kind, name, length and payload
 
@@ -22,6 +24,7 @@ bits is found, and a random one passes with probability 2^-16.
 from __future__ import annotations
 
 import binascii
+import itertools
 import logging
 from dataclasses import dataclass
 
@@ -39,7 +42,7 @@ DEFAULT_CODECS = {
     LayerKind.SIGNAL: "residual",
 }
 _HAS_SIZE, _HAS_SEED, _HAS_NAMES = 1 << 3, 1 << 4, 1 << 5
-_RESERVED = 0xC0
+_PARTS_SHIFT = 6
 _CRC_BYTES = 2
 
 
@@ -87,6 +90,7 @@ class LayeredBitstream:
         flags |= _HAS_SIZE if self.size != wire.DEFAULT_SIZE else 0
         flags |= _HAS_SEED if self.seed != wire.DEFAULT_SEED else 0
         flags |= _HAS_NAMES if named else 0
+        flags |= sum(len(layer.cuts) for layer in self.layers) << _PARTS_SHIFT
         header = bytes((MAGIC | VERSION, flags))
         if flags & _HAS_SIZE:
             header += wire.encode_size(self.size)
@@ -95,8 +99,10 @@ class LayeredBitstream:
         out = bytearray(header)
         for layer in self.layers:
             body = wire.encode_name(layer.codec) if named else b""
+            *early, last = (len(part) for part in layer.parts)
+            body += b"".join(wire.encode_varint(size) for size in early)
             if layer is not self.layers[-1]:
-                body += wire.encode_varint(len(layer.payload))
+                body += wire.encode_varint(last)
             body += layer.payload
             out += body + _crc(header, layer.kind, body)
         return bytes(out)
@@ -113,12 +119,13 @@ class LayeredBitstream:
             ScmcError: The header is wrong, no layer is intact, or (strict) one is not.
         """
         reader = wire.Reader(data, "bitstream")
-        size, seed, kinds, named = _read_header(reader)
+        size, seed, kinds, named, num_cuts = _read_header(reader)
         header = bytes(data[: reader.pos])
         layers: list[Layer] = []
         for kind in kinds:
             try:
-                layer = _read_layer(reader, header, kind, named, kind == kinds[-1])
+                cuts = num_cuts if kind is LayerKind.SIGNAL else 0
+                layer = _read_layer(reader, header, kind, named, cuts, kind == kinds[-1])
             except ScmcError as error:  # framing is lost: nothing after this can be found
                 if strict:
                     raise
@@ -146,7 +153,7 @@ def _crc(header: bytes, kind: LayerKind, body: bytes) -> bytes:
 
 def _read_header(
     reader: wire.Reader,
-) -> tuple[tuple[int, int], int, tuple[LayerKind, ...], bool]:
+) -> tuple[tuple[int, int], int, tuple[LayerKind, ...], bool, int]:
     first = reader.byte("magic byte")
     if first & 0xF8 != MAGIC:
         raise ScmcError(
@@ -159,30 +166,34 @@ def _read_header(
             "use the version that wrote it"
         )
     flags = reader.byte("flags")
-    if flags & _RESERVED or not flags & 0x07:
+    num_cuts = flags >> _PARTS_SHIFT
+    if not flags & 0x07 or (num_cuts and not flags >> LayerKind.SIGNAL & 1):
         raise ScmcError(
-            f"bitstream flags are 0x{flags:02x}; expected one to three layers and no unknown "
-            "flag; the data is damaged"
+            f"bitstream flags are 0x{flags:02x}; expected one to three layers, and parts of a "
+            "signal layer only where there is one; the data is damaged"
         )
     size = reader.size() if flags & _HAS_SIZE else wire.DEFAULT_SIZE
     seed = reader.seed() if flags & _HAS_SEED else wire.DEFAULT_SEED
     kinds = tuple(kind for kind in LayerKind if flags >> kind & 1)
-    return size, seed, kinds, bool(flags & _HAS_NAMES)
+    return size, seed, kinds, bool(flags & _HAS_NAMES), num_cuts
 
 
 def _read_layer(
-    reader: wire.Reader, header: bytes, kind: LayerKind, named: bool, last: bool
+    reader: wire.Reader, header: bytes, kind: LayerKind, named: bool, num_cuts: int, last: bool
 ) -> Layer | None:
     """The next layer, None if its CRC fails; ScmcError if its end cannot be found."""
     start = reader.pos
     codec = reader.name() if named else DEFAULT_CODECS[kind]
+    most = max(reader.num_left - _CRC_BYTES, 0)
+    sizes = [reader.varint("part length", most) for _ in range(num_cuts)]
     if last:
-        num_bytes = reader.num_left - _CRC_BYTES
+        sizes.append(reader.num_left - _CRC_BYTES - sum(sizes))
     else:
-        num_bytes = reader.varint("payload length", max(reader.num_left - _CRC_BYTES, 0))
-    if num_bytes <= 0:
+        sizes.append(reader.varint("payload length", most))
+    if min(sizes) <= 0:
         raise ScmcError(f"bitstream: no {kind.tag} payload is left; the data is truncated")
-    payload = reader.take(num_bytes, f"{kind.tag} payload")
+    payload = reader.take(sum(sizes), f"{kind.tag} payload")
     body = reader.since(start)
     crc = reader.take(_CRC_BYTES, f"{kind.tag} CRC")
-    return Layer(kind, codec, payload) if crc == _crc(header, kind, body) else None
+    cuts = tuple(itertools.accumulate(sizes[:-1]))
+    return Layer(kind, codec, payload, cuts) if crc == _crc(header, kind, body) else None

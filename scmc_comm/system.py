@@ -74,6 +74,8 @@ class Prepared:
             computed at most once per set.
         size: ``(H, W)``.
         infeasible: Why nothing could be sent, or None.
+        usable: From the set of delivered tags to those of them that the receiver can use; sets
+            with the same usable tags look the same.
     """
 
     frames: tuple[Frame, ...]
@@ -82,11 +84,13 @@ class Prepared:
     reconstruct: Reconstruct
     size: tuple[int, int]
     infeasible: str | None = None
+    usable: Callable[[frozenset[str]], frozenset[str]] = frozenset
 
     def __post_init__(self) -> None:
         if [frame.tag for frame in self.frames] != [entry.tag for entry in self.ledger.entries]:
             raise ScmcError("the ledger does not list the frames; build it from the same frames")
-        object.__setattr__(self, "reconstruct", functools.cache(self.reconstruct))
+        once = functools.cache(self.reconstruct)
+        object.__setattr__(self, "reconstruct", lambda tags: once(self.usable(tags)))
 
     @property
     def tags(self) -> tuple[str, ...]:

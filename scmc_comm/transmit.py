@@ -1,7 +1,8 @@
 """The one readable path of an image through the layered scheme.
 
 1. encode: semantic, then structure, then signal, each given the lower ones -> LayeredBitstream
-2. protect: every layer its own frame with its own code rate and modulation; the ledger adds up
+2. protect: every layer, and every part of the signal, its own frame with its own code rate and
+   modulation; the ledger adds up
 3. send: `System.transmit` hands the frames to the physical layer -> LinkReport
 4. reassemble: the frames whose every block passed its CRC -> layers
 5. decode: whatever subset arrived -> Reconstruction; nothing at all is mid-grey
@@ -9,12 +10,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
 
 from channels.types import Frame
-from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
+from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.packetize import (
@@ -23,10 +26,11 @@ from scmc_comm.link.packetize import (
     bytes_to_bits,
     depacketize,
     packetize,
+    split,
 )
 from scmc_comm.link.protection import ProtectionPlan, make_plan
 from scmc_comm.system import Budget, Prepared, System, check_image, grey
-from scmc_comm.types import Layer, LayerKind, Reconstruction
+from scmc_comm.types import MAX_PARTS, Layer, LayerKind, Reconstruction, part_tag
 
 
 class Codec(Protocol):
@@ -41,9 +45,12 @@ class Codec(Protocol):
         ...
 
     def encode_signal_fitting(
-        self, img: torch.Tensor, max_bytes: int, lower: tuple[Layer, ...] = ()
+        self,
+        img: torch.Tensor,
+        fits: Callable[[Layer], bool],
+        lower: tuple[Layer, ...] = (),
     ) -> Layer | None:
-        """The best signal layer of at most ``max_bytes``, or None if there is none."""
+        """The best signal layer that ``fits``, or None if there is none."""
         ...
 
     def decode(
@@ -85,7 +92,8 @@ class ScmcSystem(System):
                 return grey(size, delivered)
             return self.codec.decode(arrived.layers, arrived.size, seed=arrived.seed)
 
-        return Prepared(frames, ledger, num_bits / (size[0] * size[1]), reconstruct, size)
+        bpp = num_bits / (size[0] * size[1])
+        return Prepared(frames, ledger, bpp, reconstruct, size, usable=usable)
 
     def encode(self, img: torch.Tensor, budget: Budget) -> tuple[LayeredBitstream, ProtectionPlan]:
         """Semantic, structure, and the signal layer that fills the rest of the budget."""
@@ -117,31 +125,37 @@ class ScmcSystem(System):
     ) -> Layer | None:
         if LayerKind.SIGNAL not in plan.layers:
             return None
-        probe = Layer(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], b"?")
-        max_bytes = plan.signal_bytes - Packet(probe, size, self.seed).num_header_bytes
-        layer = self.codec.encode_signal_fitting(img, max_bytes, lower)
-        if layer is None:
-            return None
-        excess = len(Packet(layer, size, self.seed).to_bytes()) - plan.signal_bytes
-        if excess > 0:  # a codec other than the default one: its name takes room too
-            layer = self.codec.encode_signal_fitting(img, max_bytes - excess, lower)
-        return layer
+
+        def fits(layer: Layer) -> bool:
+            packets = split(layer, size, self.seed)
+            return plan.signal_fits([8 * len(packet.to_bytes()) for packet in packets])
+
+        return self.codec.encode_signal_fitting(img, fits, lower)
 
 
 def protect(
     stream: LayeredBitstream, plan: ProtectionPlan, num_uses: int
 ) -> tuple[tuple[Frame, ...], Ledger]:
-    """Each layer as one frame under its own protection, and where every channel use goes."""
+    """Each layer, and each part of the signal, as a frame of its own, and every channel use."""
     frames, entries = [], []
     for packet in packetize(stream):
-        kind = packet.layer.kind
-        if kind not in plan.layers:
-            raise ScmcError(f"the plan has no protection for the {kind.tag} layer")
-        how = plan.layers[kind]
+        how = plan.protection(packet.layer.kind, packet.part)
         bits = bytes_to_bits(packet.to_bytes())
-        frames.append(Frame(kind.tag, bits, how.mcs, how.power_db, how.priority))
+        frames.append(Frame(packet.tag, bits, how.mcs, how.power_db, how.priority))
         entries.append(ledger_entry(frames[-1], 8 * packet.num_header_bytes))
     return tuple(frames), Ledger(tuple(entries), num_uses)
+
+
+def usable(delivered: frozenset[str]) -> frozenset[str]:
+    """The tags without those parts of the signal that a missing part comes before.
+
+    Example:
+        >>> sorted(usable(frozenset({"semantic", "signal", "signal.3"})))
+        ['semantic', 'signal']
+    """
+    parts = [part_tag(LayerKind.SIGNAL, part) for part in range(MAX_PARTS)]
+    arrived = itertools.takewhile(delivered.__contains__, parts)
+    return delivered.difference(parts).union(arrived)
 
 
 def reassemble(frames: tuple[Frame, ...], delivered: frozenset[str]) -> LayeredBitstream | None:

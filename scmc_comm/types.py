@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -10,6 +12,8 @@ import torch
 from scmc_comm.errors import ScmcError
 
 MIN_SIDE = 32
+MAX_PARTS = 4
+"""Parts that a signal layer can have."""
 
 
 class LayerKind(IntEnum):
@@ -33,15 +37,52 @@ class Layer:
         kind: Which of the three.
         codec: Name of the codec that made it (registry name).
         payload: The coded bytes, without container or link overhead.
+        cuts: Byte positions at which the payload may end early: what comes before a cut decodes
+            without what comes after it. Only a signal layer has any.
+
+    Example:
+        >>> Layer(LayerKind.SIGNAL, "residual", b"abcdef", cuts=(2, 5)).parts
+        (b'ab', b'cde', b'f')
     """
 
     kind: LayerKind
     codec: str
     payload: bytes
+    cuts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.payload:
             raise ScmcError(f"{self.kind.tag} layer has an empty payload; leave the layer out")
+        if self.cuts and self.kind is not LayerKind.SIGNAL:
+            raise ScmcError(f"{self.kind.tag} layer has cuts {self.cuts}; it comes in one part")
+        ends = (0, *self.cuts, len(self.payload))
+        if len(ends) > MAX_PARTS + 1 or any(a >= b for a, b in itertools.pairwise(ends)):
+            raise ScmcError(
+                f"layer of {len(self.payload)} bytes has cuts {self.cuts}; expected up to "
+                f"{MAX_PARTS - 1} rising positions inside it"
+            )
+
+    @classmethod
+    def of_parts(cls, kind: LayerKind, codec: str, parts: Sequence[bytes]) -> Layer:
+        """The layer whose payload is these parts, one after the other."""
+        ends = list(itertools.accumulate(len(part) for part in parts))
+        return cls(kind, codec, b"".join(parts), tuple(ends[:-1]))
+
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """The payload in pieces, each of which needs those before it and none after it."""
+        ends = (0, *self.cuts, len(self.payload))
+        return tuple(self.payload[a:b] for a, b in itertools.pairwise(ends))
+
+
+def part_tag(kind: LayerKind, part: int) -> str:
+    """Tag of one part of a layer: that of the layer, and a number behind it from the second on.
+
+    Example:
+        >>> part_tag(LayerKind.SIGNAL, 0), part_tag(LayerKind.SIGNAL, 1)
+        ('signal', 'signal.2')
+    """
+    return kind.tag if part == 0 else f"{kind.tag}.{part + 1}"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 ACTIVATION_BITS = 8
 WEIGHT_BITS = 12
 LIMIT = 2.0**20
+BAND_ROWS = 48
 
 
 def to_fixed(x: Tensor, bits: int = ACTIVATION_BITS) -> Tensor:
@@ -46,10 +47,28 @@ class ExactNetwork:
                 self.layers.append((layer, weight, bias))
             else:
                 raise TypeError(f"no integer form of {type(layer).__name__}")
+        kinds = [entry[0] for entry in self.layers if entry is not None]
+        same = all(not k.transposed and k.stride == (1, 1) for k in kinds)
+        self._halo = sum(k.padding[0] for k in kinds) if same else None
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
-        """Integers in, integers out, both float64 in steps of ``2 ** -ACTIVATION_BITS``."""
+        """Integers in, integers out, both float64 in steps of ``2 ** -ACTIVATION_BITS``.
+
+        A tall input is worked off in bands of rows, which bounds the memory; since the sums are
+        exact, the bands change nothing.
+        """
+        if self._halo is None or x.shape[2] <= BAND_ROWS:
+            return self._run(x)
+        bands = []
+        for top in range(0, x.shape[2], BAND_ROWS):
+            above = min(top, self._halo)
+            bottom = min(x.shape[2], top + BAND_ROWS)
+            band = self._run(x[:, :, top - above : bottom + self._halo])
+            bands.append(band[:, :, above : above + bottom - top])
+        return torch.cat(bands, 2)
+
+    def _run(self, x: Tensor) -> Tensor:
         for entry in self.layers:
             if entry is None:
                 x = x.clamp(min=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import torch
@@ -15,7 +15,7 @@ from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
 from scmc_comm.codec.structure import StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
-from scmc_comm.types import Layer, LayerKind, Reconstruction
+from scmc_comm.types import Layer, LayerKind, Reconstruction, part_tag
 
 logger = logging.getLogger(__name__)
 
@@ -105,22 +105,28 @@ class LayeredCodec:
 
     def encode_signal(self, img: Tensor, quality: int) -> Layer:
         """Signal layer at a quality."""
-        return _layer(LayerKind.SIGNAL, self.signal.encode(img, quality))
+        return _signal_layer(self.signal.encode(img, quality))
 
     def encode_signal_fitting(
-        self, img: Tensor, max_bytes: int, lower: tuple[Layer, ...] = ()
+        self, img: Tensor, fits: Callable[[Layer], bool], lower: tuple[Layer, ...] = ()
     ) -> Layer | None:
-        """The best signal layer of at most ``max_bytes``; None if even the coarsest is larger."""
+        """The best signal layer that fits; None if not even the coarsest does.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            fits: Whether a layer is small enough, in whatever measure the caller has.
+            lower: The layers below, of which this one does not need to know.
+        """
         latent = self.signal.analyse(img)
         best, low, high = None, 0, QUALITY_STEPS
         while low <= high:
             quality = (low + high) // 2
-            payload = self.signal.payload(latent, quality)
-            if len(payload) <= max_bytes:
-                best, low = payload, quality + 1
+            layer = _signal_layer(self.signal.parts(latent, quality))
+            if fits(layer):
+                best, low = layer, quality + 1
             else:
                 high = quality - 1
-        return None if best is None else _layer(LayerKind.SIGNAL, best)
+        return best
 
     def decode(
         self,
@@ -159,18 +165,26 @@ class LayeredCodec:
         img = None if lower is None else resize(lower, size)
         if LayerKind.SIGNAL in arrived:
             try:
-                img = self.signal.decode(arrived[LayerKind.SIGNAL].payload, size, img)
+                img = self.signal.decode(arrived[LayerKind.SIGNAL].parts, size, img)
                 level = LayerKind.SIGNAL
             except ScmcError as e:
                 logger.warning("signal layer left out: %s", e)
         if img is None:
             img = torch.full((3, *size), 0.5)
-        tags = frozenset(kind.tag for kind in arrived)
+        tags = frozenset(
+            part_tag(layer.kind, part)
+            for layer in arrived.values()
+            for part in range(len(layer.parts))
+        )
         return Reconstruction(img, level, tags, caption)
 
 
 def _layer(kind: LayerKind, payload: bytes) -> Layer:
     return Layer(kind, DEFAULT_CODECS[kind], payload)
+
+
+def _signal_layer(parts: Sequence[bytes]) -> Layer:
+    return Layer.of_parts(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], parts)
 
 
 def _size(img: Tensor) -> tuple[int, int]:

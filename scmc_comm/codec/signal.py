@@ -1,47 +1,68 @@
-"""The signal layer: colour and detail as a learned, variable-rate bitstream.
+"""The signal layer: colour and detail as a learned, variable-rate bitstream in parts.
 
-Payload: one byte of quality, then one rANS stream (CompressAI's coder) of the hyper-latent and
-the latent, latent channels in order of importance.
+The first part holds one byte of quality and a range-coded stream of the hyper-latent and the first
+slices of the latent; each further part is a stream of its own with the next slices. A part needs
+those before it and none after it: every prefix of the parts decodes, missing slices take the
+values that the context model expects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from scmc_comm.codec.exact import ACTIVATION_BITS, ExactNetwork, to_fixed
+from scmc_comm.codec.range_coder import RangeDecoder, RangeEncoder, Tables
 from scmc_comm.codec.signal_net import (
+    HYPER_STRIDE,
+    LATENT_STRIDE,
     LOWEST_LEVEL,
     SCALE_LEVELS,
     SCALE_MAX,
     SCALE_MIN,
     SignalConfig,
     SignalNet,
+    checkerboard,
 )
 from scmc_comm.codec.tensors import pad_to
+from scmc_comm.codec.tiles import in_tiles
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 
 QUALITY_STEPS = 96
-STRIDE = 64
 MAX_PIXELS = 4096 * 4096
+_UNIT = 2.0**ACTIVATION_BITS
+_MEAN_STEP = 2.0 ** (ACTIVATION_BITS - 4)  # means are multiples of 1/16
+
+CodeField = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""``(slice, means, table rows, field)`` codes the symbols of a field (bool [h, w]) and returns
+the slice's symbols, of which only those in the field count."""
 
 
 class SignalCodec:
     """Encodes a picture at a quality, decodes it with or without a lower layer's picture.
 
-    Qualities are whole numbers from 0 (about 0.05 bpp) to ``QUALITY_STEPS`` (above 1 bpp).
+    Qualities are whole numbers from 0 (about 0.03 bpp) to ``QUALITY_STEPS`` (above 1.5 bpp).
     """
 
     def __init__(self, net: SignalNet) -> None:
         self.net = net.eval().requires_grad_(False)
-        self._hyper_synthesis = ExactNetwork(net.hyper_synthesis)
-        self._scale_steps = to_fixed(net.gaussian.scale_table)
+        self._hyper = ExactNetwork(net.hyper_synthesis)
+        self._contexts = [ExactNetwork(cast(nn.Sequential, context)) for context in net.contexts]
+        self._medians = net.bottleneck._get_medians()[:, 0, 0].double()
+        self._hyper_tables = _tables(net.bottleneck)
+        self._tables = _tables(net.gaussian)
+
+    @property
+    def num_parts(self) -> int:
+        """Parts of a payload."""
+        return len(self.net.config.parts)
 
     @classmethod
     def load(cls, path: Path | None = None) -> SignalCodec:
@@ -70,55 +91,70 @@ class SignalCodec:
         Returns:
             The network's configuration, for the weights' header.
         """
-        table = torch.logspace(
-            torch.tensor(SCALE_MIN).log2(), torch.tensor(SCALE_MAX).log2(), SCALE_LEVELS, base=2.0
-        )
-        net.gaussian.update_scale_table(table.tolist(), force=True)
+        net.gaussian.update_scale_table(_scale_ladder().exp2().tolist(), force=True)
         net.bottleneck.update(force=True, update_quantiles=True)
         return asdict(net.config)
 
-    def encode(self, img: Tensor, quality: int) -> bytes:
+    def encode(self, img: Tensor, quality: int) -> tuple[bytes, ...]:
         """Code a picture.
 
         Args:
             img: float32 [3, H, W] in [0, 1].
             quality: 0 to ``QUALITY_STEPS``.
 
+        Returns:
+            The parts, most important first; at low rates the last ones, which say nothing, are
+            left out.
+
         Raises:
             ScmcError: If the quality is out of range.
         """
-        return self.payload(self.analyse(img), quality)
+        return self.parts(self.analyse(img), quality)
 
     @torch.no_grad()
     def analyse(self, img: Tensor) -> Tensor:
         """The latent before its gain, the same for every quality: [1, M, h, w]."""
-        return self.net.analysis(pad_to(img[None], STRIDE))
+        padded = pad_to(img[None], HYPER_STRIDE)
+        return in_tiles(self.net.analysis, [padded], _cells(padded)).float()
 
     @torch.no_grad()
-    def payload(self, latent: Tensor, quality: int) -> bytes:
+    def parts(self, latent: Tensor, quality: int) -> tuple[bytes, ...]:
         """Code a latent from :meth:`analyse` at a quality."""
         if not 0 <= quality <= QUALITY_STEPS:
             raise ScmcError(f"quality is {quality}; expected 0 to {QUALITY_STEPS}")
-        from compressai.ans import BufferedRansEncoder
-
         gain, _ = self.net.gains(self._level(quality))
-        y = latent.float() * gain
-        z = self.net.hyper_analysis(y).float()
-        medians = self.net.bottleneck._get_medians()[None, :, 0]
-        z_symbols = torch.round(z - medians[..., None])
-        means, indexes = self._tables(z_symbols)
-        y_symbols = torch.round(y - means)
-        encoder = BufferedRansEncoder()
-        _push(encoder, self.net.bottleneck, z_symbols, self._z_indexes(z_symbols))
-        _push(encoder, self.net.gaussian, y_symbols, indexes)
-        return bytes([quality]) + encoder.flush()
+        y = latent * gain
+        z = self.net.hyper_analysis(y).double() - self._medians[:, None, None]
+        z_symbols = torch.round(z)
+        encoders = [RangeEncoder() for _ in range(self.num_parts)]
+        encoders[0].push(_int32(z_symbols), self._hyper_rows(z_symbols), self._hyper_tables)
+        slices = y.double().split(self.net.config.slices, 1)
+        owner = self._part_of_slice()
+        last = 0  # part that holds any symbol but 0, which a missing part stands for too
+
+        def code(index: int, means: Tensor, rows: Tensor, field: Tensor) -> Tensor:
+            nonlocal last
+            symbols = torch.round(slices[index] - means)
+            if symbols[:, :, field].any():
+                last = owner[index]
+            encoders[owner[index]].push(
+                _int32(symbols[:, :, field]), _int32(rows[:, :, field]), self._tables
+            )
+            return symbols
+
+        self._code(z_symbols, quality, code)
+        first, *rest = (encoder.finish() for encoder in encoders[: last + 1])
+        return (bytes([quality]) + first, *rest)
 
     @torch.no_grad()
-    def decode(self, payload: bytes, size: tuple[int, int], lower: Tensor | None = None) -> Tensor:
-        """Decode a payload.
+    def decode(
+        self, parts: Sequence[bytes], size: tuple[int, int], lower: Tensor | None = None
+    ) -> Tensor:
+        """Decode the parts that arrived.
 
         Args:
-            payload: From :meth:`encode`; wrong bytes give some picture or an error.
+            parts: A prefix of what :meth:`encode` gave; wrong bytes give some picture or an
+                error.
             size: (H, W) of the picture.
             lower: The lower layers' picture, float32 [3, H, W], or None.
 
@@ -126,71 +162,99 @@ class SignalCodec:
             float32 [3, H, W] in [0, 1].
 
         Raises:
-            ScmcError: If the payload cannot be one of this codec.
+            ScmcError: If the parts cannot be of this codec.
         """
         height, width = size
-        y_hat = self.latent(payload, size)
-        cond = None if lower is None else pad_to(lower[None], STRIDE)
-        img = self.net.synthesize(y_hat, cond)
+        y_hat = self.latent(parts, size)
+        inputs = [y_hat] if lower is None else [y_hat, pad_to(lower[None], HYPER_STRIDE)]
+        img = in_tiles(self.net.synthesis, inputs, (y_hat.shape[2], y_hat.shape[3]))
         return img[0, :, :height, :width].float().clamp(0, 1)
 
     @torch.no_grad()
-    def latent(self, payload: bytes, size: tuple[int, int]) -> Tensor:
-        """The latent in a payload, bit-exactly the encoder's: float32 [1, M, h, w].
+    def latent(self, parts: Sequence[bytes], size: tuple[int, int]) -> Tensor:
+        """The latent in the parts, bit-exactly the encoder's: float32 [1, M, h, w].
 
         Raises:
-            ScmcError: If the payload cannot be one of this codec.
+            ScmcError: If the parts cannot be of this codec.
         """
-        from compressai.ans import RansDecoder
-
         height, width = size
-        if len(payload) < 5 or payload[0] > QUALITY_STEPS or height * width > MAX_PIXELS:
+        if not 1 <= len(parts) <= self.num_parts or not parts[0] or parts[0][0] > QUALITY_STEPS:
             raise ScmcError(
-                f"signal payload of {len(payload)} bytes for {height} x {width} is not valid; "
+                f"signal payload of {[len(part) for part in parts]} bytes is not valid; "
                 "the file is damaged or of another version"
             )
-        rows, cols = -(-height // STRIDE), -(-width // STRIDE)
-        latents = (1, self.net.config.num_latents, 4 * rows, 4 * cols)
-        hyper = torch.zeros(1, self.net.config.num_filters, rows, cols)
-        decoder = RansDecoder()
-        # The coder reads where the stream tells it to; zeros behind the end keep a damaged
-        # stream inside memory that is ours (ten words are the most that one symbol can take).
-        words = 10 * (hyper.numel() + 16 * latents[1] * rows * cols) + 16
-        decoder.set_stream(payload[1:] + bytes(4 * words))
-        z_symbols = _pull(decoder, self.net.bottleneck, self._z_indexes(hyper)).view_as(hyper)
-        means, indexes = self._tables(z_symbols)
-        y_symbols = _pull(decoder, self.net.gaussian, indexes).view(latents)
-        _, inverse = self.net.gains(self._level(payload[0]))
-        return (y_symbols + means) * inverse
+        if height * width > MAX_PIXELS:
+            raise ScmcError(f"size {height} x {width} is above {MAX_PIXELS} pixels")
+        quality = parts[0][0]
+        decoders = [RangeDecoder(part[1:] if i == 0 else part) for i, part in enumerate(parts)]
+        rows, cols = -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
+        hyper = torch.zeros(1, self.net.config.hyper_filters[0], rows, cols)
+        z_symbols = decoders[0].pull(self._hyper_rows(hyper), self._hyper_tables)
+        owner = self._part_of_slice()
+
+        def code(index: int, means: Tensor, rows: Tensor, field: Tensor) -> Tensor:
+            symbols = torch.zeros_like(means)
+            if owner[index] < len(decoders):
+                found = decoders[owner[index]].pull(_int32(rows[:, :, field]), self._tables)
+                symbols[:, :, field] = torch.from_numpy(found).double().view(*means.shape[:2], -1)
+            return symbols
+
+        z = torch.from_numpy(z_symbols).double().view_as(hyper)
+        y_hat = self._code(z, quality, code)
+        _, inverse = self.net.gains(self._level(quality))
+        return y_hat.float() * inverse
+
+    def _code(self, z_symbols: Tensor, quality: int, code: CodeField) -> Tensor:
+        """Walk through the slices and fields as encoder and decoder both must.
+
+        Returns:
+            The quantised latent with its gain, float64 [1, M, h, w].
+        """
+        hyper = self._hyper(to_fixed(z_symbols + self._medians[:, None, None]))
+        field = checkerboard(hyper)
+        plane = torch.full_like(field, float(to_fixed(self._level(quality))))
+        ladder = _scale_ladder()
+        borders = to_fixed((ladder[1:] + ladder[:-1]) / 2)
+        done: list[Tensor] = []
+        for index, channels in enumerate(self.net.config.slices):
+            known = hyper.new_zeros(1, channels, *hyper.shape[2:])
+            for number, mask in enumerate((field, 1 - field)):
+                seen = number * field * _UNIT
+                context = torch.cat([hyper, plane, seen, *done, known], 1)
+                means, log_scales = self._contexts[index](context).chunk(2, 1)
+                means = torch.round(means / _MEAN_STEP) / 16
+                rows = torch.bucketize(log_scales, borders)
+                symbols = code(index, means, rows, mask[0, 0].bool())
+                known = known + to_fixed((symbols + means) * mask)
+            done.append(known)
+        return torch.cat(done, 1) / _UNIT
 
     def _level(self, quality: int) -> Tensor:
         top = len(self.net.config.lambdas) - 1
         return torch.tensor([LOWEST_LEVEL + quality / QUALITY_STEPS * (top - LOWEST_LEVEL)])
 
-    def _z_indexes(self, z: Tensor) -> Tensor:
-        return torch.arange(z.shape[1])[None, :, None, None].expand(z.shape)
+    def _part_of_slice(self) -> list[int]:
+        return [part for part, count in enumerate(self.net.config.parts) for _ in range(count)]
 
-    def _tables(self, z_symbols: Tensor) -> tuple[Tensor, Tensor]:
-        """Means (multiples of 1/16) and scale table indices of the latent, exactly."""
-        medians = self.net.bottleneck._get_medians()[None, :, 0, :, None].double()
-        out = self._hyper_synthesis(to_fixed(z_symbols.double() + medians))
-        scales, means = out.chunk(2, 1)
-        indexes = torch.bucketize(scales, self._scale_steps[:-1])
-        coarse = 2.0 ** (ACTIVATION_BITS - 4)
-        return (torch.round(means / coarse) / 16).float(), indexes
+    def _hyper_rows(self, z: Tensor) -> np.ndarray:
+        return _int32(torch.arange(z.shape[1])[None, :, None, None].expand(z.shape))
 
 
-def _table_lists(model: torch.nn.Module) -> Iterator[list[Any]]:
-    for name in ("_quantized_cdf", "_cdf_length", "_offset"):
-        yield getattr(model, name).int().tolist()
+def _cells(padded: Tensor) -> tuple[int, int]:
+    return padded.shape[2] // LATENT_STRIDE, padded.shape[3] // LATENT_STRIDE
 
 
-def _push(encoder: Any, model: torch.nn.Module, symbols: Tensor, indexes: Tensor) -> None:
-    encoder.encode_with_indexes(
-        symbols.int().flatten().tolist(), indexes.int().flatten().tolist(), *_table_lists(model)
+def _scale_ladder() -> Tensor:
+    """Log2 of the scales that have a table."""
+    return torch.linspace(
+        float(np.log2(SCALE_MIN)), float(np.log2(SCALE_MAX)), SCALE_LEVELS, dtype=torch.float64
     )
 
 
-def _pull(decoder: Any, model: torch.nn.Module, indexes: Tensor) -> Tensor:
-    values = decoder.decode_stream(indexes.int().flatten().tolist(), *_table_lists(model))
-    return torch.tensor(values, dtype=torch.float32)
+def _tables(model: torch.nn.Module) -> Tables:
+    parts = (getattr(model, name) for name in ("_quantized_cdf", "_cdf_length", "_offset"))
+    return Tables(*(part.int().numpy() for part in parts))
+
+
+def _int32(x: Tensor) -> np.ndarray:
+    return x.to(torch.int32).flatten().numpy()

@@ -1,14 +1,20 @@
-"""The signal layer's network: a variable-rate mean-scale hyperprior with a conditioned synthesis.
+"""The signal layer's network: a transform with a linear core, and a context model in slices.
 
-Balle et al., "Variational image compression with a scale hyperprior", ICLR 2018, and Minnen et
-al., NeurIPS 2018, built from CompressAI's parts. Three things differ:
+A mean-scale hyperprior (Minnen et al., NeurIPS 2018) with what makes it trainable in hours on a
+small machine and decodable in parts:
 
+* Analysis and synthesis are each a lapped linear transform of 16 x 16 blocks plus a small
+  residual network. The linear part starts as the principal components of image blocks, so the
+  network starts as a good transform codec, and its latent channels are ordered by importance.
 * One model for every rate: the latent is multiplied by a gain of each channel that depends on
   the quality, and divided again (Cui et al., "Asymmetric gained deep image compression", CVPR
   2021).
+* Latent channels are coded in slices, each given the ones before it, and each slice in two
+  passes of a checkerboard (He et al., "ELIC", CVPR 2022). A slice never needs a later one, so
+  every prefix of the slices decodes.
 * The synthesis also sees the picture that the lower layers make, at three scales. The entropy
-  model never does, so the bits decode whatever was lost below.
-* The hyper-synthesis can run in exact integer arithmetic (:mod:`scmc_comm.codec.exact`), so the
+  model never does, so the bits decode whatever was lost below. Its networks are plain
+  convolutions and ReLUs that can run in exact integers (:mod:`scmc_comm.codec.exact`), so the
   tables that the entropy decoder picks are the same on every machine.
 """
 
@@ -23,7 +29,12 @@ from torch.nn import functional as F
 from scmc_comm.errors import ScmcError
 
 LOWEST_LEVEL = -2.0  # gains below the first level go on along its slope
-SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 64.0, 64
+SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
+LATENT_STRIDE, HYPER_STRIDE = 16, 64
+_BLOCK = 3 * LATENT_STRIDE**2
+_FIRST_GAIN = (
+    50.0  # gain over sqrt(lambda) at which uniform quantisation of the blocks is about best
+)
 
 
 @dataclass(frozen=True)
@@ -31,94 +42,115 @@ class SignalConfig:
     """Shape of the network.
 
     Attributes:
-        num_filters: Channels of the transforms (CompressAI's N).
-        num_latents: Channels of the latent (CompressAI's M).
-        chunks: Latent channels in each of the payload's chunks, most important first.
+        slices: Latent channels in each slice, most important first.
+        parts: Number of slices in each part of the payload.
         lambdas: Rate-distortion weight of each quality, lowest rate first, for
             ``lambda * 255^2 * MSE + bpp``.
+        filters: Channels of the residual networks at 1/2, 1/4 and 1/8.
+        hyper_filters: Channels of the hyper-latent and of what is made of it.
+        context_filters: Channels inside the context networks.
         cond_filters: Channels of the lower picture's features at 1/2, 1/4 and 1/8.
     """
 
-    num_filters: int = 96
-    num_latents: int = 160
-    chunks: tuple[int, ...] = (16, 32, 48, 64)
+    slices: tuple[int, ...] = (6, 18, 40, 72, 120)
+    parts: tuple[int, ...] = (2, 1, 1, 1)
     lambdas: tuple[float, ...] = (0.0006, 0.0013, 0.0028, 0.006, 0.013, 0.028, 0.06, 0.13)
-    cond_filters: tuple[int, int, int] = (24, 40, 64)
+    filters: tuple[int, int, int] = (32, 64, 128)
+    hyper_filters: tuple[int, int] = (64, 128)
+    context_filters: int = 96
+    cond_filters: tuple[int, int, int] = (24, 48, 64)
 
     def __post_init__(self) -> None:
-        if sum(self.chunks) != self.num_latents:
-            raise ScmcError(f"chunks {self.chunks} do not add up to {self.num_latents} channels")
+        if not self.slices or sum(self.slices) > _BLOCK:
+            raise ScmcError(f"slices {self.slices} must have 1 to {_BLOCK} channels in all")
+        if sum(self.parts) != len(self.slices):
+            raise ScmcError(f"parts {self.parts} do not add up to {len(self.slices)} slices")
+
+    @property
+    def num_latents(self) -> int:
+        """Channels of the latent."""
+        return sum(self.slices)
 
 
-class SignalNet(nn.Module):
-    """Analysis, hyperprior, and synthesis conditioned on the lower layers' picture.
+def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """A 3 x 3 convolution."""
+    return nn.Conv2d(inputs, outputs, 3, stride, 1)
 
-    Sizes: images are float32 [b, 3, H, W] in [0, 1] with H and W multiples of 64; the latent is
-    [b, M, H / 16, W / 16], the hyper-latent [b, N, H / 64, W / 64].
-    """
+
+def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with all weights 0: a branch that starts as if it were not there."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def act(x: Tensor) -> Tensor:
+    """The nonlinearity of the transforms."""
+    return F.leaky_relu(x, 0.1)
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions around which the input is carried."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = conv3(channels, channels), zeroed(conv3(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape."""
+        return x + self.second(act(self.first(x)))
+
+
+class Analysis(nn.Module):
+    """Picture [b, 3, H, W] to latent [b, M, H / 16, W / 16]."""
 
     def __init__(self, config: SignalConfig) -> None:
-        from compressai.entropy_models import EntropyBottleneck, GaussianConditional
-        from compressai.layers import GDN
-        from compressai.models.utils import conv, deconv
-
         super().__init__()
-        self.config = config
-        n, m = config.num_filters, config.num_latents
-        c2, c4, c8 = config.cond_filters
-        self.analysis = nn.Sequential(
-            conv(3, n), GDN(n), conv(n, n), GDN(n), conv(n, n), GDN(n), conv(n, m)
+        a, b, c = config.filters
+        self.linear = conv3(_BLOCK, config.num_latents)
+        self.layers = nn.Sequential(
+            conv3(12, a), nn.LeakyReLU(0.1),
+            conv3(a, b, 2), nn.LeakyReLU(0.1), Residual(b),
+            conv3(b, c, 2), nn.LeakyReLU(0.1), Residual(c),
+            zeroed(conv3(c, config.num_latents, 2)),
+        )  # fmt: skip
+
+    def forward(self, img: Tensor) -> Tensor:
+        """Latent of a picture in [0, 1]."""
+        x = img - 0.5
+        return self.linear(F.pixel_unshuffle(x, LATENT_STRIDE)) + self.layers(
+            F.pixel_unshuffle(x, 2)
         )
-        self.hyper_analysis = nn.Sequential(
-            conv(m, n, stride=1, kernel_size=3), nn.ReLU(), conv(n, n), nn.ReLU(), conv(n, n)
+
+
+class Synthesis(nn.Module):
+    """Latent, and the lower layers' picture if there is one, to picture."""
+
+    def __init__(self, config: SignalConfig) -> None:
+        super().__init__()
+        a, b, c = config.filters
+        ca, cb, cc = config.cond_filters
+        self.linear = conv3(config.num_latents, _BLOCK)
+        self.up8 = nn.Sequential(
+            conv3(config.num_latents, c), nn.LeakyReLU(0.1), nn.Conv2d(c, 4 * c, 1)
         )
-        self.hyper_synthesis = nn.Sequential(
-            deconv(n, n),
-            nn.ReLU(),
-            deconv(n, m),
-            nn.ReLU(),
-            conv(m, 2 * m, stride=1, kernel_size=3),
-        )
-        self.synthesis = nn.ModuleList([deconv(m, n), deconv(n, n), deconv(n, n), deconv(n, 3)])
-        self.igdn = nn.ModuleList([GDN(n, inverse=True) for _ in range(3)])
-        self.cond = nn.ModuleList([conv(3, c2), conv(c2, c4), conv(c4, c8)])
-        self.inject = nn.ModuleList([nn.Conv2d(c, n, 3, padding=1) for c in (c8, c4, c2)])
-        self.cond_out = nn.Conv2d(c2 + n, 12, 3, padding=1)
-        for layer in (*self.inject, self.cond_out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        q = len(config.lambdas)
-        start = torch.tensor(config.lambdas).div(config.lambdas[q // 2]).sqrt().log()
-        self.log_gain = nn.Parameter(start[:, None].repeat(1, m) + 1.5)
-        self.log_inverse_gain = nn.Parameter(-start[:, None].repeat(1, m) - 1.5)
-        self.bottleneck = EntropyBottleneck(n)
-        self.gaussian = GaussianConditional(None)
+        self.at8 = Residual(c)
+        self.up4 = nn.Conv2d(c, 4 * b, 1)
+        self.at4 = nn.Sequential(Residual(b), Residual(b))
+        self.up2 = nn.Conv2d(b, 4 * a, 1)
+        self.join = conv3(a + 12, a)
+        self.at2 = Residual(a)
+        self.out = zeroed(conv3(a, 12))
+        self.cond = nn.ModuleList([conv3(12, ca), conv3(ca, cb, 2), conv3(cb, cc, 2)])
+        self.inject = nn.ModuleList(
+            [zeroed(nn.Conv2d(ca + 12, a, 1)), zeroed(nn.Conv2d(cb, b, 1)),
+             zeroed(nn.Conv2d(cc, c, 1))]
+        )  # fmt: skip
 
-    def gains(self, quality: Tensor) -> tuple[Tensor, Tensor]:
-        """Gain and inverse gain at levels [b] in [LOWEST_LEVEL, Q - 1], each [b, M, 1, 1]."""
-        low = quality.floor().long().clamp(0, len(self.config.lambdas) - 2)
-        t = (quality - low)[:, None]
-
-        def blend(table: Tensor) -> Tensor:
-            return ((1 - t) * table[low] + t * table[low + 1]).exp()[:, :, None, None]
-
-        return blend(self.log_gain), blend(self.log_inverse_gain)
-
-    def entropy_parameters(self, z_hat: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and mean of the (gained) latent, each [b, M, h, w]."""
-        scales, means = self.hyper_synthesis(z_hat).chunk(2, 1)
-        return scales, means
-
-    def cond_features(self, lower: Tensor) -> list[Tensor]:
-        """Features of the lower picture at 1/8, 1/4 and 1/2."""
-        x = lower - 0.5
-        out = []
-        for layer in self.cond:
-            x = F.leaky_relu(layer(x), 0.1)
-            out.append(x)
-        return out[::-1]
-
-    def synthesize(self, y_hat: Tensor, lower: Tensor | None, keep: Tensor | None = None) -> Tensor:
+    def forward(
+        self, y_hat: Tensor, lower: Tensor | None = None, keep: Tensor | None = None
+    ) -> Tensor:
         """Picture from the latent.
 
         Args:
@@ -129,18 +161,96 @@ class SignalNet(nn.Module):
         Returns:
             Picture [b, 3, 16 h, 16 w], not clamped.
         """
-        features = self.cond_features(lower) if lower is not None else None
+        img = F.pixel_shuffle(self.linear(y_hat), LATENT_STRIDE)
+        hints = self._hints(lower, keep)
+        x = act(F.pixel_shuffle(self.up8(y_hat), 2) + hints[2])
+        x = act(F.pixel_shuffle(self.up4(self.at8(x)), 2) + hints[1])
+        x = F.pixel_shuffle(self.up2(self.at4(x)), 2)
+        x = act(self.join(torch.cat([x, F.pixel_unshuffle(img, 2)], 1)) + hints[0])
+        return img + 0.5 + F.pixel_shuffle(self.out(self.at2(x)), 2)
+
+    def _hints(self, lower: Tensor | None, keep: Tensor | None) -> list[Tensor | float]:
+        """What the lower picture adds at 1/2, 1/4 and 1/8; nothing where it is missing."""
+        if lower is None:
+            return [0.0, 0.0, 0.0]
+        raw = F.pixel_unshuffle(lower - 0.5, 2)
+        x, features = raw, []
+        for layer in self.cond:
+            x = act(layer(x))
+            features.append(x)
+        features[0] = torch.cat([features[0], raw], 1)
         mask = 1.0 if keep is None else keep[:, None, None, None]
-        x = y_hat
-        for i in range(3):
-            x = self.igdn[i](self.synthesis[i](x))
-            if features is not None:
-                x = x + mask * self.inject[i](features[i])
-        img = self.synthesis[3](x)
-        if features is not None:
-            detail = self.cond_out(torch.cat([features[2], x], 1))
-            img = img + mask * F.pixel_shuffle(detail, 2)
-        return img
+        return [mask * layer(f) for layer, f in zip(self.inject, features, strict=True)]
+
+
+def context_net(inputs: int, filters: int, channels: int) -> nn.Sequential:
+    """Predicts mean and log2 of the scale of one slice; plain, so that it has an integer form."""
+    return nn.Sequential(
+        conv3(inputs, filters), nn.ReLU(),
+        conv3(filters, filters), nn.ReLU(),
+        nn.Conv2d(filters, 2 * channels, 1),
+    )  # fmt: skip
+
+
+def checkerboard(like: Tensor) -> Tensor:
+    """1 on the fields that are coded first, 0 on the others: [1, 1, h, w]."""
+    rows = torch.arange(like.shape[-2], device=like.device)[:, None]
+    cols = torch.arange(like.shape[-1], device=like.device)
+    return ((rows + cols) % 2 == 0).to(like.dtype)[None, None]
+
+
+class SignalNet(nn.Module):
+    """Analysis, entropy model, and synthesis conditioned on the lower layers' picture.
+
+    Sizes: images are float32 [b, 3, H, W] in [0, 1] with H and W multiples of 64; the latent is
+    [b, M, H / 16, W / 16], the hyper-latent [b, N, H / 64, W / 64].
+    """
+
+    def __init__(self, config: SignalConfig) -> None:
+        from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+
+        super().__init__()
+        self.config = config
+        n, h = config.hyper_filters
+        self.analysis, self.synthesis = Analysis(config), Synthesis(config)
+        self.hyper_analysis = nn.Sequential(
+            conv3(config.num_latents, h), nn.ReLU(), conv3(h, h, 2), nn.ReLU(), conv3(h, n, 2)
+        )
+        self.hyper_synthesis = nn.Sequential(
+            nn.ConvTranspose2d(n, h, 4, 2, 1), nn.ReLU(),
+            nn.ConvTranspose2d(h, h, 4, 2, 1), nn.ReLU(),
+        )  # fmt: skip
+        starts = [sum(config.slices[:i]) for i in range(len(config.slices))]
+        self.contexts = nn.ModuleList(
+            context_net(h + start + size + 2, config.context_filters, size)
+            for start, size in zip(starts, config.slices, strict=True)
+        )
+        lam = torch.tensor(config.lambdas)
+        start = (_FIRST_GAIN * lam.sqrt()).log()[:, None].repeat(1, config.num_latents)
+        self.log_gain = nn.Parameter(start)
+        self.log_inverse_gain = nn.Parameter(-start)
+        self.bottleneck = EntropyBottleneck(n)
+        self.gaussian = GaussianConditional(None)
+
+    @torch.no_grad()
+    def start_from_components(self, components: Tensor) -> None:
+        """Set the linear transforms to orthonormal components [M, 768] of unshuffled blocks."""
+        for layer, matrix in (
+            (self.analysis.linear, components),
+            (self.synthesis.linear, components.T),
+        ):
+            zeroed(layer)
+            layer.weight[:, :, 1, 1] = matrix
+
+    def gains(self, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """Gain and inverse gain at levels [b] in [LOWEST_LEVEL, Q - 1], each [b, M, 1, 1]."""
+        low = quality.floor().long().clamp(0, len(self.config.lambdas) - 2)
+        t = (quality - low)[:, None]
+
+        def blend(table: Tensor) -> Tensor:
+            return ((1 - t) * table[low] + t * table[low + 1]).exp()[:, :, None, None]
+
+        return blend(self.log_gain), blend(self.log_inverse_gain)
 
     def forward(
         self,
@@ -156,26 +266,49 @@ class SignalNet(nn.Module):
             img: [b, 3, H, W] in [0, 1].
             quality: Level of each sample, [b], from LOWEST_LEVEL to Q - 1.
             lower: Lower picture, like ``img``, or None.
-            keep: [b] of 0 and 1, see :meth:`synthesize`.
+            keep: [b] of 0 and 1, see :class:`Synthesis`.
             num_channels: How many latent channels arrive, [b]; the rest take their mean.
 
         Returns:
             The picture, and bits of each sample [b] (latents that arrive, and hyper-latent).
         """
         gain, inverse = self.gains(quality)
-        y = self.analysis(img) * gain
+        y = self.analysis(img).float() * gain
         z = self.hyper_analysis(y)
         with torch.autocast("cpu", enabled=False):
             z_hat, z_likelihood = self.bottleneck(z.float())
-            scales, means = self.entropy_parameters(z_hat)
-            y = y.float()
-            _, y_likelihood = self.gaussian(y, scales, means)
-            rounded = y + (torch.round(y - means) + means - y).detach()
-            bits = -torch.log2(y_likelihood)
-            if num_channels is not None:
-                index = torch.arange(y.shape[1], device=y.device)
-                arrived = (index[None] < num_channels[:, None])[:, :, None, None]
-                rounded = torch.where(arrived, rounded, means)
-                bits = bits * arrived
-            total = bits.sum((1, 2, 3)) - torch.log2(z_likelihood).sum((1, 2, 3))
-        return self.synthesize(rounded * inverse, lower, keep), total
+        arrived = None
+        if num_channels is not None:
+            index = torch.arange(y.shape[1], device=y.device)
+            arrived = (index[None] < num_channels[:, None])[:, :, None, None]
+        y_hat, y_bits = self._code(y, self.hyper_synthesis(z_hat), quality, arrived)
+        bits = y_bits - torch.log2(z_likelihood).sum((1, 2, 3))
+        return self.synthesis(y_hat * inverse, lower, keep), bits
+
+    def _code(
+        self, y: Tensor, hyper: Tensor, quality: Tensor, arrived: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The latent as decoded, and the bits of each sample [b]."""
+        first = checkerboard(y)
+        level = quality[:, None, None, None].expand(-1, 1, *y.shape[2:]).to(hyper.dtype)
+        done: list[Tensor] = []
+        bits = torch.zeros(len(y), device=y.device)
+        for part, net in zip(y.split(self.config.slices, 1), self.contexts, strict=True):
+            known = torch.zeros_like(part)
+            for number, mask in enumerate((first, 1 - first)):
+                seen = (number * first).expand_as(level)
+                context = torch.cat([hyper, level, seen, *done, known], 1)
+                means, log_scales = net(context).float().chunk(2, 1)
+                scales = torch.exp2(log_scales.clamp(max=8.0))
+                with torch.autocast("cpu", enabled=False):
+                    _, likelihood = self.gaussian(part, scales, means)
+                rounded = part + (torch.round(part - means) + means - part).detach()
+                cost = -torch.log2(likelihood) * mask
+                if arrived is not None:
+                    here = arrived[:, sum(d.shape[1] for d in done) :][:, : part.shape[1]]
+                    rounded = torch.where(here, rounded, means)
+                    cost = cost * here
+                known = known + rounded * mask
+                bits = bits + cost.sum((1, 2, 3))
+            done.append(known)
+        return torch.cat(done, 1), bits

@@ -1,14 +1,14 @@
 """Who gets how much of the channel: modulation, code rate, power and order of each layer.
 
 Unequal protection makes the caption survive about 11 dB below the design Es/N0 and the structure
-about 5 dB below; the signal layer runs at the design point with what is left. Equal protection
-sends all layers with one scheme, so that all are lost together.
+about 5 dB below; the signal layer runs at the design point with what is left, its first parts
+with a small margin too. Equal protection sends all with one scheme, so that all are lost together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -23,6 +23,8 @@ from scmc_comm.types import LayerKind
 # may take for it while there is a signal layer to feed.
 MARGINS_DB = {LayerKind.SEMANTIC: 11.0, LayerKind.STRUCTURE: 5.0}
 SHARES = {LayerKind.SEMANTIC: 0.25, LayerKind.STRUCTURE: 0.5}
+# The same for the parts of the signal layer, the last value for those behind.
+SIGNAL_MARGINS_DB = (2.0, 1.0, 0.0)
 _STEPS = 11
 MIN_SIGNAL_BITS = 256  # below this no signal layer is tried
 
@@ -63,20 +65,31 @@ class ProtectionPlan:
     Attributes:
         layers: Protection of each layer that has room; a layer that is missing is not sent.
         signal_uses: Channel uses left to the signal layer, 0 if it has no room.
+        later_parts: Protection of the signal layer's second, third, ... part; a part behind these
+            is sent like the last of them, or like the first part if there are none.
     """
 
     layers: Mapping[LayerKind, Protection]
     signal_uses: int = 0
+    later_parts: tuple[Protection, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))
 
-    @property
-    def signal_bytes(self) -> int:
-        """Largest signal packet in bytes, header included."""
-        if LayerKind.SIGNAL not in self.layers:
-            return 0
-        return max_payload_bits(self.signal_uses, self.layers[LayerKind.SIGNAL].mcs) // 8
+    def protection(self, kind: LayerKind, part: int = 0) -> Protection:
+        """How one part of a layer is sent; ScmcError if the layer has no room."""
+        if kind not in self.layers:
+            raise ScmcError(f"the plan has no protection for the {kind.tag} layer")
+        ladder = (self.layers[kind], *(self.later_parts if kind is LayerKind.SIGNAL else ()))
+        return ladder[min(part, len(ladder) - 1)]
+
+    def signal_fits(self, num_bits: Sequence[int]) -> bool:
+        """Whether signal packets of these bits, one a part, fit the channel uses left to them."""
+        uses = (
+            num_channel_uses(bits, self.protection(LayerKind.SIGNAL, part).mcs)
+            for part, bits in enumerate(num_bits)
+        )
+        return sum(uses) <= self.signal_uses
 
 
 def unequal_plan(
@@ -118,11 +131,13 @@ def unequal_plan(
     left = num_uses - sum(num_channel_uses(both[kind], mcs[kind]) for kind in mcs)
     if not with_signal:
         return ProtectionPlan(layers)
-    try:
-        signal = choose_mcs(design_esno_db, num_uses=left)
-    except ScmcError:  # too few channel uses are left for any block to decode
-        return ProtectionPlan(layers)
-    return _add_signal(layers, left, signal)
+    ladder: list[Mcs] = []
+    for margin_db in reversed(SIGNAL_MARGINS_DB):
+        try:
+            ladder.insert(0, choose_mcs(design_esno_db, margin_db, num_uses=max(left, 1)))
+        except ScmcError:  # too few channel uses for any block, or no scheme that robust
+            break
+    return _add_signal(layers, left, ladder)
 
 
 def equal_plan(
@@ -147,7 +162,7 @@ def equal_plan(
         if num_channel_uses(bits, mcs) <= left:
             layers[kind] = Protection(mcs, priority=kind)
             left -= num_channel_uses(bits, mcs)
-    return _add_signal(layers, left, mcs) if with_signal else ProtectionPlan(layers)
+    return _add_signal(layers, left, [mcs]) if with_signal else ProtectionPlan(layers)
 
 
 PLANS: dict[str, Callable[..., ProtectionPlan]] = {"unequal": unequal_plan, "equal": equal_plan}
@@ -217,8 +232,12 @@ def _fit(
     return chosen
 
 
-def _add_signal(layers: dict[LayerKind, Protection], left: int, mcs: Mcs) -> ProtectionPlan:
-    if max_payload_bits(left, mcs) < MIN_SIGNAL_BITS:
+def _add_signal(
+    layers: dict[LayerKind, Protection], left: int, ladder: Sequence[Mcs]
+) -> ProtectionPlan:
+    if not ladder or max_payload_bits(left, ladder[0]) < MIN_SIGNAL_BITS:
         return ProtectionPlan(layers)
-    signal = Protection(mcs, priority=LayerKind.SIGNAL)
-    return ProtectionPlan({**layers, LayerKind.SIGNAL: signal}, left)
+    first, *later = (
+        Protection(mcs, priority=LayerKind.SIGNAL + part) for part, mcs in enumerate(ladder)
+    )
+    return ProtectionPlan({**layers, LayerKind.SIGNAL: first}, left, tuple(later))

@@ -24,11 +24,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from scmc_comm.baselines.image_codecs import JpegCodec, largest_fitting
-from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
+from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.metrics import measure
 from scmc_comm.training.data import load_split
-from scmc_comm.types import Layer, LayerKind
+from scmc_comm.types import Layer
 
 METRICS = ("psnr_db", "lpips")
 RATES_BPP = (0.18, 0.3)
@@ -85,9 +85,11 @@ def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
         add(scheme, shown, _container_bytes(layers, size), time.monotonic() - start)
     for rate in RATES_BPP:
         budget = int(rate * size[0] * size[1] / 8)
-        probe = Layer(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], b"?")
-        overhead = _container_bytes((semantic, structure, probe), size) - 1
-        signal = codec.encode_signal_fitting(img, budget - overhead)
+
+        def fits(layer: Layer, budget: int = budget) -> bool:
+            return _container_bytes((semantic, structure, layer), size) <= budget
+
+        signal = codec.encode_signal_fitting(img, fits)
         if signal is not None:
             every = (semantic, structure, signal)
             num_bytes = _container_bytes(every, size)

@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 def adam(params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> torch.optim.Adam:
-    """Adam whose base rate the clock scales."""
-    optimizer = torch.optim.Adam(params, lr, betas=betas)
+    """Adam whose base rate the clock scales; groups of parameters may have rates of their own."""
+    optimizer = torch.optim.Adam(params, lr, betas=betas, fused=True)
     for group in optimizer.param_groups:
-        group["base_lr"] = lr
+        group["base_lr"] = group["lr"]
     return optimizer
 
 

@@ -15,12 +15,14 @@ import argparse
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from scmc_comm.codec.signal_net import LOWEST_LEVEL, SignalConfig, SignalNet
+from scmc_comm.codec.signal_net import LATENT_STRIDE, LOWEST_LEVEL, SignalConfig, SignalNet
 from scmc_comm.training.data import CaptionedImages, load_split, to_float
 from scmc_comm.training.loop import Averaged, Run, adam
 from scmc_comm.training.lower import SETS, Lower, load_lower
@@ -35,8 +37,10 @@ class SignalRecipe:
     net: SignalConfig = field(default_factory=SignalConfig)
     batch: int = 8
     crop: int = 128
-    lr: float = 5e-4
-    lr_going_on: float = 1.5e-4
+    lr: float = 6e-4
+    linear_lr: float = 6e-5
+    gain_lr: float = 2e-3
+    going_on: float = 0.3  # share of these rates in a run that goes on from another
     aux_lr: float = 1e-3
     lower_probability: float = 0.7
     caption_only_share: float = 0.15
@@ -85,6 +89,37 @@ class Crops:
         )
 
 
+def block_components(sets: list[CaptionedImages], count: int, seed: int = 0) -> Tensor:
+    """Principal components of image blocks, most energy first.
+
+    Returns:
+        float32 [count, 768], orthonormal, for blocks of 16 x 16 as ``pixel_unshuffle`` lays them.
+    """
+    rng = np.random.default_rng(seed)
+    blocks = []
+    for data in sets:
+        for i in rng.choice(len(data), min(len(data), 2000), replace=False):
+            for top, left in rng.integers(0, 256 - LATENT_STRIDE + 1, (16, 2)):
+                blocks.append(
+                    data.pixels[i, top : top + LATENT_STRIDE, left : left + LATENT_STRIDE]
+                )
+    flat = F.pixel_unshuffle(to_float(np.stack(blocks)) - 0.5, LATENT_STRIDE)[:, :, 0, 0]
+    _, vectors = torch.linalg.eigh((flat.T @ flat).double())
+    return vectors.flip(1).T[:count].float()
+
+
+def parameter_groups(net: SignalNet, recipe: SignalRecipe, going_on: bool) -> list[dict[str, Any]]:
+    """The linear transforms start good and move slowly; the gains are logarithms and move fast."""
+    groups: dict[float, list[Tensor]] = {recipe.linear_lr: [], recipe.gain_lr: [], recipe.lr: []}
+    for name, value in net.named_parameters():
+        if name.endswith("quantiles"):
+            continue
+        rate = recipe.linear_lr if ".linear." in name else recipe.lr
+        groups[recipe.gain_lr if "gain" in name else rate].append(value)
+    factor = recipe.going_on if going_on else 1.0
+    return [{"params": params, "lr": factor * rate} for rate, params in groups.items()]
+
+
 def rate_distortion(
     net: SignalNet, img: Tensor, bits: Tensor, img_hat: Tensor, quality: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -115,11 +150,13 @@ def main() -> None:
     lowers = [load_lower(args.lower, name) for name in SETS] if args.lower else []
     crops = Crops(sets, lowers, recipe)
     net = SignalNet(recipe.net).to(memory_format=torch.channels_last)
-    if args.start:
+    if not args.start:
+        net.start_from_components(block_components(sets, recipe.net.num_latents))
+    else:
         net.load_state_dict(torch.load(args.start, weights_only=True)["state"]["averaged"])
     averaged = Averaged(net)
     main_params = [p for n, p in net.named_parameters() if not n.endswith("quantiles")]
-    optimizer = adam(main_params, recipe.lr_going_on if args.start else recipe.lr)
+    optimizer = adam(parameter_groups(net, recipe, bool(args.start)), recipe.lr)
     aux_optimizer = adam([net.bottleneck.quantiles], recipe.aux_lr)
     run = Run(
         args.out,
@@ -128,7 +165,7 @@ def main() -> None:
         {"net": net, "averaged": averaged, "optimizer": optimizer, "aux": aux_optimizer},
     )
     rng = np.random.default_rng(recipe.seed + run.step)
-    edges = np.cumsum(recipe.net.chunks)
+    edges = np.cumsum(recipe.net.slices)
     while run.goes_on():
         img, lower, keep = crops.batch(rng)
         share = rng.random(recipe.batch) ** recipe.low_rate_emphasis

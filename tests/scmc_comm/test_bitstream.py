@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
 from scmc_comm.errors import ScmcError
-from scmc_comm.types import Layer, LayerKind
+from scmc_comm.types import MAX_PARTS, Layer, LayerKind
 from scmc_comm.wire import MAX_SEED, Reader, encode_varint
 
 GOLDEN = Path(__file__).parents[1] / "references" / "bitstream_v1.bin"
@@ -41,6 +41,22 @@ def test_overhead_is_eight_bytes_and_two_varints():
     stream = make()
     varints = sum(len(encode_varint(len(p))) for p in PAYLOADS[:2])
     assert len(stream.to_bytes()) - stream.num_payload_bytes == 8 + varints == 10
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=MAX_PARTS))
+def test_parts_of_the_signal_survive(parts):
+    signal = Layer.of_parts(LayerKind.SIGNAL, "residual", parts)
+    stream = LayeredBitstream((256, 256), (*make().layers[:2], signal))
+    back = LayeredBitstream.from_bytes(stream.to_bytes(), strict=True)
+    assert back == stream and back.layers[-1].parts == tuple(parts)
+
+
+@pytest.mark.parametrize("cuts", [(0,), (4,), (2, 2), (3, 1), (1, 2, 3, 3), (-1,)])
+def test_cuts_must_lie_inside_and_rise(cuts):
+    with pytest.raises(ScmcError, match="cuts"):
+        Layer(LayerKind.SIGNAL, "residual", b"abcd", cuts)
+    with pytest.raises(ScmcError, match="comes in one part"):
+        Layer(LayerKind.STRUCTURE, "edges", b"abcd", (2,))
 
 
 def test_layers_are_kept_in_decoding_order_and_are_unique():

@@ -37,6 +37,18 @@ def test_round_trip(kind, side, seed, codec, payload):
     assert bits_to_bytes(bytes_to_bits(data)) == data
 
 
+def test_parts_travel_alone_and_join_up_to_the_first_gap():
+    parts = [b"first", b"second", b"third", b"fourth"]
+    layer = Layer.of_parts(LayerKind.SIGNAL, "residual", parts)
+    packets = packetize(LayeredBitstream((256, 256), (layer,), 0))
+    assert [p.tag for p in packets] == ["signal", "signal.2", "signal.3", "signal.4"]
+    data = [p.to_bytes() for p in packets]
+    assert [Packet.from_bytes(d) for d in data] == list(packets)
+    assert depacketize(data).layers == (layer,)
+    assert depacketize([data[3], data[1], data[0]]).layers[0].parts == tuple(parts[:2])
+    assert depacketize(data[1:]) is None
+
+
 def test_header_is_one_byte_unless_size_or_seed_differ():
     assert [p.num_header_bytes for p in packetize(make())] == [1, 1, 1]
     assert packetize(make(size=(512, 768)))[0].num_header_bytes == 1 + 2 + 2
@@ -54,7 +66,7 @@ def test_any_subset_carries_size_and_seed(subset):
 
 def test_nothing_usable_is_none():
     assert depacketize([]) is None
-    assert depacketize([b"", b"\x00", b"\xff\xff", b"\x23abc"]) is None
+    assert depacketize([b"", b"\x00", b"\xff\xff", b"\x47abc"]) is None
 
 
 def test_contradicting_and_repeated_packets_are_dropped(caplog):

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.coding import num_channel_uses
+from channels.coding import max_payload_bits, num_channel_uses
 from channels.types import Mcs
 from channels.units import lin_to_db
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.mcs import MARGIN_DB, MCS_GRID, choose_mcs, required_esno_db
 from scmc_comm.link.protection import (
+    SIGNAL_MARGINS_DB,
     InfeasibleBudgetError,
     Protection,
     equal_plan,
@@ -94,7 +95,11 @@ def test_unequal_margins():
     assert list(plan.layers) == [SEMANTIC, STRUCTURE, SIGNAL]
     assert 10 < margin_db(plan, SEMANTIC, 10.0) < 14
     assert 5 <= margin_db(plan, STRUCTURE, 10.0) < 8
-    assert plan.layers[SIGNAL].mcs == choose_mcs(10.0, num_uses=plan.signal_uses)
+    first, second, third = (plan.protection(SIGNAL, part).mcs for part in range(3))
+    assert first == choose_mcs(10.0, SIGNAL_MARGINS_DB[0], num_uses=plan.signal_uses)
+    assert third == choose_mcs(10.0, num_uses=plan.signal_uses)
+    assert first.bits_per_use < second.bits_per_use < third.bits_per_use
+    assert plan.protection(SIGNAL, 9).mcs == third
     assert [p.priority for p in plan.layers.values()] == [0, 1, 2]
 
 
@@ -128,8 +133,9 @@ def test_plans_keep_the_budget(name, num_uses, semantic, structure, design, with
     assert (SIGNAL in plan.layers) == (plan.signal_uses > 0)
     if SIGNAL in plan.layers:
         assert with_signal
-        bits = 8 * plan.signal_bytes
-        assert num_channel_uses(bits, plan.layers[SIGNAL].mcs) <= plan.signal_uses
+        most = max_payload_bits(plan.signal_uses, plan.layers[SIGNAL].mcs)
+        assert plan.signal_fits([most]) and not plan.signal_fits([most + 64])
+        assert not plan.signal_fits([most, 200])
     if name == "unequal" and SIGNAL in plan.layers:
         semantic_uses = num_channel_uses(semantic, plan.layers[SEMANTIC].mcs)
         basic = num_channel_uses(semantic, choose_mcs(design, num_bits=semantic))

@@ -6,13 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from scmc_comm.codec.exact import ACTIVATION_BITS, ExactNetwork, to_fixed
+from scmc_comm.codec.exact import ACTIVATION_BITS, BAND_ROWS, ExactNetwork, to_fixed
 from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
 from scmc_comm.codec.signal_net import SignalConfig, SignalNet
+from scmc_comm.codec.tensors import pad_to
+from scmc_comm.codec.tiles import HALO, TILE
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 
-SMALL = SignalConfig(num_filters=8, num_latents=12, chunks=(2, 2, 4, 4), cond_filters=(4, 4, 8))
+SMALL = SignalConfig(
+    slices=(2, 2, 4, 4),
+    parts=(1, 1, 2),
+    filters=(4, 8, 8),
+    hyper_filters=(4, 8),
+    context_filters=8,
+    cond_filters=(4, 4, 8),
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,28 +67,28 @@ def test_bytes_decode_alike_with_other_threads_and_precision(codec, photo):
     try:
         torch.set_num_threads(2)
         with torch.autocast("cpu", torch.bfloat16):
-            payload = codec.encode(photo, 40)
-            here = codec.latent(payload, (128, 128))
+            parts = codec.encode(photo, 40)
+            here = codec.latent(parts, (128, 128))
         torch.set_num_threads(1)
-        there = codec.latent(payload, (128, 128))
+        there = codec.latent(parts, (128, 128))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(here, there)
-    assert psnr(codec.decode(payload, (128, 128)), photo) > 18
+    assert psnr(codec.decode(parts, (128, 128)), photo) > 22
 
 
 def test_rate_and_quality_rise_together(codec, photo):
-    payloads = [codec.encode(photo, q) for q in (0, 24, 48, 72, QUALITY_STEPS)]
-    sizes = [len(p) for p in payloads]
-    scores = [psnr(codec.decode(p, (128, 128)), photo) for p in payloads]
+    coded = [codec.encode(photo, q) for q in (0, 24, 48, 72, QUALITY_STEPS)]
+    sizes = [sum(len(part) for part in parts) for parts in coded]
+    scores = [psnr(codec.decode(parts, (128, 128)), photo) for parts in coded]
     assert sizes == sorted(sizes) and sizes[-1] > 5 * sizes[0]
     assert scores == sorted(scores) and scores[-1] > scores[0] + 3
 
 
 def test_the_lower_picture_changes_the_picture_but_not_the_bytes(codec, photo):
-    payload = codec.encode(photo, 10)
-    alone = codec.decode(payload, (128, 128))
-    helped = codec.decode(payload, (128, 128), photo)
+    parts = codec.encode(photo, 10)
+    alone = codec.decode(parts, (128, 128))
+    helped = codec.decode(parts, (128, 128), photo)
     assert not torch.equal(alone, helped)
     assert psnr(helped, photo) > psnr(alone, photo)
 
@@ -100,23 +109,68 @@ def test_quality_out_of_range_names_the_range(codec, photo):
 def test_hostile_bytes_give_a_picture_or_an_error(data):
     codec = hostile_codec()
     try:
-        img = codec.decode(data, (40, 64))
+        img = codec.decode([data[:100], data[100:]], (40, 64))
     except ScmcError:
         return
     assert img.shape == (3, 40, 64) and torch.isfinite(img).all()
 
 
 def test_truncated_and_flipped_payloads_never_crash(codec, photo):
-    payload = codec.encode(photo, 30)
-    for cut in (1, 4, 7, len(payload) // 2, len(payload) - 1):
-        broken = payload[:cut]
+    first, *rest = codec.encode(photo, 30)
+    for cut in (0, 1, 4, 7, len(first) // 2, len(first) - 1):
         try:
-            assert codec.decode(broken, (128, 128)).shape == (3, 128, 128)
+            assert codec.decode([first[:cut], *rest], (128, 128)).shape == (3, 128, 128)
         except ScmcError as error:
             assert "signal payload" in str(error)
-    flipped = bytearray(payload)
-    flipped[len(payload) // 2] ^= 0x10
-    assert codec.decode(bytes(flipped), (128, 128)).shape == (3, 128, 128)
+    flipped = bytearray(first)
+    flipped[len(first) // 2] ^= 0x10
+    assert codec.decode([bytes(flipped), *rest], (128, 128)).shape == (3, 128, 128)
+
+
+def test_every_part_adds_quality_and_none_needs_a_later_one(codec, photo):
+    parts = codec.encode(photo, 60)
+    assert len(parts) == codec.num_parts >= 4
+    whole = codec.latent(parts, (128, 128))
+    scores = []
+    for n in range(1, len(parts) + 1):
+        scores.append(psnr(codec.decode(parts[:n], (128, 128)), photo))
+        sure = sum(codec.net.config.slices[: sum(codec.net.config.parts[:n])])
+        assert torch.equal(codec.latent(parts[:n], (128, 128))[:, :sure], whole[:, :sure])
+    assert scores == sorted(scores) and scores[-1] > scores[0] + 2
+
+
+def test_parts_that_say_nothing_are_left_out(codec):
+    parts = codec.encode(torch.full((3, 128, 128), 0.4), 0)
+    assert len(parts) < codec.num_parts
+    assert sum(len(part) for part in parts) < 60
+
+
+def test_no_parts_or_too_many_are_an_error(codec):
+    for parts in ([], [b""], [b"\x10ab"] * 5, [b"\xffabc"]):
+        with pytest.raises(ScmcError, match="signal payload"):
+            codec.latent(parts, (128, 128))
+
+
+def test_tiles_change_nothing_that_is_coded_and_nothing_that_is_seen():
+    codec = hostile_codec()
+    img = torch.rand(3, 1300, 96, generator=torch.Generator().manual_seed(5))
+    assert 1300 // 16 > TILE + 2 * HALO
+    padded = pad_to(img[None], 64)
+    with torch.no_grad():
+        assert torch.allclose(codec.analyse(img), codec.net.analysis(padded), atol=1e-5)
+        parts = codec.encode(img, 50)
+        y_hat = codec.latent(parts, (1300, 96))
+        direct = codec.net.synthesis(y_hat)[0, :, :1300, :96].clamp(0, 1)
+    assert torch.allclose(codec.decode(parts, (1300, 96)), direct, atol=1e-5)
+
+
+def test_bands_of_rows_change_no_integer():
+    torch.manual_seed(6)
+    net = ExactNetwork(
+        nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 5, 3, padding=1))
+    )
+    x = to_fixed(torch.randn(1, 4, 2 * BAND_ROWS + 7, 9))
+    assert torch.equal(net(x), net._run(x))
 
 
 _HOSTILE = []
@@ -135,8 +189,9 @@ def hostile_codec():
 def test_training_pass_has_gradients_everywhere():
     torch.manual_seed(3)
     net = SignalNet(SMALL)
-    for layer in (*net.inject, net.cond_out):
-        nn.init.normal_(layer.weight, std=0.1)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and not module.weight.any():
+            nn.init.normal_(module.weight, std=0.1)
     img = torch.rand(2, 3, 64, 64)
     img_hat, bits = net(img, torch.tensor([0.5, 6.5]), img, torch.tensor([1.0, 0.0]))
     ((img_hat - img).square().mean() + bits.mean() * 1e-4).backward()

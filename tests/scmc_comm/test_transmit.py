@@ -10,9 +10,10 @@ from channels.phy import BitTruePhy
 from channels.types import LinkReport
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.mcs import required_esno_db
+from scmc_comm.link.packetize import bits_to_bytes
 from scmc_comm.registry import SYSTEMS, make_system
 from scmc_comm.system import Budget, check_image
-from scmc_comm.transmit import ScmcSystem
+from scmc_comm.transmit import ScmcSystem, reassemble
 from scmc_comm.types import Layer, LayerKind, Reconstruction
 
 IMG = torch.full((3, 256, 256), 0.25)
@@ -22,8 +23,11 @@ ALL = frozenset({"semantic", "structure", "signal"})
 class FakeCodec:
     """Payload lengths are given; each delivered layer brightens a black picture."""
 
-    def __init__(self, semantic=12, structure=105, min_signal=40, signal_name="residual"):
+    def __init__(
+        self, semantic=12, structure=105, min_signal=40, signal_name="residual", num_parts=1
+    ):
         self.lengths, self.min_signal = (semantic, structure), min_signal
+        self.num_parts = num_parts
         self.signal_name, self.lower, self.decodes = signal_name, {}, []
 
     def encode_semantic(self, img):
@@ -33,11 +37,19 @@ class FakeCodec:
         self.lower["structure"] = tuple(x.kind.tag for x in lower)
         return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1])
 
-    def encode_signal_fitting(self, img, max_bytes, lower=()):
+    def encode_signal_fitting(self, img, fits, lower=()):
         self.lower["signal"] = tuple(x.kind.tag for x in lower)
-        if max_bytes < self.min_signal:
-            return None
-        return Layer(LayerKind.SIGNAL, self.signal_name, b"\x02" * max_bytes)
+
+        def layer(size):
+            cuts = tuple(size * i // self.num_parts for i in range(1, self.num_parts))
+            return Layer(LayerKind.SIGNAL, self.signal_name, b"\x02" * size, cuts)
+
+        best = None
+        for size in range(self.min_signal, 20_000):
+            if not fits(layer(size)):
+                break
+            best = layer(size)
+        return best
 
     def decode(self, layers, size, seed=0, caption=None):
         kinds = [x.kind for x in layers]
@@ -109,6 +121,24 @@ def test_every_subset_decodes_and_each_is_computed_once():
     assert sent.reconstruction(0) is sent.reconstruction(4)
 
 
+def test_parts_of_the_signal_are_frames_of_their_own():
+    prepared, codec = prepare(num_parts=4)
+    assert prepared.tags[2:] == ("signal", "signal.2", "signal.3", "signal.4")
+    needed = [required_esno_db(f.mcs, f.bits.size) for f in prepared.frames[2:]]
+    assert needed[0] < needed[1] < needed[3] <= 10.0
+    assert prepared.ledger.used <= prepared.ledger.budget_uses
+
+    arrived = frozenset({"semantic", "signal", "signal.2", "signal.4"})
+    usable = arrived - {"signal.4"}
+    assert prepared.usable(arrived) == usable
+    assert reassemble(prepared.frames, arrived).layers[1].parts == tuple(
+        bits_to_bytes(frame.bits)[1:] for frame in prepared.frames[2:4]
+    )
+    assert prepared.reconstruct(arrived) is prepared.reconstruct(usable)
+    assert prepared.reconstruct(frozenset({"semantic", "signal.3"})).level == LayerKind.SEMANTIC
+    assert len(codec.decodes) == 2
+
+
 def test_layers_without_room_are_left_out():
     only_caption, _ = prepare(rho=1 / 1024, structure=400)
     assert only_caption.tags == ("semantic",)
@@ -154,7 +184,7 @@ def test_bit_true_link_degrades_layer_by_layer():
     budget, awgn = Budget(1 / 48, 10.0), make_channel("awgn")
     expected = {
         12.0: {"semantic", "structure", "signal"},
-        7.0: {"semantic", "structure"},
+        6.2: {"semantic", "structure"},
         1.0: {"semantic"},
         -9.0: set(),
     }
