@@ -8,6 +8,7 @@ values that the context model expects.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -36,6 +37,7 @@ from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 
 QUALITY_STEPS = 96
+DEFAULT_REALISM = 0.5
 MAX_PIXELS = 4096 * 4096
 _UNIT = 2.0**ACTIVATION_BITS
 _MEAN_STEP = 2.0 ** (ACTIVATION_BITS - 4)  # means are multiples of 1/16
@@ -148,7 +150,11 @@ class SignalCodec:
 
     @torch.no_grad()
     def decode(
-        self, parts: Sequence[bytes], size: tuple[int, int], lower: Tensor | None = None
+        self,
+        parts: Sequence[bytes],
+        size: tuple[int, int],
+        lower: Tensor | None = None,
+        realism: float = DEFAULT_REALISM,
     ) -> Tensor:
         """Decode the parts that arrived.
 
@@ -157,6 +163,7 @@ class SignalCodec:
                 error.
             size: (H, W) of the picture.
             lower: The lower layers' picture, float32 [3, H, W], or None.
+            realism: 0 for the least squared error, 1 for the best look.
 
         Returns:
             float32 [3, H, W] in [0, 1].
@@ -167,7 +174,8 @@ class SignalCodec:
         height, width = size
         y_hat = self.latent(parts, size)
         inputs = [y_hat] if lower is None else [y_hat, pad_to(lower[None], HYPER_STRIDE)]
-        img = in_tiles(self.net.synthesis, inputs, (y_hat.shape[2], y_hat.shape[3]))
+        network = functools.partial(self.net.synthesis, realism=realism)
+        img = in_tiles(network, inputs, (y_hat.shape[2], y_hat.shape[3]))
         return img[0, :, :height, :width].float().clamp(0, 1)
 
     @torch.no_grad()

@@ -50,6 +50,7 @@ class SignalConfig:
         hyper_filters: Channels of the hyper-latent and of what is made of it.
         context_filters: Channels inside the context networks.
         cond_filters: Channels of the lower picture's features at 1/2, 1/4 and 1/8.
+        detail_filters: Channels of the correction for looks, at 1/2 and 1/4.
     """
 
     slices: tuple[int, ...] = (6, 18, 40, 72, 120)
@@ -59,6 +60,7 @@ class SignalConfig:
     hyper_filters: tuple[int, int] = (64, 128)
     context_filters: int = 96
     cond_filters: tuple[int, int, int] = (24, 48, 64)
+    detail_filters: tuple[int, int] = (48, 96)
 
     def __post_init__(self) -> None:
         if not self.slices or sum(self.slices) > _BLOCK:
@@ -124,8 +126,34 @@ class Analysis(nn.Module):
         )
 
 
+class Detail(nn.Module):
+    """What a picture of least error lacks to look like a photograph, at half resolution."""
+
+    def __init__(self, config: SignalConfig) -> None:
+        super().__init__()
+        a, b = config.detail_filters
+        self.enter = conv3(config.filters[0] + 24, a)
+        self.down = conv3(a, b, 2)
+        self.deep = nn.Sequential(Residual(b), Residual(b), Residual(b))
+        self.up = nn.Conv2d(b, 4 * a, 1)
+        self.high = Residual(a)
+        self.out = zeroed(conv3(a, 12))
+
+    def forward(self, features: Tensor, img: Tensor, lower: Tensor) -> Tensor:
+        """Correction [b, 12, h, w] from features, picture and lower picture, all at 1/2."""
+        x = act(self.enter(torch.cat([features, img, lower], 1)))
+        deep = self.up(self.deep(act(self.down(x))))
+        return self.out(self.high(act(x + F.pixel_shuffle(deep, 2))))
+
+
 class Synthesis(nn.Module):
-    """Latent, and the lower layers' picture if there is one, to picture."""
+    """Latent, and the lower layers' picture if there is one, to picture.
+
+    It gives the picture of least squared error and, apart from it, a correction that makes the
+    picture look better at the price of some error. The receiver chooses how much of it to add:
+    the bits are the same (cf. Agustsson et al., "Multi-realism image compression with a
+    conditional generator", CVPR 2023).
+    """
 
     def __init__(self, config: SignalConfig) -> None:
         super().__init__()
@@ -142,6 +170,7 @@ class Synthesis(nn.Module):
         self.join = conv3(a + 12, a)
         self.at2 = Residual(a)
         self.out = zeroed(conv3(a, 12))
+        self.detail = Detail(config)
         self.cond = nn.ModuleList([conv3(12, ca), conv3(ca, cb, 2), conv3(cb, cc, 2)])
         self.inject = nn.ModuleList(
             [zeroed(nn.Conv2d(ca + 12, a, 1)), zeroed(nn.Conv2d(cb, b, 1)),
@@ -149,7 +178,11 @@ class Synthesis(nn.Module):
         )  # fmt: skip
 
     def forward(
-        self, y_hat: Tensor, lower: Tensor | None = None, keep: Tensor | None = None
+        self,
+        y_hat: Tensor,
+        lower: Tensor | None = None,
+        keep: Tensor | None = None,
+        realism: float = 0.0,
     ) -> Tensor:
         """Picture from the latent.
 
@@ -157,17 +190,37 @@ class Synthesis(nn.Module):
             y_hat: Latent after the inverse gain, [b, M, h, w].
             lower: The lower layers' picture [b, 3, 16 h, 16 w], or None.
             keep: [b] of 0 and 1; where 0, that sample's lower picture is ignored.
+            realism: Share of the correction for looks, 0 to 1.
 
         Returns:
             Picture [b, 3, 16 h, 16 w], not clamped.
         """
+        img, features = self.base(y_hat, lower, keep)
+        return img + realism * self.correction(img, features, lower, keep) if realism else img
+
+    def correction(
+        self, img: Tensor, features: Tensor, lower: Tensor | None, keep: Tensor | None
+    ) -> Tensor:
+        """What :class:`Detail` adds to a picture and features of :meth:`base`: like the picture."""
+        half = F.pixel_unshuffle(img - 0.5, 2)
+        hint = torch.zeros_like(half)
+        if lower is not None:
+            hint = F.pixel_unshuffle(lower - 0.5, 2)
+            hint = hint if keep is None else hint * keep[:, None, None, None]
+        return F.pixel_shuffle(self.detail(features, half, hint), 2)
+
+    def base(
+        self, y_hat: Tensor, lower: Tensor | None = None, keep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The picture of least squared error, and the features at 1/2 that it was made from."""
         img = F.pixel_shuffle(self.linear(y_hat), LATENT_STRIDE)
         hints = self._hints(lower, keep)
         x = act(F.pixel_shuffle(self.up8(y_hat), 2) + hints[2])
         x = act(F.pixel_shuffle(self.up4(self.at8(x)), 2) + hints[1])
         x = F.pixel_shuffle(self.up2(self.at4(x)), 2)
         x = act(self.join(torch.cat([x, F.pixel_unshuffle(img, 2)], 1)) + hints[0])
-        return img + 0.5 + F.pixel_shuffle(self.out(self.at2(x)), 2)
+        x = self.at2(x)
+        return img + 0.5 + F.pixel_shuffle(self.out(x), 2), x
 
     def _hints(self, lower: Tensor | None, keep: Tensor | None) -> list[Tensor | float]:
         """What the lower picture adds at 1/2, 1/4 and 1/8; nothing where it is missing."""
@@ -272,6 +325,13 @@ class SignalNet(nn.Module):
         Returns:
             The picture, and bits of each sample [b] (latents that arrive, and hyper-latent).
         """
+        y_hat, bits = self.encode_decode(img, quality, num_channels)
+        return self.synthesis(y_hat, lower, keep), bits
+
+    def encode_decode(
+        self, img: Tensor, quality: Tensor, num_channels: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The latent that the decoder gets [b, M, h, w], and bits; arguments as in a call."""
         gain, inverse = self.gains(quality)
         y = self.analysis(img).float() * gain
         z = self.hyper_analysis(y)
@@ -283,7 +343,7 @@ class SignalNet(nn.Module):
             arrived = (index[None] < num_channels[:, None])[:, :, None, None]
         y_hat, y_bits = self._code(y, self.hyper_synthesis(z_hat), quality, arrived)
         bits = y_bits - torch.log2(z_likelihood).sum((1, 2, 3))
-        return self.synthesis(y_hat * inverse, lower, keep), bits
+        return y_hat * inverse, bits
 
     def _code(
         self, y: Tensor, hyper: Tensor, quality: Tensor, arrived: Tensor | None

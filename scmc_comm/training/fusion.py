@@ -2,6 +2,8 @@
 
     python -m scmc_comm.training.lower sketches --data DIR --out LOWER
     python -m scmc_comm.training.fusion --data DIR --lower LOWER --out DIR --minutes 40
+    python -m scmc_comm.training.fusion --data DIR --lower LOWER --out DIR2 \
+        --start DIR/checkpoint.pt
 
 Losses as in the paper: L1 + LPIPS, and least squares against a patch discriminator that sees the
 picture beside the edges.
@@ -28,7 +30,7 @@ from scmc_comm.training.gan import (
     picture_loss,
     random_window,
 )
-from scmc_comm.training.loop import Averaged, Run, adam
+from scmc_comm.training.loop import Averaged, Run, adam, start_state
 from scmc_comm.training.lower import SETS, load_lower
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     recipe = FusionRecipe()
@@ -66,6 +69,8 @@ def main() -> None:
     originals = [load_split(args.data, name, "train", cache) for name in SETS]
     lowers = [load_lower(args.lower, name) for name in SETS]
     net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
+    if args.start:
+        net.load_state_dict(start_state("fusion", args.start))
     judge = PatchDiscriminator(4).to(memory_format=torch.channels_last)
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))

@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from scmc_comm.codec.weights import load_weights
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,6 +29,13 @@ def adam(params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> to
     for group in optimizer.param_groups:
         group["base_lr"] = group["lr"]
     return optimizer
+
+
+def start_state(name: str, path: Path) -> dict[str, Any]:
+    """Weights to go on from: the average in a checkpoint, or a file of shipped weights."""
+    if path.suffix == ".safetensors":
+        return load_weights(name, path)[1]
+    return torch.load(path, weights_only=True)["state"]["averaged"]
 
 
 class Averaged:

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from scmc_comm.codec.signal_net import LATENT_STRIDE, LOWEST_LEVEL, SignalConfig, SignalNet
 from scmc_comm.training.data import CaptionedImages, load_split, to_float
-from scmc_comm.training.loop import Averaged, Run, adam
+from scmc_comm.training.loop import Averaged, Run, adam, start_state
 from scmc_comm.training.lower import SETS, Lower, load_lower
 
 logger = logging.getLogger(__name__)
@@ -112,12 +112,21 @@ def parameter_groups(net: SignalNet, recipe: SignalRecipe, going_on: bool) -> li
     """The linear transforms start good and move slowly; the gains are logarithms and move fast."""
     groups: dict[float, list[Tensor]] = {recipe.linear_lr: [], recipe.gain_lr: [], recipe.lr: []}
     for name, value in net.named_parameters():
-        if name.endswith("quantiles"):
+        if not value.requires_grad or name.endswith("quantiles"):
             continue
         rate = recipe.linear_lr if ".linear." in name else recipe.lr
         groups[recipe.gain_lr if "gain" in name else rate].append(value)
     factor = recipe.going_on if going_on else 1.0
     return [{"params": params, "lr": factor * rate} for rate, params in groups.items()]
+
+
+def random_levels(
+    rng: np.random.Generator, count: int, config: SignalConfig, emphasis: float
+) -> Tensor:
+    """Levels [count] over the whole range, low ones more often the larger ``emphasis`` is."""
+    share = rng.random(count) ** emphasis
+    top = len(config.lambdas) - 1
+    return torch.from_numpy(LOWEST_LEVEL + share * (top - LOWEST_LEVEL)).float()
 
 
 def rate_distortion(
@@ -153,9 +162,12 @@ def main() -> None:
     if not args.start:
         net.start_from_components(block_components(sets, recipe.net.num_latents))
     else:
-        net.load_state_dict(torch.load(args.start, weights_only=True)["state"]["averaged"])
+        net.load_state_dict(start_state("signal", args.start))
     averaged = Averaged(net)
-    main_params = [p for n, p in net.named_parameters() if not n.endswith("quantiles")]
+    net.synthesis.detail.requires_grad_(False)  # scmc_comm.training.detail trains it
+    main_params = [
+        p for n, p in net.named_parameters() if p.requires_grad and not n.endswith("quantiles")
+    ]
     optimizer = adam(parameter_groups(net, recipe, bool(args.start)), recipe.lr)
     aux_optimizer = adam([net.bottleneck.quantiles], recipe.aux_lr)
     run = Run(
@@ -168,9 +180,7 @@ def main() -> None:
     edges = np.cumsum(recipe.net.slices)
     while run.goes_on():
         img, lower, keep = crops.batch(rng)
-        share = rng.random(recipe.batch) ** recipe.low_rate_emphasis
-        level = LOWEST_LEVEL + share * (len(recipe.net.lambdas) - 1 - LOWEST_LEVEL)
-        quality = torch.from_numpy(level).float()
+        quality = random_levels(rng, recipe.batch, recipe.net, recipe.low_rate_emphasis)
         cut = rng.random(recipe.batch) < recipe.truncate_probability
         channels = np.where(cut, rng.choice(edges[:-1], recipe.batch), edges[-1])
         with torch.autocast("cpu", torch.bfloat16):

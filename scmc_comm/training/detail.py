@@ -1,0 +1,117 @@
+"""Train the signal layer's correction for looks; the network's other weights stay as they are.
+
+    python -m scmc_comm.training.detail --data DIR --lower LOWER \
+        --start SIGNAL/checkpoint.pt --out DIR
+
+The loss weighs LPIPS against the squared error relative to that of the picture without the
+correction, so that one weight serves all rates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from scmc_comm.codec.signal_net import SignalConfig, SignalNet
+from scmc_comm.metrics.perceptual import load_lpips
+from scmc_comm.training.data import load_split
+from scmc_comm.training.gan import PatchDiscriminator, adversarial_loss, discriminator_loss
+from scmc_comm.training.loop import Averaged, Run, adam, start_state
+from scmc_comm.training.lower import SETS, load_lower
+from scmc_comm.training.signal import Crops, SignalRecipe, random_levels
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DetailRecipe:
+    """How the correction is trained; saved inside the checkpoint."""
+
+    net: SignalConfig = field(default_factory=SignalConfig)
+    crops: SignalRecipe = field(default_factory=SignalRecipe)
+    lr: float = 6e-4
+    judge_lr: float = 2e-4
+    error_weight: float = 0.25
+    adversarial_weight: float = 0.02
+    adversarial_from: float = 0.3
+    low_rate_emphasis: float = 1.3
+    seed: int = 1
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--lower", type=Path, required=True, help="output of training.lower")
+    parser.add_argument("--start", type=Path, required=True, help="checkpoint of training.signal")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
+    parser.add_argument("--minutes", type=float, default=30)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = DetailRecipe()
+    torch.manual_seed(recipe.seed)
+    cache = args.cache or args.out / "cache"
+    sets = [load_split(args.data, name, "train", cache) for name in SETS]
+    crops = Crops(sets, [load_lower(args.lower, name) for name in SETS], recipe.crops)
+    net = SignalNet(recipe.net).to(memory_format=torch.channels_last).eval()
+    net.load_state_dict(start_state("signal", args.start), strict=False)
+    net.requires_grad_(False)
+    detail = net.synthesis.detail.train().requires_grad_(True)
+    judge = PatchDiscriminator().to(memory_format=torch.channels_last)
+    averaged = Averaged(net)
+    optimizer = adam(detail.parameters(), recipe.lr, (0.5, 0.99))
+    judge_optimizer = adam(judge.parameters(), recipe.judge_lr, (0.5, 0.99))
+    lpips = load_lpips("alex")
+    parts = {"net": net, "averaged": averaged, "optimizer": optimizer}
+    run = Run(
+        args.out,
+        recipe,
+        args.minutes,
+        {**parts, "judge": judge, "judge_optimizer": judge_optimizer},
+    )
+    rng = np.random.default_rng(recipe.seed + run.step)
+    while run.goes_on():
+        img, lower, keep = crops.batch(rng)
+        img = img.to(memory_format=torch.channels_last)
+        quality = random_levels(rng, len(img), recipe.net, recipe.low_rate_emphasis)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            y_hat, _ = net.encode_decode(img, quality)
+            base, features = net.synthesis.base(y_hat, lower, keep)
+        with torch.autocast("cpu", torch.bfloat16):
+            fake = base + net.synthesis.correction(base, features, lower, keep)
+            distance = lpips(fake.clamp(0, 1), img).mean()
+        error = F.mse_loss(fake.float(), img, reduction="none").mean((1, 2, 3))
+        floor = F.mse_loss(base.float(), img, reduction="none").mean((1, 2, 3)).clamp(min=1e-5)
+        excess = (error / floor).mean()
+        loss = distance + recipe.error_weight * excess
+        judge_loss = torch.zeros(())
+        if run.progress > recipe.adversarial_from:
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = loss + recipe.adversarial_weight * adversarial_loss(judge, fake)
+                judge_loss = discriminator_loss(judge, img, fake)
+            judge_optimizer.zero_grad()
+            judge_loss.backward(inputs=list(judge.parameters()))
+            judge_optimizer.step()
+        optimizer.zero_grad()
+        loss.backward(inputs=list(detail.parameters()))
+        torch.nn.utils.clip_grad_norm_(detail.parameters(), 1.0)
+        optimizer.step()
+        averaged.update(net)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            before = lpips(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
+        run.step_done(
+            lpips=distance.item(), before=50 * before.item(), error=excess.item(),
+            judge=judge_loss.item(),
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
