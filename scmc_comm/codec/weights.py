@@ -1,4 +1,8 @@
-"""Shipped weights: half-precision safetensors with their network's configuration inside."""
+"""Shipped weights: safetensors with their network's configuration inside.
+
+Floats are stored in half precision, or, where a network bears it, in eight bits with one scale
+for each row of the first dimension.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from torch import Tensor
 
 from scmc_comm.errors import ScmcError
 
+_SCALE = ".scale"
 FOLDER = Path(__file__).parent.parent / "zoo" / "weights"
 
 
@@ -48,7 +53,9 @@ def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], d
         raise ScmcError(f"{path} is not a readable safetensors file: {e}") from e
     if meta.get("network") != name:
         raise ScmcError(f"{path} holds {meta.get('network')!r}; expected weights of {name!r}")
+    scales = {k: state.pop(k + _SCALE) for k in list(state) if k + _SCALE in state}
     floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    floats |= {k: floats[k] * scale for k, scale in scales.items()}
     return with_tuples(json.loads(meta["config"])), floats
 
 
@@ -58,8 +65,9 @@ def save_weights(
     state: dict[str, Tensor],
     path: Path,
     keep_float32: tuple[str, ...] = (),
+    eight_bits: bool = False,
 ) -> None:
-    """Write weights in half precision, under a temporary name first.
+    """Write weights in half precision or less, under a temporary name first.
 
     Args:
         name: Network name.
@@ -67,12 +75,20 @@ def save_weights(
         state: The network's state.
         path: Where to.
         keep_float32: Prefixes of the entries that stay in single precision.
+        eight_bits: Store matrices and kernels in eight bits, each row of the first dimension with
+            a scale of its own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     out = {}
     for key, value in state.items():
         single = key.startswith(keep_float32) if keep_float32 else False
         half = value.is_floating_point() and not single
+        if eight_bits and half and value.ndim > 1:
+            rows = value.detach().abs().flatten(1).amax(1).clamp(min=1e-12) / 127
+            scale = rows.view(-1, *[1] * (value.ndim - 1))
+            out[key + _SCALE] = scale
+            value = torch.round(value.detach() / scale).clamp(-127, 127).to(torch.int8)
+            half = False
         out[key] = value.detach().to(torch.float16 if half else value.dtype).contiguous().clone()
     part = path.with_suffix(".part")
     save_file(out, part, metadata={"network": name, "config": json.dumps(config)})

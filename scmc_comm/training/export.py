@@ -45,7 +45,8 @@ def main() -> None:
     if args.network == "signal":
         export_signal(config, state, out)
     else:
-        save_weights(args.network, config, state, out)
+        # The generator paints with noise in its input anyway: eight bits are not seen there.
+        save_weights(args.network, config, state, out, eight_bits=args.network == "generator")
 
 
 if __name__ == "__main__":
