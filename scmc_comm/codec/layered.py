@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
 from scmc_comm.codec.semantic import SemanticCodec
-from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
+from scmc_comm.codec.signal import DEFAULT_REALISM, QUALITY_STEPS, SignalCodec
 from scmc_comm.codec.structure import StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
@@ -28,6 +28,10 @@ class LayeredCodec:
     Each layer's network is loaded when it is first needed. The lower two layers work at the size
     of :func:`scmc_comm.codec.tensors.working_size`, the signal layer at the picture's own.
 
+    Args:
+        semantic, structure, signal: The layers' codecs; those that ship unless given.
+        realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look.
+
     Example:
         >>> codec = LayeredCodec()
         >>> stream = codec.encode(torch.rand(3, 64, 64), quality=10)
@@ -40,7 +44,9 @@ class LayeredCodec:
         semantic: SemanticCodec | None = None,
         structure: StructureCodec | None = None,
         signal: SignalCodec | None = None,
+        realism: float = DEFAULT_REALISM,
     ) -> None:
+        self.realism = realism
         self.__dict__.update(
             {
                 name: part
@@ -165,7 +171,7 @@ class LayeredCodec:
         img = None if lower is None else resize(lower, size)
         if LayerKind.SIGNAL in arrived:
             try:
-                img = self.signal.decode(arrived[LayerKind.SIGNAL].parts, size, img)
+                img = self.signal.decode(arrived[LayerKind.SIGNAL].parts, size, img, self.realism)
                 level = LayerKind.SIGNAL
             except ScmcError as e:
                 logger.warning("signal layer left out: %s", e)
