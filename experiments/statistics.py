@@ -131,12 +131,21 @@ def bootstrap_means(
     return out.reshape(*lead, num_resamples)
 
 
-def _tail(confidence: float, num_images: int, num_trials: int) -> float:
+def expanded_tail(confidence: float, num_images: int, num_trials: int = 1) -> float:
     """Tail probability of the expanded percentile interval.
 
     A percentile interval of n clusters is too narrow by sqrt((n-1)/n) and by Student's t;
     Hesterberg (2015, The American Statistician 69(4), section 4.2) widens the percentiles to
     make up for both. With one image the trials are the clusters.
+
+    Args:
+        confidence: Coverage wanted.
+        num_images: Number of images resampled.
+        num_trials: Number of trials an image.
+
+    Example:
+        >>> expanded_tail(0.95, 10) < 0.025
+        True
     """
     n = num_images if num_images > 1 else num_trials
     if n < 2:
@@ -170,7 +179,7 @@ def bootstrap_interval(
     """
     array, _ = _check(np.asarray(values, dtype=float))
     draws = bootstrap_means(array, rng, num_resamples)
-    tail = _tail(confidence, *array.shape[-2:])
+    tail = expanded_tail(confidence, *array.shape[-2:])
     low, high = np.quantile(draws, [tail, 1 - tail], axis=-1)
     return Interval(image_means(array).mean(axis=-1), low, high)
 
