@@ -121,15 +121,13 @@ def _convolved(a: Floats, b: Floats) -> Floats:
     return np.convolve(a, b)[: len(a)]
 
 
-def _outage_of_sum(fading: Fading, rate: float, snr: float, blocks: int) -> float:
+def _sum_of_blocks(fading: Fading, rates: Floats, snr: float, blocks: int) -> Floats:
     """P(sum of log2(1 + g snr) over blocks < blocks * rate), by convolution on a rate axis.
 
-    A block above the whole axis alone exceeds the sum, so the axis ends there. Each value is
-    taken at the middle of its cell, which makes the error of second order.
+    A block above the whole axis alone exceeds the sum, so the axis ends at the highest rate. Each
+    value is taken at the middle of its cell, which makes the error of second order.
     """
-    if rate <= 0 or snr == 0:
-        return 0.0 if rate <= 0 else 1.0
-    edges = np.linspace(0.0, blocks * rate, _CELLS + 1)
+    edges = np.linspace(0.0, blocks * rates.max(), _CELLS + 1)
     base = np.diff(fading.gain.cdf(np.expm1(edges * np.log(2)) / snr))
     total: Floats | None = None
     left = blocks
@@ -140,9 +138,21 @@ def _outage_of_sum(fading: Fading, rate: float, snr: float, blocks: int) -> floa
         if left:
             base = _convolved(base, base)
     assert total is not None
-    # The sum's cell j stands for (j + blocks / 2) cells, and ends the count at _CELLS.
-    inside = np.clip(_CELLS - blocks / 2 - np.arange(_CELLS) + 0.5, 0.0, 1.0)
-    return float(total @ inside)
+    # Cell j of the sum stands for (j + blocks / 2) cells; its upper edge lies half a cell higher.
+    upper = np.arange(_CELLS) + (blocks + 1) / 2
+    return np.interp(rates / rates.max() * _CELLS, upper, np.cumsum(total), left=0.0)
+
+
+def _outage_of_blocks(fading: Fading, rates: Floats, snr: float, blocks: int) -> Floats:
+    """`_sum_of_blocks` for rates of any size, one convolution per octave of rates."""
+    out = np.zeros(rates.shape)
+    if snr == 0:
+        return np.where(rates > 0, 1.0, 0.0)
+    octave = np.floor(np.log2(np.where(rates > 0, rates, 1.0)))
+    for which in np.unique(octave[rates > 0]):
+        chosen = (octave == which) & (rates > 0)
+        out[chosen] = _sum_of_blocks(fading, rates[chosen], snr, blocks)
+    return np.clip(out, 0.0, 1.0)
 
 
 def outage_probability(
@@ -172,9 +182,11 @@ def outage_probability(
         raise ChannelError(f"rate is {rate!r}; expected 0 or more bits per channel use")
     if blocks == 1:
         return np.asarray(fading.gain.cdf(_threshold(bits, snr)))
-    pairs = zip(bits.ravel(), snr.ravel(), strict=True)
-    found = [_outage_of_sum(fading, float(r), float(s), blocks) for r, s in pairs]
-    return np.clip(np.reshape(found, bits.shape), 0.0, 1.0)
+    out = np.empty(bits.shape)
+    for level in np.unique(snr):
+        here = snr == level
+        out[here] = _outage_of_blocks(fading, bits[here], float(level), blocks)
+    return out
 
 
 def outage_rate(fading: Fading, outage: ArrayLike, esno_db: ArrayLike, blocks: int = 1) -> Floats:
