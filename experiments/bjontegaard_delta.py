@@ -15,7 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.statistics import expanded_tail
+from experiments.statistics import (
+    bootstrap_means,
+    expanded_tail,
+    image_means,
+    percentile_interval,
+)
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
@@ -269,12 +274,11 @@ def bd_interval(
         delta(x_a[:, i], quality_a[:, i], x_b[:, i], quality_b[:, i], higher_is_better).value
         for i in range(count)
     ])  # fmt: skip
-    lost = np.isnan(values)
-    # method="lower"/"higher" never interpolates between a number and infinity.
-    low = np.quantile(np.where(lost, -np.inf, values), tail, method="lower")
-    high = np.quantile(np.where(lost, np.inf, values), 1 - tail, method="higher")
-    share = float(lost.mean())
-    return BdInterval(point.value, float(low), float(high), point.overlap, share, point.reason)
+    found = percentile_interval(point.value, values, tail)
+    return BdInterval(
+        point.value, float(found.low), float(found.high), point.overlap,
+        float(np.isnan(values).mean()), point.reason,
+    )  # fmt: skip
 
 
 def bd_bootstrap(
@@ -304,7 +308,9 @@ def bd_bootstrap(
         >>> rng = np.random.default_rng(1)
         >>> rate = np.exp(rng.normal(0, 0.3, (24, 1))) * [1.0, 2.0, 4.0, 8.0]
         >>> quality = np.tile([30.0, 33.0, 36.0, 39.0], (24, 1))
-        >>> found = bd_bootstrap(bd_rate, (rate, quality), (0.8 * rate, quality), rng)
+        >>> found = bd_bootstrap(
+        ...     bd_rate, (rate, quality), (0.8 * rate, quality), rng, num_resamples=50
+        ... )
         >>> [round(x, 6) for x in (found.low, found.value, found.high)]
         [-20.0, -20.0, -20.0]
     """
@@ -321,4 +327,49 @@ def bd_bootstrap(
     return bd_interval(
         delta, (means[0], means[1]), (means[2], means[3]), (draws[0], draws[1]),
         (draws[2], draws[3]), tail, higher_is_better,
+    )  # fmt: skip
+
+
+def bd_of_trials(
+    delta: Delta,
+    trials_a: Curve,
+    trials_b: Curve,
+    rng: np.random.Generator,
+    higher_is_better: bool = True,
+    num_resamples: int = 1000,
+    confidence: float = 0.95,
+) -> BdInterval:
+    """A delta of two systems of a sweep, images and fades within them resampled alike for both.
+
+    Args:
+        delta: `bd_snr` over an axis of Es/N0, or `bd_rate` over one of rho (BD-CBR).
+        trials_a: Axis [points] and quality [points, images, trials] of the anchor, failures
+            scored by their policy, NaN after the last trial run.
+        trials_b: The same images and fades for the other system, its own axis.
+        rng: Source of the resampling.
+        higher_is_better: False for metrics such as LPIPS.
+        num_resamples: Bootstrap replicates.
+        confidence: Coverage.
+
+    Example:
+        >>> rng, esno_db = np.random.default_rng(1), np.array([0.0, 5.0, 10.0])
+        >>> quality = np.array([12.0, 20.0, 30.0])[:, None, None] + rng.normal(0, 1, (1, 8, 20))
+        >>> found = bd_of_trials(
+        ...     bd_snr, (esno_db, quality), (esno_db - 2, quality), rng, num_resamples=50
+        ... )
+        >>> [round(x, 6) for x in (found.low, found.value, found.high)]
+        [-2.0, -2.0, -2.0]
+    """
+    values_a, values_b = (np.asarray(part[1], dtype=float) for part in (trials_a, trials_b))
+    if values_a.ndim != 3 or values_a.shape[1:] != values_b.shape[1:]:
+        raise ScmcError(
+            f"qualities have shapes {values_a.shape} and {values_b.shape}; expected "
+            "[points, images, trials], same images and trials"
+        )
+    both = np.concatenate([values_a, values_b])
+    draws, mean = bootstrap_means(both, rng, num_resamples), image_means(both).mean(axis=-1)
+    cut, (x_a, x_b) = len(values_a), (trials_a[0], trials_b[0])
+    return bd_interval(
+        delta, (x_a, mean[:cut]), (x_b, mean[cut:]), (x_a, draws[:cut]), (x_b, draws[cut:]),
+        expanded_tail(confidence, *both.shape[-2:]), higher_is_better,
     )  # fmt: skip

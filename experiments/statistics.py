@@ -149,7 +149,7 @@ def _resample_weights(
     place += np.arange(size)[:, None, None] * (num_images * num_trials)
     share = (np.arange(num_trials) < n) / (n * num_images)
     total = np.bincount(place.ravel(), share.ravel(), size * num_images * num_trials)
-    return total.reshape(size, -1)
+    return np.asarray(total, dtype=float).reshape(size, -1)
 
 
 def expanded_tail(confidence: float, num_images: int, num_trials: int = 1) -> float:

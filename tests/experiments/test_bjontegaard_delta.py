@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.bjontegaard_delta import bd_bootstrap, bd_interval, bd_quality, bd_rate, bd_snr
+from experiments.bjontegaard_delta import (
+    BdValue,
+    bd_bootstrap,
+    bd_interval,
+    bd_of_trials,
+    bd_quality,
+    bd_rate,
+    bd_snr,
+)
 from scmc_comm.errors import ScmcError
 
 # The four-point curves that are passed around with implementations of the metric.
@@ -103,19 +111,24 @@ def test_what_is_wrong_is_said():
 
 
 def test_interval_covers_the_true_rate_factor():
+    def factor(rate_a, quality_a, rate_b, quality_b, higher_is_better):
+        """What `bd_rate` is for curves that differ by a factor alone, without its integrals."""
+        return BdValue(100 * (np.mean(rate_b) / np.mean(rate_a) - 1), 1.0)
+
     rng = np.random.default_rng(5)
-    hits, runs, images = 0, 100, 10
+    hits, runs, images = 0, 300, 10
     settings = np.array([1.0, 2.0, 4.0])
-    for _ in range(runs):
+    for run in range(runs):
         size = np.exp(rng.normal(0, 0.5, (images, 1)))
         own = rng.normal(0.9, 0.1, (images, 1))  # b's rate over a's, image by image
         quality = np.tile([30.0, 33.0, 36.0], (images, 1))
-        found = bd_bootstrap(
-            bd_rate, (size * settings, quality), (own * size * settings, quality), rng,
-            num_resamples=100,
-        )  # fmt: skip
+        curves = (size * settings, quality), (own * size * settings, quality)
+        found = bd_bootstrap(factor, *curves, rng, num_resamples=300)
         hits += found.low <= -10 <= found.high
-    assert 0.90 <= hits / runs <= 0.99
+        if run < 3:
+            exact = bd_bootstrap(bd_rate, *curves, rng, num_resamples=5)
+            assert exact.value == pytest.approx(found.value)
+    assert 0.92 <= hits / runs <= 0.985
 
 
 def test_resamples_without_overlap_open_the_interval():
@@ -129,3 +142,21 @@ def test_resamples_without_overlap_open_the_interval():
     draws_b[:, 1:40] -= 5  # in one of 100: below the tail, so the limits stand
     found = bd_interval(bd_rate, (x, [30, 31]), (x, [30, 31]), (x, draws_a), (x, draws_b), 0.025)
     assert found.low == pytest.approx(0) and found.high == pytest.approx(0)
+
+
+def test_systems_of_a_sweep_share_images_and_fades():
+    rng = np.random.default_rng(6)
+    esno_db = np.arange(0.0, 10.0)
+    shared = rng.normal(0, 4, (1, 10, 1)) + rng.normal(0, 2, (1, 10, 20))
+    straight = np.linspace(12, 30, 10)[:, None, None] + shared  # 2 dB a dB
+    better = straight + 1 + rng.normal(0, 0.2, (1, 10, 20))
+    found = bd_of_trials(
+        bd_snr, (esno_db, straight), (esno_db[1:], better[1:]), rng, num_resamples=100
+    )
+    assert found.low < -0.5 < found.high and found.high - found.low < 0.1
+    cbr = bd_of_trials(
+        bd_rate, (esno_db + 1, straight), (0.5 * (esno_db + 1), straight), rng, num_resamples=20
+    )
+    assert cbr.value == pytest.approx(-50) and cbr.undefined == 0
+    with pytest.raises(ScmcError, match="same images and trials"):
+        bd_of_trials(bd_snr, (esno_db, straight), (esno_db, better[:, :5]), rng)
