@@ -56,3 +56,29 @@ def test_what_is_wrong_is_said():
         expected_quality([[0.5, 0.4]], [[1.0, 2.0]])
     with pytest.raises(ScmcError, match="score that set"):
         expected_quality([[0.5, 0.5]], [[1.0, np.nan]])
+
+
+def test_a_result_store_gives_its_trials(toy_run):
+    """The path from a store to cliff metrics, deltas and exact means, as the docs show it."""
+    from experiments import store
+    from experiments.bjontegaard_delta import bd_of_trials, bd_snr
+    from experiments.cliff import cliff
+
+    ds = store.load(toy_run)
+    not_run = ds.delivered_set.attrs["not_run"]
+    at = {"system": "toy", "channel": "awgn", "rho": ds.rho.values[0]}
+    index = ds.delivered_set.sel(at).transpose("esno_db", "image", "trial").values
+    table = ds.psnr_db.sel(system="toy", rho=at["rho"]).transpose("image", "set").values
+    values = trial_quality(index, table, not_run)
+    looked_up = store.expand(ds).psnr_db.sel(at).transpose("esno_db", "image", "trial").values
+    np.testing.assert_array_equal(values, looked_up)
+
+    sets = ds.sizes["set"]
+    share = np.stack([(index == k).mean(axis=-1) for k in range(sets)], axis=-1)
+    np.testing.assert_allclose(expected_quality(share, table)[..., 0], image_means(values))
+
+    esno_db, rng = ds.esno_db.values, np.random.default_rng(0)
+    found = cliff(esno_db, values, float(values.max()) - 3, float(values.min()), rng)
+    assert esno_db[0] < found.threshold_esno_db.mean < esno_db[-1]
+    same = bd_of_trials(bd_snr, (esno_db, values), (esno_db, values), rng, num_resamples=20)
+    assert same.value == pytest.approx(0) and same.overlap == 1
