@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -89,8 +93,6 @@ def test_florence_describes_with_beams(models, photo):
 
 def test_captioner_without_all_its_weights_is_refused(models, tmp_path):
     """transformers alone would caption with random numbers and only log it."""
-    import shutil
-
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(models / "florence", tmp_path / "half")
@@ -280,6 +282,34 @@ def test_a_missing_model_says_what_to_do_at_once(models, kind, offline):
         LOADERS[kind]("./none")
     with pytest.raises(ScmcError, match="is a file; expected the folder"):
         LOADERS[kind](str(models / "notes.txt"))
+
+
+BY_NAME = """
+from scmc_comm.codec.captioner import Captioner
+from scmc_comm.codec.pretrained.guided import load_guided
+from scmc_comm.codec.pretrained.painter import DiffusionPainter
+print(type(Captioner.load("tiny/florence").backend).__name__)
+print(DiffusionPainter.load("tiny/sd-turbo").preset.steps)
+print(type(load_guided("tiny/controlnet", "tiny/sd-turbo")).__name__)
+"""
+
+
+def test_hub_names_load_from_the_cache_without_a_network(models, tmp_path):
+    """The hub's cache as its client lays it out: names, a revision, and its files."""
+    for name in ("florence", "sd-turbo", "controlnet"):
+        repo = tmp_path / "hub" / f"models--tiny--{name}"
+        (repo / "refs").mkdir(parents=True)
+        (repo / "refs" / "main").write_text("a" * 40)
+        shutil.copytree(models / name, repo / "snapshots" / ("a" * 40))
+    done = subprocess.run(
+        [sys.executable, "-c", BY_NAME],
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_CACHE": str(tmp_path / "hub")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["FlorenceBackend", "4", "StableDiffusionControlNetPipeline"]
 
 
 # --- the codec that is made of them

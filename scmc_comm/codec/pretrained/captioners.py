@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from scmc_comm.codec.captioner import MAX_NEW_TOKENS
 from scmc_comm.codec.pretrained.hub import load_model
 from scmc_comm.errors import ScmcError
 
 WHAT = "image-to-text model with image processor and tokenizer"
-MAX_NEW_TOKENS = 28
 FLORENCE_TASK = "<CAPTION>"  # one sentence; Florence-2 has longer kinds, which cost bytes
 
 

@@ -108,5 +108,6 @@ def _ask_hub(name: str, what: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}..."
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = lines[0].split(". ")[0].rstrip(".")
+    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]}.."
