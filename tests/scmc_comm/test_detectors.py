@@ -160,7 +160,7 @@ def test_wrong_files_give_one_line_and_run_no_code(tmp_path, capsys):
         "none.pth": ("no edge detector at", None),
         "text.pth": ("not readable as a checkpoint", b"a note"),
         "empty.pth": ("not readable as a checkpoint", b""),
-        "evil.pth": ("not readable as a checkpoint", pickle.dumps(Evil())),
+        "evil.pth": ("not readable as a checkpoint", pickle.dumps(Evil(), protocol=2)),
         "text.safetensors": ("not a readable safetensors", b"a note"),
         "notes.txt": ("is no weight file", b"a note"),
     }
