@@ -1,17 +1,15 @@
 """Image to content sentence: the shipped small captioner, or any image-to-text model.
 
 ``Captioner.load()`` gives the captioner that this package trained; ``Captioner.load("NAME")``
-loads an image-to-text model of transformers from a local folder or the Hugging Face hub (for
-example ``Salesforce/blip-image-captioning-base``).
+loads an image-to-text model of transformers from a local folder or the Hugging Face hub, such as
+``Salesforce/blip-image-captioning-base`` or ``florence-community/Florence-2-base``.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
 import torch
 
 from scmc_comm.codec import captioner_net as net
@@ -67,7 +65,9 @@ class Captioner:
         text = str(name_or_path)
         if text.endswith(".safetensors"):
             return cls(SmallBackend.load(Path(text)), text, beams)
-        return cls(HubBackend.load(text), text, beams)
+        from scmc_comm.codec.pretrained.captioners import load_captioner
+
+        return cls(load_captioner(text), text, beams)
 
     def __call__(self, img: torch.Tensor) -> str:
         """Content sentence of one image, float32 [3, H, W] in [0, 1]."""
@@ -131,52 +131,3 @@ def save_small(model: torch.nn.Module, words: list[str], path: Path) -> None:
     state = {k: v for k, v in model.state_dict().items() if k != _TIED}
     config = {"words": words, "num_kinds": len(state["encoder.kind.weight"])}
     save_weights(_NETWORK, config, state, path)
-
-
-class HubBackend:
-    """An image-to-text model of transformers, such as BLIP, GIT or ViT-GPT2."""
-
-    def __init__(self, model: Any, processor: Any, tokenizer: Any) -> None:
-        self._model, self._processor, self._tokenizer = model.eval(), processor, tokenizer
-
-    @classmethod
-    def load(cls, name: str) -> HubBackend:
-        """Load from a folder or the hub; never runs code that comes with the model."""
-        from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
-
-        looks_local = name.startswith((".", "/", "~")) or name.count("/") > 1
-        source = str(Path(name).expanduser())
-        if looks_local and not Path(source).is_dir():
-            raise ScmcError(f"no captioner folder {name}; expected what save_pretrained writes")
-        try:
-            parts = [
-                kind.from_pretrained(source, trust_remote_code=False)
-                for kind in (AutoModelForImageTextToText, AutoImageProcessor, AutoTokenizer)
-            ]
-        except (OSError, ValueError, KeyError, ImportError, json.JSONDecodeError) as e:
-            reason = " ".join(str(e).split())[:120]
-            if Path(source).is_dir():
-                raise ScmcError(
-                    f"folder {name} holds no image-to-text model with image processor and "
-                    f"tokenizer ({reason})"
-                ) from e
-            from huggingface_hub.constants import HF_HUB_CACHE
-
-            raise ScmcError(
-                f"captioner {name!r} is not on this machine and cannot be downloaded; run "
-                f"'hf download {name}' where there is a network (it goes to {HF_HUB_CACHE}), or "
-                f"give the path of its folder ({reason})"
-            ) from e
-        return cls(*parts)
-
-    def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
-        """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
-        arrays = imgs.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        inputs = self._processor(images=[np.array(a) for a in arrays], return_tensors="pt")
-        tokens = self._model.generate(
-            pixel_values=inputs["pixel_values"].to(self._model.dtype),
-            max_new_tokens=MAX_NEW_TOKENS,
-            num_beams=beams,
-            do_sample=False,
-        )
-        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))

@@ -12,7 +12,7 @@ from torch import Tensor
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
 from scmc_comm.codec.semantic import SemanticCodec
 from scmc_comm.codec.signal import DEFAULT_REALISM, QUALITY_STEPS, SignalCodec
-from scmc_comm.codec.structure import StructureCodec
+from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import Layer, LayerKind, Reconstruction, part_tag
@@ -42,7 +42,7 @@ class LayeredCodec:
     def __init__(
         self,
         semantic: SemanticCodec | None = None,
-        structure: StructureCodec | None = None,
+        structure: SketchCodec | None = None,
         signal: SignalCodec | None = None,
         realism: float = DEFAULT_REALISM,
     ) -> None:
@@ -70,7 +70,7 @@ class LayeredCodec:
         return SemanticCodec.load()
 
     @cached_property
-    def structure(self) -> StructureCodec:
+    def structure(self) -> SketchCodec:
         """Sketch codec."""
         return StructureCodec.load()
 
@@ -143,7 +143,8 @@ class LayeredCodec:
     ) -> Reconstruction:
         """Picture of any subset of the layers; none at all is mid-grey.
 
-        A layer whose bytes do not decode is left out with a warning.
+        A layer whose bytes do not decode, or that another codec made, is left out with a
+        warning.
 
         Args:
             layers: What arrived.
@@ -151,7 +152,7 @@ class LayeredCodec:
             seed: Seed of the generator's noise.
             caption: Words to paint instead of those that arrived.
         """
-        arrived = {layer.kind: layer for layer in layers}
+        arrived = {layer.kind: layer for layer in layers if _is_ours(layer)}
         small = working_size(size)
         level: LayerKind | None = None
         lower: Tensor | None = None
@@ -160,14 +161,18 @@ class LayeredCodec:
                 caption = self.semantic.caption(arrived[LayerKind.SEMANTIC].payload)
             except ScmcError as e:
                 logger.warning("semantic layer left out: %s", e)
-        if caption is not None:
-            lower, level = self.semantic.decode(caption, small, seed), LayerKind.SEMANTIC
         if LayerKind.STRUCTURE in arrived:
+            if caption is not None and self.structure.reads_picture:
+                lower, level = self.semantic.decode(caption, small, seed), LayerKind.SEMANTIC
             try:
-                lower = self.structure.decode(arrived[LayerKind.STRUCTURE].payload, small, lower)
+                lower = self.structure.decode(
+                    arrived[LayerKind.STRUCTURE].payload, small, lower, caption, seed
+                )
                 level = LayerKind.STRUCTURE
             except ScmcError as e:
                 logger.warning("structure layer left out: %s", e)
+        if lower is None and caption is not None:
+            lower, level = self.semantic.decode(caption, small, seed), LayerKind.SEMANTIC
         img = None if lower is None else resize(lower, size)
         if LayerKind.SIGNAL in arrived:
             try:
@@ -183,6 +188,18 @@ class LayeredCodec:
             for part in range(len(layer.parts))
         )
         return Reconstruction(img, level, tags, caption)
+
+
+def _is_ours(layer: Layer) -> bool:
+    ours = DEFAULT_CODECS[layer.kind]
+    if layer.codec != ours:
+        logger.warning(
+            "%s layer left out: codec %r made it, this receiver has %r",
+            layer.kind.tag,
+            layer.codec,
+            ours,
+        )
+    return layer.codec == ours
 
 
 def _layer(kind: LayerKind, payload: bytes) -> Layer:

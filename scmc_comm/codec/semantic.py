@@ -82,9 +82,15 @@ class SemanticCodec:
         self.captioner, self.painter, self.text_coder = captioner, painter, text_coder
 
     @classmethod
-    def load(cls) -> SemanticCodec:
-        """The shipped captioner, generator and text model."""
-        return cls(Captioner.load(), SmallPainter(Generator.load()), TextCoder.load())
+    def load(
+        cls, captioner: Captioner | None = None, painter: Painter | None = None
+    ) -> SemanticCodec:
+        """The text model with the shipped captioner and generator, or with others."""
+        return cls(
+            captioner or Captioner.load(),
+            painter or SmallPainter(Generator.load()),
+            TextCoder.load(),
+        )
 
     def describe(self, img: Tensor) -> str:
         """Caption of a picture float32 [3, H, W] in [0, 1]: content, then layout."""

@@ -7,12 +7,13 @@ that never change stay at both ends (:mod:`scmc_comm.codec.vvc`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scmc_comm.codec.edges import EdgeDetector
@@ -41,11 +42,11 @@ class Sketch:
     colours: Tensor
 
 
-def draw(detector: EdgeDetector, imgs: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def draw(detector: nn.Module, imgs: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Edge and colour maps of pictures, ready for coding.
 
     Args:
-        detector: The edge detector.
+        detector: The edge detector, [b, 3, H, W] to probabilities [b, 1, H, W].
         imgs: float32 [b, 3, H, W] in [0, 1]; H, W multiples of ``STRIDE``.
 
     Returns:
@@ -61,24 +62,18 @@ def draw(detector: EdgeDetector, imgs: Tensor) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-class StructureCodec:
-    """Encodes the geometry of a picture, decodes it to a concept-level picture."""
+class SketchCodec(ABC):
+    """Encodes the geometry of a picture; how it becomes a picture again is the receiver's choice.
 
-    def __init__(self, detector: EdgeDetector, fusion: FusionNet) -> None:
+    Args:
+        detector: Edge detector, [b, 3, H, W] to probabilities [b, 1, H, W].
+    """
+
+    reads_picture = True
+    """Whether decoding looks at the caption's picture; if not, nobody has to paint it."""
+
+    def __init__(self, detector: nn.Module) -> None:
         self.detector = detector.eval().requires_grad_(False)
-        self.fusion = fusion.eval().requires_grad_(False)
-
-    @classmethod
-    def load(cls, edges: Path | None = None, fusion: Path | None = None) -> StructureCodec:
-        """The shipped weights, or safetensors files of the same layouts.
-
-        Raises:
-            ScmcError: If a file is missing or of another layout.
-        """
-        config, state = load_weights("fusion", fusion)
-        net = FusionNet(FusionConfig(**config))
-        net.load_state_dict(state)
-        return cls(EdgeDetector.load(edges), net)
 
     def encode(self, img: Tensor) -> bytes:
         """Code the edges and colours of a picture float32 [3, H, W] in [0, 1]."""
@@ -105,14 +100,24 @@ class StructureCodec:
             torch.from_numpy(colours).float().div(255).permute(2, 0, 1),
         )
 
-    @torch.no_grad()
-    def decode(self, payload: bytes, size: tuple[int, int], semantic: Tensor | None) -> Tensor:
+    @abstractmethod
+    def decode(
+        self,
+        payload: bytes,
+        size: tuple[int, int],
+        semantic: Tensor | None,
+        caption: str | None = None,
+        seed: int = 0,
+    ) -> Tensor:
         """Picture of the lower two layers.
 
         Args:
             payload: From :meth:`encode`.
             size: (H, W) of the picture.
-            semantic: The caption's picture, float32 [3, H, W], or None if it was lost.
+            semantic: The caption's picture, float32 [3, H, W], or None if it was lost (or is
+                not read).
+            caption: The caption itself, or None if it was lost.
+            seed: Seed of the noise, if the decoder has any.
 
         Returns:
             float32 [3, H, W] in [0, 1].
@@ -120,6 +125,41 @@ class StructureCodec:
         Raises:
             ScmcError: If the payload is damaged.
         """
+
+
+class StructureCodec(SketchCodec):
+    """The sketch, fused with the caption's picture by the network of this package."""
+
+    def __init__(self, detector: nn.Module, fusion: FusionNet) -> None:
+        super().__init__(detector)
+        self.fusion = fusion.eval().requires_grad_(False)
+
+    @classmethod
+    def load(cls, detector: nn.Module | None = None, fusion: Path | None = None) -> StructureCodec:
+        """The shipped weights, or others.
+
+        Args:
+            detector: An edge detector in the place of the shipped one.
+            fusion: Safetensors file of another fusion network.
+
+        Raises:
+            ScmcError: If a file is missing or of another layout.
+        """
+        config, state = load_weights("fusion", fusion)
+        net = FusionNet(FusionConfig(**config))
+        net.load_state_dict(state)
+        return cls(detector or EdgeDetector.load(), net)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        payload: bytes,
+        size: tuple[int, int],
+        semantic: Tensor | None,
+        caption: str | None = None,
+        seed: int = 0,
+    ) -> Tensor:
+        """Picture of the lower two layers; see :meth:`SketchCodec.decode`."""
         maps = self.sketch(payload, size)
         present = torch.tensor([float(semantic is not None)])
         guide = torch.zeros(3, *size) if semantic is None else semantic

@@ -6,8 +6,12 @@ import argparse
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:
+    from scmc_comm.types import Reconstruction
 
 Command = Callable[[argparse.Namespace], None]
 AddVerb = Callable[[str, Command, str], argparse.ArgumentParser]
@@ -31,3 +35,10 @@ def bandwidth_ratio(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a bandwidth ratio; write a number or a fraction such as 1/16"
         ) from None
+
+
+def say_shown(shown: Reconstruction) -> None:
+    """Print what a receiver shows: the level reached, and the caption if there is one."""
+    print(f"level: {'none, mid-grey' if shown.level is None else shown.level.tag}")
+    if shown.caption is not None:
+        print(f"caption: {shown.caption}")

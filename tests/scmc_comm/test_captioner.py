@@ -105,7 +105,7 @@ def test_missing_models_say_what_to_do(tmp_path: Path, monkeypatch: pytest.Monke
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ScmcError, match="no captioner folder"):
+    with pytest.raises(ScmcError, match="there is no folder"):
         Captioner.load(str(tmp_path / "none"))
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -1,0 +1,107 @@
+"""Which networks a layered codec is made of, as plain values that a sweep or a file can hold.
+
+What must both ends agree on? A layer's bytes are the coded caption, the coded edge and colour
+maps, and the signal layer's symbols; ``Layer.codec`` names the coder of those bytes, and a
+receiver leaves a layer out whose coder it does not have. No option here changes that coder:
+
+* A captioner or an edge detector decides at the *encoder* which words and which edges are sent.
+  Any receiver reads them, so they are not named in the container.
+* A generator decides at the *decoder* how words and edges become a picture. It is the receiver's
+  own affair; two receivers may show different pictures of the same bytes. What they must share
+  to show the same one, the seed of the noise, is in the container.
+* The signal layer's bits depend on the picture alone, so they decode above any generator. Its
+  synthesis was trained above the shipped ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
+from scmc_comm.codec.layered import LayeredCodec
+from scmc_comm.codec.semantic import Painter, SemanticCodec
+from scmc_comm.codec.structure import SketchCodec, StructureCodec
+from scmc_comm.errors import ScmcError
+
+
+@dataclass(frozen=True)
+class CodecOptions:
+    """Networks by hub name, folder or file; None is the one that ships.
+
+    Attributes:
+        captioner: Image-to-text model (BLIP, Florence-2, ...).
+        beams: Beam width of the captioner; 1 is greedy.
+        generator: Text-to-image model (SD-Turbo, SDXL-Turbo, ...) of the semantic layer.
+        edges: Edge detector (RCF, PiDiNet), a file or its folder.
+        structure_generator: ControlNet or T2I-Adapter in the place of the fusion network.
+        structure_base: Text-to-image model under it; None is the one it was trained for.
+
+    Example:
+        >>> CodecOptions(captioner="Salesforce/blip-image-captioning-base").beams
+        3
+    """
+
+    captioner: str | None = None
+    beams: int = DEFAULT_BEAMS
+    generator: str | None = None
+    edges: str | None = None
+    structure_generator: str | None = None
+    structure_base: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.structure_base is not None and self.structure_generator is None:
+            raise ScmcError(
+                f"{self.structure_base} is a base for no structure generator; name the ControlNet "
+                "or T2I-Adapter too"
+            )
+
+    def chosen(self) -> dict[str, str | int]:
+        """The options that are not those that ship, by name, for reports."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+
+def make_codec(options: CodecOptions = CodecOptions()) -> LayeredCodec:
+    """The layered codec with these networks; what is named is loaded at once, the rest later.
+
+    Raises:
+        ScmcError: A network is missing or of another kind; one line that says what to do.
+
+    Example:
+        >>> import torch
+        >>> make_codec().encode_semantic(torch.rand(3, 64, 64)).codec
+        'caption'
+    """
+    return LayeredCodec(_semantic(options), _structure(options))
+
+
+def _semantic(options: CodecOptions) -> SemanticCodec | None:
+    captioner: Captioner | None = None
+    painter: Painter | None = None
+    if options.captioner is not None or options.beams != DEFAULT_BEAMS:
+        captioner = Captioner.load(options.captioner, options.beams)
+    if options.generator is not None:
+        from scmc_comm.codec.pretrained.painter import DiffusionPainter
+
+        painter = DiffusionPainter.load(options.generator)
+    if captioner is None and painter is None:
+        return None
+    return SemanticCodec.load(captioner, painter)
+
+
+def _structure(options: CodecOptions) -> SketchCodec | None:
+    if options.edges is None and options.structure_generator is None:
+        return None
+    from scmc_comm.codec.pretrained.detectors import load_detector
+
+    detector = load_detector(options.edges)
+    if options.structure_generator is None:
+        return StructureCodec.load(detector)
+    from scmc_comm.codec.pretrained.guided import GuidedStructureCodec, load_guided
+
+    return GuidedStructureCodec(
+        detector, load_guided(options.structure_generator, options.structure_base)
+    )

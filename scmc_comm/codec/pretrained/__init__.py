@@ -1,0 +1,1 @@
+"""Published networks in the place of the shipped ones; libraries are imported when one loads."""

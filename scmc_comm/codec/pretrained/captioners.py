@@ -1,0 +1,100 @@
+"""Published image-to-text models: BLIP and its like, and Florence-2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from scmc_comm.codec.captioner import MAX_NEW_TOKENS
+from scmc_comm.codec.pretrained.hub import load_model
+from scmc_comm.errors import ScmcError
+
+WHAT = "image-to-text model with image processor and tokenizer"
+FLORENCE_TASK = "<CAPTION>"  # one sentence; Florence-2 has longer kinds, which cost bytes
+
+
+class ImageBackend:
+    """A model of transformers that needs the image alone, such as BLIP, GIT or ViT-GPT2."""
+
+    def __init__(self, model: Any, processor: Any, tokenizer: Any) -> None:
+        self._model, self._processor, self._tokenizer = model.eval(), processor, tokenizer
+
+    def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
+        """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
+        inputs = self._processor(images=_arrays(imgs), return_tensors="pt")
+        tokens = self._model.generate(
+            pixel_values=inputs["pixel_values"],
+            max_new_tokens=MAX_NEW_TOKENS,
+            num_beams=beams,
+            do_sample=False,
+        )
+        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
+
+
+class FlorenceBackend:
+    """Florence-2, which is told its task in words.
+
+    Source: B. Xiao et al., "Florence-2: Advancing a Unified Representation for a Variety of
+    Vision Tasks", CVPR 2024.
+    """
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self._model, self._processor = model.eval(), processor
+
+    def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
+        """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
+        inputs = self._processor(
+            images=_arrays(imgs), text=[FLORENCE_TASK] * len(imgs), return_tensors="pt"
+        )
+        tokens = self._model.generate(
+            **inputs, max_new_tokens=MAX_NEW_TOKENS, num_beams=beams, do_sample=False
+        )
+        return list(self._processor.batch_decode(tokens, skip_special_tokens=True))
+
+
+def load_captioner(name: str) -> ImageBackend | FlorenceBackend:
+    """Load from a folder or the hub; code that comes with a model never runs.
+
+    Args:
+        name: ``Salesforce/blip-image-captioning-base``, ``florence-community/Florence-2-base``,
+            or a folder of such a model.
+
+    Raises:
+        ScmcError: The model is missing, is no image-to-text model, or lacks weights.
+    """
+    return load_model(name, WHAT, _load)
+
+
+def _load(source: str, local_files_only: bool) -> ImageBackend | FlorenceBackend:
+    from transformers import (
+        AutoImageProcessor,
+        AutoModelForImageTextToText,
+        AutoProcessor,
+        AutoTokenizer,
+    )
+
+    options: dict[str, Any] = {"local_files_only": local_files_only, "trust_remote_code": False}
+    loaded: Any = AutoModelForImageTextToText.from_pretrained(
+        source, dtype=torch.float32, output_loading_info=True, **options
+    )
+    model, told = loaded
+    if told["missing_keys"]:  # transformers would draw them at random and only warn
+        raise ScmcError(
+            f"the weights of {source} lack {len(told['missing_keys'])} tensors, such as "
+            f"{min(told['missing_keys'])}: they are not in the layout of transformers' own "
+            f"{type(model).__name__} (for Florence-2 take florence-community/Florence-2-base)"
+        )
+    if model.config.model_type == "florence2":
+        return FlorenceBackend(model, AutoProcessor.from_pretrained(source, **options))
+    return ImageBackend(
+        model,
+        AutoImageProcessor.from_pretrained(source, **options),
+        AutoTokenizer.from_pretrained(source, **options),
+    )
+
+
+def _arrays(imgs: torch.Tensor) -> list[np.ndarray]:
+    arrays = imgs.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return [np.array(array) for array in arrays]

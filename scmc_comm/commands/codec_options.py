@@ -1,0 +1,88 @@
+"""Options of the command line that choose the codec's networks."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:
+    from scmc_comm.codec.options import CodecOptions
+
+# Flag, field of CodecOptions, metavar, help.
+_ENCODER = (
+    ("--semantic.captioner", "captioner", "NAME|DIR", "image-to-text model, as BLIP or Florence-2"),
+    ("--semantic.beams", "beams", "N", "beam width of the captioner (3)"),
+    ("--structure.edges", "edges", "FILE|DIR", "edge detector: RCF or PiDiNet checkpoint"),
+)
+_DECODER = (
+    ("--semantic.generator", "generator", "NAME|DIR", "text-to-image model, as SD-Turbo"),
+    (
+        "--structure.generator",
+        "structure_generator",
+        "NAME|DIR",
+        "ControlNet or T2I-Adapter that paints over the edges",
+    ),
+    (
+        "--structure.base",
+        "structure_base",
+        "NAME|DIR",
+        "text-to-image model under it (the one it was trained for)",
+    ),
+)
+
+
+class _OtherEnd(argparse.Action):
+    """An option of the other end: say where it belongs, rather than ignore it."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Refuse."""
+        parser.error(f"{option_string} {self.const}")
+
+
+def add_codec_options(
+    sub: argparse.ArgumentParser, encoder: bool = False, decoder: bool = False
+) -> None:
+    """Add the options of the ends that a verb has; those of the other end explain themselves."""
+    group = sub.add_argument_group(
+        "networks", "by hub name or local folder, in the place of those that ship"
+    )
+    for present, options, reason in (
+        (encoder, _ENCODER, "is the encoder's choice and part of the container: use 'encode'"),
+        (decoder, _DECODER, "is the receiver's choice and not part of the container: use 'decode'"),
+    ):
+        for flag, field, metavar, text in options:
+            if present:
+                kind = int if field == "beams" else str
+                group.add_argument(flag, dest=field, metavar=metavar, help=text, type=kind)
+            else:
+                sub.add_argument(flag, action=_OtherEnd, const=reason, help=argparse.SUPPRESS)
+
+
+def codec_options(args: argparse.Namespace) -> CodecOptions:
+    """The options that were given.
+
+    Raises:
+        ScmcError: They do not go together.
+    """
+    from scmc_comm.codec.options import CodecOptions
+
+    given = {field.name: getattr(args, field.name, None) for field in fields(CodecOptions)}
+    return CodecOptions(**{name: value for name, value in given.items() if value is not None})
+
+
+def require_layered(system: str) -> None:
+    """Fail if networks are chosen for a system that has none of them."""
+    if not system.startswith("scmc"):
+        raise ScmcError(
+            f"--semantic.* and --structure.* choose networks of the scmc systems; {system} has none"
+        )
