@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import platform
 import subprocess
 from collections.abc import Callable
@@ -17,6 +18,8 @@ import torch
 
 from experiments.spec import SweepSpec
 from scmc_comm.errors import ScmcError
+
+logger = logging.getLogger(__name__)
 
 # Packages whose version can change a delivered set or a reconstruction.
 _NUMERIC = (
@@ -95,12 +98,14 @@ def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -
 
 
 def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
-    from scmc_comm.metrics import METRICS, default_metrics
+    from scmc_comm.metrics import METRICS, unavailable
 
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise ScmcError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
-    absent = {"lpips", "dists"} - set(default_metrics())
+    absent = unavailable(names)
+    for name, reason in absent.items():
+        logger.warning("%s: %s", name, reason)
     return tuple(name for name in names if name not in absent)
 
 

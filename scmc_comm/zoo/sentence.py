@@ -31,15 +31,25 @@ def sentence_weights() -> Path | None:
     return path if path.is_file() else None
 
 
+def require_sentence_model() -> Path:
+    """The model's weight file.
+
+    Raises:
+        ScmcError: if its package or ``sentence-transformers`` is not installed.
+    """
+    path = sentence_weights()
+    if path is None or importlib.util.find_spec("sentence_transformers") is None:
+        raise ScmcError(f"the sentence-embedding model is not installed; run: {FIX}")
+    return path
+
+
 def load_sentence_model() -> SentenceTransformer:
     """The model on the CPU, from its package alone: no hub is asked.
 
     Raises:
         ScmcError: if the package or ``sentence-transformers`` is not installed.
     """
-    path = sentence_weights()
-    if path is None or importlib.util.find_spec("sentence_transformers") is None:
-        raise ScmcError(f"the sentence-embedding model is not installed; run: {FIX}")
+    path = require_sentence_model()
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
@@ -58,9 +68,7 @@ def verify_sentence_model() -> str:
     Raises:
         ScmcError: if the package is not installed, or its file is another.
     """
-    path = sentence_weights()
-    if path is None:
-        raise ScmcError(f"the sentence-embedding model is not installed; run: {FIX}")
+    path = require_sentence_model()
     found = sha256(path.read_bytes()).hexdigest()
     if found != _SHA256:
         raise ScmcError(
