@@ -202,6 +202,21 @@ def load_photo(name: str, side: int = PHOTO_SIDE) -> torch.Tensor:
         return from_uint8(np.asarray(centre_square(picture.convert("RGB"), side)))
 
 
+def load_square(path: str | Path, side: int) -> torch.Tensor:
+    """Read a picture file as `load_image` does, as a centre square.
+
+    Returns:
+        float32 [3, side, side] in [0, 1].
+
+    Raises:
+        ScmcError: as `load_image`.
+    """
+    img = load_image(path)
+    if img.shape[1:] == (side, side):
+        return img
+    return from_uint8(np.asarray(centre_square(Image.fromarray(to_uint8(img)), side)))
+
+
 def image_set(
     source: str | Path, num_images: int | None = None, side: int | None = None
 ) -> list[NamedImage]:
@@ -230,7 +245,10 @@ def image_set(
         return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
     files = _picture_files(Path(source))
     _check_count(source, len(files), num_images)
-    return [NamedImage(f.name, _load_cropped(f, side)) for f in files[:num_images]]
+    return [
+        NamedImage(f.name, load_image(f) if side is None else load_square(f, side))
+        for f in files[:num_images]
+    ]
 
 
 def _picture_files(source: Path) -> Sequence[Path]:
@@ -243,13 +261,6 @@ def _picture_files(source: Path) -> Sequence[Path]:
     if not files:
         raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
     return files
-
-
-def _load_cropped(path: Path, side: int | None) -> torch.Tensor:
-    img = load_image(path)
-    if side is None:
-        return img
-    return from_uint8(np.asarray(centre_square(Image.fromarray(to_uint8(img)), side)))
 
 
 def _check_count(source: object, found: int, wanted: int | None) -> None:
