@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from scmc_comm.commands import info, weights
+from scmc_comm.commands import info, train, weights
 
-COMMANDS: tuple[ModuleType, ...] = (info, weights)
+COMMANDS: tuple[ModuleType, ...] = (info, train, weights)

@@ -50,14 +50,16 @@ def oxford(folder, captions=True):
     return folder
 
 
-def table(folder, count=6, size=(40, 40), words=("red", "blue", "green")):
-    """A folder with ``captions.csv``; of every four pictures two are training pictures."""
-    splits = ("train", "train", "val", "test")
+def table(folder, count=6, splits=("train", "train", "val", "test")):
+    """A folder with ``captions.csv``; the splits are gone through again and again."""
+    words = ("red", "blue", "green")
     lines = ["file,split,class_id,class_name,caption"]
     for i in range(count):
-        picture(folder / "images" / f"p{i}.png", i, size)
-        word = words[i % len(words)]
-        lines.append(f'p{i}.png,{splits[i % 4]},7,{word} rose,"a {word} rose, with many petals"')
+        picture(folder / "images" / f"p{i}.png", i, (40, 40))
+        word = words[i % 3]
+        lines.append(
+            f'p{i}.png,{splits[i % len(splits)]},7,{word} rose,"a {word} rose, with many petals"'
+        )
     (folder / "captions.csv").write_text("\n".join(lines) + "\n")
     return folder
 
