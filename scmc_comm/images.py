@@ -78,7 +78,10 @@ def load_image(path: str | Path) -> torch.Tensor:
         raise ScmcError(f"image {path} is {what}; give the path of a picture")
     try:
         with Image.open(path) as opened:
+            deep = opened.mode.startswith("RGB") and ";16" in str(opened.tile)
             opened.load()
+            if deep:  # Pillow keeps eight bits of each sample without a word
+                logger.warning("%s: 16 bits a sample cut to 8", path)
             picture = ImageOps.exif_transpose(opened)
             img = _to_tensor(picture, path)
     except ScmcError:
