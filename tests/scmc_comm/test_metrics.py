@@ -115,6 +115,14 @@ def test_ms_ssim_is_nan_below_161_pixels_and_a_number_from_there():
     assert "ms_ssim" in measure(small[0], small[0], METRICS[:4])
 
 
+def test_ms_ssim_of_constant_pictures_is_the_luminance_term_at_the_coarsest_scale():
+    # Wang et al. 2003: luminance counts at the fifth scale alone, with the exponent 0.1333.
+    a, b = 0.2, 0.6
+    x, y = torch.full((1, 3, 176, 176), a), torch.full((1, 3, 176, 176), b)
+    luminance = (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
+    assert d.ms_ssim(x, y).item() == pytest.approx(luminance**0.1333, abs=1e-4)
+
+
 def test_psnr_of_mean_mse_is_not_the_mean_of_psnrs():
     mses = [0.01, 0.0001]
     assert d.psnr_of_mean_mse(mses) == pytest.approx(-10 * math.log10(0.00505))
@@ -301,6 +309,11 @@ def test_metric_networks_are_frozen_inside_a_model_that_is_trained(weights, name
     assert model["body"].weight.grad.abs().sum() > 0  # gradients pass through to the picture
     optimizer.step()
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize("name", CHECK_VALUES)
+def test_networks_are_loaded_once_a_process(weights, name):
+    assert perceptual.perceptual_metric(name) is perceptual.perceptual_metric(name)
 
 
 def test_building_the_networks_draws_nothing(weights):

@@ -151,6 +151,14 @@ def test_every_script_has_help_under_its_name(network, capsys):
     assert f"usage: scmc-comm train {network} " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verb", ["train", "weights"])
+def test_the_verbs_have_help_with_an_example(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([verb, "--help"])
+    assert stop.value.code == 0
+    assert f"example: scmc-comm {verb} " in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_user_s_mistake_in_a_script_is_one_line_and_status_2(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", "signal", "--data", str(tmp_path), "--out", str(tmp_path / "o")])
