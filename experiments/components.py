@@ -6,6 +6,8 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
+import os
 import platform
 import subprocess
 from collections.abc import Callable
@@ -16,7 +18,10 @@ from typing import Any
 import torch
 
 from experiments.spec import SweepSpec
+from scmc_comm.codec.weights import MODELS_ENV, model_path
 from scmc_comm.errors import ScmcError
+
+logger = logging.getLogger(__name__)
 
 # Packages whose version can change a delivered set or a reconstruction.
 _NUMERIC = (
@@ -50,11 +55,13 @@ def git_revision() -> str:
 
 
 def code_fingerprint() -> str:
-    """Hash of everything a result is computed by: code, shipped weights, package versions."""
+    """Hash of everything a result is computed by: code, weights, package versions."""
     state = hashlib.sha256(json.dumps(package_versions(_NUMERIC), sort_keys=True).encode())
     for package in ("channels", "scmc_comm"):
         spec = importlib.util.find_spec(package)
         roots = list(spec.submodule_search_locations or ()) if spec else []
+        if package == "scmc_comm" and os.environ.get(MODELS_ENV):  # weights in place of its own
+            roots.append(str(model_path("")))
         for root in roots:
             for path in sorted(Path(root).rglob("*")):
                 # Bytecode is made by running; partial downloads and logs are no input.
@@ -95,12 +102,14 @@ def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -
 
 
 def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
-    from scmc_comm.metrics import METRICS, default_metrics
+    from scmc_comm.metrics import METRICS, unavailable
 
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise ScmcError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
-    absent = {"lpips", "dists"} - set(default_metrics())
+    absent = unavailable(names)
+    for name, reason in absent.items():
+        logger.warning("%s: %s", name, reason)
     return tuple(name for name in names if name not in absent)
 
 

@@ -78,7 +78,10 @@ def load_image(path: str | Path) -> torch.Tensor:
         raise ScmcError(f"image {path} is {what}; give the path of a picture")
     try:
         with Image.open(path) as opened:
+            deep = opened.mode.startswith("RGB") and ";16" in str(opened.tile)
             opened.load()
+            if deep:  # Pillow keeps eight bits of each sample without a word
+                logger.warning("%s: 16 bits a sample cut to 8", path)
             picture = ImageOps.exif_transpose(opened)
             img = _to_tensor(picture, path)
     except ScmcError:
@@ -202,6 +205,21 @@ def load_photo(name: str, side: int = PHOTO_SIDE) -> torch.Tensor:
         return from_uint8(np.asarray(centre_square(picture.convert("RGB"), side)))
 
 
+def load_square(path: str | Path, side: int) -> torch.Tensor:
+    """Read a picture file as `load_image` does, as a centre square.
+
+    Returns:
+        float32 [3, side, side] in [0, 1].
+
+    Raises:
+        ScmcError: as `load_image`.
+    """
+    img = load_image(path)
+    if img.shape[1:] == (side, side):
+        return img
+    return from_uint8(np.asarray(centre_square(Image.fromarray(to_uint8(img)), side)))
+
+
 def image_set(
     source: str | Path, num_images: int | None = None, side: int | None = None
 ) -> list[NamedImage]:
@@ -230,7 +248,10 @@ def image_set(
         return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
     files = _picture_files(Path(source))
     _check_count(source, len(files), num_images)
-    return [NamedImage(f.name, _load_cropped(f, side)) for f in files[:num_images]]
+    return [
+        NamedImage(f.name, load_image(f) if side is None else load_square(f, side))
+        for f in files[:num_images]
+    ]
 
 
 def _picture_files(source: Path) -> Sequence[Path]:
@@ -243,13 +264,6 @@ def _picture_files(source: Path) -> Sequence[Path]:
     if not files:
         raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
     return files
-
-
-def _load_cropped(path: Path, side: int | None) -> torch.Tensor:
-    img = load_image(path)
-    if side is None:
-        return img
-    return from_uint8(np.asarray(centre_square(Image.fromarray(to_uint8(img)), side)))
 
 
 def _check_count(source: object, found: int, wanted: int | None) -> None:

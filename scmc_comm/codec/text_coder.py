@@ -29,18 +29,23 @@ from scmc_comm.codec.text_model import (
     load_model,
 )
 from scmc_comm.codec.text_tokens import END, ESCAPE, Joiner, tokenize
+from scmc_comm.codec.weights import model_path
 from scmc_comm.errors import ScmcError
 
 MAX_CHARS = 10_000
 # A character costs at most five symbols of 24 bits (glue, escape, other, end, class) and 28 bits.
 MAX_BYTES = 20 * MAX_CHARS
-_MODEL_FILE = Path(__file__).parent.parent / "zoo" / "text_model.npz"
 _WORD_BYTES = 4
 
 # Whether a layout follows: none, 5 x 5, another size.
 _LAYOUT_KIND = np.array([TOTAL // 16, TOTAL // 16 * 14, TOTAL // 16], np.int64)
 # Code points by the number of bits that are sent: ASCII, two-, three- and four-byte UTF-8.
 _CODE_CLASSES = ((7, 0x80), (11, 0x800), (16, 0x10000), (21, 0x110000))
+
+
+def text_model_path() -> Path:
+    """The model file that ``TextCoder.load`` takes unless told: shipped, or in SCMC_MODELS."""
+    return model_path("text_model.npz", Path(__file__).parent.parent / "zoo")
 
 
 @cache
@@ -133,8 +138,8 @@ class TextCoder:
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> TextCoder:
-        """Load the shipped model, or the model file at ``path``."""
-        return cls(load_model(Path(path) if path else _MODEL_FILE))
+        """Load the shipped model, that of ``$SCMC_MODELS``, or the model file at ``path``."""
+        return cls(load_model(Path(path) if path else text_model_path()))
 
     def encode(self, text: str) -> bytes:
         """Code a text; at least one byte.

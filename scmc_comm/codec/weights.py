@@ -7,6 +7,7 @@ for each row of the first dimension.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,19 @@ from scmc_comm.errors import ScmcError
 
 _SCALE = ".scale"
 FOLDER = Path(__file__).parent.parent / "zoo" / "weights"
+"""Where the weights lie that ship with the package."""
+
+MODELS_ENV = "SCMC_MODELS"
+
+
+def model_path(file: str, shipped: Path = FOLDER) -> Path:
+    """Path of a model file: in the folder ``$SCMC_MODELS`` names, else in the package.
+
+    A folder in ``SCMC_MODELS``, such as ``scmc-comm train all`` fills, replaces all shipped models
+    at once: a file that it lacks is an error and is not looked for in the package.
+    """
+    folder = os.environ.get(MODELS_ENV)
+    return (Path(folder).expanduser() if folder else shipped) / file
 
 
 def with_tuples(config: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +45,7 @@ def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], d
 
     Args:
         name: Network name, which is the file's stem.
-        path: A file in place of the shipped one.
+        path: A file in place of the one that `model_path` names.
 
     Returns:
         The configuration's fields and the state with floats in float32.
@@ -39,11 +53,16 @@ def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], d
     Raises:
         ScmcError: If the file is missing, damaged or made for another network.
     """
-    path = path or FOLDER / f"{name}.safetensors"
+    path = path or model_path(f"{name}.safetensors")
     if not path.is_file():
+        if os.environ.get(MODELS_ENV):
+            raise ScmcError(
+                f"no weights at {path}; train them with 'scmc-comm train {name}', or unset "
+                f"{MODELS_ENV} to use the shipped ones"
+            )
         raise ScmcError(
             f"no weights at {path}; reinstall the package, or train them with "
-            f"'python -m scmc_comm.training.{name}'"
+            f"'scmc-comm train {name}'"
         )
     try:
         with safe_open(path, framework="pt") as f:

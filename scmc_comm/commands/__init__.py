@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from scmc_comm.commands import decode, encode, info, transmit
+from scmc_comm.commands import decode, encode, info, train, transmit, weights
 
-COMMANDS: tuple[ModuleType, ...] = (encode, decode, transmit, info)
+COMMANDS: tuple[ModuleType, ...] = (encode, decode, transmit, train, weights, info)

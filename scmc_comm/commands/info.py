@@ -13,7 +13,7 @@ def info(args: argparse.Namespace) -> None:
     from channels.models import CHANNELS
     from experiments.components import package_versions
     from experiments.spec import list_sweeps
-    from scmc_comm.codec.weights import FOLDER
+    from scmc_comm.codec.weights import model_path
     from scmc_comm.registry import SYSTEMS
 
     print(f"scmc-comm {__version__}")
@@ -21,7 +21,7 @@ def info(args: argparse.Namespace) -> None:
     print("channels: " + ", ".join(CHANNELS))
     for name, spec in list_sweeps().items():
         print(f"sweep:    {name}: {spec.description}")
-    for path in sorted(FOLDER.glob("*.safetensors")):
+    for path in sorted(model_path("").glob("*.safetensors")):
         print(f"weights:  {path.stem}, {path.stat().st_size / 1e6:.1f} MB")
     print("packages: " + ", ".join(f"{k} {v}" for k, v in package_versions().items()))
 

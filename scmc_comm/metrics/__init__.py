@@ -8,14 +8,19 @@
 | ``ms_ssim`` | five-scale SSIM; NaN for sides below 161 pixels | higher |
 | ``lpips`` | LPIPS v0.1, AlexNet | lower |
 | ``dists`` | DISTS | lower |
-| ``lpips_vgg`` | LPIPS v0.1, VGG16; only when asked for by name | lower |
+| ``lpips_vgg`` | LPIPS v0.1, VGG16 | lower |
+| ``caption_f1`` | F1 of the content words of the captions of both, in [0, 1] | higher |
+| ``layout_agreement`` | share of the layout's cells that keep their colour's name | higher |
+| ``sentence_similarity`` | cosine of the captions' sentence embeddings, in [-1, 1] | higher |
+
+The last four are measured only when asked for by name. What each is not is in ``docs/metrics.md``.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
@@ -29,6 +34,8 @@ from scmc_comm.metrics.distortion import (
     ssim,
 )
 from scmc_comm.metrics.perceptual import load_dists, load_lpips, perceptual_metric
+from scmc_comm.metrics.semantic import SEMANTIC
+from scmc_comm.zoo.sentence import require_sentence_model
 
 __all__ = [
     "METRICS",
@@ -42,6 +49,7 @@ __all__ = [
     "psnr_db",
     "psnr_of_mean_mse",
     "ssim",
+    "unavailable",
 ]
 
 logger = logging.getLogger(__name__)
@@ -53,10 +61,11 @@ _DISTORTION: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "ms_ssim": ms_ssim,
 }
 _PERCEPTUAL = ("lpips", "dists")
-METRICS = (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg")
+METRICS = (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg", *SEMANTIC)
 """All names that `measure` knows."""
 
-_BATCH_SIZE = 16
+_BATCH_PIXELS = 16 * 256 * 256
+"""Of the pictures that go through a network together: VGG16 takes some 500 bytes for each."""
 
 
 @functools.cache
@@ -65,15 +74,29 @@ def default_metrics() -> tuple[str, ...]:
 
     Looked up once a process; what is missing is logged with the fix.
     """
-    names = list(_DISTORTION)
-    for name in _PERCEPTUAL:
+    missing = unavailable(_PERCEPTUAL)
+    for name, reason in missing.items():
+        logger.warning("%s will not be reported: %s", name, reason)
+    return tuple(name for name in (*_DISTORTION, *_PERCEPTUAL) if name not in missing)
+
+
+def unavailable(names: Iterable[str]) -> dict[str, str]:
+    """Which of the metrics cannot be measured on this machine, and what to do about it.
+
+    Example:
+        >>> unavailable(["psnr_db", "layout_agreement"])
+        {}
+    """
+    missing = {}
+    for name in names:
         try:
-            perceptual_metric(name)
-        except ScmcError as e:
-            logger.warning("%s will not be reported: %s", name, e)
-        else:
-            names.append(name)
-    return tuple(names)
+            if name in (*_PERCEPTUAL, "lpips_vgg"):
+                perceptual_metric(name)
+            elif name == "sentence_similarity":
+                require_sentence_model()
+        except ScmcError as error:
+            missing[name] = str(error)
+    return missing
 
 
 def measure(
@@ -124,9 +147,9 @@ def measure_many(
     results: list[dict[str, float]] = []
     start = 0
     while start < len(imgs):
-        stop = start + 1
+        stop, most = start + 1, max(1, 3 * _BATCH_PIXELS // max(1, imgs[start].numel()))
         while (
-            stop < min(len(imgs), start + _BATCH_SIZE)
+            stop < min(len(imgs), start + most)
             and imgs[stop].shape == imgs[start].shape
             and imgs_hat[stop].shape == imgs_hat[start].shape
         ):
@@ -149,6 +172,8 @@ def _measure_batch(
     for name in names:
         if name in _DISTORTION:
             values = _DISTORTION[name](img, img_hat)
+        elif name in SEMANTIC:
+            values = SEMANTIC[name](img, img_hat)
         else:
             values = perceptual_metric(name)(img.float(), img_hat.float())
         columns[name] = values.tolist()

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from scmc_comm.errors import ScmcError
-from scmc_comm.zoo.sources import StateDict, alexnet_features, vgg16_features
+from scmc_comm.zoo.feature_nets import StateDict
+from scmc_comm.zoo.sources import alexnet_features, vgg16_features
 
 MIN_SIDE = 32  # four pooling steps need a pixel left
 

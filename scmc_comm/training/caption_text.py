@@ -93,7 +93,7 @@ def targets(
     fixes = {wrong: right for wrong, right in fixes.items() if wrong not in elsewhere}
     raw[: len(flowers)] = [[fixes.get(w, w) for w in words] for words in raw[: len(flowers)]]
     counts = Counter(w for words in raw[: len(flowers)] for w in words)
-    names = [class_words(c) for c in flowers.class_names]
+    names = [class_words(c) for c in (*flowers.class_names, *general.class_names)]
     known = {w for w, n in counts.items() if n >= min_count} | {w for n in names for w in n}
     known |= {":", ","}
     other = Counter(w for words in raw[len(flowers) :] for w in words)
@@ -101,8 +101,7 @@ def targets(
     known |= set(extra[: max(0, max_words - len(known))])
     out: list[tuple[list[str], bool]] = []
     for i, words in enumerate(raw):
-        name = names[i] if i < len(flowers) else []
         body = clean(words, known)
-        head = [*name, ":"] if name else []
+        head = [*names[i], ":"] if names[i] else []
         out.append((head + (body or []), body is not None))
     return sorted(known), out

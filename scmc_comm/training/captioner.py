@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
         write_captions(captioner, split_set, out / f"{name}-train.txt")
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="train the small captioner")
     parser.add_argument("--data", type=Path, required=True, help="folder of flowers256, general256")
@@ -208,7 +209,7 @@ def main() -> None:
         "--minutes", type=float, default=15.0, help="wall time of the training loop"
     )
     parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
     train(args.data, args.out, args.cache or args.out / "cache", args.minutes, CaptionerRecipe())

@@ -1,22 +1,24 @@
 """Training pictures as one memory-mapped array, decoded once.
 
-``DIR`` holds one folder per data set, each with ``images/`` and ``captions.csv`` (columns
-``file``, ``split``, ``caption`` and, where known, ``class_name``).
+Which data sets there are and how they lie on disk: ``scmc_comm.training.datasets``.
 """
 
 from __future__ import annotations
 
-import csv
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from tqdm import tqdm
 
+from scmc_comm import images
 from scmc_comm.errors import ScmcError
+from scmc_comm.training.datasets import SPLITS, Picture, find_set, read_set
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +31,17 @@ class CaptionedImages:
 
     Attributes:
         pixels: uint8 [n, 256, 256, 3], memory-mapped.
-        captions: One human caption per picture, empty where there is none.
+        captions: One human caption per picture, the first, empty where there is none.
         class_names: Class name per picture, empty where there is none.
         files: File name of each picture.
+        all_captions: All human captions of each picture: ten in some sets, none in others.
     """
 
     pixels: np.ndarray
     captions: tuple[str, ...]
     class_names: tuple[str, ...]
     files: tuple[str, ...]
+    all_captions: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -58,50 +62,65 @@ def to_uint8(img: torch.Tensor) -> np.ndarray:
 
 
 def load_split(data: Path, name: str, split: str, cache: Path) -> CaptionedImages:
-    """Load one split of ``data/name``, decoding its pictures on the first call.
+    """Load one split of a data set, decoding its pictures on the first call.
 
     Args:
-        data: Folder that holds the data sets.
-        name: Data set folder, for example ``flowers256``.
+        data: Folder that holds the data sets, or the folder of one, which then stands for every
+            name that is asked for.
+        name: Data set folder, for example ``flowers256``, or ``cub-200-2011`` or ``oxford-102``.
         split: ``train``, ``val`` or ``test``.
-        cache: Folder for the decoded array.
+        cache: Folder for the decoded array. Pictures are kept as centre squares of 256 x 256.
 
     Raises:
-        ScmcError: If the folder lacks ``captions.csv`` or a picture it names.
+        ScmcError: If there is no such data set, something of its layout is missing, the split has
+            no pictures, or one cannot be read.
     """
-    folder = data / name
-    table = folder / "captions.csv"
-    if not table.is_file():
-        raise ScmcError(f"no {table}; expected a folder with images/ and captions.csv (--data DIR)")
-    with table.open(newline="") as f:
-        rows = [r for r in csv.DictReader(f) if r["split"] == split]
-    cache.mkdir(parents=True, exist_ok=True)
-    array = cache / f"{name}-{split}-{SIDE}.npy"
-    if not array.is_file():
-        _decode(folder, [r["file"] for r in rows], array)
+    folder = find_set(data, name)
+    every = read_set(folder)
+    chosen = [p for p in every if p.split == split]
+    if not chosen:
+        counts = ", ".join(f"{sum(p.split == s for p in every)} in {s}" for s in SPLITS)
+        raise ScmcError(f"data set {folder} has no pictures in split {split!r}; it has {counts}")
+    stem = f"{folder.resolve().name}-{split}-{SIDE}"
     return CaptionedImages(
-        pixels=np.load(array, mmap_mode="r"),
-        captions=tuple(r.get("caption") or "" for r in rows),
-        class_names=tuple(r.get("class_name") or "" for r in rows),
-        files=tuple(r["file"] for r in rows),
+        pixels=_decoded(chosen, cache, stem),
+        captions=tuple(p.captions[0] if p.captions else "" for p in chosen),
+        class_names=tuple(p.class_name for p in chosen),
+        files=tuple(p.name for p in chosen),
+        all_captions=tuple(p.captions for p in chosen),
     )
 
 
-def _decode(folder: Path, files: list[str], array: Path) -> None:
-    logger.info("decoding %d pictures of %s", len(files), folder)
-    part = array.with_suffix(".part.npy")
-    out = np.lib.format.open_memmap(
-        part, mode="w+", dtype=np.uint8, shape=(len(files), SIDE, SIDE, 3)
-    )
-    for i, name in enumerate(files):
-        path = folder / "images" / name
-        if not path.is_file():
-            raise ScmcError(f"{folder / 'captions.csv'} names {name}, but there is no {path}")
-        with Image.open(path) as img:
-            rgb = img.convert("RGB")
-            if rgb.size != (SIDE, SIDE):
-                rgb = rgb.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            out[i] = np.asarray(rgb)
+def _decoded(pictures: Sequence[Picture], cache: Path, stem: str) -> np.ndarray:
+    """The cached array of these very pictures; a set that changed is decoded again."""
+    array, made_of = cache / f"{stem}.npy", cache / f"{stem}.sha256"
+    key = _fingerprint(pictures)
+    if not array.is_file() or not made_of.is_file() or made_of.read_text() != key:
+        cache.mkdir(parents=True, exist_ok=True)
+        part = array.with_suffix(f".{os.getpid()}.part")
+        try:
+            _decode(pictures, part, stem)
+            made_of.unlink(missing_ok=True)  # a kill in between leaves no array with a wrong key
+            part.replace(array)
+        finally:
+            part.unlink(missing_ok=True)
+        made_of.write_text(key)
+    pixels: np.ndarray = np.load(array, mmap_mode="r")
+    return pixels
+
+
+def _fingerprint(pictures: Sequence[Picture]) -> str:
+    digest = sha256()
+    for picture in pictures:
+        if not picture.path.is_file():
+            raise ScmcError(f"the data set names picture {picture.name}, but no {picture.path}")
+        digest.update(f"{picture.name}\0{picture.path.stat().st_size}\0".encode())
+    return digest.hexdigest()
+
+
+def _decode(pictures: Sequence[Picture], path: Path, stem: str) -> None:
+    shape = (len(pictures), SIDE, SIDE, 3)
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    for i, picture in enumerate(tqdm(pictures, desc=f"decoding {stem}")):
+        out[i] = images.to_uint8(images.load_square(picture.path, SIDE))
     out.flush()
-    del out
-    part.rename(array)

@@ -14,6 +14,7 @@ import logging
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -233,7 +234,7 @@ def _dilate(mask: Tensor, radius: int) -> Tensor:
     return functional.max_pool2d(mask.float(), 2 * radius + 1, 1, radius) > 0
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with bsds500/")
@@ -241,7 +242,7 @@ def main() -> None:
     parser.add_argument("--vgg16", type=Path, help="VGG16 convolutions (safetensors) to start from")
     parser.add_argument("--cpu-minutes", type=float, default=TrainConfig.cpu_minutes)
     parser.add_argument("--evaluate", type=int, default=40, help="validation pictures at the end")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     os.nice(15)
     torch.set_num_threads(1)

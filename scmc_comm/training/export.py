@@ -6,6 +6,7 @@ python -m scmc_comm.training.export signal DIR/checkpoint.pt -o signal.safetenso
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,13 @@ def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> 
     save_weights("signal", asdict(net.config), tables, path, keep_float32=(keep, "gaussian."))
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", choices=("signal", "generator", "fusion"))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("-o", "--out", type=Path)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     saved = torch.load(args.checkpoint, weights_only=True, map_location="cpu")
     out = args.out or FOLDER / f"{args.network}.safetensors"
     config, state = saved["config"]["net"], saved["state"]["averaged"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class FusionRecipe:
     seed: int = 0
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
@@ -61,7 +62,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     recipe = FusionRecipe()
     torch.manual_seed(recipe.seed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,14 +62,14 @@ def vocabulary(sets: list[CaptionedImages], min_count: int) -> tuple[str, ...]:
     return tuple(sorted(w for w, n in counts.items() if n >= min_count))
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=60)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     cache = args.cache or args.out / "cache"
     flowers, general = (

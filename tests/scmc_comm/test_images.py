@@ -19,6 +19,12 @@ def pixels(height=40, width=48, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
+def chunk(kind, data):
+    """A chunk of a PNG file."""
+    crc = zlib.crc32(kind + data).to_bytes(4, "big")
+    return len(data).to_bytes(4, "big") + kind + data + crc
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.integers(32, 40), st.integers(32, 40))
 def test_png_round_trip_is_exact(tmp_path_factory, seed, height, width):
@@ -79,6 +85,57 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path, caplog):
     assert "16-bit" in caplog.text
 
 
+def deep_png(path, samples, colour_type):
+    """A PNG of 16 bits a sample, which Pillow reads but does not write in colour."""
+    height, width, _ = samples.shape
+    header = (
+        width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, colour_type, 0, 0, 0])
+    )
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    data = [("IHDR", header), ("IDAT", zlib.compress(rows)), ("IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(k.encode(), d) for k, d in data))
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (6, 4), (4, 2)])
+def test_16_bit_colour_is_cut_with_a_notice(tmp_path, caplog, colour_type, channels):
+    samples = np.full((40, 48, channels), 65535, np.uint16)
+    samples[..., 0] = 0x80FF
+    deep_png(tmp_path / "x.png", samples, colour_type)
+    img = images.load_image(tmp_path / "x.png")
+    assert img.shape == (3, 40, 48) and img[0, 0, 0] == pytest.approx(0x80 / 255, abs=1e-6)
+    assert "16 bits a sample cut to 8" in caplog.text
+
+
+def test_8_bit_colour_is_read_without_a_notice(tmp_path, caplog):
+    Image.fromarray(pixels()).save(tmp_path / "x.png")
+    images.load_image(tmp_path / "x.png")
+    assert not caplog.text
+
+
+def test_cmyk_keeps_its_colours(tmp_path, caplog):
+    Image.new("RGB", (40, 40), (200, 30, 60)).convert("CMYK").save(tmp_path / "x.jpg", quality=95)
+    got = images.to_uint8(images.load_image(tmp_path / "x.jpg"))
+    assert np.abs(got.astype(int) - [200, 30, 60]).max() <= 4
+    assert "CMYK picture converted" in caplog.text
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_shows_the_same_picture(tmp_path, orientation):
+    upright = np.zeros((40, 60, 3), np.uint8)
+    upright[:20, :30] = (255, 0, 0)
+    upright[20:, 30:] = (0, 0, 255)
+    # What a camera stores so that the viewer, undoing it, shows the upright picture.
+    stored = {
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
+        5: upright.transpose(1, 0, 2), 6: np.rot90(upright), 7: np.rot90(upright, 2).transpose(1, 0, 2),
+        8: np.rot90(upright, -1),
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "x.png", exif=exif)
+    np.testing.assert_array_equal(images.to_uint8(images.load_image(tmp_path / "x.png")), upright)
+
+
 def test_transparency_is_put_over_white(tmp_path, caplog):
     rgba = np.zeros((40, 40, 4), np.uint8)
     rgba[:, 20:] = (255, 0, 0, 255)
@@ -134,10 +191,6 @@ def test_exif_rotation_is_applied(tmp_path):
 
 def huge_png():
     """Dimensions of a decompression bomb, and next to no data."""
-
-    def chunk(kind, data):
-        crc = zlib.crc32(kind + data).to_bytes(4, "big")
-        return len(data).to_bytes(4, "big") + kind + data + crc
 
     header = (60000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"x")

