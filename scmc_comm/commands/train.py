@@ -15,6 +15,7 @@ SCRIPTS = {
     "edges": "edges",
     "fusion": "fusion",
     "signal": "signal",
+    "detail": "detail",
     "text_model": "text_model",
     "lower": "lower",
     "export": "export",

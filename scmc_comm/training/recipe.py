@@ -5,8 +5,8 @@
 The models come to OUT/models. A run that was stopped goes on with the same command: finished
 stages are passed over, and each script resumes from its checkpoint. With other minutes all
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
-generator 25 %, fusion 20 %, signal 25 %, signal with lower layers 15 %; text model and lower
-layers take what they need beside.
+generator 25 %, fusion 20 %, signal 20 %, signal with lower layers 10 %, its correction for looks
+10 %; text model and lower layers take what they need beside.
 """
 
 from __future__ import annotations
@@ -92,15 +92,24 @@ class Plan:
                 (self._train("fusion", 0.20, "--lower", lower), self._export("fusion")),
             ),
             Stage("pictures", (self._lower("pictures"),)),
-            Stage("signal", (self._train("signal", 0.25),)),
+            Stage("signal", (self._train("signal", 0.20),)),
             Stage(
                 "signal_on_lower",
                 (
                     self._train(
-                        "signal", 0.15, "--start", signal / "checkpoint.pt", "--lower", lower,
+                        "signal", 0.10, "--start", signal / "checkpoint.pt", "--lower", lower,
                         out="signal_on_lower",
                     ),
-                    self._export("signal", "signal_on_lower"),
+                ),
+            ),
+            Stage(
+                "detail",
+                (
+                    self._train(
+                        "detail", 0.10, "--start", out / "signal_on_lower" / "checkpoint.pt",
+                        "--lower", lower,
+                    ),
+                    self._export("signal", "detail"),
                 ),
             ),
         ]  # fmt: skip
