@@ -162,9 +162,7 @@ class TransportBlockCode:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _combine(
-    llr: Any, repetition: int, sign: Any, position: Any, out: Any, heard: Any
-) -> None:
+def _combine(llr: Any, repetition: int, sign: Any, position: Any, out: Any, heard: Any) -> None:
     """Adds repetitions, descrambles and undoes the interleaver, row by row."""
     once = sign.size
     for row in range(llr.shape[0]):
