@@ -175,7 +175,7 @@ def _combine(llr: Any, repetition: int, sign: Any, position: Any, out: Any, hear
             any_energy = max(any_energy, abs(total))
             block[peek(position, i)] += total * peek(sign, i)
         # A NaN goes on to the decoder, which names it.
-        heard[row] = not any_energy == np.float32(0.0)
+        heard[row] = any_energy != np.float32(0.0)
 
 
 def _interleaver(num_bits: int, num_bits_per_symbol: int) -> np.ndarray:

@@ -31,7 +31,7 @@ class ChannelStates:
     """Weighted realisations of the fades over one transmission.
 
     Attributes:
-        power: float64 [num_states, num_blocks], \\|h\\|^2 of each block.
+        power: float64 [num_states, num_blocks], squared magnitude of each gain.
         weights: float64 [num_states], summing to 1.
         block_symbols: Channel uses per block; the last block may be cut short.
         no: Noise variance per complex dimension.

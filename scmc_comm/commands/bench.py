@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from typing import Any
 
@@ -18,9 +19,8 @@ def bench(args: argparse.Namespace) -> None:
     results: dict[str, Any] = {"machine": benchmark.machine()}
     for part in args.parts:
         if part == "sweep":
-            from experiments import bench_sweep
-
-            results["sweep"] = bench_sweep.run(args.threads)
+            sweep = importlib.import_module("experiments.bench_sweep")
+            results["sweep"] = sweep.run(args.threads)
         elif part == "loss":
             results["loss"] = benchmark.as_dicts(
                 benchmark.measure_loss(args.errors, threads=args.threads)
