@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from scmc_comm.commands import decode, encode, info, train, transmit, weights
+from scmc_comm.commands import bench, bler, decode, encode, info, train, transmit, weights
 
-COMMANDS: tuple[ModuleType, ...] = (encode, decode, transmit, train, weights, info)
+COMMANDS: tuple[ModuleType, ...] = (encode, decode, transmit, train, weights, bler, bench, info)
