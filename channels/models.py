@@ -1,28 +1,25 @@
-"""Flat channels: AWGN, block Rayleigh, block Rician, and the receiver's noise.
+"""Flat channels: AWGN, block Rayleigh, block Rician, the receiver's noise, and all by name.
 
-Every random number is drawn here from the trial's own seed, in chunks of fixed size. So a row
-depends on its seed alone, not on the batch it is drawn in, and a shorter draw is the beginning
-of a longer one: systems that use different numbers of symbols see the same fades and the same
-noise (common random numbers).
+How random numbers are drawn, and why systems see the same fades and noise: `channels.draws`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
+from channels.draws import NOISE_CHUNK, block_gains, check_coherence, check_size, complex_normal
 from channels.errors import ChannelError
-from channels.rng import generator
+from channels.fading import Clarke, GilbertElliott, NakagamiBlock
+from channels.specs import build, spec_of
+from channels.tr38901 import Cdl, Tdl
+from channels.trace import Trace
 from channels.types import ChannelState
 from channels.units import db_to_lin, esno_db_to_no
-
-# torch.randn is not prefix-stable over lengths; a sequence of draws of one length is.
-_NOISE_CHUNK = 1024
-_GAIN_CHUNK = 16
 
 
 class Channel(Protocol):
@@ -60,65 +57,24 @@ def noise(num_symbols: int, no: float, seeds: Sequence[int]) -> torch.Tensor:
     """
     if not no >= 0.0:
         raise ChannelError(f"noise variance is {no}; expected 0 or more")
-    return _complex_normal(num_symbols, seeds, "noise", _NOISE_CHUNK).mul_(math.sqrt(no))
-
-
-def _check_size(num_symbols: int, seeds: Sequence[int]) -> None:
-    if num_symbols < 1 or len(seeds) == 0:
-        raise ChannelError(
-            f"asked for {num_symbols} symbols of {len(seeds)} trials; expected at least one of each"
-        )
-
-
-def _complex_normal(num: int, seeds: Sequence[int], stream: str, chunk: int) -> torch.Tensor:
-    """CN(0, 1) of shape [len(seeds), num]: row i from seed i, prefix-stable in `num`."""
-    _check_size(num, seeds)
-    num_chunks = -(-num // chunk)
-    out = torch.empty(len(seeds), num_chunks, chunk, 2)
-    for row, seed in enumerate(seeds):
-        gen = generator(seed, stream)
-        for i in range(num_chunks):
-            torch.randn(chunk, 2, generator=gen, out=out[row, i])
-    return torch.view_as_complex(out).flatten(1)[:, :num].mul_(math.sqrt(0.5))
-
-
-def _block_gains(
-    num_symbols: int, coherence_symbols: int | None, seeds: Sequence[int]
-) -> torch.Tensor:
-    """CN(0, 1) gains held for a block each, complex64 [len(seeds), num_symbols]."""
-    _check_size(num_symbols, seeds)
-    block = num_symbols if coherence_symbols is None else coherence_symbols
-    gains = _complex_normal(-(-num_symbols // block), seeds, "gain", _GAIN_CHUNK)
-    return gains.repeat_interleave(block, dim=1)[:, :num_symbols]
-
-
-def _check_coherence(coherence_symbols: int | None) -> None:
-    if coherence_symbols is not None and coherence_symbols < 1:
-        raise ChannelError(
-            f"coherence_symbols is {coherence_symbols}; expected at least 1, or None for one "
-            "fade over the whole transmission"
-        )
-
-
-def _spec(name: str, channel: object) -> str:
-    """Name with the parameters that are set, in the form that `make_channel` reads."""
-    values = [(f.name, getattr(channel, f.name)) for f in fields(channel)]  # type: ignore[arg-type]
-    args = ",".join(f"{key}={value}" for key, value in values if value is not None)
-    return f"{name}:{args}" if args else name
+    return complex_normal(num_symbols, seeds, "noise", NOISE_CHUNK).mul_(math.sqrt(no))
 
 
 @dataclass(frozen=True)
 class Awgn:
-    """Additive white Gaussian noise, h = 1."""
+    """Additive white Gaussian noise, h = 1.
+
+    Source: J. Proakis, M. Salehi, Digital Communications, 5th ed., section 4.2.
+    """
 
     @property
     def name(self) -> str:
         """``"awgn"``."""
-        return _spec("awgn", self)
+        return spec_of("awgn", self)
 
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `Channel.draw`."""
-        _check_size(num_symbols, seeds)
+        check_size(num_symbols, seeds)
         h = torch.ones(len(seeds), num_symbols, dtype=torch.complex64)
         return ChannelState(h=h, no=esno_db_to_no(esno_db))
 
@@ -130,6 +86,8 @@ class RayleighBlock:
     Attributes:
         coherence_symbols: Channel uses per block; None for one fade over the transmission.
 
+    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 2.4.2.
+
     >>> state = RayleighBlock(4).draw(8, esno_db=10.0, seeds=[1, 2])
     >>> state.h.shape, bool((state.h[:, :4] == state.h[:, :1]).all())
     (torch.Size([2, 8]), True)
@@ -138,16 +96,16 @@ class RayleighBlock:
     coherence_symbols: int | None = None
 
     def __post_init__(self) -> None:
-        _check_coherence(self.coherence_symbols)
+        check_coherence(self.coherence_symbols)
 
     @property
     def name(self) -> str:
         """``"rayleigh_block"`` with its coherence length, where finite."""
-        return _spec("rayleigh_block", self)
+        return spec_of("rayleigh_block", self)
 
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `Channel.draw`."""
-        h = _block_gains(num_symbols, self.coherence_symbols, seeds)
+        h = block_gains(num_symbols, self.coherence_symbols, seeds)
         return ChannelState(h=h, no=esno_db_to_no(esno_db))
 
 
@@ -158,13 +116,15 @@ class RicianBlock:
     Attributes:
         k_factor_db: Power of the line of sight over that of the scattered part.
         coherence_symbols: Channel uses per block; None for one fade over the transmission.
+
+    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 2.4.2.
     """
 
     k_factor_db: float = 6.0
     coherence_symbols: int | None = None
 
     def __post_init__(self) -> None:
-        _check_coherence(self.coherence_symbols)
+        check_coherence(self.coherence_symbols)
         if not math.isfinite(self.k_factor_db):
             raise ChannelError(
                 f"k_factor_db is {self.k_factor_db}; expected a finite value; use awgn or "
@@ -174,12 +134,12 @@ class RicianBlock:
     @property
     def name(self) -> str:
         """``"rician_block"`` with its parameters."""
-        return _spec("rician_block", self)
+        return spec_of("rician_block", self)
 
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `Channel.draw`."""
         k_factor = db_to_lin(self.k_factor_db)
-        scattered = _block_gains(num_symbols, self.coherence_symbols, seeds)
+        scattered = block_gains(num_symbols, self.coherence_symbols, seeds)
         h = math.sqrt(k_factor / (k_factor + 1)) + math.sqrt(1 / (k_factor + 1)) * scattered
         return ChannelState(h=h, no=esno_db_to_no(esno_db))
 
@@ -188,11 +148,12 @@ CHANNELS: dict[str, Callable[..., Channel]] = {
     "awgn": Awgn,
     "rayleigh_block": RayleighBlock,
     "rician_block": RicianBlock,
-}
-
-_PARAMETERS: dict[str, Callable[[str], float | int]] = {
-    "coherence_symbols": int,
-    "k_factor_db": float,
+    "nakagami_block": NakagamiBlock,
+    "clarke": Clarke,
+    "gilbert_elliott": GilbertElliott,
+    "trace": Trace,
+    "tdl": Tdl,
+    "cdl": Cdl,
 }
 
 
@@ -205,20 +166,5 @@ def make_channel(spec: str) -> Channel:
     >>> make_channel("rician_block:k_factor_db=3,coherence_symbols=256")
     RicianBlock(k_factor_db=3.0, coherence_symbols=256)
     """
-    name, _, args = spec.partition(":")
-    if name not in CHANNELS:
-        raise ChannelError(f"channel is {name!r}; expected one of {', '.join(sorted(CHANNELS))}")
-    kwargs: dict[str, float | int] = {}
-    for item in filter(None, args.split(",")):
-        key, _, value = (part.strip() for part in item.partition("="))
-        try:
-            kwargs[key] = _PARAMETERS[key](value)
-        except (KeyError, ValueError):
-            raise ChannelError(
-                f"channel {name!r} got {item!r}; expected key=number with key one of "
-                f"{', '.join(_PARAMETERS)}"
-            ) from None
-    try:
-        return CHANNELS[name](**kwargs)
-    except TypeError:
-        raise ChannelError(f"channel {name!r} does not take {', '.join(kwargs)}") from None
+    channel: Channel = build("channel", CHANNELS, spec)
+    return channel
