@@ -17,7 +17,7 @@ from typing import Any
 
 from channels.errors import ChannelError
 
-_UNITS = {"db": "dB", "s": "s", "hz": "Hz", "kmh": "km/h", "symbols": "channel uses"}
+_UNITS = {"db": "dB", "s": "s", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ def parameters(cls: Any) -> tuple[Parameter, ...]:
 
     >>> from channels.models import RicianBlock
     >>> [(p.name, p.default, p.unit) for p in parameters(RicianBlock)]
-    [('k_factor_db', '6.0', 'dB'), ('coherence_symbols', '', 'channel uses')]
+    [('k_factor_db', '6', 'dB'), ('coherence_symbols', '', 'uses')]
     """
     meanings = _attributes(cls)
     found = []
     for f in fields(cls):
         if f.init:
             default = None if f.default is MISSING else f.default
-            text = None if f.default is MISSING else "" if default is None else str(default)
+            text = None if f.default is MISSING else "" if default is None else _text(default)
             unit = _UNITS.get(f.name.rpartition("_")[2], "") if "_" in f.name else ""
             if f.name.startswith("num_"):
                 unit = ""
@@ -114,6 +114,14 @@ def _attributes(cls: Any) -> dict[str, str]:
         return {}
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.M | re.S)
     return {name: " ".join(text.split()) for name, text in entries}
+
+
+def _text(value: Any) -> str:
+    return (
+        f"{value:.6g}".replace("e+0", "e").replace("e-0", "e-")
+        if type(value) is float
+        else f"{value}"
+    )
 
 
 def _types(cls: Any) -> dict[str, Any]:
