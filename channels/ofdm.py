@@ -22,12 +22,11 @@ from channels.models import Channel
 from channels.modulation import demap
 from channels.phy import modulate, sending_order
 from channels.specs import parse_arguments
-from channels.types import ChannelState, Frame, LinkReport
+from channels.types import Frame, LinkReport
 from channels.units import db_to_lin, esno_db_to_no
 
 # Resource elements times antenna pairs of all trials that are in memory at once.
 _ELEMENTS_PER_CHUNK = 2**20
-_MIN_NO = 1e-10
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class OfdmPhy:
 
         delivered = np.zeros((len(seeds), len(frames)), dtype=bool)
         bits_hat = tuple(np.zeros((len(seeds), code.k), dtype=np.uint8) for code in codes)
-        for rows in self._chunks(len(points), len(seeds)):
+        for rows in self.chunks(len(points), len(seeds)):
             got = self.pass_symbols(points, amplitude, channel, esno_db, seeds[rows])
             for i, code in enumerate(codes):
                 part = slice(starts[i], starts[i] + uses[i])
@@ -220,7 +219,6 @@ class OfdmPhy:
         received += self._noise(num_symbols, seeds) * hit[:, None].sqrt()
 
         h_hat, error = self._estimate(received, h, channel, no, pilot_amplitude, seeds)
-        lost = self.impairments.lost_power(grid) * h_hat.abs().square().mean((2, 3, 4))
         symbol_power = amplitude.square()
         if num_tx == 2:
             symbol_power = symbol_power.unflatten(0, (-1, 2)).mean(1).repeat_interleave(2)
@@ -228,18 +226,15 @@ class OfdmPhy:
         def pick(values: torch.Tensor) -> torch.Tensor:
             return grid.data_gains(values, len(points), num_tx)
 
-        variance = pick(hit)[:, None] + lost[..., None] + pick(error).mean(0) * symbol_power
-        z, sinr = combine(pick(received), pick(h_hat), amplitude, variance)
+        h_hat = pick(h_hat)
+        # What the neighbours leak into an element has faded about as the element itself has.
+        leaked = self.impairments.lost_power(grid) * h_hat.abs().square().mean(2)
+        variance = pick(hit)[:, None] + leaked + pick(error).mean(0) * symbol_power
+        z, sinr = combine(pick(received), h_hat, amplitude, variance)
         return Equalised(z[:, :num_data], sinr[:, :num_data])
 
-    def equivalent(self, channel: Channel) -> Channel:
-        """The flat channel whose SNR is that after equalisation, for abstracted links.
-
-        Its pilots must be charged besides: see `OfdmGrid.pilot_uses`.
-        """
-        return _Equivalent(self, channel)
-
-    def _chunks(self, num_data: int, num_trials: int) -> list[slice]:
+    def chunks(self, num_data: int, num_trials: int) -> list[slice]:
+        """Trials that fit into memory together."""
         slots = self.grid.num_slots(num_data, self.num_tx)
         elements = slots * SYMBOLS_PER_SLOT * self.grid.num_subcarriers * self.num_rx * self.num_tx
         size = max(1, _ELEMENTS_PER_CHUNK // elements)
@@ -284,7 +279,7 @@ class OfdmPhy:
         if self.csi == "perfect":
             if self.csi_error_variance > 0.0:
                 h = h + self._csi_error(h, seeds)
-            error = torch.full((self.num_tx, num_symbols, width), self.csi_error_variance)
+            error = torch.full((self.num_tx, num_symbols, width), float(self.csi_error_variance))
             return h, error
         flaws = self.impairments
         noise = no + flaws.mean_interference(self.grid) + flaws.lost_power(self.grid)
@@ -312,26 +307,3 @@ class OfdmPhy:
         if self.csi == "ls":
             return ls_estimator(self.grid, tx, self.num_tx, pilot_no)
         return lmmse_estimator(self.grid, tx, self.num_tx, pilot_no, statistics_of(channel))
-
-
-@dataclass(frozen=True)
-class _Equivalent:
-    """See `OfdmPhy.equivalent`."""
-
-    phy: OfdmPhy
-    channel: Channel
-
-    @property
-    def name(self) -> str:
-        return self.channel.name
-
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        no = max(esno_db_to_no(esno_db), _MIN_NO)
-        ones = torch.ones(num_symbols)
-        points = ones.to(torch.complex64)
-        parts = [
-            self.phy.pass_symbols(points, ones, self.channel, esno_db, seeds[rows])
-            for rows in self.phy._chunks(num_symbols, len(seeds))
-        ]
-        sinr = torch.cat([part.sinr for part in parts])
-        return ChannelState(h=(sinr * no).sqrt().to(torch.complex64), no=no)

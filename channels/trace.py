@@ -113,14 +113,17 @@ def read_trace(path: str) -> tuple[np.ndarray, np.ndarray]:
     """
     if not Path(path).is_file():
         raise ChannelError(f"no trace file {path!r}; expected a CSV with columns time_s,esno_db")
-    with open(path, newline="", encoding="utf-8", errors="replace") as file:
-        rows = csv.reader(file)
-        header = tuple(cell.strip() for cell in next(rows, []))
-        if header != COLUMNS:
-            raise ChannelError(
-                f"trace {path!r} begins with {','.join(header)[:60]!r}; expected time_s,esno_db"
-            )
-        values = [_row(path, rows.line_num, row) for row in rows if row]
+    try:
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            rows = csv.reader(file)
+            header = tuple(cell.strip() for cell in next(rows, []))
+            if header != COLUMNS:
+                raise ChannelError(
+                    f"trace {path!r} begins with {','.join(header)[:60]!r}; expected time_s,esno_db"
+                )
+            values = [_row(path, rows.line_num, row) for row in rows if row]
+    except csv.Error as error:
+        raise ChannelError(f"trace {path!r} is no CSV: {error}; expected time_s,esno_db") from None
     table = np.array(values, dtype=np.float64).reshape(-1, 2)
     if len(table) < 2:
         raise ChannelError(f"trace {path!r} has {len(table)} rows; expected at least 2")

@@ -14,7 +14,7 @@ WIDTH, COLUMN = 100, 42
 
 
 def channels(args: argparse.Namespace) -> None:
-    """List the channels, and what an OFDM link over them is made of, with parameters and sources."""
+    """List the channels and the parts of an OFDM link with parameters, units and sources."""
     from channels.grid import OfdmGrid
     from channels.impairments import Impairments
     from channels.models import CHANNELS
@@ -39,7 +39,7 @@ def _describe(name: str, cls: Any) -> Iterable[str]:
     """Name, summary, source and a line for each parameter."""
     from channels.specs import parameters, source, summary
 
-    yield f"{name}: {summary(cls)}"
+    yield from textwrap.wrap(f"{name}: {summary(cls)}", WIDTH, subsequent_indent=" " * 12)
     yield from textwrap.wrap(f"    source: {source(cls)}", WIDTH, subsequent_indent=" " * 12)
     for parameter in parameters(cls):
         if parameter.name in ("grid", "impairments"):  # listed as parts of their own
