@@ -1,14 +1,13 @@
-"""Random draws that every channel makes in one way.
+"""Random draws that the channels share.
 
-Every random number is drawn from the trial's own seed, in chunks of fixed size. So a row depends
-on its seed alone, not on the batch it is drawn in, and a shorter draw is the beginning of a longer
-one: systems that use different numbers of symbols see the same fades and the same noise (common
-random numbers).
+Every random number is drawn from the trial's own seed and its place (`channels.normal`), or in
+chunks of fixed size. So a row depends on its seed alone, not on the batch it is drawn in, and a
+shorter draw is the beginning of a longer one: systems that use different numbers of symbols see
+the same fades and the same noise (common random numbers).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -16,9 +15,8 @@ import torch
 from channels.errors import ChannelError
 from channels.rng import generator
 
-# torch.randn is not prefix-stable over lengths; a sequence of draws of one length is.
-NOISE_CHUNK = 1024
-GAIN_CHUNK = 16
+# torch.rand is not prefix-stable over lengths; a sequence of draws of one length is.
+_CHUNK = 16
 
 
 def check_size(num_symbols: int, seeds: Sequence[int]) -> None:
@@ -29,27 +27,15 @@ def check_size(num_symbols: int, seeds: Sequence[int]) -> None:
         )
 
 
-def complex_normal(num: int, seeds: Sequence[int], stream: str, chunk: int) -> torch.Tensor:
-    """CN(0, 1) of shape [len(seeds), num]: row i from seed i, prefix-stable in `num`."""
-    check_size(num, seeds)
-    num_chunks = -(-num // chunk)
-    out = torch.empty(len(seeds), num_chunks, chunk, 2)
-    for row, seed in enumerate(seeds):
-        gen = generator(seed, stream)
-        for i in range(num_chunks):
-            torch.randn(chunk, 2, generator=gen, out=out[row, i])
-    return torch.view_as_complex(out).flatten(1)[:, :num].mul_(math.sqrt(0.5))
-
-
 def uniform(num: int, seeds: Sequence[int], stream: str) -> torch.Tensor:
     """Uniform in [0, 1), float64 [len(seeds), num]: row i from seed i, prefix-stable in `num`."""
     check_size(num, seeds)
-    num_chunks = -(-num // GAIN_CHUNK)
-    out = torch.empty(len(seeds), num_chunks, GAIN_CHUNK, dtype=torch.float64)
+    num_chunks = -(-num // _CHUNK)
+    out = torch.empty(len(seeds), num_chunks, _CHUNK, dtype=torch.float64)
     for row, seed in enumerate(seeds):
         gen = generator(seed, stream)
         for i in range(num_chunks):
-            torch.rand(GAIN_CHUNK, generator=gen, out=out[row, i])
+            torch.rand(_CHUNK, generator=gen, out=out[row, i])
     return out.flatten(1)[:, :num]
 
 
@@ -57,14 +43,6 @@ def hold_blocks(values: torch.Tensor, num_symbols: int, coherence: int | None) -
     """Repeats each column of [b, num_blocks] over its block: [b, num_symbols]."""
     block = num_symbols if coherence is None else coherence
     return values.repeat_interleave(block, dim=1)[:, :num_symbols]
-
-
-def block_gains(num_symbols: int, coherence: int | None, seeds: Sequence[int]) -> torch.Tensor:
-    """CN(0, 1) gains held for a block each, complex64 [len(seeds), num_symbols]."""
-    check_size(num_symbols, seeds)
-    block = num_symbols if coherence is None else coherence
-    gains = complex_normal(-(-num_symbols // block), seeds, "gain", GAIN_CHUNK)
-    return hold_blocks(gains, num_symbols, coherence)
 
 
 def check_coherence(coherence_symbols: int | None) -> None:

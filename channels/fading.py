@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from scipy import special
 
-from channels.draws import block_gains, check_coherence, check_size, hold_blocks, uniform
+from channels.block import BlockFading
+from channels.draws import check_coherence, check_size, hold_blocks, uniform
 from channels.errors import ChannelError
 from channels.grid import OfdmGrid, check_links
 from channels.rng import generator
@@ -28,7 +29,7 @@ _TIME_CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class NakagamiBlock:
+class NakagamiBlock(BlockFading):
     """Nakagami-m block fading: |h|^2 is Gamma(m, 1/m), the phase uniform.
 
     The gain is that of `RayleighBlock` with its amplitude mapped, so at m = 1 the two are the
@@ -58,17 +59,18 @@ class NakagamiBlock:
         """``"nakagami_block"`` with its parameters."""
         return spec_of("nakagami_block", self)
 
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """See `channels.models.Channel.draw`."""
-        check_size(num_symbols, seeds)
-        block = self.coherence_symbols or num_symbols
-        gains = block_gains(-(-num_symbols // block), 1, seeds).to(torch.complex128)
+    def gains_of(self, scattered: np.ndarray) -> np.ndarray:
+        """See `BlockFading.gains_of`."""
         # P(power > x) is exp(-x) for Rayleigh; find the power of the same rank for Nakagami.
-        rank = torch.exp(-gains.abs().square()).numpy()
-        power = torch.as_tensor(special.gammainccinv(self.m, rank) / self.m)
-        h = torch.polar(power.sqrt(), gains.angle()).to(torch.complex64)
-        h = hold_blocks(h, num_symbols, self.coherence_symbols)
-        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+        rayleigh = np.abs(scattered).astype(np.float64)
+        amplitude = np.sqrt(special.gammainccinv(self.m, np.exp(-(rayleigh**2))) / self.m)
+        gains: np.ndarray = scattered * (amplitude / np.maximum(rayleigh, 1e-30))
+        return gains
+
+    def power_cdf(self, power: np.ndarray) -> np.ndarray:
+        """P(|h|^2 <= power): the regularised gamma function."""
+        probability: np.ndarray = special.gammainc(self.m, self.m * np.asarray(power))
+        return probability
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,27 @@ from typing import Protocol
 
 import torch
 
-from channels.draws import NOISE_CHUNK, block_gains, check_coherence, check_size, complex_normal
+from channels.block import BlockFading, LineOfSight
+from channels.draws import check_coherence, check_size
 from channels.errors import ChannelError
 from channels.fading import Clarke, GilbertElliott, NakagamiBlock
+from channels.normal import complex_normal, stream_keys
 from channels.specs import build, spec_of
 from channels.tr38901 import Cdl, Tdl
 from channels.trace import Trace
 from channels.types import ChannelState
-from channels.units import db_to_lin, esno_db_to_no
+from channels.units import db_to_lin
+
+__all__ = [
+    "CHANNELS",
+    "Awgn",
+    "BlockFading",
+    "Channel",
+    "RayleighBlock",
+    "RicianBlock",
+    "make_channel",
+    "noise",
+]
 
 
 class Channel(Protocol):
@@ -57,11 +70,12 @@ def noise(num_symbols: int, no: float, seeds: Sequence[int]) -> torch.Tensor:
     """
     if not no >= 0.0:
         raise ChannelError(f"noise variance is {no}; expected 0 or more")
-    return complex_normal(num_symbols, seeds, "noise", NOISE_CHUNK).mul_(math.sqrt(no))
+    check_size(num_symbols, seeds)
+    return torch.from_numpy(complex_normal(num_symbols, stream_keys(seeds, "noise"), no))
 
 
 @dataclass(frozen=True)
-class Awgn:
+class Awgn(LineOfSight):
     """Additive white Gaussian noise, h = 1.
 
     Source: J. Proakis, M. Salehi, Digital Communications, 5th ed., section 4.2.
@@ -72,15 +86,19 @@ class Awgn:
         """``"awgn"``."""
         return spec_of("awgn", self)
 
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """See `Channel.draw`."""
-        check_size(num_symbols, seeds)
-        h = torch.ones(len(seeds), num_symbols, dtype=torch.complex64)
-        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+    @property
+    def coherence_symbols(self) -> None:  # type: ignore[override]
+        """One block."""
+        return None
+
+    @property
+    def fixed_gain(self) -> float:
+        """All of it."""
+        return 1.0
 
 
 @dataclass(frozen=True)
-class RayleighBlock:
+class RayleighBlock(LineOfSight):
     """Rayleigh block fading: h is CN(0, 1), constant in a block, independent between blocks.
 
     Attributes:
@@ -103,14 +121,14 @@ class RayleighBlock:
         """``"rayleigh_block"`` with its coherence length, where finite."""
         return spec_of("rayleigh_block", self)
 
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """See `Channel.draw`."""
-        h = block_gains(num_symbols, self.coherence_symbols, seeds)
-        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+    @property
+    def fixed_gain(self) -> float:
+        """None."""
+        return 0.0
 
 
 @dataclass(frozen=True)
-class RicianBlock:
+class RicianBlock(LineOfSight):
     """Rician block fading: a constant line of sight plus a Rayleigh part, E|h|^2 = 1.
 
     Attributes:
@@ -136,12 +154,11 @@ class RicianBlock:
         """``"rician_block"`` with its parameters."""
         return spec_of("rician_block", self)
 
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """See `Channel.draw`."""
+    @property
+    def fixed_gain(self) -> float:
+        """Amplitude of the line of sight."""
         k_factor = db_to_lin(self.k_factor_db)
-        scattered = block_gains(num_symbols, self.coherence_symbols, seeds)
-        h = math.sqrt(k_factor / (k_factor + 1)) + math.sqrt(1 / (k_factor + 1)) * scattered
-        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+        return math.sqrt(k_factor / (k_factor + 1))
 
 
 CHANNELS: dict[str, Callable[..., Channel]] = {

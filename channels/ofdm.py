@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from channels.antennas import combine, parse_antennas, spread
-from channels.coding import resolve_decoder, transport_block_code
-from channels.draws import NOISE_CHUNK, complex_normal
+from channels.coding import check_decoder, transport_block_code
 from channels.errors import ChannelError
 from channels.estimation import CSI, Estimator, estimate, lmmse_estimator, ls_estimator
 from channels.grid import SYMBOLS_PER_SLOT, OfdmGrid, pilot_symbols
@@ -20,6 +19,7 @@ from channels.grid_gains import grid_gains, statistics_of
 from channels.impairments import Impairments, turn_waveform
 from channels.models import Channel
 from channels.modulation import demap
+from channels.normal import complex_normal, stream_keys
 from channels.phy import modulate, sending_order
 from channels.specs import parse_arguments
 from channels.types import Frame, LinkReport
@@ -55,7 +55,7 @@ class OfdmPhy:
         csi: What the receiver knows of the gains: perfect, or estimated by ls or lmmse.
         csi_error_variance: Variance of a Gaussian error added to perfect knowledge.
         pilot_power_db: Power of a pilot relative to the mean data symbol.
-        decoder: LDPC decoder, auto, fast or sionna.
+        decoder: LDPC decoder, fast or sionna.
         grid: The resource grid.
         impairments: Flaws of the radio.
 
@@ -76,7 +76,7 @@ class OfdmPhy:
     csi: str = "perfect"
     csi_error_variance: float = 0.0
     pilot_power_db: float = 0.0
-    decoder: str = "auto"
+    decoder: str = "fast"
     grid: OfdmGrid = field(default_factory=OfdmGrid)
     impairments: Impairments = field(default_factory=Impairments)
 
@@ -97,7 +97,7 @@ class OfdmPhy:
             )
         if not abs(self.pilot_power_db) <= 100.0:
             raise ChannelError(f"pilot_power_db is {self.pilot_power_db}; expected -100 to 100")
-        resolve_decoder(self.decoder)
+        check_decoder(self.decoder)
         self.impairments.check(self.grid)
 
     @classmethod
@@ -257,12 +257,8 @@ class OfdmPhy:
     def _noise(self, num_symbols: int, seeds: Sequence[int]) -> torch.Tensor:
         """CN(0, 1) on each receive antenna, complex64 [b, num_rx, num_symbols, F]."""
         width = self.grid.num_subcarriers
-        parts = [
-            complex_normal(
-                num_symbols * width, seeds, f"noise.{rx}" if rx else "noise", NOISE_CHUNK
-            )
-            for rx in range(self.num_rx)
-        ]
+        streams = ["noise", *(f"noise.{rx}" for rx in range(1, self.num_rx))]
+        parts = [_normal(num_symbols * width, seeds, stream) for stream in streams]
         return torch.stack(parts, 1).unflatten(-1, (num_symbols, width))
 
     def _estimate(
@@ -297,7 +293,7 @@ class OfdmPhy:
 
     def _csi_error(self, h: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
         parts = [
-            complex_normal(h.shape[-2] * h.shape[-1], seeds, f"csi_error.{rx}.{tx}", NOISE_CHUNK)
+            _normal(h.shape[-2] * h.shape[-1], seeds, f"csi_error.{rx}.{tx}")
             for rx in range(self.num_rx)
             for tx in range(self.num_tx)
         ]
@@ -307,3 +303,8 @@ class OfdmPhy:
         if self.csi == "ls":
             return ls_estimator(self.grid, tx, self.num_tx, pilot_no)
         return lmmse_estimator(self.grid, tx, self.num_tx, pilot_no, statistics_of(channel))
+
+
+def _normal(num: int, seeds: Sequence[int], stream: str) -> torch.Tensor:
+    """CN(0, 1), complex64 [len(seeds), num]."""
+    return torch.from_numpy(complex_normal(num, stream_keys(seeds, stream)))

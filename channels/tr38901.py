@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,8 @@ from channels.units import esno_db_to_no, max_doppler_hz
 MODELS = ("A", "B", "C", "D", "E")
 MAX_DELAY_SPREAD_S = 1e-3
 CARRIERS_HZ = (0.5e9, 100e9)
+# Sionna draws from one generator for the whole process.
+_SIONNA = threading.Lock()
 # Power that may arrive after the cyclic prefix, where the model's gains would not be the truth.
 MAX_LATE_POWER = 0.01
 
@@ -107,15 +110,16 @@ class _DelayLine:
         check_links(num_rx, num_tx)
         grid.check_doppler(self.doppler_hz)
         self._check_prefix(grid)
-        line = _line(self, num_rx, num_tx)
         delays = _profile(self._kind, self.model, self.delay_spread_s).delays_s
         turn = -2 * math.pi * delays[:, None] * grid.frequencies_hz
         spectrum = torch.polar(torch.ones_like(turn), turn)
         h = torch.empty(
             len(seeds), num_rx, num_tx, num_symbols, grid.num_subcarriers, dtype=torch.complex64
         )
+        with _SIONNA:
+            line = _line(self, num_rx, num_tx)
         for row, seed in enumerate(seeds):
-            with sionna_seed(child_seed(seed, self._kind)):
+            with _SIONNA, sionna_seed(child_seed(seed, self._kind)):
                 taps, _ = line(1, num_symbols, 1.0 / grid.symbol_s)
             h[row] = (taps[0, 0, :, 0].transpose(-1, -2) @ spectrum).to(torch.complex64)
         return h
@@ -238,7 +242,7 @@ def _line(channel: Tdl | Cdl, num_rx: int, num_tx: int) -> Any:
 @lru_cache(maxsize=64)
 def _profile(kind: str, model: str, delay_spread_s: float) -> _Profile:
     """The standard's table, from Sionna, scaled to a delay spread."""
-    with preserve_torch_rng():
+    with _SIONNA, preserve_torch_rng():
         from sionna.phy.channel.tr38901 import models
 
     table = models.load_json(models.parameter_file(f"{kind.upper()}-{model}.json", "19.2"))

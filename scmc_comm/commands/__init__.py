@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from scmc_comm.commands import channels, info
+from scmc_comm.commands import bler, channels, info
 
-COMMANDS: tuple[ModuleType, ...] = (channels, info)
+COMMANDS: tuple[ModuleType, ...] = (info, channels, bler)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from channels.draws import complex_normal
 from channels.errors import ChannelError
 from channels.estimation import estimate, lmmse_estimator, ls_estimator
 from channels.fading import Clarke
 from channels.grid import SYMBOLS_PER_SLOT, OfdmGrid, pilot_symbols
 from channels.grid_gains import statistics_of
 from channels.models import Awgn, NakagamiBlock, RayleighBlock
+from channels.normal import complex_normal, stream_keys
 from channels.rng import preserve_torch_rng
 from channels.tr38901 import Tdl
 
@@ -36,7 +36,9 @@ def estimated(kind: str, gains: torch.Tensor, pilot_no: float) -> tuple[torch.Te
         else lmmse_estimator(GRID, 0, 1, pilot_no, CHANNEL)
     )
     index = GRID.pilot_index(0, 1)
-    noise = complex_normal(len(index), range(NUM), "n", 64) * math.sqrt(pilot_no)
+    noise = torch.from_numpy(complex_normal(len(index), stream_keys(range(NUM), "n"))) * math.sqrt(
+        pilot_no
+    )
     h_hat = estimate(estimator, (gains[:, index] + noise)[:, None])[:, 0]
     return (h_hat - gains).abs().square().mean(0), estimator.error_variance
 
@@ -79,7 +81,7 @@ def test_ls_agrees_with_sionna() -> None:
             SYMBOLS_PER_SLOT, 48, GRID.subcarrier_spacing_hz, pilot_pattern=pattern, device="cpu"
         )
         peer = LSChannelEstimator(grid, interpolation_type="lin", device="cpu")
-    y = complex_normal(SYMBOLS_PER_SLOT * 48, [1, 2], "y", 64)
+    y = torch.from_numpy(complex_normal(SYMBOLS_PER_SLOT * 48, stream_keys([1, 2], "y")))
     theirs, _ = peer(y.reshape(2, 1, 1, SYMBOLS_PER_SLOT, 48), torch.tensor(0.1))
     index = GRID.pilot_index(0, 1)
     ours = estimate(ls_estimator(GRID, 0, 1, 0.1), (y[:, index] / pilots)[:, None])[:, 0]

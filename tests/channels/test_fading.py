@@ -10,6 +10,7 @@ import torch
 from scipy import special, stats
 
 from channels.errors import ChannelError
+from channels.fades import channel_states
 from channels.fading import Clarke, GilbertElliott, NakagamiBlock
 from channels.grid import OfdmGrid
 from channels.models import Channel, RayleighBlock, make_channel
@@ -34,6 +35,14 @@ def test_nakagami_power_is_gamma_distributed(m: float) -> None:
     power = h.abs().square().numpy()
     assert stats.kstest(power, stats.gamma(m, scale=1 / m).cdf).pvalue > 1e-3
     assert stats.kstest(h.angle().numpy(), stats.uniform(-math.pi, 2 * math.pi).cdf).pvalue > 1e-3
+
+
+def test_nakagami_fades_have_exact_nodes() -> None:
+    channel, power = NakagamiBlock(2.5), np.array([0.01, 0.5, 3.0])
+    assert channel.power_cdf(power) == pytest.approx(stats.gamma(2.5, scale=1 / 2.5).cdf(power))
+    states = channel_states(channel, 100, 0.0)
+    assert float(states.weights @ states.power[:, 0]) == pytest.approx(1.0, abs=1e-3)
+    assert float(states.weights @ states.power[:, 0] ** 2) == pytest.approx(1 + 1 / 2.5, abs=1e-3)
 
 
 def test_nakagami_of_shape_one_is_the_same_rayleigh_fade() -> None:

@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from channels.draws import complex_normal
 from channels.errors import ChannelError
 from channels.grid import OfdmGrid
 from channels.impairments import Impairments, turn_waveform
 from channels.models import Awgn
+from channels.normal import complex_normal, stream_keys
 from channels.ofdm import OfdmPhy
 
 GRID = OfdmGrid(num_subcarriers=144)
@@ -19,7 +19,9 @@ GRID = OfdmGrid(num_subcarriers=144)
 
 def lost(flaws: Impairments, num_trials: int) -> tuple[float, torch.Tensor]:
     """Power outside the common rotation, mid-band, and the rotations of the OFDM symbols."""
-    sent = complex_normal(14 * 144, range(num_trials), "x", 64).reshape(num_trials, 1, 14, 144)
+    sent = torch.from_numpy(complex_normal(14 * 144, stream_keys(range(num_trials), "x"))).reshape(
+        num_trials, 1, 14, 144
+    )
     rotation = flaws.rotation(GRID, 14, range(num_trials))
     common = rotation.mean(-1)
     rest = turn_waveform(sent, rotation) - sent * common[:, None, :, None]
@@ -58,9 +60,7 @@ def test_phase_noise(linewidth_hz: float) -> None:
 def test_lost_power_is_smooth_down_to_none() -> None:
     assert Impairments().lost_power(GRID) == 0.0
     for small, large in ((2.2, 2.6), (4.6, 5.0)):  # on both sides of the switch to a series
-        low, high = (
-            Impairments(linewidth_hz=x).lost_power(GRID) for x in (small, large)
-        )
+        low, high = (Impairments(linewidth_hz=x).lost_power(GRID) for x in (small, large))
         assert high / low == pytest.approx(large / small, rel=1e-3)
 
 

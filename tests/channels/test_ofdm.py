@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from channels import ofdm as ofdm_module
+from channels.abstraction import default_table
 from channels.coding import num_channel_uses
 from channels.equivalent import EquivalentChannel
 from channels.errors import ChannelError
@@ -20,6 +21,7 @@ from channels.modulation import constellation, map_bits
 from channels.ofdm import OfdmPhy
 from channels.phy import BitTruePhy
 from channels.rng import generator
+from channels.table_phy import TablePhy
 from channels.tr38901 import Tdl
 from channels.types import Frame, Mcs
 from tests.references.ber import ber_diversity
@@ -160,6 +162,18 @@ def test_perfect_knowledge_on_one_antenna_is_the_flat_link_of_the_same_gains() -
     assert torch.allclose(h.abs(), TDL.draw(500, 4.0, [1, 2]).h.abs(), atol=1e-4)
 
 
+def test_tables_predict_the_link_through_its_equivalent_channel() -> None:
+    scheme = next(m for m in default_table().schemes if m.num_bits_per_symbol == 2)
+    frames, seeds = [_frame("a", 400, scheme)], range(300)
+    phy = OfdmPhy("2x2")
+    esno_db = -3.0 + 10 * math.log10(scheme.coderate / 0.5)
+    measured = phy.send(frames, TDL, esno_db, seeds).delivered.mean()
+    equivalent = EquivalentChannel(phy, TDL)
+    predicted = TablePhy().delivery_probabilities(frames, equivalent, esno_db, seeds).mean()
+    assert 0.05 < measured < 0.95
+    assert predicted == pytest.approx(measured, abs=0.05)
+
+
 def test_a_trial_does_not_depend_on_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     phy = OfdmPhy("2x2", "lmmse", grid=OfdmGrid(48))
     seeds = [3, 1, 4, 15, 9]
@@ -269,7 +283,9 @@ def test_bler_agrees_with_the_effective_snr(
     # information per bit decides, by the code's own AWGN waterfall.
     frames = [_frame("a", 480, Mcs(order, 0.5))]
     waterfall_db = np.arange(centre_db - 2.0, centre_db + 2.6, 0.3)
-    bler = [1 - BitTruePhy().send(frames, Awgn(), x, range(800)).delivered.mean() for x in waterfall_db]
+    bler = [
+        1 - BitTruePhy().send(frames, Awgn(), x, range(800)).delivered.mean() for x in waterfall_db
+    ]
     log_bler = np.log10(np.maximum(bler, 1e-5))
     snr_db = np.arange(-30.0, 40.0, 0.25)
     information = bit_information(order, snr_db)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -139,3 +140,10 @@ def test_what_the_gains_do_not_model_is_refused() -> None:
         Cdl(speed_kmh=1000.0).draw(10, 0.0, [1])
     with pytest.raises(ChannelError, match="antennas"):
         Tdl().draw_grid(OfdmGrid(), 14, 3, 1, [1])
+
+
+def test_threads_do_not_disturb_each_others_draws() -> None:
+    channel, seeds = Tdl("B", 1e-7, 60.0), list(range(24))
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(lambda seed: channel.draw(500, 0.0, [seed]).h, seeds))
+    assert torch.equal(torch.cat(parts), channel.draw(500, 0.0, seeds).h)
