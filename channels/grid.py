@@ -224,6 +224,18 @@ def check_links(num_rx: int, num_tx: int) -> None:
         raise ChannelError(f"got {num_tx} x {num_rx} antennas; expected 1 or 2 at each end")
 
 
+def draw_default_grid(channel: GridChannel, num_symbols: int, seeds: Sequence[int]) -> torch.Tensor:
+    """Gains of the data elements of the default grid, complex64 [len(seeds), num_symbols].
+
+    They make a channel over a grid one of `channels.models.Channel`: the receiver knows them, no
+    pilots are charged. `channels.ofdm.OfdmPhy` has grids, pilots and estimation.
+    """
+    grid = OfdmGrid()
+    ofdm_symbols = grid.num_slots(max(num_symbols, 1), 1) * SYMBOLS_PER_SLOT
+    h = channel.draw_grid(grid, ofdm_symbols, 1, 1, seeds)
+    return grid.data_gains(h, num_symbols, 1)[:, 0, 0]
+
+
 @lru_cache(maxsize=16)
 def pilot_symbols(grid: OfdmGrid, tx: int, num_tx: int) -> torch.Tensor:
     """QPSK pilots of an antenna for a slot, known to both ends, complex64 [num_pilots]."""

@@ -17,6 +17,7 @@ from channels.draws import check_coherence, check_size
 from channels.errors import ChannelError
 from channels.fading import Clarke, GilbertElliott, NakagamiBlock
 from channels.normal import complex_normal, stream_keys
+from channels.raytraced import RayTraced
 from channels.specs import build, spec_of
 from channels.tr38901 import Cdl, Tdl
 from channels.trace import Trace
@@ -171,6 +172,7 @@ CHANNELS: dict[str, Callable[..., Channel]] = {
     "trace": Trace,
     "tdl": Tdl,
     "cdl": Cdl,
+    "ray_traced": RayTraced,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from channels.errors import ChannelError
 
-_UNITS = {"db": "dB", "s": "s", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
+_UNITS = {"db": "dB", "s": "s", "m": "m", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
 
 
 @dataclass(frozen=True)

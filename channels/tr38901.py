@@ -14,7 +14,7 @@ import torch
 from channels.draws import check_size, child_seed
 from channels.errors import ChannelError
 from channels.fading import clarke_correlation
-from channels.grid import SYMBOLS_PER_SLOT, OfdmGrid, check_links
+from channels.grid import OfdmGrid, check_links, draw_default_grid
 from channels.rng import preserve_torch_rng, sionna_seed
 from channels.specs import spec_of
 from channels.types import ChannelState
@@ -93,14 +93,10 @@ class _DelayLine:
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `channels.models.Channel.draw`.
 
-        The gains are those of the data elements of the default `OfdmGrid` for a receiver that
-        knows them; `channels.ofdm.OfdmPhy` has grids, pilots and estimation.
+        The gains are those of `channels.grid.draw_default_grid`.
         """
         check_size(num_symbols, seeds)
-        grid = OfdmGrid()
-        symbols = grid.num_slots(num_symbols, 1) * SYMBOLS_PER_SLOT
-        h = grid.data_gains(self.draw_grid(grid, symbols, 1, 1, seeds), num_symbols, 1)
-        return ChannelState(h=h[:, 0, 0], no=esno_db_to_no(esno_db))
+        return ChannelState(draw_default_grid(self, num_symbols, seeds), esno_db_to_no(esno_db))
 
     def draw_grid(
         self, grid: OfdmGrid, num_symbols: int, num_rx: int, num_tx: int, seeds: Sequence[int]

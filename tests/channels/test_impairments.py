@@ -46,7 +46,7 @@ def test_carrier_offset(cfo_hz: float) -> None:
 @pytest.mark.parametrize("linewidth_hz", [20.0, 500.0])
 def test_phase_noise(linewidth_hz: float) -> None:
     flaws = Impairments(linewidth_hz=linewidth_hz)
-    measured, common = lost(flaws, 400)
+    measured, _ = lost(flaws, 400)
     a = math.pi * linewidth_hz / GRID.subcarrier_spacing_hz
     assert flaws.lost_power(GRID) == pytest.approx(1 - 2 * (a - 1 + math.exp(-a)) / a**2, rel=1e-3)
     assert measured == pytest.approx(flaws.lost_power(GRID), rel=0.1)
