@@ -26,7 +26,7 @@ MAX_ROWS = 10_000_000
 
 @dataclass(frozen=True)
 class Trace:
-    """Gains that follow a recorded SNR over time, each value held until the next.
+    """Gains that follow a recorded SNR over time, interpolated in dB.
 
     A trial starts at a random time of the trace and goes round from its end to its beginning. The
     gains have mean power 1 over the trace, so `esno_db` stays the mean Es/N0: set it to
@@ -53,25 +53,30 @@ class Trace:
 
     @property
     def mean_esno_db(self) -> float:
-        """Mean Es/N0 of the recording over time, in dB; minus infinity if nothing was received."""
-        power, weights = self._power_and_seconds()
-        return 10.0 * math.log10(float(np.average(power, weights=weights)))
+        """Es/N0 of the mean power over the recording, in dB."""
+        times, levels_db = read_trace(self.path)
+        nats = levels_db * (math.log(10) / 10)
+        # The mean of an exponential between two ends, which tends to either as they meet.
+        low, rise = np.minimum(nats[:-1], nats[1:]), np.abs(np.diff(nats))
+        mean = np.exp(low) * np.where(rise > 1e-9, np.expm1(rise) / np.maximum(rise, 1e-9), 1.0)
+        return 10 * math.log10(float((mean * np.diff(times)).sum() / (times[-1] - times[0])))
 
     def power_at(self, time_s: np.ndarray) -> np.ndarray:
         r"""Power relative to the mean, at times counted from the beginning of the trace.
 
         >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "snr.csv"
-        >>> _ = path.write_text("time_s,esno_db\n0,10\n1,0\n")
-        >>> Trace(str(path)).power_at(np.array([0.5, 1.5, 2.5])).round(3).tolist()
-        [1.818, 0.182, 1.818]
+        >>> _ = path.write_text("time_s,esno_db\n0,10\n1,0\n2,10\n")
+        >>> trace = Trace(str(path))
+        >>> level_db = 10 * np.log10(trace.power_at(np.array([0.5, 1.0, 2.5])))
+        >>> (level_db + trace.mean_esno_db).round(3).tolist()
+        [5.0, 0.0, 5.0]
         """
-        power, seconds = self._power_and_seconds()
-        ends = np.cumsum(seconds)
-        index = np.searchsorted(ends, np.mod(time_s, ends[-1]), side="right")
-        mean = np.average(power, weights=seconds)
-        relative: np.ndarray = power[np.minimum(index, len(power) - 1)] / mean
-        return relative
+        times, levels_db = read_trace(self.path)
+        place = times[0] + np.mod(time_s, times[-1] - times[0])
+        relative_db = np.interp(place, times, levels_db) - self.mean_esno_db
+        power: np.ndarray = 10.0 ** (relative_db / 10.0)
+        return power
 
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `channels.models.Channel.draw`."""
@@ -87,15 +92,10 @@ class Trace:
 
     def _gains(self, num: int, interval_s: float, seeds: Sequence[int]) -> torch.Tensor:
         check_size(num, seeds)
-        start = uniform(1, seeds, "trace").numpy() * self._power_and_seconds()[1].sum()
+        times, _ = read_trace(self.path)
+        start = uniform(1, seeds, "trace").numpy() * (times[-1] - times[0])
         power = self.power_at(start + np.arange(num) * interval_s)
         return with_random_phase(torch.as_tensor(np.sqrt(power)), seeds)
-
-    def _power_and_seconds(self) -> tuple[np.ndarray, np.ndarray]:
-        times, esno_db = read_trace(self.path)
-        # The last value is held as long as the mean of the others.
-        seconds = np.append(np.diff(times), (times[-1] - times[0]) / (len(times) - 1))
-        return 10.0 ** (esno_db / 10.0), seconds
 
 
 @lru_cache(maxsize=8)
@@ -114,14 +114,14 @@ def read_trace(path: str) -> tuple[np.ndarray, np.ndarray]:
     if not Path(path).is_file():
         raise ChannelError(f"no trace file {path!r}; expected a CSV with columns time_s,esno_db")
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            rows = csv.reader(file)
-            header = tuple(cell.strip() for cell in next(rows, []))
-            if header != COLUMNS:
+        with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+            rows = csv.DictReader(file)
+            if not set(COLUMNS) <= set(rows.fieldnames or ()):
                 raise ChannelError(
-                    f"trace {path!r} begins with {','.join(header)[:60]!r}; expected time_s,esno_db"
+                    f"trace {path!r} has the columns {','.join(rows.fieldnames or ())[:60]!r}; "
+                    "expected time_s,esno_db"
                 )
-            values = [_row(path, rows.line_num, row) for row in rows if row]
+            values = [_row(path, rows.line_num, row) for row in rows]
     except csv.Error as error:
         raise ChannelError(f"trace {path!r} is no CSV: {error}; expected time_s,esno_db") from None
     table = np.array(values, dtype=np.float64).reshape(-1, 2)
@@ -135,16 +135,17 @@ def read_trace(path: str) -> tuple[np.ndarray, np.ndarray]:
     return table[:, 0], table[:, 1]
 
 
-def _row(path: str, line: int, row: list[str]) -> tuple[float, float]:
+def _row(path: str, line: int, row: dict[str, str]) -> tuple[float, float]:
     if line > MAX_ROWS:
         raise ChannelError(f"trace {path!r} has more than {MAX_ROWS} rows; thin it out")
+    cells = [row[name] for name in COLUMNS]
     try:
-        time_s, esno_db = map(float, row)
-    except ValueError:
+        time_s, esno_db = map(float, cells)
+    except (TypeError, ValueError):
         time_s = esno_db = math.nan
     if not (math.isfinite(time_s) and abs(esno_db) <= 300.0):
         raise ChannelError(
-            f"trace {path!r}, line {line}: {','.join(row)[:60]!r}; expected two numbers, "
-            "seconds and dB within 300"
+            f"trace {path!r}, line {line}: {str(cells)[:60]}; expected two numbers, seconds and "
+            "dB within 300"
         )
     return time_s, esno_db
