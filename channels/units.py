@@ -6,6 +6,8 @@ import math
 
 from channels.errors import ChannelError
 
+SPEED_OF_LIGHT = 299_792_458.0
+
 
 def db_to_lin(x_db: float) -> float:
     """Power ratio in dB to linear.
@@ -107,3 +109,16 @@ def bpp(num_bytes: int, size: tuple[int, int]) -> float:
     1.0
     """
     return 8 * num_bytes / _num_pixels(size)
+
+
+def max_doppler_hz(speed_kmh: float, carrier_hz: float) -> float:
+    """Largest Doppler shift of a receiver that moves at `speed_kmh`.
+
+    >>> round(max_doppler_hz(30.0, 3.5e9), 2)
+    97.29
+    """
+    if not 0.0 <= speed_kmh < 3.6 * SPEED_OF_LIGHT:
+        raise ChannelError(f"speed_kmh is {speed_kmh}; expected 0 or more, in km/h")
+    if not 0.0 < carrier_hz < math.inf:
+        raise ChannelError(f"carrier_hz is {carrier_hz}; expected more than 0, such as 3.5e9")
+    return speed_kmh / 3.6 / SPEED_OF_LIGHT * carrier_hz

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from scmc_comm.commands import bench, bler, decode, encode, info, train, transmit, weights
+from scmc_comm.commands import (
+    bench,
+    bler,
+    channels,
+    decode,
+    encode,
+    info,
+    train,
+    transmit,
+    weights,
+)
 
-COMMANDS: tuple[ModuleType, ...] = (encode, decode, transmit, train, weights, bler, bench, info)
+COMMANDS: tuple[ModuleType, ...] = (
+    encode, decode, transmit, channels, train, weights, bler, bench, info,
+)  # fmt: skip

@@ -113,12 +113,14 @@ def test_name_rebuilds_the_channel(channel: Channel) -> None:
 
 
 def test_every_registered_channel_builds_by_name() -> None:
-    assert {make_channel(name).name.partition(":")[0] for name in CHANNELS} == set(CHANNELS)
+    needs_more = {"trace", "ray_traced"}  # a file, an extra package
+    names = [name for name in CHANNELS if name not in needs_more]
+    assert [make_channel(name).name.partition(":")[0] for name in names] == names
 
 
 @pytest.mark.parametrize(
     "spec",
-    ["nakagami", "awgn:coherence_symbols=4", "rayleigh_block:coherence_symbols=x", "",
+    ["weibull", "awgn:coherence_symbols=4", "rayleigh_block:coherence_symbols=x", "",
      "rayleigh_block:coherence_symbols=0", "rayleigh_block:speed=3", "rician_block:k_factor_db",
      "rician_block:k_factor_db=inf"],
 )  # fmt: skip

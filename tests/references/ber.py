@@ -39,3 +39,13 @@ def ber_rayleigh(num_bits_per_symbol: int, esno: float) -> float:
         w * 0.5 * (1 - math.sqrt(a * esno / (2 + a * esno)))
         for w, a in _gray_qam_terms(num_bits_per_symbol)
     )
+
+
+def ber_diversity(branch_snr: float, num_branches: int) -> float:
+    """BER of QPSK with L Rayleigh branches of mean Eb/N0 `branch_snr`.
+
+    Proakis and Salehi, Digital Communications, 5th ed., equation 13.4-15.
+    """
+    mu = math.sqrt(branch_snr / (1 + branch_snr))
+    terms = (math.comb(num_branches - 1 + k, k) * ((1 + mu) / 2) ** k for k in range(num_branches))
+    return ((1 - mu) / 2) ** num_branches * sum(terms)

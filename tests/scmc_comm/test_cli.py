@@ -130,7 +130,7 @@ def test_info_lists_what_there_is(capsys):
         assert word in out
 
 
-@pytest.mark.parametrize("verb", ["encode", "decode", "transmit", "sweep", "plot", "info"])
+@pytest.mark.parametrize("verb", ["encode", "decode", "transmit", "sweep", "plot", "info", "channels"])
 def test_every_verb_has_help_with_an_example(capsys, verb):
     with pytest.raises(SystemExit) as stop:
         main([verb, "--help"])

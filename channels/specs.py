@@ -1,0 +1,144 @@
+"""Components written as text, ``name:key=value,key=value``, and what their parameters mean.
+
+A component is a frozen dataclass. Its fields are its parameters; its docstring says what they
+mean (``Attributes:``) and where the model comes from (a line ``Source: ...``), so that the lists
+that users read are the documentation of the code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from channels.errors import ChannelError
+
+_UNITS = {"db": "dB", "s": "s", "m": "m", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a component.
+
+    Attributes:
+        name: As written in a spec.
+        default: Its default as written in a spec; None where it must be given.
+        unit: From the suffix of the name; empty for a plain number or a word.
+        meaning: From the docstring.
+    """
+
+    name: str
+    default: str | None
+    unit: str
+    meaning: str
+
+
+def spec_of(name: str, component: object) -> str:
+    """Name with the parameters that are set, in the form that `build` reads."""
+    values = [(key, getattr(component, key)) for key in _types(type(component))]
+    args = ",".join(f"{key}={value}" for key, value in values if value is not None)
+    return f"{name}:{args}" if args else name
+
+
+def build(kind: str, registry: Mapping[str, Callable[..., Any]], spec: str) -> Any:
+    """Builds a component from its name and parameters; one clear error line if it cannot."""
+    name, _, args = spec.partition(":")
+    if name not in registry:
+        raise ChannelError(f"{kind} is {name!r}; expected one of {', '.join(sorted(registry))}")
+    cls = registry[name]
+    values = parse_arguments(f"{kind} {name!r}", _types(cls), args)
+    missing = [p.name for p in parameters(cls) if p.default is None and p.name not in values]
+    if missing:
+        raise ChannelError(f"{kind} {name!r} needs {missing[0]}; write {name}:{missing[0]}=...")
+    return cls(**values)
+
+
+def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str, Any]:
+    """``key=value,key=value`` to values of the known types."""
+    values: dict[str, Any] = {}
+    for item in filter(None, args.split(",")):
+        key, equals, text = (part.strip() for part in item.partition("="))
+        if key not in known or not equals:
+            raise ChannelError(
+                f"{owner} got {item!r}; expected key=value with key one of "
+                f"{', '.join(known) or 'none, as it takes no parameters'}"
+            )
+        try:
+            values[key] = _converter(known[key])(text)
+        except ValueError:
+            raise ChannelError(
+                f"{owner} got {item!r}; expected {key} as {_type_name(known[key])}"
+            ) from None
+    return values
+
+
+def parameters(cls: Any) -> tuple[Parameter, ...]:
+    """The parameters of a component, in order.
+
+    >>> from channels.models import RicianBlock
+    >>> [(p.name, p.default, p.unit) for p in parameters(RicianBlock)]
+    [('k_factor_db', '6', 'dB'), ('coherence_symbols', '', 'uses')]
+    """
+    meanings = _attributes(cls)
+    found = []
+    for f in fields(cls):
+        if f.init:
+            default = None if f.default is MISSING else f.default
+            text = None if f.default is MISSING else "" if default is None else _text(default)
+            unit = _UNITS.get(f.name.rpartition("_")[2], "") if "_" in f.name else ""
+            if f.name.startswith("num_"):
+                unit = ""
+            found.append(Parameter(f.name, text, unit, meanings.get(f.name, "")))
+    return tuple(found)
+
+
+def summary(cls: Any) -> str:
+    """First sentence of a component's docstring, without its full stop."""
+    return re.split(r"\.\s|\.$", inspect.getdoc(cls) or "", maxsplit=1)[0].replace("\n", " ")
+
+
+def source(cls: Any) -> str:
+    """What the docstring names after ``Source:``."""
+    found = re.search(r"^Source: (.*?)(?:\n\s*\n|\Z)", inspect.getdoc(cls) or "", re.M | re.S)
+    return " ".join(found[1].split()) if found else ""
+
+
+def _attributes(cls: Any) -> dict[str, str]:
+    doc = inspect.getdoc(cls) or ""
+    section = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", doc, re.M | re.S)
+    if not section:
+        return {}
+    entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.M | re.S)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def _text(value: Any) -> str:
+    return (
+        f"{value:.6g}".replace("e+0", "e").replace("e-0", "e-")
+        if type(value) is float
+        else f"{value}"
+    )
+
+
+def _types(cls: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls) if f.init}
+
+
+def _plain(kind: Any) -> Any:
+    """The type itself where None is the alternative."""
+    if isinstance(kind, types.UnionType):
+        return next(part for part in typing.get_args(kind) if part is not type(None))
+    return kind
+
+
+def _converter(kind: Any) -> Callable[[str], Any]:
+    return typing.cast("Callable[[str], Any]", _plain(kind))
+
+
+def _type_name(kind: Any) -> str:
+    return {int: "a whole number", float: "a number"}.get(_plain(kind), "text")
