@@ -19,15 +19,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from channels.coding import (
-    _crc,
-    _decoder,
-    _encoder,
-    _interleaver,
-    _scrambling,
-    resolve_decoder,
-)
+from channels.coding import _interleaver, _scrambling
+from channels.crc import check_crc, crc_bits
 from channels.errors import ChannelError
+from channels.ldpc import LdpcDecoder
+from channels.ldpc_encode import ldpc_encoder
 from channels.ldpc_tables import select_lifting
 from channels.segmentation import BLOCK_CRC_BITS, plan_blocks
 from channels.types import Mcs
@@ -140,7 +136,7 @@ class HarqCode:
     >>> soft = code.empty_buffer(1)
     >>> sent = torch.as_tensor(code.encode(np.ones((1, 100), np.uint8), attempt=2))
     >>> code.combine(soft, sent * 20.0 - 10.0, attempt=2)
-    >>> bits_hat, ok = code.decode(soft, attempt=2, decoder="sionna")
+    >>> bits_hat, ok = code.decode(soft, attempt=2)
     >>> sent.shape, bool(ok[0]), int(bits_hat.sum())  # version 2 decodes without version 0
     (torch.Size([1, 232]), True, 100)
     """
@@ -155,8 +151,8 @@ class HarqCode:
         self._scrambling = _scrambling(self.plan.symbols_once * order)
         self._sign = torch.as_tensor(1.0 - 2.0 * self._scrambling, dtype=torch.float32)
         self._positions = {
-            rv: torch.as_tensor(self._find_positions(rv))
-            for rv in sorted({redundancy_version(kind, a) for a in range(1, len(RV_ORDER) + 1)})
+            rv: self._find_positions(rv)
+            for rv in {redundancy_version(kind, a) for a in range(1, len(RV_ORDER) + 1)}
         }
 
     @property
@@ -174,15 +170,13 @@ class HarqCode:
         if bits.ndim != 2 or bits.shape[1] != self.k:
             raise ChannelError(f"bits are {bits.shape}; expected [b, {self.k}]")
         plan = self.plan
-        info = torch.nn.functional.pad(
-            torch.as_tensor(bits, dtype=torch.float32), (0, plan.num_padding)
-        )
-        blocks = _crc(self._crc_name, info.shape[1]).attach(info)
-        blocks = blocks.reshape(len(bits) * plan.num_blocks, -1)
+        info = np.pad(np.ascontiguousarray(bits, np.uint8), ((0, 0), (0, plan.num_padding)))
+        info = np.hstack([info, crc_bits(info, self._crc_name)])
+        blocks = info.reshape(len(bits) * plan.num_blocks, -1)
         if plan.num_blocks > 1:
-            blocks = _crc("CRC24B", blocks.shape[1]).attach(blocks)
-        coded = _encoder(plan.block_bits, self._buffer.num_bits)(blocks).reshape(len(bits), -1)
-        sent = coded[:, self._at(attempt)].to(torch.uint8).numpy()
+            blocks = np.hstack([blocks, crc_bits(blocks, "CRC24B")])
+        coded = ldpc_encoder(plan.block_bits, self._buffer.num_bits)(blocks)
+        sent = coded.reshape(len(bits), -1)[:, self._positions[self._rv(attempt)]]
         return np.tile(sent ^ self._scrambling, self.mcs.repetition)
 
     def empty_buffer(self, batch: int) -> torch.Tensor:
@@ -201,41 +195,37 @@ class HarqCode:
         if llr.shape != (len(soft), num_bits):
             raise ChannelError(f"llr are {tuple(llr.shape)}; expected [{len(soft)}, {num_bits}]")
         once = llr.reshape(len(llr), self.mcs.repetition, -1).sum(1) * self._sign
-        soft.index_add_(1, self._at(attempt), once)
+        soft.index_add_(1, torch.as_tensor(self._positions[self._rv(attempt)]), once)
 
-    def decode(
-        self, soft: torch.Tensor, attempt: int, decoder: str = "auto"
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def decode(self, soft: torch.Tensor, attempt: int) -> tuple[np.ndarray, np.ndarray]:
         """Decodes soft buffers and checks every CRC.
 
         Args:
             soft: float32 [b, num_soft_bits].
             attempt: How many transmissions may have filled it.
-            decoder: As for `channels.coding.TransportBlockCode.decode`.
 
         Returns:
             The payloads uint8 [b, k], and bool [b]: True where every CRC passed.
         """
         plan, heard = self.plan, self._span(attempt)
         blocks = soft.reshape(-1, self._buffer.num_bits)[:, :heard]
-        info = _decoder(resolve_decoder(decoder), plan.block_bits, heard)(blocks.contiguous())
-        ok = soft.any(1)  # the zero word is a codeword: silence must not decode to it
+        info = _decoder(plan.block_bits, heard)(blocks)
+        ok = soft.any(1).numpy()  # the zero word is a codeword: silence must not decode to it
         if plan.num_blocks > 1:
-            info, passed = _crc("CRC24B", info.shape[1] - BLOCK_CRC_BITS).check(info)
-            ok = ok & passed.reshape(len(soft), -1).all(1)
-        crc = _crc(self._crc_name, self.k + plan.num_padding)
-        info, passed = crc.check(info.reshape(len(soft), -1))
-        return info[:, : self.k].to(torch.uint8).numpy(), (ok & passed).numpy()
+            ok = ok & check_crc(info, "CRC24B").reshape(len(soft), -1).all(1)
+            info = info[:, :-BLOCK_CRC_BITS]
+        info = info.reshape(len(soft), -1)
+        return np.ascontiguousarray(info[:, : self.k]), ok & check_crc(info, self._crc_name)
 
     @property
     def _crc_name(self) -> str:
         return "CRC16" if self.plan.crc_bits == 16 else "CRC24A"
 
-    def _at(self, attempt: int) -> torch.Tensor:
-        """Places int64 in the soft buffer of the bits of one transmission, as they are sent."""
-        return self._positions[redundancy_version(self.kind, attempt)]
+    def _rv(self, attempt: int) -> int:
+        return redundancy_version(self.kind, attempt)
 
     def _find_positions(self, rv: int) -> np.ndarray:
+        """Places in the soft buffer of the bits of one transmission, in the order sent."""
         order = self.mcs.num_bits_per_symbol
         places = [
             r * self._buffer.num_bits
@@ -248,10 +238,15 @@ class HarqCode:
         """Bits of the buffer up to the last that was sent: the decoder need not see the rest."""
         longest = max(self._lengths)
         ends = [
-            self._buffer.starts[redundancy_version(self.kind, a)] + longest
+            self._buffer.starts[self._rv(a)] + longest
             for a in range(1, min(attempt, len(RV_ORDER)) + 1)
         ]
         if _SMALL_BLOCK_BITS < self.plan.block_bits <= _MAX_BASE_GRAPH_2_BITS:
             # Above this rate the decoder would take base graph 1.
             ends.append(int(self.plan.block_bits / _MAX_BASE_GRAPH_2_RATE) + 1)
         return min(max(ends), self._buffer.num_bits)
+
+
+@lru_cache(maxsize=64)
+def _decoder(k: int, n: int) -> LdpcDecoder:
+    return LdpcDecoder(k, n, num_threads=1)

@@ -3,7 +3,9 @@
 Symbols that carry the same coded bit add their Es/N0, as the receiver adds their LLRs; bits that
 are new add their mutual information (Cheng, "Coding performance of hybrid ARQ schemes", IEEE
 Trans. Commun. 2006). The sum is mapped back to the one Es/N0 at which a single transmission
-carries as much, so that any table of block error rates serves HARQ as well.
+carries as much, so that any table of block error rates serves HARQ as well. Against the bit-true
+chain that is good to about half a dB, 1 dB where three or four transmissions at more than 4 bits a
+symbol meet (`channels.ldpc` loses there what Sionna's decoder does not).
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from channels.mutual_information import bicm_information
 from channels.segmentation import plan_blocks
 from channels.types import Mcs
 from channels.units import lin_to_db
+
+# Mutual information per coded bit that the code needs beyond its rate, about the same at any rate:
+# longer code words pay for it again. Measured over AWGN, 300 to 3600 bits, QPSK to 256-QAM.
+_LOSS = 0.05
 
 
 def effective_esno_db(
@@ -38,7 +44,7 @@ def effective_esno_db(
     >>> mcs = Mcs(num_bits_per_symbol=2, coderate=0.5)
     >>> round(effective_esno_db(mcs, 500, "chase", [-3.0, -3.0]), 2)
     0.01
-    >>> effective_esno_db(mcs, 500, "incremental", [-3.0, -3.0]) > 0.3
+    >>> effective_esno_db(mcs, 500, "incremental", [-3.0, -3.0]) > 0.1
     True
     """
     if len(esno_db) == 0:
@@ -52,7 +58,9 @@ def effective_esno_db(
     share, count = _coverage(plan.block_bits, sent_bits, kind, len(esno))
     curve = bicm_information(mcs.num_bits_per_symbol)
     information = float(share @ curve(mcs.repetition * (count @ esno)))
-    return float(curve.inverse_db(np.array(information))) - lin_to_db(mcs.repetition)
+    information -= _LOSS * (float(share[(count > 0).any(axis=1)].sum()) - 1.0)
+    combined_db = float(curve.inverse_db(np.array(information))) - lin_to_db(mcs.repetition)
+    return max(combined_db, lin_to_db(float(esno.sum())))  # new bits do no worse than old ones
 
 
 @lru_cache(maxsize=16384)

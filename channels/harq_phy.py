@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from channels.coding import resolve_decoder
 from channels.errors import ChannelError
 from channels.harq import Feedback, HarqCode, harq_code, redundancy_version
 from channels.models import Channel, noise
@@ -33,13 +32,12 @@ class HarqPhy:
         kind: "chase" or "incremental".
         max_transmissions: Of a frame: one number for all, or one for each tag.
         feedback: Errors of the feedback.
-        decoder: As for `BitTruePhy`.
 
     >>> import numpy as np
     >>> from channels.models import make_channel
     >>> from channels.types import Mcs
     >>> frame = Frame("text", np.ones(80, np.uint8), Mcs(num_bits_per_symbol=2, coderate=0.5))
-    >>> phy = HarqPhy("incremental", max_transmissions=4, decoder="sionna")
+    >>> phy = HarqPhy("incremental", max_transmissions=4)
     >>> report = phy.send([frame], make_channel("awgn"), esno_db=-3.0, seeds=range(8))
     >>> bool(report.delivered.all()), bool((report.attempts > 1).all())
     (True, True)
@@ -50,7 +48,6 @@ class HarqPhy:
         kind: str = "incremental",
         max_transmissions: int | Mapping[str, int] = 4,
         feedback: Feedback = Feedback(),
-        decoder: str = "auto",
     ) -> None:
         redundancy_version(kind, 1)
         limits = (
@@ -61,7 +58,6 @@ class HarqPhy:
         if any(limit < 1 for limit in limits):
             raise ChannelError(f"max_transmissions is {max_transmissions}; expected 1 or more")
         self.kind, self.max_transmissions, self.feedback = kind, max_transmissions, feedback
-        self.decoder = resolve_decoder(decoder)
 
     @torch.no_grad()
     def send(
@@ -125,7 +121,7 @@ class HarqPhy:
                     heard = soft[i][who]
                     code.combine(heard, llr, attempt)
                     soft[i][who] = heard
-                    bits, ok = code.decode(heard, attempt, self.decoder)
+                    bits, ok = code.decode(heard, attempt)
                     bits_hat[i][rows[who]], delivered[rows[who], i] = bits, ok
                 arrived = delivered[rows]
                 wrong = misread[:, attempt - 1] < np.where(
