@@ -131,7 +131,7 @@ def bootstrap_means(
     return out.reshape(*lead, num_resamples)
 
 
-def _tail(confidence: float, num_images: int, num_trials: int) -> float:
+def expanded_tail(confidence: float, num_images: int, num_trials: int) -> float:
     """Tail probability of the expanded percentile interval.
 
     A percentile interval of n clusters is too narrow by sqrt((n-1)/n) and by Student's t;
@@ -170,7 +170,7 @@ def bootstrap_interval(
     """
     array, _ = _check(np.asarray(values, dtype=float))
     draws = bootstrap_means(array, rng, num_resamples)
-    tail = _tail(confidence, *array.shape[-2:])
+    tail = expanded_tail(confidence, *array.shape[-2:])
     low, high = np.quantile(draws, [tail, 1 - tail], axis=-1)
     return Interval(image_means(array).mean(axis=-1), low, high)
 
