@@ -41,6 +41,12 @@ def _image_means(ds: xr.Dataset) -> Floats:
     return np.einsum("sceriw,msriw->msceri", weights, _table(ds), optimize=True)
 
 
+def image_means(ds: xr.Dataset, metric: str) -> xr.DataArray:
+    """Mean of a metric for each image, [*POINT, image]: over its trials, or exact."""
+    values = _image_means(ds)[store.metric_names(ds).index(metric)]
+    return xr.DataArray(values, {dim: ds[dim] for dim in store.POINT}, store.POINT)
+
+
 def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Dataset:
     """Means of each metric with 95 % intervals, and paired differences.
 
@@ -182,9 +188,8 @@ def table(ds: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
         found: What `quality` gave for it.
     """
     out = found.copy()
-    metrics = store.metric_names(ds)
-    if "mse" in metrics:
-        mse = _image_means(ds)[metrics.index("mse")]
+    if "mse" in store.metric_names(ds):
+        mse = image_means(ds, "mse").values
         out["psnr_of_mean_mse_db"] = (POINT, psnr_of_mean_mse(mse[..., None]))
     out["bpp"] = ds.bpp.mean("image")
     out["channel_uses"] = ds.channel_uses.mean("image")

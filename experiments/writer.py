@@ -8,11 +8,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5netcdf
+import h5py
 import numpy as np
 import torch
 import xarray as xr
@@ -92,7 +93,7 @@ def merge(spec: SweepSpec, images: Sequence[str], results: Sequence[CellResult])
     return found
 
 
-def occurring_sets(cells: Iterator[CellResult] | Any) -> list[frozenset[str]]:
+def occurring_sets(cells: Iterable[CellResult]) -> list[frozenset[str]]:
     """All delivered sets that occurred, in the order of the store."""
     found = {set_of(cell.frames, mask) for cell in cells for mask in cell.quality}
     if len(found) > store.NOT_RUN:
@@ -196,7 +197,6 @@ def _write_trials(
     cache: Cache,
 ) -> None:
     """Adds ``delivered_set`` to the file: a byte a trial, the index of its delivered set."""
-    position = {tags: n for n, tags in enumerate(sets)}
     with h5netcdf.File(path, "a") as file:
         dims = (*store.POINT, "trial")
         chunks = (*(1 for _ in store.POINT), min(spec.num_trials, _PIECE))
@@ -205,6 +205,9 @@ def _write_trials(
         )
         variable.attrs["long_name"] = "index of the delivered set of each trial"
         variable.attrs["not_run"] = store.NOT_RUN
+    position = {tags: n for n, tags in enumerate(sets)}
+    with h5py.File(path, "r+") as file:  # ten times faster a write than through h5netcdf
+        trials = file["delivered_set"]
         for (s, r, i), cell in sorted(cells.items()):
             masks = np.array(sorted(cell.quality), dtype=np.uint64)
             index = np.array([position[set_of(cell.frames, int(m))] for m in masks], np.uint8)
@@ -212,10 +215,10 @@ def _write_trials(
                 start = 0
                 for piece in _pieces(cache, point, len(cell.frames)):
                     found = index[np.searchsorted(masks, piece)]
-                    variable[s, c, e, r, i, start : start + len(piece)] = found
+                    trials[s, c, e, r, i, start : start + len(piece)] = found
                     start += len(piece)
                 for rest in range(start, spec.num_trials, _PIECE):
-                    variable[s, c, e, r, i, rest : rest + _PIECE] = store.NOT_RUN
+                    trials[s, c, e, r, i, rest : rest + _PIECE] = store.NOT_RUN
 
 
 def _pieces(cache: Cache, point: PointResult, num_frames: int) -> Iterator[np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,11 @@ TOYS = Components(
 
 def files_below(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+class SlowPhy(ToyPhy):
+    """A link that leaves time to be killed in."""
+
+    def send(self, frames, channel, esno_db, seeds) -> LinkReport:
+        time.sleep(0.05)
+        return super().send(frames, channel, esno_db, seeds)

@@ -1,0 +1,85 @@
+"""Exact expectations, draws from tables and bit-true trials are three ways to one number."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TOY
+from fakes import TOYS
+
+from experiments import store, summary
+from experiments.plots import plot_sweep
+from experiments.runner import run_sweep
+
+EXACT = dataclasses.replace(TOY, estimator="expected")
+
+
+@pytest.fixture(scope="module")
+def exact_run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("exact") / "run"
+    return run_sweep(EXACT, out, components=TOYS, use_cache=False, progress=False)
+
+
+@pytest.fixture(scope="module")
+def exact(exact_run):
+    return store.load(exact_run)
+
+
+def test_the_store_holds_probabilities_and_no_trials(exact):
+    assert exact.probability.dims == (*store.POINT, "set")
+    assert "trial" not in exact.dims and "delivered_set" not in exact and store.is_exact(exact)
+    np.testing.assert_allclose(exact.probability.sum("set"), 1, atol=1e-12)
+    occurs = exact.probability.max(("channel", "esno_db")) > 0
+    assert bool((exact.psnr_db.notnull() == occurs).all())
+
+
+def test_means_are_exact_sums_and_intervals_are_over_images(exact):
+    found = summary.quality(exact).sel(metric="psnr_db", system="toy", channel="rayleigh_block")
+    part = exact.sel(system="toy", channel="rayleigh_block")
+    each = (part.probability * part.psnr_db.fillna(0)).sum("set")
+    np.testing.assert_allclose(found.value_mean, each.mean("image"), rtol=1e-12)
+    assert bool((found.value_low < found.value_mean).all())
+    assert bool((found.value_high > found.value_mean).all())
+    one = summary.quality(exact.isel(image=[0])).sel(metric="psnr_db")
+    np.testing.assert_allclose(one.value_low, one.value_high, rtol=1e-12)
+
+
+def test_delivery_is_a_sum_of_probabilities(exact):
+    found = summary.delivery(exact).sel(unit="structure", system="toy", channel="awgn")
+    has = [i for i, text in enumerate(exact.set.values) if "structure" in text.split("+")]
+    part = exact.probability.sel(system="toy", channel="awgn").isel(set=has).sum("set")
+    np.testing.assert_allclose(found.probability, part.mean("image"), rtol=1e-12)
+    assert (found.num_trials == 0).all()
+
+
+def test_the_csv_is_a_row_a_point(exact, exact_run):
+    frame = pd.read_csv(exact_run / "results.csv")
+    assert len(frame) == 4 * 2 * 4 and (frame.num_trials == 0).all()
+    found = summary.quality(exact).sel(metric="psnr_db").value_mean
+    for row in frame.itertuples():
+        at = {dim: getattr(row, dim) for dim in summary.POINT}
+        assert row.psnr_db == pytest.approx(float(found.sel(at)), rel=1e-12)
+
+
+def test_figures_are_drawn_from_exact_expectations(exact_run):
+    names = {path.name for path in plot_sweep(exact_run, progress=False)}
+    assert {"psnr_db_rho1-24.png", "loss_rho1-24.png", "strip_img0_awgn_rho1-24.png"} <= names
+
+
+def test_trials_seeds_and_stopping_rules_change_no_exact_result(exact, tmp_path):
+    spec = dataclasses.replace(EXACT, num_trials=3, seed=9, stop_errors=1)
+    out = run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    assert store.load(out).drop_attrs().identical(exact.drop_attrs())
+
+
+def test_trials_scatter_around_the_exact_expectation(exact, tmp_path):
+    spec = dataclasses.replace(TOY, num_trials=600, systems=("toy", "toy-flat"))
+    drawn = store.load(
+        run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    )  # fmt: skip
+    means = summary.image_means(drawn, "psnr_db")
+    truth = summary.image_means(exact.sel(system=["toy", "toy-flat"]), "psnr_db")
+    spread = store.expand(drawn, ["psnr_db"]).psnr_db.std("trial").transpose(*means.dims)
+    z = (means - truth) / np.maximum(spread / np.sqrt(600), 1e-2)
+    assert float(abs(z).max()) < 4.5 and float((abs(z) < 2).mean()) > 0.9
