@@ -87,7 +87,7 @@ def _make_phy(estimator: str) -> Any:
         from channels.phy import BitTruePhy
 
         return BitTruePhy()
-    from channels.phy import TablePhy
+    from channels.table_phy import TablePhy
 
     return TablePhy()
 

@@ -67,7 +67,9 @@ def trial_seeds(seed: int, image: str, start: int, stop: int) -> tuple[int, ...]
         >>> trial_seeds(1, "coffee", 0, 3)[1:] == trial_seeds(1, "coffee", 1, 3)
         True
     """
-    return tuple(int(digest("trial", seed, image, t)[:12], 16) for t in range(start, stop))
+    stream = np.random.Philox(key=int(digest("trials", seed, image)[:32], 16))
+    blocks = stream.advance(start).random_raw(4 * (stop - start))  # four words a counter
+    return tuple((blocks[::4] >> np.uint64(1)).tolist())
 
 
 def send_masks(
@@ -121,6 +123,10 @@ class TrialLog:
     def _read(self, chunk: int) -> Masks:
         known = self.cache.get(digest("trials", self.key, chunk))
         return np.frombuffer(known or b"", self.dtype)
+
+    def is_begun(self) -> bool:
+        """Was any trial of the point sent?"""
+        return digest("trials", self.key, 0) in self.cache
 
     def extend(self, start: int, stop: int, send: Send) -> Iterator[Masks]:
         """Masks of the trials from ``start`` up to ``stop``, sending those that are not known."""

@@ -6,7 +6,7 @@ import functools
 import logging
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,7 @@ from experiments.tasks import (
     Task,
     digest_of,
     fingerprint_of,
-    is_prepared,
-    load_system,
+    load_needed,
     run_task,
 )
 from scmc_comm.errors import ScmcError
@@ -81,13 +80,6 @@ def make_tasks(
         for name, system, r in cells
         for part in range(parts)
     ]  # fmt: skip
-
-
-def load_needed(tasks: Sequence[Task]) -> None:
-    """Loads the systems that some task has yet to code an image with."""
-    for task in tasks:
-        if not is_prepared(task):
-            load_system(task.components.make_system, task.system)
 
 
 @contextmanager

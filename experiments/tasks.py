@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from channels.types import Frame
 from experiments.cache import Cache, digest
 from experiments.components import Components
 from experiments.points import (
@@ -163,9 +164,26 @@ def _cell_key(task: Task) -> str:
     )
 
 
-def is_prepared(task: Task) -> bool:
-    """Was this image already coded for this system and budget?"""
-    return is_remembered(_cell_key(task), Cache(task.cache_dir))
+def load_needed(tasks: Sequence[Task]) -> None:
+    """Loads what the tasks still need, so that forked workers share it.
+
+    That is the systems that have an image to code, and the link if a point was never sent, with
+    all that its first frame loads and compiles.
+    """
+    from scmc_comm.link.mcs import choose_mcs
+
+    link = set()
+    for task in tasks:
+        cache, cell_key, estimator = Cache(task.cache_dir), _cell_key(task), task.spec.estimator
+        if not is_remembered(cell_key, cache):
+            load_system(task.components.make_system, task.system)
+        key = _point_key(task, cell_key, task.points[0])
+        if not (key in cache if estimator == "expected" else trial_log(cache, key, 0).is_begun()):
+            link.add((task.components, estimator))
+    for components, estimator in link:
+        frame = Frame("warm-up", np.zeros(64, np.uint8), choose_mcs(0.0))
+        model, phy = _link(components, "awgn", estimator)
+        phy.send([frame], model, 10.0, [0])
 
 
 def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
@@ -173,12 +191,18 @@ def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
     return TrialLog(cache, key, mask_dtype(num_frames))
 
 
-def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Point) -> PointResult:
+def _point_key(task: Task, cell_key: str, at: Point) -> str:
     spec = task.spec
-    channel, esno_db = spec.channels[at[0]], spec.esno_db[at[1]]
-    model, phy = _link(task.components, channel, spec.estimator)
+    where = (spec.estimator, cell_key, spec.channels[at[0]], spec.esno_db[at[1]])
+    drawn = () if spec.estimator == "expected" else (spec.seed, task.image)
+    return digest("point", *where, *drawn)
+
+
+def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Point) -> PointResult:
+    spec, esno_db = task.spec, task.spec.esno_db[at[1]]
+    model, phy = _link(task.components, spec.channels[at[0]], spec.estimator)
+    key = _point_key(task, cell_key, at)
     if spec.estimator == "expected":
-        key = digest("expected", cell_key, channel, esno_db)
         known = cache.get_json(key)
         if known is None:
             known = [*expected_masks(prepared, model, esno_db, phy).items()]
@@ -189,7 +213,6 @@ def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Poin
         seeds = trial_seeds(spec.seed, task.image, start, stop)
         return send_masks(prepared, model, esno_db, seeds, phy)
 
-    key = digest("point", spec.estimator, cell_key, channel, esno_db, spec.seed, task.image)
     log = trial_log(cache, key, len(prepared.frames))
     return PointResult(key, dict(run_trials(spec, log, len(prepared.frames), send)))
 
