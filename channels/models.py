@@ -9,11 +9,14 @@ noise (common random numbers).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
+import numpy as np
 import torch
+from scipy.stats import ncx2
 
 from channels.errors import ChannelError
 from channels.rng import generator
@@ -82,16 +85,6 @@ def _complex_normal(num: int, seeds: Sequence[int], stream: str, chunk: int) -> 
     return torch.view_as_complex(out).flatten(1)[:, :num].mul_(math.sqrt(0.5))
 
 
-def _block_gains(
-    num_symbols: int, coherence_symbols: int | None, seeds: Sequence[int]
-) -> torch.Tensor:
-    """CN(0, 1) gains held for a block each, complex64 [len(seeds), num_symbols]."""
-    _check_size(num_symbols, seeds)
-    block = num_symbols if coherence_symbols is None else coherence_symbols
-    gains = _complex_normal(-(-num_symbols // block), seeds, "gain", _GAIN_CHUNK)
-    return gains.repeat_interleave(block, dim=1)[:, :num_symbols]
-
-
 def _check_coherence(coherence_symbols: int | None) -> None:
     if coherence_symbols is not None and coherence_symbols < 1:
         raise ChannelError(
@@ -107,8 +100,57 @@ def _spec(name: str, channel: object) -> str:
     return f"{name}:{args}" if args else name
 
 
+class BlockFading(ABC):
+    """A channel whose gain is constant in blocks: a fixed part plus a CN part, E|h|^2 = 1."""
+
+    coherence_symbols: int | None
+
+    @property
+    @abstractmethod
+    def fixed_gain(self) -> float:
+        """Amplitude of the part that does not fade, 0 to 1; its power and the rest add to 1."""
+
+    @property
+    def is_fading(self) -> bool:
+        """False where the gain is 1 always."""
+        return self.fixed_gain < 1.0
+
+    def block_symbols(self, num_symbols: int) -> int:
+        """Channel uses per block in a transmission of so many."""
+        return num_symbols if self.coherence_symbols is None else self.coherence_symbols
+
+    def num_blocks(self, num_symbols: int) -> int:
+        """Blocks that a transmission meets; the last may be cut short."""
+        return -(-num_symbols // self.block_symbols(num_symbols))
+
+    def block_gains(self, num_symbols: int, seeds: Sequence[int]) -> torch.Tensor:
+        """Gains complex64 [len(seeds), num_blocks]; a row depends on its seed alone."""
+        _check_size(num_symbols, seeds)
+        num_blocks = self.num_blocks(num_symbols)
+        if not self.is_fading:
+            return torch.ones(len(seeds), num_blocks, dtype=torch.complex64)
+        scattered = _complex_normal(num_blocks, seeds, "gain", _GAIN_CHUNK)
+        return self.fixed_gain + math.sqrt(1 - self.fixed_gain**2) * scattered
+
+    def quantile_gains(self, normal: np.ndarray) -> np.ndarray:
+        """Gains complex [...] from standard normal variables [..., 2], as a sequence gives them."""
+        scattered = (normal[..., 0] + 1j * normal[..., 1]) * math.sqrt(0.5)
+        return self.fixed_gain + math.sqrt(1 - self.fixed_gain**2) * scattered
+
+    def power_cdf(self, power: np.ndarray) -> np.ndarray:
+        """P(|h|^2 <= power): non-central chi-square of two degrees of freedom, scaled."""
+        spread = (1 - self.fixed_gain**2) / 2
+        return ncx2.cdf(np.asarray(power) / spread, 2, self.fixed_gain**2 / spread)
+
+    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
+        """See `Channel.draw`."""
+        gains = self.block_gains(num_symbols, seeds)
+        h = gains.repeat_interleave(self.block_symbols(num_symbols), dim=1)[:, :num_symbols]
+        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+
+
 @dataclass(frozen=True)
-class Awgn:
+class Awgn(BlockFading):
     """Additive white Gaussian noise, h = 1."""
 
     @property
@@ -116,15 +158,19 @@ class Awgn:
         """``"awgn"``."""
         return _spec("awgn", self)
 
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """See `Channel.draw`."""
-        _check_size(num_symbols, seeds)
-        h = torch.ones(len(seeds), num_symbols, dtype=torch.complex64)
-        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+    @property
+    def coherence_symbols(self) -> None:  # type: ignore[override]
+        """One block."""
+        return None
+
+    @property
+    def fixed_gain(self) -> float:
+        """All of it."""
+        return 1.0
 
 
 @dataclass(frozen=True)
-class RayleighBlock:
+class RayleighBlock(BlockFading):
     """Rayleigh block fading: h is CN(0, 1), constant in a block, independent between blocks.
 
     Attributes:
@@ -145,14 +191,14 @@ class RayleighBlock:
         """``"rayleigh_block"`` with its coherence length, where finite."""
         return _spec("rayleigh_block", self)
 
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """See `Channel.draw`."""
-        h = _block_gains(num_symbols, self.coherence_symbols, seeds)
-        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+    @property
+    def fixed_gain(self) -> float:
+        """None."""
+        return 0.0
 
 
 @dataclass(frozen=True)
-class RicianBlock:
+class RicianBlock(BlockFading):
     """Rician block fading: a constant line of sight plus a Rayleigh part, E|h|^2 = 1.
 
     Attributes:
@@ -176,12 +222,11 @@ class RicianBlock:
         """``"rician_block"`` with its parameters."""
         return _spec("rician_block", self)
 
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """See `Channel.draw`."""
+    @property
+    def fixed_gain(self) -> float:
+        """Amplitude of the line of sight."""
         k_factor = db_to_lin(self.k_factor_db)
-        scattered = _block_gains(num_symbols, self.coherence_symbols, seeds)
-        h = math.sqrt(k_factor / (k_factor + 1)) + math.sqrt(1 / (k_factor + 1)) * scattered
-        return ChannelState(h=h, no=esno_db_to_no(esno_db))
+        return math.sqrt(k_factor / (k_factor + 1))
 
 
 CHANNELS: dict[str, Callable[..., Channel]] = {
