@@ -22,7 +22,7 @@ from scmc_comm.types import LayerKind, Reconstruction
 
 SIZE = (64, 64)
 # Es/N0 in dB at which a frame of the toy link is lost half the time, by bits per use.
-CODE = {"strong": Mcs(2, 0.25), "middle": Mcs(4, 0.5), "weak": Mcs(6, 0.6)}
+CODE = {"strong": Mcs(2, 0.25), "middle": Mcs(4, 490 / 1024), "weak": Mcs(6, 616 / 1024)}
 PLANS = {
     "toy": {"semantic": "strong", "structure": "middle", "signal": "weak"},
     "toy-equal": dict.fromkeys(("semantic", "structure", "signal"), "middle"),

@@ -9,6 +9,7 @@ from conftest import TOY
 from fakes import TOYS
 
 from experiments import store, summary
+from experiments.components import Components
 from experiments.plots import plot_sweep
 from experiments.runner import run_sweep
 
@@ -83,3 +84,47 @@ def test_trials_scatter_around_the_exact_expectation(exact, tmp_path):
     spread = store.expand(drawn, ["psnr_db"]).psnr_db.std("trial").transpose(*means.dims)
     z = (means - truth) / np.maximum(spread / np.sqrt(600), 1e-2)
     assert float(abs(z).max()) < 4.5 and float((abs(z) < 2).mean()) > 0.9
+
+
+REAL_LINK = dataclasses.replace(TOYS, make_phy=Components().make_phy)
+TABLE_ERROR_DB = 0.15  # of the tables: their counts, and interpolation in length and Es/N0
+POINTS = dataclasses.replace(
+    TOY, systems=("toy", "toy-equal", "toy-flat"), channels=("awgn", "rayleigh_block"),
+    esno_db=(-3.0, 1.0, 5.0, 9.0, 13.0), num_images=2, num_trials=500,
+)  # fmt: skip
+
+
+def delivered_on_real_link(tmp_path, estimator, shift_db=0.0):
+    """Probability that each unit arrives, with its interval, at all points."""
+    esno_db = tuple(e + shift_db for e in POINTS.esno_db)
+    spec = dataclasses.replace(POINTS, estimator=estimator, esno_db=esno_db)
+    out = tmp_path / f"{estimator}{shift_db}"
+    run_sweep(spec, out, components=REAL_LINK, use_cache=False, progress=False)
+    return summary.delivery(store.load(out), confidence=0.9995).drop_vars("esno_db")
+
+
+@pytest.mark.slow
+def test_bit_true_table_and_exact_agree_on_the_real_link(tmp_path):
+    exact = delivered_on_real_link(tmp_path, "expected").probability
+    sent = exact.notnull()
+    assert sent.any("unit").sum() == 30  # points of system, channel and SNR
+
+    table = delivered_on_real_link(tmp_path, "table")
+    inside = (table.low <= exact) & (exact <= table.high)
+    assert bool(inside.where(sent, True).all())
+
+    worse = delivered_on_real_link(tmp_path, "expected", -TABLE_ERROR_DB).probability
+    better = delivered_on_real_link(tmp_path, "expected", TABLE_ERROR_DB).probability
+    bits = delivered_on_real_link(tmp_path, "monte-carlo")
+    inside = (bits.low <= better) & (worse <= bits.high)
+    assert bool(inside.where(sent, True).all())
+    plain = ((bits.low <= exact) & (exact <= bits.high)).where(sent, True)
+    assert float(plain.mean()) > 0.9  # most even without the tables' own error
+    fades = exact.sel(channel="rayleigh_block").where(sent, drop=True)
+    assert bool(((fades > 0.02) & (fades < 0.98)).any("unit").any("system").sum() >= 3)
+
+
+def test_with_tables_a_higher_snr_never_delivers_less(tmp_path):
+    found = delivered_on_real_link(tmp_path, "table").probability
+    steps = found.dropna("unit", how="all").diff("esno_db")
+    assert bool((steps.fillna(0) >= 0).all()) and float(steps.max()) > 0.3
