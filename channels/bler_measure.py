@@ -65,7 +65,7 @@ def block_lengths(mcs: Mcs, lengths: Iterable[int] = BLOCK_BITS) -> tuple[int, .
 
 
 def measure_curve(
-    key: CurveKey, stopping: Stopping, seed: int = 0, decoder: str = "auto"
+    key: CurveKey, stopping: Stopping, seed: int = 0, decoder: str = "fast"
 ) -> BlerCurve:
     """Counts the errors of one modulation, code rate and block length over its waterfall."""
     counter = _Counter(key, stopping, seed, decoder)

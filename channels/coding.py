@@ -1,9 +1,9 @@
 """Transport blocks: CRC, segmentation, 5G NR LDPC, rate matching, scrambling, repetition.
 
 The chain of 3GPP TS 38.212 (7.2: CRC, segmentation, LDPC, rate matching with bit interleaving,
-concatenation) and the scrambling of 38.211, with Sionna's CRC, encoder and decoder, for payloads
-of any length (`channels.segmentation` says where that leaves the standard). Rates below 1/5 send
-the whole coded transport block several times; the receiver adds the LLRs.
+concatenation) and the scrambling of 38.211, for payloads of any length (`channels.segmentation`
+says where that leaves the standard). Rates below 1/5 send the whole coded transport block several
+times; the receiver adds the LLRs.
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
+from numba import njit
 
+from channels.crc import check_crc, crc_bits
 from channels.errors import ChannelError
+from channels.ldpc import LdpcDecoder
+from channels.ldpc_encode import ldpc_encoder
+from channels.ldpc_simd import peek
+from channels.ldpc_tables import nr_code, select_base_graph
 from channels.rng import preserve_torch_rng
 from channels.segmentation import (
     BLOCK_CRC_BITS,
@@ -32,11 +37,10 @@ __all__ = [
     "TransportBlockCode",
     "max_payload_bits",
     "num_channel_uses",
-    "resolve_decoder",
     "transport_block_code",
 ]
 
-DECODERS = ("auto", "fast", "sionna")
+DECODERS = ("fast", "sionna")
 SIONNA_ITERATIONS = 20
 
 # Coded bits that Sionna's decoder takes at once; its messages need some 300 bytes for each.
@@ -75,14 +79,15 @@ class TransportBlockCode:
         ]
         # The mother code ends at rate 1/5 (base graph 1: 1/3); what whole symbols need beyond
         # that wraps around to its beginning, as in the circular buffer of 38.212.
-        inverse_rate = 3 if _uses_base_graph_1(plan.block_bits, max(lengths)) else 5
+        inverse_rate = 3 if select_base_graph(plan.block_bits, max(lengths)) == 1 else 5
         self.block_coded_bits = min(max(lengths), inverse_rate * plan.block_bits)
         position = [
             r * self.block_coded_bits + _interleaver(length, order) % self.block_coded_bits
             for r, length in enumerate(lengths)
         ]
-        self._position = torch.as_tensor(np.concatenate(position))
+        self._position = np.concatenate(position)
         self._scrambling = _scrambling(plan.symbols_once * order)
+        self._sign = (1 - 2 * self._scrambling.astype(np.int8)).astype(np.float32)
 
     @property
     def num_symbols(self) -> int:
@@ -107,31 +112,29 @@ class TransportBlockCode:
     @property
     def num_filler(self) -> int:
         """Shortened LDPC bits of each code block; they are not sent."""
-        return int(_encoder(self.plan.block_bits, self.block_coded_bits).k_filler)
+        return nr_code(self.plan.block_bits, self.block_coded_bits).num_filler
 
     def encode(self, bits: np.ndarray) -> np.ndarray:
         """Payloads uint8 [b, k] to scrambled coded bits uint8 [b, num_coded_bits]."""
         if bits.ndim != 2 or bits.shape[1] != self.k:
             raise ChannelError(f"bits are {bits.shape}; expected [b, {self.k}]")
         plan = self.plan
-        info = torch.nn.functional.pad(
-            torch.as_tensor(bits, dtype=torch.float32), (0, plan.num_padding)
-        )
-        blocks = _crc(self._crc_name, info.shape[1]).attach(info)
-        blocks = blocks.reshape(len(bits) * plan.num_blocks, -1)
+        info = np.pad(np.ascontiguousarray(bits, np.uint8), ((0, 0), (0, plan.num_padding)))
+        info = np.hstack([info, crc_bits(info, self._crc_name)])
+        blocks = info.reshape(len(bits) * plan.num_blocks, -1)
         if plan.num_blocks > 1:
-            blocks = _crc("CRC24B", blocks.shape[1]).attach(blocks)
-        coded = _encoder(plan.block_bits, self.block_coded_bits)(blocks)
-        sent = coded.reshape(len(bits), -1)[:, self._position].to(torch.uint8).numpy()
+            blocks = np.hstack([blocks, crc_bits(blocks, "CRC24B")])
+        coded = ldpc_encoder(plan.block_bits, self.block_coded_bits)(blocks)
+        sent = coded.reshape(len(bits), -1)[:, self._position]
         return np.tile(sent ^ self._scrambling, self.mcs.repetition)
 
-    def decode(self, llr: torch.Tensor, decoder: str = "auto") -> tuple[np.ndarray, np.ndarray]:
+    def decode(self, llr: torch.Tensor, decoder: str = "fast") -> tuple[np.ndarray, np.ndarray]:
         """Decodes and checks every CRC.
 
         Args:
             llr: ln P(1)/P(0), float32 [b, num_coded_bits].
-            decoder: "sionna" (belief propagation, 20 flooding iterations), "fast"
-                (channels.ldpc) or "auto" (see `resolve_decoder`).
+            decoder: "fast" (`channels.ldpc`) or "sionna" (belief propagation, 20 flooding
+                iterations).
 
         Returns:
             The payloads uint8 [b, k], and bool [b]: True where every CRC passed.
@@ -139,29 +142,42 @@ class TransportBlockCode:
         if llr.dim() != 2 or llr.shape[1] != self.num_coded_bits:
             raise ChannelError(f"llr are {tuple(llr.shape)}; expected [b, {self.num_coded_bits}]")
         plan, batch = self.plan, len(llr)
-        once = llr.reshape(batch, self.mcs.repetition, -1).sum(1)
-        once = once * torch.as_tensor(1.0 - 2.0 * self._scrambling, dtype=torch.float32)
-        blocks = torch.zeros(batch, plan.num_blocks * self.block_coded_bits)
-        blocks.index_add_(1, self._position, once)
-        decode = _decoder(resolve_decoder(decoder), plan.block_bits, self.block_coded_bits)
+        values = np.ascontiguousarray(llr.detach().numpy(), np.float32)
+        blocks = np.zeros((batch, plan.num_blocks * self.block_coded_bits), np.float32)
+        heard = np.zeros(batch, np.bool_)
+        _combine(values, self.mcs.repetition, self._sign, self._position, blocks, heard)
+        decode = _decoder(check_decoder(decoder), plan.block_bits, self.block_coded_bits)
         info = decode(blocks.reshape(-1, self.block_coded_bits))
         # The zero word is a codeword with a valid CRC: silence must not decode to it.
-        ok = llr.any(1)
+        ok = heard
         if plan.num_blocks > 1:
-            info, passed = _crc("CRC24B", info.shape[1] - BLOCK_CRC_BITS).check(info)
-            ok = ok & passed.reshape(batch, -1).all(1)
-        crc = _crc(self._crc_name, self.k + plan.num_padding)
-        info, passed = crc.check(info.reshape(batch, -1))
-        return info[:, : self.k].to(torch.uint8).numpy(), (ok & passed).numpy()
+            ok = ok & check_crc(info, "CRC24B").reshape(batch, -1).all(1)
+            info = info[:, :-BLOCK_CRC_BITS]
+        info = info.reshape(batch, -1)
+        return np.ascontiguousarray(info[:, : self.k]), ok & check_crc(info, self._crc_name)
 
     @property
     def _crc_name(self) -> str:
         return "CRC16" if self.plan.crc_bits == 16 else "CRC24A"
 
 
-def _uses_base_graph_1(k: int, n: int) -> bool:
-    """Whether Sionna takes base graph 1 for k information and n coded bits (38.212, 7.2.2)."""
-    return k > 292 and k / n > (0.67 if k <= 3824 else 0.25)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _combine(
+    llr: Any, repetition: int, sign: Any, position: Any, out: Any, heard: Any
+) -> None:
+    """Adds repetitions, descrambles and undoes the interleaver, row by row."""
+    once = sign.size
+    for row in range(llr.shape[0]):
+        values, block = llr[row], out[row]
+        any_energy = np.float32(0.0)
+        for i in range(once):
+            total = peek(values, i)
+            for r in range(1, repetition):
+                total += peek(values, r * once + i)
+            any_energy = max(any_energy, abs(total))
+            block[peek(position, i)] += total * peek(sign, i)
+        # A NaN goes on to the decoder, which names it.
+        heard[row] = not any_energy == np.float32(0.0)
 
 
 def _interleaver(num_bits: int, num_bits_per_symbol: int) -> np.ndarray:
@@ -188,55 +204,29 @@ def _gold_sequence(length: int) -> np.ndarray:
     return np.bitwise_xor(*registers[:, skip : skip + length])
 
 
-class _Crc:
-    """Sionna's CRC encoder and decoder for one length."""
-
-    def __init__(self, name: str, k: int) -> None:
-        with preserve_torch_rng():
-            from sionna.phy.fec.crc import CRCDecoder, CRCEncoder
-
-            self.attach = CRCEncoder(name, k=k, device="cpu")
-            self._decoder = CRCDecoder(self.attach, device="cpu")
-
-    def check(self, bits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Bits without CRC [b, k], and bool [b]."""
-        info, passed = self._decoder(bits)
-        return info, passed.squeeze(-1)
+def check_decoder(name: str) -> str:
+    """The name, if there is such a decoder."""
+    if name not in DECODERS:
+        raise ChannelError(f"decoder is {name!r}; expected one of {', '.join(DECODERS)}")
+    return name
 
 
 @lru_cache(maxsize=64)
-def _crc(name: str, k: int) -> _Crc:
-    return _Crc(name, k)
-
-
-@lru_cache(maxsize=64)
-def _encoder(k: int, n: int) -> Any:
+def _decoder(name: str, k: int, n: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Callable from LLRs float32 [b, n] to information bits uint8 [b, k]."""
+    if name == "fast":
+        return LdpcDecoder(k, n, num_threads=1)  # callers split their batch (`channels.phy`)
     with preserve_torch_rng():
-        from sionna.phy.fec.ldpc import LDPC5GEncoder
+        from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Effective coderate")  # 0.93 is above 948 / 1024
-            return LDPC5GEncoder(k, n, device="cpu")
-
-
-def resolve_decoder(name: str) -> str:
-    """The decoder that a name stands for: "auto" is "fast" where numba is installed."""
-    if name not in DECODERS:
-        raise ChannelError(f"decoder is {name!r}; expected one of {', '.join(DECODERS)}")
-    return name if name != "auto" else "fast" if find_spec("numba") else "sionna"
-
-
-@lru_cache(maxsize=64)
-def _decoder(name: str, k: int, n: int) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Callable from LLRs float32 [b, n] to information bits float32 [b, k]."""
-    if name == "fast":
-        from channels.ldpc import LdpcDecoder
-
-        fast = LdpcDecoder(k, n)
-        return lambda llr: torch.as_tensor(fast(llr)).to(torch.float32)
-    with preserve_torch_rng():
-        from sionna.phy.fec.ldpc import LDPC5GDecoder
-
-        decoder = LDPC5GDecoder(_encoder(k, n), num_iter=SIONNA_ITERATIONS, device="cpu")
+            encoder = LDPC5GEncoder(k, n, device="cpu")
+        decoder = LDPC5GDecoder(encoder, num_iter=SIONNA_ITERATIONS, device="cpu")
     rows = max(1, _SIONNA_BITS_PER_CALL // n)
-    return lambda llr: torch.cat([decoder(part) for part in llr.split(rows)])
+
+    def decode(llr: np.ndarray) -> np.ndarray:
+        parts = [decoder(part) for part in torch.from_numpy(llr).split(rows)]
+        return torch.cat(parts).to(torch.uint8).numpy()
+
+    return decode

@@ -125,8 +125,7 @@ class LdpcDecoder:
             np.empty(num_words, np.bool_),
             np.empty(num_words, np.int32),
         )
-        setting: Any = numba.config
-        threads = int(self.num_threads or setting.NUMBA_NUM_THREADS)
+        threads = self.num_threads or num_threads()
         threads = min(threads, -(-num_words * self.n // _MIN_BITS_PER_THREAD))
         group = self._group(-(-num_words // max(threads, 1)))
         # Chunks of many groups, so that a slow codeword holds up few lanes at the end.
@@ -186,6 +185,12 @@ class LdpcDecoder:
                 self._tuning,
             )
         )
+
+
+def num_threads() -> int:
+    """Threads that compiled loops may use: numba's setting, NUMBA_NUM_THREADS, or all cores."""
+    setting: Any = numba.config
+    return int(setting.NUMBA_NUM_THREADS)
 
 
 def _alpha(code: NrCode) -> int:

@@ -1,9 +1,9 @@
 """Flat channels: AWGN, block Rayleigh, block Rician, and the receiver's noise.
 
-Every random number is drawn here from the trial's own seed, in chunks of fixed size. So a row
-depends on its seed alone, not on the batch it is drawn in, and a shorter draw is the beginning
-of a longer one: systems that use different numbers of symbols see the same fades and the same
-noise (common random numbers).
+Every random number is drawn here from the trial's own seed and its place (`channels.normal`). So
+a row depends on its seed alone, not on the batch it is drawn in, and a shorter draw is the
+beginning of a longer one: systems that use different numbers of symbols see the same fades and
+the same noise (common random numbers).
 """
 
 from __future__ import annotations
@@ -19,13 +19,9 @@ import torch
 from scipy.stats import ncx2
 
 from channels.errors import ChannelError
-from channels.rng import generator
+from channels.normal import complex_normal, stream_keys
 from channels.types import ChannelState
 from channels.units import db_to_lin, esno_db_to_no
-
-# torch.randn is not prefix-stable over lengths; a sequence of draws of one length is.
-_NOISE_CHUNK = 1024
-_GAIN_CHUNK = 16
 
 
 class Channel(Protocol):
@@ -63,7 +59,8 @@ def noise(num_symbols: int, no: float, seeds: Sequence[int]) -> torch.Tensor:
     """
     if not no >= 0.0:
         raise ChannelError(f"noise variance is {no}; expected 0 or more")
-    return _complex_normal(num_symbols, seeds, "noise", _NOISE_CHUNK).mul_(math.sqrt(no))
+    _check_size(num_symbols, seeds)
+    return torch.from_numpy(complex_normal(num_symbols, stream_keys(seeds, "noise"), no))
 
 
 def _check_size(num_symbols: int, seeds: Sequence[int]) -> None:
@@ -71,18 +68,6 @@ def _check_size(num_symbols: int, seeds: Sequence[int]) -> None:
         raise ChannelError(
             f"asked for {num_symbols} symbols of {len(seeds)} trials; expected at least one of each"
         )
-
-
-def _complex_normal(num: int, seeds: Sequence[int], stream: str, chunk: int) -> torch.Tensor:
-    """CN(0, 1) of shape [len(seeds), num]: row i from seed i, prefix-stable in `num`."""
-    _check_size(num, seeds)
-    num_chunks = -(-num // chunk)
-    out = torch.empty(len(seeds), num_chunks, chunk, 2)
-    for row, seed in enumerate(seeds):
-        gen = generator(seed, stream)
-        for i in range(num_chunks):
-            torch.randn(chunk, 2, generator=gen, out=out[row, i])
-    return torch.view_as_complex(out).flatten(1)[:, :num].mul_(math.sqrt(0.5))
 
 
 def _check_coherence(coherence_symbols: int | None) -> None:
@@ -129,7 +114,7 @@ class BlockFading(ABC):
         num_blocks = self.num_blocks(num_symbols)
         if not self.is_fading:
             return torch.ones(len(seeds), num_blocks, dtype=torch.complex64)
-        scattered = _complex_normal(num_blocks, seeds, "gain", _GAIN_CHUNK)
+        scattered = torch.from_numpy(complex_normal(num_blocks, stream_keys(seeds, "gain")))
         return self.fixed_gain + math.sqrt(1 - self.fixed_gain**2) * scattered
 
     def quantile_gains(self, normal: np.ndarray) -> np.ndarray:

@@ -16,10 +16,6 @@ from channels import modulation_kernel as kernel
 from channels.errors import ChannelError
 from channels.types import BITS_PER_SYMBOL
 
-# Below this the exponents of the demapper leave float32; it is 100 dB of Es/N0.
-_MIN_NO = 1e-10
-_MIN_GAIN = 1e-20
-
 
 def _check(num_bits_per_symbol: int) -> None:
     if num_bits_per_symbol not in BITS_PER_SYMBOL:
@@ -89,14 +85,14 @@ def demap(
     Returns:
         LLRs ln P(1)/P(0), float32 [..., n * num_bits_per_symbol].
     """
-    gain = h.abs().square().clamp_min(_MIN_GAIN)
-    inv_no = gain / torch.as_tensor(no, dtype=torch.float32).clamp_min(_MIN_NO)
-    equalised = (y * (h.conj() / gain)).resolve_conj().to(torch.complex64)
+    variance = torch.as_tensor(no, dtype=torch.float32)
+    flat = [  # contiguous, which an expanded tensor is not, for the compiled loop
+        np.ascontiguousarray(t.broadcast_to(y.shape).resolve_conj().reshape(-1).numpy())
+        for t in (y.to(torch.complex64), h.to(torch.complex64), variance)
+    ]
+    parts = np.empty(2 * y.numel(), np.float32)
+    inv_no = np.empty(y.numel(), np.float32)
+    kernel.equalise(flat[0].view(np.float32), flat[1].view(np.float32), flat[2], parts, inv_no)
     llr = np.empty((*y.shape[:-1], y.shape[-1] * num_bits_per_symbol), np.float32)
-    kernel.soft_bits(
-        torch.view_as_real(equalised).reshape(-1).numpy(),
-        inv_no.broadcast_to(y.shape).reshape(-1).numpy(),
-        amplitudes(num_bits_per_symbol),
-        llr.reshape(-1),
-    )
+    kernel.soft_bits(parts, inv_no, amplitudes(num_bits_per_symbol), llr.reshape(-1))
     return torch.from_numpy(llr)

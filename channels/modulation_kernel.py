@@ -11,6 +11,8 @@ from channels.float_math import exp32, log32
 from channels.ldpc_simd import peek
 
 _TILE = 256
+# Below this the exponents of the demapper leave float32; it is 100 dB of Es/N0.
+_MIN_NO, _MIN_GAIN = np.float32(1e-10), np.float32(1e-20)
 # Sums of exponentials below this have lost their digits; the largest term alone is exact then to
 # ln(8) in an LLR above 60.
 _LEAST_SUM = np.float32(1e-27)
@@ -27,41 +29,59 @@ def map_labels(bits: Any, num_bits_per_symbol: int, points: Any, out: Any) -> No
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _metrics(parts: Any, start: int, part: int, inv_no: Any, level: Any, out: Any) -> None:
-    for i in range(out.size):
-        distance = parts[2 * (start + i) + part] - level
-        out[i] = -(distance * distance) * inv_no[start + i]
+def equalise(received: Any, gain: Any, no: Any, parts: Any, inv_no: Any) -> None:
+    """y / h and |h|^2 / no; complex numbers as pairs, float32 [2 n], the others float32 [n]."""
+    for i in range(inv_no.size):
+        a, b = peek(gain, 2 * i), peek(gain, 2 * i + 1)
+        x, y = peek(received, 2 * i), peek(received, 2 * i + 1)
+        power = a * a + b * b
+        power = power if power > _MIN_GAIN else _MIN_GAIN
+        variance = peek(no, i)
+        variance = _MIN_NO if variance < _MIN_NO else variance  # a NaN stays
+        parts[2 * i] = (x * a + y * b) / power
+        parts[2 * i + 1] = (y * a - x * b) / power
+        inv_no[i] = power / variance
+
+
+# Rows of a matrix are passed whole, with a size: numba knows those to be contiguous, slices not.
+@njit(nogil=True, cache=True, error_model="numpy")
+def _metrics(
+    parts: Any, inv_no: Any, start: int, part: int, level: Any, size: int, out: Any
+) -> None:
+    for i in range(size):
+        distance = peek(parts, 2 * (start + i) + part) - level
+        out[i] = -(distance * distance) * peek(inv_no, start + i)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _maximum(a: Any, out: Any) -> None:
-    for i in range(out.size):
+def _maximum(a: Any, size: int, out: Any) -> None:
+    for i in range(size):
         out[i] = a[i] if a[i] > out[i] else out[i]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _exponential(metric: Any, top: Any, out: Any) -> None:
-    for i in range(out.size):
+def _exponential(metric: Any, top: Any, size: int, out: Any) -> None:
+    for i in range(size):
         out[i] = exp32(metric[i] - top[i])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _add(a: Any, out: Any) -> None:
-    for i in range(out.size):
+def _add(a: Any, size: int, out: Any) -> None:
+    for i in range(size):
         out[i] += a[i]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _ratio(sums: Any, tops: Any, out: Any) -> None:
+def _ratio(
+    ones: Any, zeros: Any, top_ones: Any, top_zeros: Any, size: int, out: Any
+) -> None:
     least = _LEAST_SUM
-    for i in range(out.size):
-        one = sums[1, i]
-        zero = sums[0, i]
-        exact = (one > least) & (zero > least)
-        one = one if one > least else least
-        zero = zero if zero > least else least
+    for i in range(size):
+        exact = (ones[i] > least) & (zeros[i] > least)
+        one = ones[i] if ones[i] > least else least
+        zero = zeros[i] if zeros[i] > least else least
         smooth = log32(one) - log32(zero)
-        out[i] = smooth if exact else tops[1, i] - tops[0, i]
+        out[i] = smooth if exact else top_ones[i] - top_zeros[i]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -99,20 +119,20 @@ def soft_bits(parts: Any, inv_no: Any, levels: Any, llr: Any) -> None:
     for start in range(0, inv_no.size, _TILE):
         size = min(_TILE, inv_no.size - start)
         for part in range(2):
-            top[:size] = np.float32(-np.inf)
+            top[:] = np.float32(-np.inf)
             for level in range(num_levels):
-                _metrics(parts, start, part, inv_no, levels[level], metric[level, :size])
-                _maximum(metric[level, :size], top[:size])
+                _metrics(parts, inv_no, start, part, levels[level], size, metric[level])
+                _maximum(metric[level], size, top)
             for level in range(num_levels):
-                _exponential(metric[level, :size], top[:size], weight[level, :size])
+                _exponential(metric[level], top, size, weight[level])
             for j in range(half):
-                sums[:, :size] = np.float32(0.0)
-                tops[:, :size] = np.float32(-np.inf)
+                sums[:] = np.float32(0.0)
+                tops[:] = np.float32(-np.inf)
                 for level in range(num_levels):
                     bit = (level >> (half - 1 - j)) & 1
-                    _add(weight[level, :size], sums[bit, :size])
-                    _maximum(metric[level, :size], tops[bit, :size])
-                _ratio(sums[:, :size], tops[:, :size], soft[:size])
+                    _add(weight[level], size, sums[bit])
+                    _maximum(metric[level], size, tops[bit])
+                _ratio(sums[1], sums[0], tops[1], tops[0], size, soft)
                 to = start * 2 * half + 2 * j + part
                 for i in range(size):
                     llr[to + i * 2 * half] = soft[i]

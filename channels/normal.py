@@ -1,4 +1,4 @@
-"""Circular complex Gaussian noise that depends on (seed, position) alone, fast.
+"""Random numbers that depend on (seed, name, position) alone: Gaussian noise, fades, decisions.
 
 Counter-based: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1,
 2, 3", SC 2011), keyed by the seed, then the Box-Muller transform. A row is the same in any batch
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from channels.errors import ChannelError
 from channels.float_math import cos_sin_turns, log32
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -25,9 +27,16 @@ _TILE = 256
 
 
 def stream_keys(seeds: Sequence[int], name: str) -> np.ndarray:
-    """Philox keys uint32 [len(seeds), 2]: unrelated for any other seed or name."""
-    digests = [hashlib.sha256(f"{int(seed)}\x1f{name}".encode()).digest()[:8] for seed in seeds]
-    return np.frombuffer(b"".join(digests), np.uint32).reshape(-1, 2)
+    """Philox keys uint32 [len(seeds), 2]: unrelated for any other seed or name.
+
+    Raises:
+        ChannelError: A seed is not an integer.
+    """
+    try:
+        digests = [hashlib.sha256(f"{index(s)}\x1f{name}".encode()).digest()[:8] for s in seeds]
+    except TypeError:
+        raise ChannelError(f"seeds are {list(seeds)[:4]}...; expected integers") from None
+    return np.frombuffer(b"".join(digests), "<u4").astype(np.uint32).reshape(-1, 2)
 
 
 @njit(inline="always")
@@ -122,3 +131,18 @@ def complex_normal(num: int, keys: np.ndarray, variance: float = 1.0) -> np.ndar
     out = np.empty((len(keys), 4 * -(-num // 2)), np.float32)
     _fill(keys, np.float32(np.sqrt(variance)), out)
     return out.view(np.complex64)[:, :num]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _first_uniform(keys: Any, out: Any) -> None:
+    for row in range(out.size):
+        high, low, _, _ = philox(np.uint32(0), np.uint32(0), keys[row, 0], keys[row, 1])
+        word = (np.uint64(high) << _32) | np.uint64(low)
+        out[row] = np.float64(word >> np.uint64(11)) * 2.0**-53
+
+
+def uniform(keys: np.ndarray) -> np.ndarray:
+    """One number in [0, 1) for each key uint32 [b, 2]: float64 [b]."""
+    out = np.empty(len(keys))
+    _first_uniform(keys, out)
+    return out

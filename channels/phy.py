@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
-from channels.coding import TransportBlockCode, resolve_decoder, transport_block_code
+from channels.coding import TransportBlockCode, check_decoder, transport_block_code
 from channels.errors import ChannelError
+from channels.ldpc import num_threads
 from channels.models import Channel, noise
 from channels.modulation import demap, map_bits
 from channels.types import Frame, LinkReport
 from channels.units import db_to_lin
 
-# Symbols of all trials that are in memory at once; a symbol needs some 300 bytes at 256-QAM.
-_SYMBOLS_PER_CHUNK = 2**20
+# Symbols that one thread holds at once, few enough for its cache; and trials at the least, so that
+# the decoder's lanes are full.
+_SYMBOLS_PER_CHUNK, _MIN_ROWS = 2**16, 16
 
 
 class BitTruePhy:
     """Sends frames bit by bit; the receiver knows h, the noise variance and the powers.
 
     Args:
-        decoder: LDPC decoder: "auto", "fast" or "sionna" (see `TransportBlockCode.decode`); the
-            attribute of this name holds the one that "auto" stood for.
+        decoder: LDPC decoder, "fast" or "sionna" (see `TransportBlockCode.decode`).
 
     >>> import numpy as np
     >>> from channels.models import make_channel
@@ -35,10 +37,9 @@ class BitTruePhy:
     ([[True], [True]], [96])
     """
 
-    def __init__(self, decoder: str = "auto") -> None:
-        self.decoder = resolve_decoder(decoder)
+    def __init__(self, decoder: str = "fast") -> None:
+        self.decoder = check_decoder(decoder)
 
-    @torch.no_grad()
     def send(
         self, frames: Sequence[Frame], channel: Channel, esno_db: float, seeds: Sequence[int]
     ) -> LinkReport:
@@ -68,17 +69,27 @@ class BitTruePhy:
 
         delivered = np.zeros((len(seeds), len(frames)), dtype=bool)
         bits_hat = tuple(np.zeros((len(seeds), code.k), dtype=np.uint8) for code in codes)
-        num_rows = max(1, _SYMBOLS_PER_CHUNK // len(symbols))
-        for row in range(0, len(seeds), num_rows):
-            rows = slice(row, row + num_rows)
+
+        @torch.no_grad()
+        def send_rows(rows: slice) -> None:
             state = channel.draw(len(symbols), esno_db, seeds[rows])
             gain = state.h * amplitude
-            y = gain * symbols + noise(len(symbols), state.no, seeds[rows])
+            y = noise(len(symbols), state.no, seeds[rows]).addcmul_(gain, symbols)
             for i, code in enumerate(codes):
                 part = slice(starts[i], starts[i] + uses[i])
                 order_bits = code.mcs.num_bits_per_symbol
                 llr = demap(y[:, part], gain[:, part], state.no, order_bits)
                 bits_hat[i][rows], delivered[rows, i] = code.decode(llr, self.decoder)
+
+        num_rows = max(_MIN_ROWS, _SYMBOLS_PER_CHUNK // len(symbols))
+        chunks = [slice(i, i + num_rows) for i in range(0, len(seeds), num_rows)]
+        threads = min(len(chunks), num_threads()) if self.decoder == "fast" else 1
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(send_rows, chunks))
+        else:
+            for rows in chunks:
+                send_rows(rows)
         return LinkReport(
             tags=tags,
             delivered=delivered,

@@ -22,6 +22,7 @@ from channels.errors import ChannelError
 from channels.fades import DEFAULT_STATES, ChannelStates, channel_states, drawn_states
 from channels.models import Channel
 from channels.mutual_information import bicm_information
+from channels.normal import stream_keys, uniform
 from channels.phy import modulate, sending_order
 from channels.segmentation import plan_blocks
 from channels.types import Frame, LinkReport, Mcs
@@ -63,7 +64,7 @@ class TablePhy:
         """
         p = self.delivery_probabilities(frames, channel, esno_db, seeds)
         tags = tuple(frame.tag for frame in frames)
-        uniform = np.stack([_uniform(seeds, tag) for tag in tags], axis=1)
+        uniform = np.stack([uniform(stream_keys(seeds, f"table:{tag}")) for tag in tags], axis=1)
         delivered = uniform < p
         return LinkReport(
             tags=tags,
@@ -253,19 +254,3 @@ def _cached_power(contents: tuple[_Content, ...]) -> np.ndarray:
     _, amplitude = modulate(frames, codes)
     starts = np.cumsum([0, *(code.num_symbols for code in codes[:-1])])
     return amplitude.double().numpy()[starts] ** 2
-
-
-def _uniform(seeds: Sequence[int], name: str) -> np.ndarray:
-    """One uniform number in [0, 1) per seed and name, by hashing; no stream is built for one draw.
-
-    The mixing function is SplitMix64's (Steele, Lea, Flood, OOPSLA 2014).
-    """
-    salt = int.from_bytes(hashlib.sha256(f"table:{name}".encode()).digest()[:8], "big")
-    x = np.array([int(seed) % 2**64 for seed in seeds], np.uint64)
-    with np.errstate(over="ignore"):
-        for _ in range(2):  # neighbouring seeds come out unrelated
-            x = (x ^ np.uint64(salt)) + np.uint64(0x9E3779B97F4A7C15)
-            x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            x ^= x >> np.uint64(31)
-    return (x >> np.uint64(11)).astype(np.float64) * 2.0**-53
