@@ -64,8 +64,8 @@ class TablePhy:
         """
         p = self.delivery_probabilities(frames, channel, esno_db, seeds)
         tags = tuple(frame.tag for frame in frames)
-        uniform = np.stack([uniform(stream_keys(seeds, f"table:{tag}")) for tag in tags], axis=1)
-        delivered = uniform < p
+        draws = np.stack([uniform(stream_keys(seeds, f"table:{tag}")) for tag in tags], axis=1)
+        delivered = draws < p
         return LinkReport(
             tags=tags,
             delivered=delivered,

@@ -6,12 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import TOY
-from fakes import TOYS
+from fakes import TOYS, ToySystem, toy_images
 
+from channels.abstraction import BlerTable, CurveKey
+from channels.bler_measure import Stopping, measure_curve
+from channels.phy import BitTruePhy
+from channels.table_phy import TablePhy
 from experiments import store, summary
-from experiments.components import Components
 from experiments.plots import plot_sweep
 from experiments.runner import run_sweep
+from scmc_comm.system import Budget
 
 EXACT = dataclasses.replace(TOY, estimator="expected")
 
@@ -86,45 +90,59 @@ def test_trials_scatter_around_the_exact_expectation(exact, tmp_path):
     assert float(abs(z).max()) < 4.5 and float((abs(z) < 2).mean()) > 0.9
 
 
-REAL_LINK = dataclasses.replace(TOYS, make_phy=Components().make_phy)
-TABLE_ERROR_DB = 0.15  # of the tables: their counts, and interpolation in length and Es/N0
 POINTS = dataclasses.replace(
     TOY, systems=("toy", "toy-equal", "toy-flat"), channels=("awgn", "rayleigh_block"),
     esno_db=(-3.0, 1.0, 5.0, 9.0, 13.0), num_images=2, num_trials=500,
 )  # fmt: skip
+TABLE_ERROR_DB = 0.1  # that 200 errors a point of a table leave
 
 
-def delivered_on_real_link(tmp_path, estimator, shift_db=0.0):
+@pytest.fixture(scope="module")
+def real_link():
+    """The real link for the toy frames, its table measured well enough to compare with."""
+    img = next(iter(toy_images("toys", 1).values()))
+    frames = [
+        f for name in POINTS.systems for f in ToySystem(name).prepare(img, Budget(1, 10)).frames
+    ]
+    keys = {CurveKey(f.mcs.num_bits_per_symbol, f.mcs.coderate, f.bits.size + 16) for f in frames}
+    stopping = Stopping(num_errors=200, min_bler=4e-3)
+    table = BlerTable({key: measure_curve(key, stopping) for key in keys})
+    return dataclasses.replace(
+        TOYS, make_phy=lambda name: BitTruePhy() if name == "monte-carlo" else TablePhy(table)
+    )
+
+
+def delivered_on(link, tmp_path, estimator, shift_db=0.0):
     """Probability that each unit arrives, with its interval, at all points."""
     esno_db = tuple(e + shift_db for e in POINTS.esno_db)
     spec = dataclasses.replace(POINTS, estimator=estimator, esno_db=esno_db)
     out = tmp_path / f"{estimator}{shift_db}"
-    run_sweep(spec, out, components=REAL_LINK, use_cache=False, progress=False)
+    run_sweep(spec, out, components=link, use_cache=False, progress=False)
     return summary.delivery(store.load(out), confidence=0.9995).drop_vars("esno_db")
 
 
 @pytest.mark.slow
-def test_bit_true_table_and_exact_agree_on_the_real_link(tmp_path):
-    exact = delivered_on_real_link(tmp_path, "expected").probability
+def test_bit_true_table_and_exact_agree_on_the_real_link(real_link, tmp_path):
+    exact = delivered_on(real_link, tmp_path, "expected").probability
     sent = exact.notnull()
     assert sent.any("unit").sum() == 30  # points of system, channel and SNR
 
-    table = delivered_on_real_link(tmp_path, "table")
+    table = delivered_on(real_link, tmp_path, "table")
     inside = (table.low <= exact) & (exact <= table.high)
     assert bool(inside.where(sent, True).all())
 
-    worse = delivered_on_real_link(tmp_path, "expected", -TABLE_ERROR_DB).probability
-    better = delivered_on_real_link(tmp_path, "expected", TABLE_ERROR_DB).probability
-    bits = delivered_on_real_link(tmp_path, "monte-carlo")
+    worse = delivered_on(real_link, tmp_path, "expected", -TABLE_ERROR_DB).probability
+    better = delivered_on(real_link, tmp_path, "expected", TABLE_ERROR_DB).probability
+    bits = delivered_on(real_link, tmp_path, "monte-carlo")
     inside = (bits.low <= better) & (worse <= bits.high)
     assert bool(inside.where(sent, True).all())
     plain = ((bits.low <= exact) & (exact <= bits.high)).where(sent, True)
-    assert float(plain.mean()) > 0.9  # most even without the tables' own error
-    fades = exact.sel(channel="rayleigh_block").where(sent, drop=True)
-    assert bool(((fades > 0.02) & (fades < 0.98)).any("unit").any("system").sum() >= 3)
+    assert float(plain.mean()) > 0.95  # nearly all even without the table's own error
+    fades = exact.sel(channel="rayleigh_block").where(sent)
+    assert bool((((fades > 0.02) & (fades < 0.98)).any(("unit", "system")).sum() >= 4).all())
 
 
-def test_with_tables_a_higher_snr_never_delivers_less(tmp_path):
-    found = delivered_on_real_link(tmp_path, "table").probability
+def test_with_tables_a_higher_snr_never_delivers_less(real_link, tmp_path):
+    found = delivered_on(real_link, tmp_path, "table").probability
     steps = found.dropna("unit", how="all").diff("esno_db")
     assert bool((steps.fillna(0) >= 0).all()) and float(steps.max()) > 0.3
