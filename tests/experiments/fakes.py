@@ -48,7 +48,7 @@ class ToySystem(System):
         frames = []
         for priority, (tag, code) in enumerate(PLANS[self.name].items()):
             num_bits = {"semantic": 64, "structure": 160, "signal": 240}[tag]
-            draw = torch.Generator().manual_seed(priority)
+            draw = torch.Generator().manual_seed(priority + int(1e6 * img.sum()))
             bits = torch.randint(0, 2, (num_bits,), generator=draw).numpy().astype(np.uint8)
             frames.append(Frame(tag, bits, CODE[code], priority=priority))
         ledger = Ledger(tuple(ledger_entry(f, 8) for f in frames), 10_000)

@@ -92,8 +92,9 @@ def test_trials_scatter_around_the_exact_expectation(exact, tmp_path):
 
 POINTS = dataclasses.replace(
     TOY, systems=("toy", "toy-equal", "toy-flat"), channels=("awgn", "rayleigh_block"),
-    esno_db=(-3.0, 1.0, 5.0, 9.0, 13.0), num_images=2, num_trials=500,
-)  # fmt: skip
+    esno_db=(-3.0, 1.0, 5.0, 9.0, 13.0), num_images=50, num_trials=20,
+    strip_images=0,
+)  # fmt: skip  # many images: a short payload is lost more or less often than the mean of all
 TABLE_ERROR_DB = 0.1  # that 200 errors a point of a table leave
 
 
@@ -130,6 +131,8 @@ def test_bit_true_table_and_exact_agree_on_the_real_link(real_link, tmp_path):
     table = delivered_on(real_link, tmp_path, "table")
     inside = (table.low <= exact) & (exact <= table.high)
     assert bool(inside.where(sent, True).all())
+    steps = table.probability.where(sent).diff("esno_db")
+    assert bool((steps.fillna(0) >= 0).all())  # a higher SNR never delivers less
 
     worse = delivered_on(real_link, tmp_path, "expected", -TABLE_ERROR_DB).probability
     better = delivered_on(real_link, tmp_path, "expected", TABLE_ERROR_DB).probability
@@ -140,9 +143,3 @@ def test_bit_true_table_and_exact_agree_on_the_real_link(real_link, tmp_path):
     assert float(plain.mean()) > 0.95  # nearly all even without the table's own error
     fades = exact.sel(channel="rayleigh_block").where(sent)
     assert bool((((fades > 0.02) & (fades < 0.98)).any(("unit", "system")).sum() >= 4).all())
-
-
-def test_with_tables_a_higher_snr_never_delivers_less(real_link, tmp_path):
-    found = delivered_on(real_link, tmp_path, "table").probability
-    steps = found.dropna("unit", how="all").diff("esno_db")
-    assert bool((steps.fillna(0) >= 0).all()) and float(steps.max()) > 0.3

@@ -110,6 +110,9 @@ MISTAKES = {
         "bandwidth ratio",
     ),
     "unknown sweep": (("sweep", "none", "--out", "out"), "quick"),
+    "unknown estimator": (("sweep", "quick", "--out", "out", "--estimator", "guess"), "expected"),
+    "no jobs": (("sweep", "quick", "--out", "out", "--jobs", "0"), "at least 1"),
+    "no scheduler": (("sweep", "quick", "--out", "out", "--dask", "nowhere://x"), "tcp://"),
     "nothing to plot": (("plot", "empty"), "empty"),
 }
 
