@@ -70,7 +70,7 @@ class TablePhy:
         """
         p = self.delivery_probabilities(frames, channel, esno_db, seeds)
         tags = tuple(frame.tag for frame in frames)
-        draws = np.stack([uniform(stream_keys(seeds, f"table:{tag}")) for tag in tags], axis=1)
+        draws = np.stack([_decisions(tuple(seeds), tag) for tag in tags], axis=1)
         delivered = draws < p
         return LinkReport(
             tags=tags,
@@ -224,6 +224,14 @@ def set_probabilities(
         frozenset(tag for i, tag in enumerate(tags) if number >> i & 1): float(total[number])
         for number in np.nonzero(total)[0].tolist()
     }
+
+
+@lru_cache(maxsize=256)  # a sweep asks for the same at every Es/N0, channel and system
+def _decisions(seeds: tuple[int, ...], tag: str) -> np.ndarray:
+    """The uniform numbers that decide over a frame, [len(seeds)]."""
+    found = uniform(stream_keys(seeds, f"table:{tag}"))
+    found.flags.writeable = False
+    return found
 
 
 def _check_frames(frames: Sequence[Frame]) -> None:

@@ -37,15 +37,22 @@ def digest(*parts: Any) -> str:
     return state.hexdigest()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader sees all of it or none, whenever the process dies."""
+def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
+    """Writes a file so that a reader sees all of it or none, whenever the process dies.
+
+    Args:
+        path: The file; its folder is made.
+        data: What to write.
+        durable: Wait for the disk, so that this also holds when the machine loses power.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -54,23 +61,25 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 @dataclass(frozen=True)
 class Cache:
-    """Bytes by content key under one folder; ``Cache(None)`` remembers nothing.
+    """Bytes by content key under one folder.
 
     Attributes:
-        folder: Where the entries lie; safe to delete at any time.
+        folder: Where the entries lie; safe to delete while no sweep runs.
     """
 
-    folder: Path | None
+    folder: Path
 
-    def _path(self, folder: Path, key: str) -> Path:
-        return folder / key[:2] / key[2:]
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / key[2:]
+
+    def __contains__(self, key: str) -> bool:
+        """Is there an entry, damaged or not?"""
+        return self._path(key).is_file()
 
     def get(self, key: str) -> bytes | None:
         """The bytes stored under a key, or None."""
-        if self.folder is None:
-            return None
         try:
-            data = self._path(self.folder, key).read_bytes()
+            data = self._path(key).read_bytes()
         except FileNotFoundError:
             return None
         checksum, body = data[:32], data[32:]
@@ -80,10 +89,12 @@ class Cache:
         return body
 
     def put(self, key: str, data: bytes) -> None:
-        """Stores bytes under a key, with a checksum in front."""
-        if self.folder is not None:
-            body = hashlib.sha256(data).digest() + data
-            write_atomic(self._path(self.folder, key), body)
+        """Stores bytes under a key, with a checksum in front.
+
+        An entry that a power loss truncates is recomputed, so nothing waits for the disk.
+        """
+        body = hashlib.sha256(data).digest() + data
+        write_atomic(self._path(key), body, durable=False)
 
     def get_json(self, key: str) -> Any:
         """The value stored by `put_json`, or None."""

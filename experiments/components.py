@@ -89,10 +89,14 @@ def _make_channel(name: str) -> Any:
     return make_channel(name)
 
 
-def _make_phy() -> Any:
-    from channels.phy import BitTruePhy
+def _make_phy(estimator: str) -> Any:
+    if estimator == "monte-carlo":
+        from channels.phy import BitTruePhy
 
-    return BitTruePhy()
+        return BitTruePhy()
+    from channels.table_phy import TablePhy
+
+    return TablePhy()
 
 
 def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
@@ -127,7 +131,7 @@ class Components:
         system_names: Lists the systems that exist.
         make_system: Builds one by name.
         make_channel: Builds a channel by name and parameters.
-        make_phy: Builds the physical layer.
+        make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`).
         measure: ``(img, img_hat, names) -> {name: value}``.
         available_metrics: Those of the names whose weights are on this machine.
         load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
@@ -137,7 +141,7 @@ class Components:
     system_names: Callable[[], tuple[str, ...]] = _system_names
     make_system: Callable[[str], Any] = _make_system
     make_channel: Callable[[str], Any] = _make_channel
-    make_phy: Callable[[], Any] = _make_phy
+    make_phy: Callable[[str], Any] = _make_phy
     measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure
     available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
     load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images

@@ -1,16 +1,27 @@
-"""Run independent tasks in this process or in several; which one never changes a result."""
+"""Run independent tasks here, in a pool of processes, or on a Dask cluster.
+
+Which one, with how many workers and in which order they finish, never changes a result. Each
+worker computes on one thread: a sum in torch depends on how many threads share it. Only the LDPC
+decoder, which is exact in integers, takes the cores that the workers leave: cores / workers.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
+import sys
 import threading
+from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,6 +29,9 @@ from scmc_comm.errors import ScmcError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_AHEAD = 2  # tasks submitted for each worker; more would only hold their pictures in memory
+_BUSY = threading.Lock()
 
 
 @contextmanager
@@ -31,6 +45,72 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def limit_threads(workers: int) -> None:
+    """Gives this process, one of so many on the machine, one torch thread and its share of cores.
+
+    Example:
+        >>> import numba
+        >>> before = numba.config.NUMBA_NUM_THREADS
+        >>> limit_threads(workers=10**6)
+        >>> numba.config.NUMBA_NUM_THREADS
+        1
+        >>> numba.config.NUMBA_NUM_THREADS = before
+    """
+    import numba
+
+    torch.set_num_threads(1)
+    setting: Any = numba.config
+    setting.NUMBA_NUM_THREADS = max(1, num_cores() // workers)
+
+
+def num_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Executor(ABC):
+    """Runs independent tasks."""
+
+    workers: int
+    """How many tasks run at once."""
+
+    @abstractmethod
+    def run(
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        warm_up: Callable[[], object] | None = None,
+    ) -> Iterator[R]:
+        """Yields ``function(task)`` for each task, in whatever order they finish.
+
+        Args:
+            function: An importable function.
+            tasks: Picklable arguments.
+            warm_up: Loads what workers read and never write, to share it where they can.
+
+        Raises:
+            ScmcError: A worker died.
+        """
+
+
+@dataclass(frozen=True)
+class InProcess(Executor):
+    """One task after the other in this process."""
+
+    workers: int = 1
+
+    def run(
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        warm_up: Callable[[], object] | None = None,
+    ) -> Iterator[R]:
+        """See `Executor.run`."""
+        with one_thread():
+            for task in tasks:
+                yield function(task)
+
+
 def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -38,44 +118,172 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _start_worker() -> None:
+def _start_worker(workers: int) -> None:
     # Without the watch, workers of a killed run would compute on, unseen.
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"
-    torch.set_num_threads(1)
+    limit_threads(workers)
 
 
-def run_tasks(function: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
-    """Yields ``function(task)`` for each task, in whatever order they finish.
+@dataclass(frozen=True)
+class ProcessPool(Executor):
+    """Processes of this machine.
+
+    On Linux they are forked after the weights were loaded, and so share the memory these lie
+    in; elsewhere, and once CUDA has started, each loads its own.
+    """
+
+    workers: int
+
+    def run(
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        warm_up: Callable[[], object] | None = None,
+    ) -> Iterator[R]:
+        """See `Executor.run`."""
+        fork = sys.platform == "linux" and not torch.cuda.is_initialized()
+        if fork and warm_up is not None:
+            with one_thread():
+                warm_up()
+        workers = max(1, min(self.workers, len(tasks)))
+        pool = ProcessPoolExecutor(
+            max_workers=workers,
+            mp_context=multiprocessing.get_context("fork" if fork else "spawn"),
+            initializer=_start_worker,
+            initargs=(workers,),
+        )
+        waiting = iter(tasks)
+        running: set[Future[R]] = set()
+        try:
+            while True:
+                for task in _take(waiting, _AHEAD * workers - len(running)):
+                    running.add(pool.submit(function, task))
+                if not running:
+                    return
+                done, running = wait_for(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise ScmcError(
+                "a worker process died (killed, or out of memory); run again with fewer --jobs, "
+                "finished work is kept in the cache"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _take(tasks: Iterator[T], count: int) -> list[T]:
+    return [task for _, task in zip(range(count), tasks, strict=False)]
+
+
+def _alone(function: Callable[[T], R], task: T, workers: int) -> R:
+    """Runs a task on a cluster's worker, one at a time even where the worker has more threads."""
+    with _BUSY:
+        limit_threads(workers)
+        return function(task)
+
+
+@dataclass(frozen=True)
+class DaskCluster(Executor):
+    """Workers of a Dask cluster.
+
+    Attributes:
+        client: A connected ``distributed.Client``.
+        workers: How many workers there are when the run starts; others may join.
+        per_host: The most of them on one machine, which share its cores.
+    """
+
+    client: Any
+    workers: int
+    per_host: int
+
+    def run(
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        warm_up: Callable[[], object] | None = None,
+    ) -> Iterator[R]:
+        """See `Executor.run`."""
+        from distributed import as_completed
+        from distributed.scheduler import KilledWorker
+
+        waiting = iter(tasks)
+
+        def submit(count: int) -> list[Any]:
+            return [
+                self.client.submit(_alone, function, task, self.per_host, pure=False)
+                for task in _take(waiting, count)
+            ]
+
+        running = as_completed(submit(_AHEAD * self.workers))
+        try:
+            for future in running:
+                yield future.result()
+                for another in submit(1):
+                    running.add(another)
+        except KilledWorker as error:
+            raise ScmcError(
+                "a Dask worker died (killed, or out of memory); give workers more memory and "
+                "run again, finished work is kept in the cache"
+            ) from error
+
+
+@contextmanager
+def _dask_client(address: str, workers: int) -> Iterator[Any]:
+    from distributed import Client, LocalCluster
+
+    if address == "local":
+        with (
+            LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(address, timeout=20)
+    except (OSError, ValueError) as error:
+        raise ScmcError(
+            f"no Dask scheduler answers at {address!r} ({error}); expected 'local' or an address "
+            "such as tcp://host:8786, which 'dask scheduler' prints"
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _dask_cluster(address: str, workers: int) -> Iterator[DaskCluster]:
+    if importlib.util.find_spec("distributed") is None:
+        raise ScmcError("Dask is not installed; run: pip install 'scmc-comm[dask]'")
+    with _dask_client(address, workers) as client:
+        client.wait_for_workers(1)
+        known = client.scheduler_info(n_workers=-1)["workers"].values()
+        hosts = Counter(worker["host"] for worker in known)
+        yield DaskCluster(client, hosts.total(), max(hosts.values()))
+
+
+@contextmanager
+def executor(jobs: int, dask: str | None = None) -> Iterator[Executor]:
+    """Opens the executor for so many processes, or for a Dask cluster.
 
     Args:
-        function: An importable function (workers are spawned).
-        tasks: Picklable arguments.
-        jobs: Number of processes; 1 runs here.
+        jobs: Processes on this machine; 1 runs in this one.
+        dask: A scheduler's address such as ``tcp://host:8786``, or ``local`` to start a cluster
+            of ``jobs`` workers here; None for no cluster.
 
     Raises:
-        ScmcError: ``jobs`` is below 1, or a worker died (killed, out of memory).
+        ScmcError: ``jobs`` is below 1, Dask is not installed, or no scheduler answers.
+
+    Example:
+        >>> with executor(1) as here:
+        ...     list(here.run(abs, [-1, 2]))
+        [1, 2]
     """
     if jobs < 1:
         raise ScmcError(f"jobs is {jobs}; expected at least 1")
-    if jobs == 1 or len(tasks) < 2:
-        with one_thread():
-            for task in tasks:
-                yield function(task)
-        return
-    pool = ProcessPoolExecutor(
-        max_workers=min(jobs, len(tasks)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-    )
-    try:
-        for future in as_completed([pool.submit(function, task) for task in tasks]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise ScmcError(
-            "a worker process died (killed, or out of memory); run again with fewer --jobs, "
-            "finished work is kept in the cache"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    if dask is not None:
+        with _dask_cluster(dask, jobs) as cluster:
+            yield cluster
+    else:
+        yield InProcess() if jobs == 1 else ProcessPool(jobs)

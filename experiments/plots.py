@@ -38,10 +38,16 @@ def _views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View
     return views
 
 
-def _note(ds: xr.Dataset, kind: str) -> str:
-    images, trials = ds.sizes["image"], ds.sizes["trial"]
+def _note(ds: xr.Dataset, bands: str, drawn: str) -> str:
+    """What the bands mean; ``drawn`` is how they were found if trials were drawn."""
+    images = ds.sizes["image"]
     over = f"{images} images" if images > 1 else "one image"
-    return f"{kind} over {over} with up to {trials} channel draws each; failures included"
+    if store.is_exact(ds):
+        kind = f"exact expectations; {bands}: 95 %, bootstrap over images"
+        return f"{kind}, {over}; failures included"
+    trials = ds.sizes["trial"]
+    kind = f"{bands}: 95 %, {drawn}"
+    return f"{kind}, over {over} with up to {trials} channel draws each; failures included"
 
 
 def _quality_draw(metric: str, prefix: str) -> Draw:
@@ -61,7 +67,7 @@ def _jobs(view: View) -> list[Job]:
             continue
         label = metric_label(metric)
         rows = [(2.5, label, _quality_draw(metric, "value")), *([arrivals] if sent else [])]
-        note = _note(ds, "bands: 95 %, nested bootstrap (Wilson for delivery),")
+        note = _note(ds, "bands", "nested bootstrap (Wilson for delivery)")
         jobs.append((f"{metric}_{view.stem}", partial(curve_figure, view, rows, sent, note)))
         if ds.sizes["system"] > 1:
             reference = system_label(str(ds.system.values[0]))
@@ -69,12 +75,12 @@ def _jobs(view: View) -> list[Job]:
             rows = [
                 (2.5, f"{name} minus that of\n{reference}", _quality_draw(metric, "difference"))
             ]
-            note = _note(ds, "bands: 95 %, nested bootstrap of paired differences,")
+            note = _note(ds, "bands of paired differences", "nested bootstrap")
             stem = f"{metric}_difference_{view.stem}"
             jobs.append((stem, partial(curve_figure, view, rows, False, note)))
     if sent:
         rows = [(2.5, "probability of loss", draw_loss)]
-        note = _note(ds, "arrows: no loss seen, 95 % upper limit; bands: 95 % (Wilson),")
+        note = _note(ds, "arrows (no loss seen, upper limit) and bands", "Wilson")
         jobs.append((f"loss_{view.stem}", partial(curve_figure, view, rows, True, note)))
     return jobs
 
@@ -97,15 +103,15 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
     Raises:
         ScmcError: The folder holds no results.
     """
-    ds = store.load(folder)
-    target = Path(folder) / "figures"
-    found, arrivals = summary.quality(ds), summary.delivery(ds)
-    paths = [target / "summary.csv", target / "delivery.csv"]
-    write_atomic(paths[0], _csv(summary.table(ds, found)))
-    write_atomic(paths[1], _csv(arrivals))
-    jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
-    jobs += strip_figures(ds, Path(folder))
-    with paper_style():
-        for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):
-            paths += save_figure(draw(), target, re.sub(r"[^\w.-]+", "_", stem))
+    with store.reading(Path(folder) / "results.nc") as ds:
+        target = Path(folder) / "figures"
+        found, arrivals = summary.quality(ds), summary.delivery(ds)
+        paths = [target / "summary.csv", target / "delivery.csv"]
+        write_atomic(paths[0], _csv(summary.table(ds, found)))
+        write_atomic(paths[1], _csv(arrivals))
+        jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
+        jobs += strip_figures(ds, Path(folder))
+        with paper_style():
+            for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):
+                paths += save_figure(draw(), target, re.sub(r"[^\w.-]+", "_", stem))
     return paths

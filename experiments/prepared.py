@@ -77,6 +77,11 @@ def _prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
         return infeasible((int(img.shape[1]), int(img.shape[2])), budget, str(error))
 
 
+def is_remembered(key: str, cache: Cache) -> bool:
+    """Would `prepare_cached` read its answer?"""
+    return digest("prepared", key) in cache
+
+
 def prepare_cached(
     make_system: Callable[[], System], img: torch.Tensor, budget: Budget, key: str, cache: Cache
 ) -> Prepared:

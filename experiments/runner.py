@@ -1,26 +1,37 @@
-"""Run a sweep: every (system, image) as an independent task, then one result store."""
+"""Run a sweep: fill the cache with what every point needs, in any order, then write the store."""
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Mapping, Sequence
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from experiments import store
-from experiments.cache import default_cache_dir, write_atomic
+from experiments import writer
+from experiments.cache import Cache, default_cache_dir
 from experiments.components import Components
-from experiments.executors import run_tasks
+from experiments.executors import executor
 from experiments.spec import SweepSpec
-from experiments.tasks import Task, TaskResult, png_bytes, run_task
+from experiments.tasks import (
+    Task,
+    digest_of,
+    fingerprint_of,
+    load_needed,
+    run_task,
+)
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
 
 REAL = Components()
 ALWAYS = ("psnr_db", "mse")  # both kinds of average need them
+_TASKS_PER_WORKER = 4  # fewer would leave workers idle at the end
 
 
 def resolve_metrics(spec: SweepSpec, components: Components) -> tuple[str, ...]:
@@ -41,36 +52,43 @@ def make_tasks(
     spec: SweepSpec,
     images: Mapping[str, torch.Tensor],
     metrics: tuple[str, ...],
-    cache_dir: Path | None,
+    cache_dir: Path,
     components: Components,
+    workers: int = 1,
 ) -> list[Task]:
-    """One task per (system, image); the first images keep their reconstructions."""
-    fingerprint = components.fingerprint()
+    """Tasks that together hold each point once.
+
+    All points of one (system, image, rho) make a task, since they share one encoding; where
+    that gives the workers too few tasks, each is split over its points.
+    """
+    fingerprint = fingerprint_of(components)
+    arrays = {name: img.numpy() for name, img in images.items()}
+    digests = {name: digest_of(img) for name, img in arrays.items()}
     shown = list(images)[: spec.strip_images]
-    return [
-        Task(spec, system, name, img.numpy(), name in shown, metrics, fingerprint, cache_dir,
-             components)
-        for name, img in images.items()
+    points = [(c, e) for c in range(len(spec.channels)) for e in range(len(spec.esno_db))]
+    cells = [
+        (name, system, r)
+        for name in images
         for system in spec.systems
+        for r in range(len(spec.rho))
+    ]
+    wanted = math.ceil(_TASKS_PER_WORKER * workers / len(cells)) if workers > 1 else 1
+    parts = min(wanted, len(points))
+    return [
+        Task(spec, system, name, r, tuple(points[part::parts]), arrays[name],
+             digests[name], name in shown, metrics, fingerprint, cache_dir, components)
+        for name, system, r in cells
+        for part in range(parts)
     ]  # fmt: skip
 
 
-def _save_pictures(
-    spec: SweepSpec,
-    folder: Path,
-    images: Mapping[str, torch.Tensor],
-    results: Sequence[TaskResult],
-    sets: Sequence[str],
-) -> None:
-    for name in list(images)[: spec.strip_images]:
-        write_atomic(store.original_path(folder, name), png_bytes(images[name]))
-    for result in results:
-        for r, cell in enumerate(result.by_rho):
-            for tags, quality in zip(cell.sets, cell.quality, strict=True):
-                if quality.png is not None:
-                    at = sets.index(store.set_text(tags))
-                    path = store.picture_path(folder, result.image, result.system, r, at)
-                    write_atomic(path, quality.png)
+@contextmanager
+def _cache_folder(cache_dir: Path | None, use_cache: bool) -> Iterator[Path]:
+    if use_cache:
+        yield (cache_dir or default_cache_dir()).absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="scmc-comm-") as folder:
+        yield Path(folder)
 
 
 def run_sweep(
@@ -78,6 +96,7 @@ def run_sweep(
     out_dir: str | Path,
     jobs: int = 1,
     *,
+    dask: str | None = None,
     cache_dir: Path | None = None,
     use_cache: bool = True,
     components: Components = REAL,
@@ -85,14 +104,16 @@ def run_sweep(
 ) -> Path:
     """Runs a sweep and writes its result store.
 
-    The result depends on the sweep, the code and the weights alone: not on ``jobs``, nor on
-    what was cached, nor on the order in which tasks finish.
+    The result depends on the sweep, the code and the weights alone: not on where and in how many
+    processes it runs, nor on what was cached, nor on the order in which tasks finish. A run that
+    was killed at any moment goes on from its last finished trials when it is started again.
 
     Args:
         spec: The sweep.
         out_dir: Folder for ``results.nc``, ``results.csv``, ``spec.yaml``, ``reconstructions``.
         jobs: Number of processes.
-        cache_dir: Folder of finished work; None for the user's cache folder.
+        dask: Address of a Dask scheduler, or ``local``; see `experiments.executors.executor`.
+        cache_dir: Folder of finished work, seen by all workers; None for the user's cache folder.
         use_cache: False computes everything and remembers nothing.
         components: What to build systems, channels and metrics from.
         progress: Show a progress bar.
@@ -109,15 +130,14 @@ def run_sweep(
     components.check_names(spec)
     images = components.load_images(spec.images, spec.num_images)
     metrics = resolve_metrics(spec, components)
-    where = (cache_dir or default_cache_dir()) if use_cache else None
-    tasks = make_tasks(spec, images, metrics, where, components)
-    results = list(
-        tqdm(
-            run_tasks(run_task, tasks, jobs),
-            total=len(tasks), desc=spec.name, unit="task", disable=not progress,
-        )
-    )  # fmt: skip
-    ds = store.build(spec, list(images), results, metrics)
-    _save_pictures(spec, folder, images, results, [str(s) for s in ds.set.values])
-    store.save(ds, spec, folder)
+
+    with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
+        tasks = make_tasks(spec, images, metrics, where, components, workers.workers)
+        total = sum(len(task.points) for task in tasks)
+        results = []
+        with tqdm(total=total, desc=spec.name, unit="point", disable=not progress) as bar:
+            for result in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
+                results.append(result)
+                bar.update(len(result.points))
+        writer.write(spec, images, results, metrics, Cache(where), folder)
     return folder

@@ -18,7 +18,8 @@ import yaml
 from scmc_comm.errors import ScmcError
 
 AXES = ("systems", "channels", "esno_db", "rho")
-RUN = ("num_trials", "seed", "stop_half_width", "min_trials")
+RUN = ("estimator", "num_trials", "seed", "stop_half_width", "stop_errors", "min_trials")
+ESTIMATORS = ("monte-carlo", "table", "expected")
 _SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 
 
@@ -37,11 +38,16 @@ class SweepSpec:
         num_images: Only the first so many of the set; None for all.
         design_esno_db: Es/N0 in dB that every system is designed for.
         metrics: Names that ``scmc_comm.metrics.measure`` knows; ``mse`` is always added.
+        estimator: How delivery is found: ``"monte-carlo"`` sends every bit, ``"table"`` draws
+            from block error tables, ``"expected"`` sums over delivered sets with the tables'
+            probabilities and draws nothing (trials, seed and stopping rules then play no part).
         num_trials: Channel realisations per image (the most, with a stopping rule).
         seed: Master seed of the channel draws.
         stop_half_width: Stop a point once the Wilson interval of every frame's delivery
-            probability is narrower than plus or minus this; None runs all trials.
-        min_trials: Trials before the stopping rule is first asked.
+            probability is narrower than plus or minus this; None never does.
+        stop_errors: Stop a point once every frame was lost this many times; None never does.
+            With both rules, each frame has to satisfy one of them.
+        min_trials: Trials before a stopping rule is first asked.
         strip_images: Of how many images the reconstructions are kept for figures.
         description: One line for people.
 
@@ -60,9 +66,11 @@ class SweepSpec:
     num_images: int | None = None
     design_esno_db: float = 10.0
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim", "lpips")
+    estimator: str = "monte-carlo"
     num_trials: int = 32
     seed: int = 1
     stop_half_width: float | None = None
+    stop_errors: int | None = None
     min_trials: int = 16
     strip_images: int = 1
     description: str = ""
@@ -87,6 +95,12 @@ class SweepSpec:
             raise ScmcError(f"num_images is {self.num_images}; expected at least 1, or null")
         if self.stop_half_width is not None and not 0 < self.stop_half_width < 0.5:
             raise ScmcError(f"stop_half_width is {self.stop_half_width}; expected 0 to 0.5 or null")
+        if self.stop_errors is not None and self.stop_errors < 1:
+            raise ScmcError(f"stop_errors is {self.stop_errors}; expected at least 1, or null")
+        if self.estimator not in ESTIMATORS:
+            raise ScmcError(
+                f"there is no estimator {self.estimator!r}; there are {', '.join(ESTIMATORS)}"
+            )
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
@@ -223,6 +237,8 @@ _COERCE: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "design_esno_db": (_number, "a number in dB"),
     "num_images": (_optional(_integer), "a whole number or null"),
     "stop_half_width": (_optional(_number), "a number or null"),
+    "estimator": (_text, f"one of {', '.join(ESTIMATORS)}"),
+    "stop_errors": (_optional(_integer), "a whole number or null"),
     "num_trials": (_integer, "a whole number"),
     "min_trials": (_integer, "a whole number"),
     "strip_images": (_integer, "a whole number"),

@@ -62,9 +62,8 @@ def _show(ax: Axes, path: Path) -> None:
         ax.imshow(np.asarray(picture), interpolation="antialiased")
 
 
-def _tile(ax: Axes, ds: xr.Dataset, folder: Path, at: dict[str, int]) -> None:
+def _tile(ax: Axes, ds: xr.Dataset, folder: Path, at: dict[str, int], delivered: int) -> None:
     point = ds.isel({k: v for k, v in at.items() if k in ds.dims})
-    delivered = int(point.delivered_set)
     system, image = str(point.system.values), str(point.image.values)
     _show(ax, store.picture_path(folder, image, system, at["rho"], delivered))
     seen = point.isel(set=delivered)
@@ -83,7 +82,7 @@ def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> 
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     snrs = _columns(ds)
-    trial = typical_trial(ds, image, channel, rho)
+    sets, what = shown_sets(ds, image, channel, rho)
     rows = ds.sizes["system"]
     size = (TILE * (len(snrs) + 1.55) + 0.35, (TILE + 0.27) * rows + 0.4)
     page = ConstrainedLayoutEngine(
@@ -105,8 +104,8 @@ def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> 
         for c, esno_db in enumerate(snrs):
             ax = figure.add_subplot(grid[s, c + 1])
             at = {"system": s, "channel": channel, "esno_db": levels[esno_db], "rho": rho,
-                  "image": image, "trial": trial}  # fmt: skip
-            _tile(ax, ds, folder, at)
+                  "image": image}  # fmt: skip
+            _tile(ax, ds, folder, at, int(sets[s, levels[esno_db]]))
             if s == 0:
                 ax.set_title(f"{esno_db:g} dB", fontsize=7.5)
             if c == 0:
@@ -114,11 +113,22 @@ def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> 
                 ax.set_ylabel(label.replace(" + ", " +\n"), fontsize=7)
     name = channel_label(str(ds.channel.values[channel]))
     figure.suptitle(
-        rf"{name}, $\rho$ = {ratio_label(float(ds.rho[rho]))}, channel draw {trial} "
-        "(that of median PSNR): what each receiver shows at each $E_s/N_0$",
+        rf"{name}, $\rho$ = {ratio_label(float(ds.rho[rho]))}, {what}: "
+        "what each receiver shows at each $E_s/N_0$",
         fontsize=8,
     )
     return figure
+
+
+def shown_sets(ds: xr.Dataset, image: int, channel: int, rho: int) -> tuple[np.ndarray, str]:
+    """Index of the delivered set to show, [system, esno_db], and which it is, in words."""
+    point = ds.isel(image=image, channel=channel, rho=rho)
+    if store.is_exact(ds):
+        likely = point.probability.transpose("system", "esno_db", "set").values.argmax(axis=-1)
+        return likely, "the likeliest outcome"
+    trial = typical_trial(ds, image, channel, rho)
+    found = point.delivered_set.isel(trial=trial).transpose("system", "esno_db").values
+    return found, f"channel draw {trial} (that of median PSNR)"
 
 
 def typical_trial(ds: xr.Dataset, image: int, channel: int, rho: int) -> int:

@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from channels.errors import ChannelError
 from scmc_comm import __version__
 from scmc_comm.commands import COMMANDS
 from scmc_comm.commands.common import Command
 from scmc_comm.errors import ScmcError
-
-
-def sweep(args: argparse.Namespace) -> None:
-    """Run an experiment and draw its figures."""
-    from experiments.plots import plot_sweep
-    from experiments.runner import run_sweep
-    from experiments.spec import load_sweep
-
-    changes = list(args.set)
-    if args.images is not None:
-        changes.append(f"images={args.images}")
-    spec = load_sweep(args.name).override(changes)
-    run_sweep(spec, args.out, args.jobs)
-    figures = plot_sweep(args.out)
-    print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
-    print(f"figures: {args.out / 'figures'} ({len(figures)} files)")
-
-
-def plot(args: argparse.Namespace) -> None:
-    """Draw the figures of a finished sweep again."""
-    from experiments.plots import plot_sweep
-
-    for path in plot_sweep(args.dir):
-        print(path)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,18 +31,6 @@ def parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(run=run)
         return sub
-
-    sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2")
-    sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
-    sub.add_argument("--images", help="'photos' (built in) or a folder of pictures")
-    sub.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the spec"
-    )
-    sub.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
-
-    sub = verb("plot", plot, "plot results/quick")
-    sub.add_argument("dir", type=Path, metavar="DIR")
 
     for command in COMMANDS:
         command.add(verb)

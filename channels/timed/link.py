@@ -87,9 +87,7 @@ def simulate(
 class _Receiver:
     """One user as the sender sees it."""
 
-    def __init__(
-        self, index: int, user: User, link: _Link, table: SchemeTable, seed: int
-    ) -> None:
+    def __init__(self, index: int, user: User, link: _Link, table: SchemeTable, seed: int) -> None:
         self.index, self.user, self._env = index, user, link.env
         self.adapter = RateAdapter(link.config.adaptation, table, user.trace)
         discipline = DISCIPLINES[link.config.queueing]()
@@ -325,9 +323,7 @@ class _Link:
         block.esnos_db.append(_mean_esno_db(block))
         block.heard.clear()
         if not block.received:
-            esno_db = effective_esno_db(
-                block.mcs, block.num_bits, self.config.harq, block.esnos_db
-            )
+            esno_db = effective_esno_db(block.mcs, block.num_bits, self.config.harq, block.esnos_db)
             lost = self._bler(block.mcs, block.num_bits, esno_db)
             if not 0.0 <= lost <= 1.0:
                 raise ChannelError(

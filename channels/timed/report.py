@@ -104,7 +104,7 @@ class TimedReport:
 
     @property
     def delivered(self) -> np.ndarray:
-        """bool [num_packets], complete within its deadline."""
+        """Bool [num_packets], complete within its deadline."""
         return self.fate == DELIVERED
 
     @property

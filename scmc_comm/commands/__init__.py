@@ -11,11 +11,12 @@ from scmc_comm.commands import (
     decode,
     encode,
     info,
+    sweep,
     train,
     transmit,
     weights,
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, sweep, channels, train, weights, bler, bench, info,
 )  # fmt: skip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import norm
 
 from channels.coding import num_channel_uses
 from channels.models import make_channel
@@ -19,7 +22,7 @@ from scmc_comm.types import LayerKind, Reconstruction
 
 SIZE = (64, 64)
 # Es/N0 in dB at which a frame of the toy link is lost half the time, by bits per use.
-CODE = {"strong": Mcs(2, 0.25), "middle": Mcs(4, 0.5), "weak": Mcs(6, 0.6)}
+CODE = {"strong": Mcs(2, 0.25), "middle": Mcs(4, 490 / 1024), "weak": Mcs(6, 616 / 1024)}
 PLANS = {
     "toy": {"semantic": "strong", "structure": "middle", "signal": "weak"},
     "toy-equal": dict.fromkeys(("semantic", "structure", "signal"), "middle"),
@@ -45,7 +48,7 @@ class ToySystem(System):
         frames = []
         for priority, (tag, code) in enumerate(PLANS[self.name].items()):
             num_bits = {"semantic": 64, "structure": 160, "signal": 240}[tag]
-            draw = torch.Generator().manual_seed(priority)
+            draw = torch.Generator().manual_seed(priority + int(1e6 * img.sum()))
             bits = torch.randint(0, 2, (num_bits,), generator=draw).numpy().astype(np.uint8)
             frames.append(Frame(tag, bits, CODE[code], priority=priority))
         ledger = Ledger(tuple(ledger_entry(f, 8) for f in frames), 10_000)
@@ -72,22 +75,44 @@ def note_call(name: str) -> None:
     CALLS[name] = CALLS.get(name, 0) + 1
 
 
+MARGIN = 0.15  # of the toy link's draw, in bits per use
+
+
 class ToyPhy:
     """A frame arrives when the SNR of its fade beats its rate, give or take a seeded draw."""
+
+    def __init__(self, estimator: str = "monte-carlo") -> None:
+        self.estimator = estimator
 
     def send(self, frames, channel, esno_db, seeds) -> LinkReport:
         uses = np.array([num_channel_uses(f.bits.size, f.mcs) for f in frames])
         state = channel.draw(int(uses.sum()), esno_db, seeds)
         snr = state.h.abs().square().mean(dim=1).double().numpy() / state.no
-        slack = np.stack([np.random.default_rng(s).normal(0, 0.5, len(frames)) for s in seeds])
+        slack = np.stack([np.random.default_rng(s).normal(0, MARGIN, len(frames)) for s in seeds])
         capacity = np.log2(1 + snr)[:, None] * 0.75
         need = np.array([f.mcs.bits_per_use for f in frames])
-        delivered = capacity + 0.3 * slack > need
+        delivered = capacity + slack > need
         shape = delivered.shape
         return LinkReport(
             tuple(f.tag for f in frames), delivered, np.ones(shape, int), uses,
             np.full(shape, math.nan),
         )  # fmt: skip
+
+    def expected_delivery(self, frames, channel, esno_db) -> dict[frozenset[str], float]:
+        """The same link, the fade integrated over: one fade is shared by all frames."""
+        assert self.estimator == "expected"
+        gain, weight = np.ones(1), np.ones(1)
+        if channel.name == "rayleigh_block":
+            gain = -np.log1p(-(np.arange(20_000) + 0.5) / 20_000)
+            weight = np.full(gain.shape, 1 / len(gain))
+        capacity = 0.75 * np.log2(1 + gain * 10 ** (esno_db / 10))
+        arrives = np.array([norm.cdf((capacity - f.mcs.bits_per_use) / MARGIN) for f in frames])
+        found = {}
+        for flags in itertools.product((True, False), repeat=len(frames)):
+            each = np.where(np.array(flags)[:, None], arrives, 1 - arrives).prod(axis=0)
+            tags = frozenset(f.tag for f, ok in zip(frames, flags, strict=True) if ok)
+            found[tags] = float(each @ weight)
+        return found
 
 
 def toy_measure(img, img_hat, names):
@@ -133,3 +158,11 @@ TOYS = Components(
 
 def files_below(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+class SlowPhy(ToyPhy):
+    """A link that leaves time to be killed in."""
+
+    def send(self, frames, channel, esno_db, seeds) -> LinkReport:
+        time.sleep(0.05)
+        return super().send(frames, channel, esno_db, seeds)

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from experiments import store, summary
+from experiments import store, summary, tables, writer
 from experiments.spec import SweepSpec
+from experiments.statistics import mean_given_delivery, paired_difference
+from experiments.tasks import CellResult, SetQuality
 from scmc_comm.errors import ScmcError
 
 
@@ -18,10 +20,20 @@ def ds(toy_run):
     return store.load(toy_run)
 
 
-def test_round_trip_is_exact(ds, toy_spec, tmp_path):
-    store.save(ds, toy_spec, tmp_path)
-    assert store.load(tmp_path).identical(ds)
-    assert not list(tmp_path.glob("*.tmp")) and not list(tmp_path.glob(".*"))
+def test_single_trials_are_read_when_they_are_asked_for(ds, toy_run):
+    with store.reading(toy_run / "results.nc") as opened:
+        assert not opened.delivered_set.variable._in_memory
+        assert opened["count"].variable._in_memory and opened.psnr_db.variable._in_memory
+        assert opened.delivered_set.isel(trial=0).equals(ds.delivered_set.isel(trial=0))
+
+
+def test_counts_are_those_of_the_trials(ds):
+    for k in range(ds.sizes["set"]):
+        xr.testing.assert_equal(
+            ds["count"].isel(set=k, drop=True), (ds.delivered_set == k).sum("trial")
+        )
+    assert (store.num_trials(ds) == ds.sizes["trial"]).all()
+    np.testing.assert_allclose(store.weights(ds).sum("set"), 1)
 
 
 def test_layout_units_and_provenance(ds, toy_spec):
@@ -85,13 +97,48 @@ def test_the_csv_has_the_fields_of_the_ledger(ds, toy_run):
     assert not frame[frame.system == "toy-too-big"].feasible.any()
 
 
-def test_large_sweeps_get_a_counted_csv(ds, monkeypatch):
-    full = store.to_frame(ds)
-    monkeypatch.setattr(store, "MAX_CSV_ROWS", 10)
-    short = store.to_frame(ds)
-    assert short.num_trials.sum() == len(full) > len(short)
-    mean = (short.psnr_db * short.num_trials).sum() / short.num_trials.sum()
-    assert mean == pytest.approx(full.psnr_db.mean())
+def test_large_sweeps_get_a_row_a_point(ds, monkeypatch):
+    assert len(tables.to_frame(ds)) == ds.delivered_set.size
+    monkeypatch.setattr(tables, "MAX_TRIAL_ROWS", ds.delivered_set.size - 1)
+    frame = tables.to_frame(ds)
+    assert len(frame) == np.prod([ds.sizes[dim] for dim in summary.POINT])
+    found, arrivals = summary.quality(ds), summary.delivery(ds)
+    for row in frame.itertuples():
+        at = {dim: getattr(row, dim) for dim in summary.POINT}
+        shown = found.sel(metric="psnr_db", **at)
+        assert (row.psnr_db_low, row.psnr_db, row.psnr_db_high) == (
+            float(shown.value_low), float(shown.value_mean), float(shown.value_high)
+        )  # fmt: skip
+        assert row.num_trials == 3 * 12 and row.num_images == 3
+        chance = arrivals.probability.sel(unit="signal", **at)
+        np.testing.assert_equal(row.delivered_signal, float(chance))
+
+
+def test_more_sets_than_a_byte_numbers_are_an_error():
+    quality = {mask: SetQuality({}, -1, "") for mask in range(256)}
+    tags = tuple("abcdefgh")
+    cell = CellResult("s", "i", 0, "k", tags, "", 0.0, 0, {}, quality)
+    with pytest.raises(ScmcError, match="256 different sets"):
+        writer.occurring_sets([cell])
+    quality.popitem()
+    assert len(writer.occurring_sets([cell])) == 255
+
+
+def test_paired_differences_pair_the_trials(ds):
+    trials = store.expand(ds, ["psnr_db"]).psnr_db.transpose(*summary.POINT, "image", "trial")
+    found = summary.quality(ds, num_resamples=5).sel(metric="psnr_db")
+    pairs = paired_difference(trials.values, trials.values[:1], np.random.default_rng(0), 5)
+    np.testing.assert_allclose(found.difference_mean, pairs.mean, atol=1e-12)
+    alike = (trials == trials.isel(system=0)).all(("image", "trial"))
+    assert bool((found.difference_high - found.difference_low).where(alike, 0).max() == 0)
+
+
+def test_means_given_delivery_leave_only_the_trials_without_any_out(ds):
+    trials = store.expand(ds, ["psnr_db"]).psnr_db.transpose(*summary.POINT, "image", "trial")
+    some = ds.delivered_set.transpose(*trials.dims) != list(ds.set.values).index("")
+    expected = mean_given_delivery(trials.values, some.values)
+    found = summary.quality(ds, num_resamples=5).given_delivery.sel(metric="psnr_db")
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_delivery_intervals_hold_the_estimate_and_never_collapse(ds):

@@ -110,6 +110,9 @@ MISTAKES = {
         "bandwidth ratio",
     ),
     "unknown sweep": (("sweep", "none", "--out", "out"), "quick"),
+    "unknown estimator": (("sweep", "quick", "--out", "out", "--estimator", "guess"), "expected"),
+    "no jobs": (("sweep", "quick", "--out", "out", "--jobs", "0"), "at least 1"),
+    "no scheduler": (("sweep", "quick", "--out", "out", "--dask", "nowhere://x"), "tcp://"),
     "nothing to plot": (("plot", "empty"), "empty"),
 }
 
@@ -130,7 +133,9 @@ def test_info_lists_what_there_is(capsys):
         assert word in out
 
 
-@pytest.mark.parametrize("verb", ["encode", "decode", "transmit", "sweep", "plot", "info", "channels"])
+@pytest.mark.parametrize(
+    "verb", ["encode", "decode", "transmit", "sweep", "plot", "info", "channels"]
+)
 def test_every_verb_has_help_with_an_example(capsys, verb):
     with pytest.raises(SystemExit) as stop:
         main([verb, "--help"])

@@ -1,0 +1,257 @@
+"""Writes the result store of a sweep, one point after the other in the order of the axes.
+
+Memory does not grow with the number of trials: they go from the cache to the file in pieces.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5netcdf
+import h5py
+import numpy as np
+import torch
+import xarray as xr
+
+from experiments import store, tables
+from experiments.cache import Cache, write_atomic
+from experiments.components import git_revision, package_versions
+from experiments.points import set_of
+from experiments.spec import SweepSpec
+from experiments.tasks import CellResult, PointResult, picture_key, png_bytes, trial_log
+from scmc_comm.errors import ScmcError
+
+UNITS = {"psnr_db": "dB"}
+CELL = ("system", "rho", "image")
+_PIECE = 2**20  # trials written at once
+
+Cells = Mapping[tuple[int, int, int], CellResult]
+"""Results by index of system, rho and image."""
+
+
+def write(
+    spec: SweepSpec,
+    images: Mapping[str, torch.Tensor],
+    results: Sequence[CellResult],
+    metrics: Sequence[str],
+    cache: Cache,
+    folder: Path,
+) -> None:
+    """Writes ``results.nc``, ``results.csv``, ``spec.yaml`` and the pictures that are shown.
+
+    Each file is there whole or not at all, ``results.nc`` last.
+
+    Args:
+        spec: The sweep.
+        images: The images, in order.
+        results: For each (system, image, rho) its parts, in any order.
+        metrics: Metrics measured.
+        cache: Where the trials and the pictures lie.
+        folder: Where to.
+
+    Raises:
+        ScmcError: There are more delivered sets than a byte can number, or the cache lacks what
+            the results name.
+    """
+    cells = merge(spec, list(images), results)
+    sets = occurring_sets(cells.values())
+    ds = dataset(spec, list(images), cells, sets, metrics)
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.rglob(".*.tmp"):  # of a run that was killed
+        left.unlink()
+    _write_pictures(spec, folder, images, cells, sets, cache)
+    write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
+    part = folder / ".results.nc.tmp"
+    try:
+        ds.to_netcdf(part, engine="h5netcdf", encoding=_encoding(ds))
+        if spec.estimator != "expected":
+            _write_trials(part, spec, cells, sets, cache)
+        with store.reading(part) as stored:
+            csv = tables.to_frame(stored).to_csv(index=False)
+        write_atomic(folder / "results.csv", csv.encode())
+        os.replace(part, folder / "results.nc")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def merge(spec: SweepSpec, images: Sequence[str], results: Sequence[CellResult]) -> Cells:
+    """Puts the parts of each (system, rho, image) together."""
+    found: dict[tuple[int, int, int], CellResult] = {}
+    for part in results:
+        at = (spec.systems.index(part.system), part.rho, images.index(part.image))
+        if at in found:
+            points, quality = found[at].points, found[at].quality
+            part = dataclasses.replace(
+                part, points={**points, **part.points}, quality={**quality, **part.quality}
+            )
+        found[at] = part
+    return found
+
+
+def occurring_sets(cells: Iterable[CellResult]) -> list[frozenset[str]]:
+    """All delivered sets that occurred, in the order of the store."""
+    found = {set_of(cell.frames, mask) for cell in cells for mask in cell.quality}
+    if len(found) > store.NOT_RUN:
+        raise ScmcError(
+            f"{len(found)} different sets of frames were delivered, a store can number "
+            f"{store.NOT_RUN}; split the sweep, or send fewer frames an image"
+        )
+    return sorted(found, key=store.set_order)
+
+
+def dataset(
+    spec: SweepSpec,
+    images: Sequence[str],
+    cells: Cells,
+    sets: Sequence[frozenset[str]],
+    metrics: Sequence[str],
+) -> xr.Dataset:
+    """All of the store but the single trials: see the attributes of its variables."""
+    sizes = (len(spec.systems), len(spec.rho), len(images))
+    position = {tags: n for n, tags in enumerate(sets)}
+    quality = {m: np.full((*sizes, len(sets)), np.nan) for m in metrics}
+    level = np.full((*sizes, len(sets)), -2, dtype=np.int8)
+    caption = np.full((*sizes, len(sets)), "", dtype=object)
+    weights = np.zeros((*sizes, len(spec.channels), len(spec.esno_db), len(sets)))
+    for at, cell in cells.items():
+        for mask, seen in cell.quality.items():
+            where = (*at, position[set_of(cell.frames, mask)])
+            level[where], caption[where] = seen.level, seen.caption
+            for metric in metrics:
+                quality[metric][where] = seen.metrics[metric]
+        for point, result in cell.points.items():
+            for mask, weight in result.weights.items():
+                weights[(*at, *point, position[set_of(cell.frames, mask)])] = weight
+    table = (*CELL, "set")
+    data: dict[str, Any] = {
+        "level": (table, level, {
+            "long_name": "highest layer used: 0 semantic, 1 structure, 2 signal",
+            "flag_values": [-1, -2], "flag_meanings": "nothing_delivered never_occurred",
+        }),
+        "caption": (table, caption, {"long_name": "caption received"}),
+    }  # fmt: skip
+    dims = (*CELL, "channel", "esno_db", "set")
+    coords: dict[str, Any] = {
+        "system": list(spec.systems), "image": list(images), "channel": list(spec.channels),
+        "rho": ("rho", list(spec.rho), {"units": "1", "long_name": "channel uses / (3 H W)"}),
+        "esno_db": ("esno_db", list(spec.esno_db), {"units": "dB", "long_name": "mean Es/N0"}),
+        "set": [store.set_text(s) for s in sets],
+    }  # fmt: skip
+    if spec.estimator == "expected":
+        attrs = {"units": "1", "long_name": "probability that just this set is delivered"}
+        data["probability"] = (dims, weights, attrs)
+    else:
+        attrs = {"units": "1", "long_name": "number of trials that delivered just this set"}
+        data["count"] = (dims, weights.astype(np.int64), attrs)
+        coords["trial"] = np.arange(spec.num_trials, dtype=np.int32)
+    for metric, values in quality.items():
+        attrs = {"units": UNITS.get(metric, "1"), "long_name": f"{metric} of a delivered set"}
+        data[metric] = (table, values, {**attrs, "quality_metric": 1})
+    data |= _per_image(cells, sizes)
+    ds = xr.Dataset(data, coords, _provenance(spec))
+    return ds.transpose(*store.POINT, "trial", "set", missing_dims="ignore")
+
+
+def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
+    bpp, uses = np.zeros(sizes), np.zeros(sizes, dtype=np.int64)
+    frames, reason = (np.full(sizes, "", dtype=object) for _ in range(2))
+    for at, cell in cells.items():
+        bpp[at], uses[at] = cell.bpp, cell.channel_uses
+        frames[at], reason[at] = store.set_text(frozenset(cell.frames)), cell.infeasible
+    return {
+        "bpp": (CELL, bpp, {"units": "bit / pixel", "long_name": "rate on the wire"}),
+        "channel_uses": (CELL, uses, {"units": "1", "long_name": "complex channel uses charged"}),
+        "frames": (CELL, frames, {"long_name": "frames sent; empty where the budget is too small"}),
+        "infeasible": (CELL, reason, {"long_name": "why nothing could be sent; empty if it was"}),
+    }
+
+
+def _provenance(spec: SweepSpec) -> dict[str, Any]:
+    return {
+        "title": spec.name,
+        "spec_yaml": spec.to_yaml(),
+        "git_revision": git_revision(),
+        "versions": json.dumps(package_versions(), sort_keys=True),
+        "seed": spec.seed,
+        "estimator": spec.estimator,
+        "design_esno_db": spec.design_esno_db,
+        "failure_policy": "nothing delivered is scored as mid-grey and stays in every mean",
+    }
+
+
+def _encoding(ds: xr.Dataset) -> dict[str, Any]:
+    small = {"zlib": True, "complevel": 4}
+    return {name: small for name in ("count", "probability", "trial") if name in ds.variables}
+
+
+def _write_trials(
+    path: Path,
+    spec: SweepSpec,
+    cells: Cells,
+    sets: Sequence[frozenset[str]],
+    cache: Cache,
+) -> None:
+    """Adds ``delivered_set`` to the file: a byte a trial, the index of its delivered set."""
+    with h5netcdf.File(path, "a") as file:
+        dims = (*store.POINT, "trial")
+        chunks = (*(1 for _ in store.POINT), min(spec.num_trials, _PIECE))
+        variable = file.create_variable(
+            "delivered_set", dims, "u1", chunks=chunks, compression="gzip", compression_opts=4
+        )
+        variable.attrs["long_name"] = "index of the delivered set of each trial"
+        variable.attrs["not_run"] = store.NOT_RUN
+    position = {tags: n for n, tags in enumerate(sets)}
+    with h5py.File(path, "r+") as file:  # ten times faster a write than through h5netcdf
+        trials = file["delivered_set"]
+        for (s, r, i), cell in sorted(cells.items()):
+            masks = np.array(sorted(cell.quality), dtype=np.uint64)
+            index = np.array([position[set_of(cell.frames, int(m))] for m in masks], np.uint8)
+            for (c, e), point in cell.points.items():
+                start = 0
+                for piece in _pieces(cache, point, len(cell.frames)):
+                    found = index[np.searchsorted(masks, piece)]
+                    trials[s, c, e, r, i, start : start + len(piece)] = found
+                    start += len(piece)
+                for rest in range(start, spec.num_trials, _PIECE):
+                    trials[s, c, e, r, i, rest : rest + _PIECE] = store.NOT_RUN
+
+
+def _pieces(cache: Cache, point: PointResult, num_frames: int) -> Iterator[np.ndarray]:
+    """The masks of a point's trials, many chunks at once."""
+    held: list[np.ndarray] = []
+    for masks in trial_log(cache, point.key, num_frames).read(int(sum(point.weights.values()))):
+        held.append(masks)
+        if sum(map(len, held)) >= _PIECE:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
+
+
+def _write_pictures(
+    spec: SweepSpec,
+    folder: Path,
+    images: Mapping[str, torch.Tensor],
+    cells: Cells,
+    sets: Sequence[frozenset[str]],
+    cache: Cache,
+) -> None:
+    shown = list(images)[: spec.strip_images]
+    for name in shown:
+        write_atomic(store.original_path(folder, name), png_bytes(images[name]))
+    for cell in cells.values():
+        for mask in cell.quality if cell.image in shown else ():
+            tags = set_of(cell.frames, mask)
+            png = cache.get(picture_key(cell.key, tags))
+            if png is None:
+                raise ScmcError(
+                    f"a picture of {cell.image} is not in the cache {cache.folder}; workers need "
+                    "the same cache folder (set SCMC_COMM_CACHE to a shared one)"
+                )
+            at = sets.index(tags)
+            write_atomic(store.picture_path(folder, cell.image, cell.system, cell.rho, at), png)

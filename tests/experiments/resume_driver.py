@@ -1,0 +1,58 @@
+"""Runs a toy sweep in children that kill themselves at ever later writes, until one finishes.
+
+Arguments: output folder, cache folder, sweep as YAML. Prints how many were killed.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
+
+import fakes  # noqa: E402
+import torch  # noqa: E402
+
+from experiments import points  # noqa: E402
+from experiments.runner import run_sweep  # noqa: E402
+from experiments.spec import SweepSpec  # noqa: E402
+
+
+def die_at(write: int) -> None:
+    """Sends SIGKILL in place of the so-manieth renaming of a finished file."""
+    rename, seen = os.replace, []
+
+    def replace(source, target):
+        seen.append(target)
+        if len(seen) == write:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(source, target)
+
+    os.replace = replace
+
+
+def main() -> None:
+    out, cache, text = sys.argv[1:]
+    spec = SweepSpec.from_yaml(text)
+    torch.set_num_threads(1)
+    points.CHUNK = 16  # so that points are left half done
+    kills = 0
+    while True:
+        child = os.fork()
+        if not child:
+            die_at(4 * (kills + 1))
+            run_sweep(
+                spec, out, cache_dir=Path(cache), components=fakes.TOYS, progress=False
+            )  # fmt: skip
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        if not os.WIFSIGNALED(status):
+            break
+        kills += 1
+    assert status == 0, f"a run failed with status {status}"
+    print(kills)
+
+
+if __name__ == "__main__":
+    main()
