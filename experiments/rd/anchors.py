@@ -1,7 +1,7 @@
 """Published rate-distortion curves from a JSON file, and how far the measured ones lie from them.
 
 The file holds ``{"dataset": ..., "source": ..., "curves": {NAME: {"bpp": [...], "psnr_db": [...],
-"ms_ssim": [...]}}}``; a metric may be absent.
+"ms_ssim": [...]}}}``; a metric may be absent or null.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def load_anchors(path: Path) -> Anchors:
         ) from error
 
 
-def _curve(found: dict[str, list[float]]) -> dict[str, np.ndarray]:
-    arrays = {key: np.asarray(values, float) for key, values in found.items()}
+def _curve(found: dict[str, list[float] | None]) -> dict[str, np.ndarray]:
+    arrays = {key: np.asarray(values, float) for key, values in found.items() if values}
     bpp = arrays["bpp"]
     if bpp.ndim != 1 or any(a.shape != bpp.shape for a in arrays.values()) or not (bpp > 0).all():
         raise ValueError("lists of unequal length, or rates that are not positive")

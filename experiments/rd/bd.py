@@ -80,6 +80,8 @@ class BdRate:
         from_quality: Least quality of the common range (negated metrics stay negated).
         to_quality: Greatest quality of the common range.
         overlap: Length of the common range over that of the union of both.
+        left_out: Points of the codec's mean curve left out because less rate gives as much
+            quality; the interpolation across such a gap is of no operating point.
         note: Why there is no number, or empty.
     """
 
@@ -89,6 +91,7 @@ class BdRate:
     from_quality: float
     to_quality: float
     overlap: float
+    left_out: int = 0
     note: str = ""
 
 
@@ -148,7 +151,7 @@ def bd_rate(
 
     mine, other = curves(None)
     if note := _why_not(mine, other):
-        return BdRate(*(np.nan,) * 5, 0.0, note)
+        return BdRate(*(np.nan,) * 5, 0.0, note=note)
     start, end = _common(mine, other)
     union = max(mine.quality[-1], other.quality[-1]) - min(mine.quality[0], other.quality[0])
     num_images = len(codec.bpp)
@@ -163,7 +166,9 @@ def bd_rate(
             tail = _tail(confidence, num_images)
             low, high = np.nanquantile(draws, [tail, 1 - tail])
     share = float((end - start) / union)
-    return BdRate(_percent(mine, other), float(low), float(high), start, end, share)
+    left_out = codec.bpp.shape[1] - codec.mean_curve().bpp.size
+    limits = (float(low), float(high), start, end)
+    return BdRate(_percent(mine, other), *limits, share, left_out)
 
 
 def bd_quality(codec: Curve, reference: Curve) -> float:

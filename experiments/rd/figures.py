@@ -31,7 +31,11 @@ _LABELS = {
     "factorized": "Factorised prior",
 }  # fmt: skip
 _PLACES = {"scmc": 0, "avif": 1, "jpeg": 2, "vvc": 3, "webp": 4, "jpeg2000": 5, "hevc": 6}
-_LAYERS = {"semantic": "caption", "structure": "+ structure"}
+_MS_SSIM_TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+_LAYERS = {
+    "semantic": ("caption", (3, 5), "left"),
+    "structure": ("+ structure", (0, -10), "center"),
+}
 
 
 def codec_label(name: str) -> str:
@@ -56,9 +60,11 @@ def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         place = places.setdefault(family, max(places.values()) + 1)
         colour = COLOURS[place] if place < len(COLOURS) else GREY
         marker = MARKERS[place] if place < len(MARKERS) else "*<>hp8"[place % 6]
-        style: dict[str, Any] = {"color": colour, "marker": marker}
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markeredgewidth": 0.5}
+        style["markeredgecolor"] = "white" if marker not in "xX+" else colour
         if base != family:
-            style |= {"linestyle": "--", "markerfacecolor": "white", "linewidth": 1.0}
+            style |= {"linestyle": "--", "linewidth": 1.0}
+            style |= {"markerfacecolor": "white", "markeredgecolor": colour}
         styles[name] = style
     return styles
 
@@ -107,7 +113,7 @@ def _overview(
         ax.set_visible(False)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    figure.supxlabel(note, fontsize=6, color=GREY)
+    figure.suptitle(note, fontsize=7, color=GREY)
     return figure
 
 
@@ -122,32 +128,44 @@ def _single(curves: pd.DataFrame, metric: str, note: str, anchors: Anchors | Non
         handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=6.5,
         columnspacing=1.0,
     )  # fmt: skip
-    figure.supxlabel(note, fontsize=5, color=GREY)
+    figure.suptitle(note, fontsize=6, color=GREY)
     return figure
 
 
 def _draw(ax: Axes, curves: pd.DataFrame, metric: str, anchors: Anchors | None) -> None:
     names = list(curves["codec"].unique())
     styles = line_styles(names)
-    if anchors is not None:
-        _draw_anchors(ax, names, metric, anchors, styles, curves["bpp"])
     for name in names:
         part = curves[(curves["codec"] == name) & curves[metric].notna()]
-        ax.plot(
-            part["bpp"], part[metric], label=codec_label(name), markeredgewidth=0.5,
-            **{"markeredgecolor": "white", **styles[name]}
-            if "markerfacecolor" not in styles[name]
-            else {"markeredgecolor": styles[name]["color"], **styles[name]},
-        )  # fmt: skip
+        ax.plot(part["bpp"], part[metric], label=codec_label(name), **styles[name])
         for _, row in part[part["point"].isin(list(_LAYERS))].iterrows():
+            text, offset, side = _LAYERS[row["point"]]
             ax.annotate(
-                _LAYERS[row["point"]], (row["bpp"], row[metric]), xytext=(4, 5),
-                textcoords="offset points", fontsize=6, color=styles[name]["color"],
+                text, (row["bpp"], row[metric]), xytext=offset, textcoords="offset points",
+                fontsize=6, color=styles[name]["color"], ha=side, zorder=1.5,
             )  # fmt: skip
+    if anchors is not None:
+        _draw_anchors(ax, names, metric, anchors, styles, curves["bpp"])
     ax.set_xscale("log")
+    ax.margins(y=0.07)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_xlabel("rate (bpp, every byte counted)")
     ax.set_ylabel(metric_label(metric))
+    if metric == "ms_ssim":  # by the logarithm of what is missing to 1, else all crowds there
+        ax.set_yscale("function", functions=(_missing_db, _from_missing_db))
+        ends = _missing_db([curves[metric].min(), curves[metric].max()])
+        low, high = _from_missing_db(ends + np.array([-1.0, 1.0]))  # a margin of 1 dB
+        ax.set_ylim(low, high)
+        ax.set_yticks([tick for tick in _MS_SSIM_TICKS if low <= tick <= high])
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _missing_db(ms_ssim: Any) -> Any:
+    return -10 * np.log10(np.maximum(1 - np.asarray(ms_ssim), 1e-6))
+
+
+def _from_missing_db(decibels: Any) -> Any:
+    return 1 - 10 ** (-np.asarray(decibels) / 10)
 
 
 def _draw_anchors(
@@ -168,8 +186,11 @@ def _draw_anchors(
             near = (curve["bpp"] > bpp.min() / 2) & (curve["bpp"] < bpp.max() * 1.5)
             ax.plot(
                 curve["bpp"][near], curve[metric][near], color=styles[name]["color"],
-                linewidth=0.7, linestyle=":", label=f"published {published}",
+                linewidth=0.7, linestyle=":", zorder=1.5,
             )  # fmt: skip
+    if drawn:
+        label = f"published ({anchors.dataset.partition(',')[0]})"
+        ax.plot([], [], color=GREY, linewidth=0.7, linestyle=":", label=label)
 
 
 def _bd_figure(bd: pd.DataFrame, reference: str) -> Figure:

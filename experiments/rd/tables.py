@@ -43,8 +43,8 @@ def bd_table(
     """BD-rate of every codec against every reference by every metric.
 
     Returns:
-        Rows ``metric, reference, codec, percent, low, high, from_value, to_value, overlap, note``;
-        the range of values is that over which both curves were compared.
+        Rows ``metric, reference, codec, percent, low, high, from_value, to_value, overlap,
+        left_out, note``; the range of values is that over which both curves were compared.
     """
     rows = []
     for (codec, metric), found in points.items():
@@ -57,10 +57,12 @@ def bd_table(
                 {"metric": metric, "reference": reference, "codec": codec,
                  "percent": delta.percent, "low": delta.low, "high": delta.high,
                  "from_value": abs(delta.from_quality), "to_value": abs(delta.to_quality),
-                 "overlap": delta.overlap, "note": delta.note}
+                 "overlap": delta.overlap, "left_out": delta.left_out, "note": delta.note}
             )  # fmt: skip
     columns = ["metric", "reference", "codec", "percent", "low", "high"]
-    return pd.DataFrame(rows, columns=[*columns, "from_value", "to_value", "overlap", "note"])
+    return pd.DataFrame(
+        rows, columns=[*columns, "from_value", "to_value", "overlap", "left_out", "note"]
+    )
 
 
 def curve_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -93,7 +95,8 @@ def _cell(row: pd.Series) -> str:
     if row["note"]:
         return str(row["note"])
     interval = f" [{row['low']:+.1f}, {row['high']:+.1f}]" if np.isfinite(row["low"]) else ""
-    return f"{row['percent']:+.1f} %{interval} over {100 * row['overlap']:.0f} %"
+    gap = f", {row['left_out']} points left out" if row["left_out"] else ""
+    return f"{row['percent']:+.1f} %{interval} over {100 * row['overlap']:.0f} %{gap}"
 
 
 def curve_cells(curves: pd.DataFrame) -> Table:

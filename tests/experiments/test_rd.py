@@ -238,7 +238,7 @@ def test_figures_are_written_and_codecs_told_apart(tmp_path):
 
 
 ANCHORS = {"dataset": "toy", "curves": {"jpeg": {
-    "bpp": list(RATES[::-1]), "psnr_db": list((30 + 6 * np.log2(RATES) + 1)[::-1])}}}  # fmt: skip
+    "bpp": list(RATES[::-1]), "ms_ssim": None, "psnr_db": list((30 + 6 * np.log2(RATES) + 1)[::-1])}}}  # fmt: skip
 
 
 def test_published_curves_are_compared_in_any_order(tmp_path):
