@@ -34,11 +34,17 @@ def _separation(codec_name: str) -> Callable[..., System]:
     return factory
 
 
+IMAGE_CODEC_NAMES = (
+    "jpeg", "vvc", "webp", "jpeg2000", "avif", "hevc",
+    "hyperprior", "factorized", "mbt2018-mean", "mbt2018", "cheng2020-anchor", "cheng2020-attn",
+)  # fmt: skip
+"""Slim forms of `scmc_comm.baselines.image_codecs`; ``NAME-file`` are the complete files."""
+
 SYSTEMS: dict[str, Callable[..., System]] = {
     "scmc": _scmc("unequal"),
     "scmc-equal": _scmc("equal"),
-    "jpeg": _separation("jpeg"),
-    "vvc": _separation("vvc"),
+    **{name: _separation(name) for name in IMAGE_CODEC_NAMES},
+    **{f"{name}-file": _separation(f"{name}-file") for name in IMAGE_CODEC_NAMES},
 }
 
 
@@ -46,8 +52,8 @@ def make_system(name: str, **options: Any) -> System:
     """The system called ``name``.
 
     Example:
-        >>> sorted(SYSTEMS)
-        ['jpeg', 'scmc', 'scmc-equal', 'vvc']
+        >>> make_system("webp-file").name
+        'webp-file'
     """
     if name not in SYSTEMS:
         raise ScmcError(f"no system is called {name!r}; expected one of {', '.join(SYSTEMS)}")

@@ -4,7 +4,7 @@ A file is SOI, APP0, quantisation tables (a function of the quality), frame head
 the size), Huffman tables, scan header, entropy-coded scan, EOI: some 600 bytes with the standard
 Huffman tables before the first coefficient. Slim bytes are
 
-* byte 0: quality, plus 128 if Huffman tables follow;
+* bytes 0 and 1: eight times the quality, plus 32768 if Huffman tables follow;
 * if so, the four optimised tables (luma DC, luma AC, chroma DC, chroma AC), each 16 counts and as
   many symbols as they add up to;
 * the entropy-coded scan.
@@ -24,24 +24,47 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from scmc_comm.baselines.image_codec import pillow_decode, pillow_encode
 from scmc_comm.errors import ScmcError
 
-MAX_QUALITY = 95
+STEPS = 8  # of one quality
+QUALITY_STEPS = range(1 * STEPS, 95 * STEPS + 1)
 MAX_SIDE = 65535
 
-_OPTIMISED = 0x80
+_OPTIMISED = 0x8000
+_HEAD_BYTES = 2
 _SOF0, _DHT, _SOS, _EOI = 0xC0, 0xC4, 0xDA, b"\xff\xd9"
 _TABLE_IDS = (0x00, 0x10, 0x01, 0x11)  # class and number, in libjpeg's order
 _MARKER = re.compile(rb"\xff[^\x00]|\xff\Z", re.DOTALL)
 
 
-def encode_file(pixels: np.ndarray, quality: int, optimize: bool) -> bytes:
+def quantisation_tables(quality: float) -> list[list[int]]:
+    """Luma and chroma tables of a quality that need not be whole, each 64 values up to 255.
+
+    Whole qualities give libjpeg's own tables: the standard ones times 5000 / quality or
+    200 - 2 quality per cent.
+
+    Example:
+        >>> [sum(quantisation_tables(q)[0]) for q in (50, 50.5)]
+        [3688, 3650]
+    """
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return [[min(max(int((v * scale + 50) / 100), 1), 255) for v in t] for t in _base_tables()]
+
+
+@lru_cache(maxsize=1)
+def _base_tables() -> tuple[tuple[int, ...], ...]:
+    """The tables of ITU-T T.81 K.1 as libjpeg writes them, unscaled, at quality 50."""
+    file = pillow_encode(np.zeros((8, 8, 3), np.uint8), "JPEG", quality=50)
+    with Image.open(io.BytesIO(file)) as picture:
+        tables = picture.quantization  # type: ignore[attr-defined]
+    return tuple(tuple(tables[number]) for number in (0, 1))
+
+
+def encode_file(pixels: np.ndarray, quality: float, optimize: bool) -> bytes:
     """uint8 [H, W, 3] -> a complete JFIF file, 4:2:0."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(
-        buffer, "JPEG", quality=quality, optimize=optimize, subsampling="4:2:0"
-    )
-    return buffer.getvalue()
+    tables = quantisation_tables(quality)
+    return pillow_encode(pixels, "JPEG", qtables=tables, optimize=optimize, subsampling="4:2:0")
 
 
 def decode_file(data: bytes, size: tuple[int, int]) -> np.ndarray:
@@ -50,25 +73,17 @@ def decode_file(data: bytes, size: tuple[int, int]) -> np.ndarray:
     Raises:
         ScmcError: if it is damaged, no colour JPEG, or of another size than ``(H, W)``.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
-            found, mode = (picture.height, picture.width), picture.mode
-            if found == tuple(size) and mode == "RGB":  # before any pixel is allocated
-                return np.array(picture)
-    # Pillow's decoders answer damaged bytes with many kinds of exception.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ScmcError(f"JPEG bytes cannot be decoded: {reason}") from error
-    raise ScmcError(f"JPEG holds a {mode} picture of {found}; expected RGB of {tuple(size)}")
+    return pillow_decode(data, "JPEG", size)
 
 
-def encode(pixels: np.ndarray, quality: int) -> bytes:
+def encode(pixels: np.ndarray, quality: float) -> bytes:
     """uint8 [H, W, 3] -> slim bytes."""
     standard = encode_file(pixels, quality, optimize=False)
     optimised = encode_file(pixels, quality, optimize=True)
-    plain = bytes([quality]) + _scan(standard)
+    step = round(quality * STEPS)
+    plain = step.to_bytes(_HEAD_BYTES, "big") + _scan(standard)
     tables = b"".join(body for _, body in _tables(optimised))
-    own = bytes([quality | _OPTIMISED]) + tables + _scan(optimised)
+    own = (step | _OPTIMISED).to_bytes(_HEAD_BYTES, "big") + tables + _scan(optimised)
     return min(plain, own, key=len)
 
 
@@ -82,14 +97,17 @@ def to_file(data: bytes, size: tuple[int, int]) -> bytes:
     Raises:
         ScmcError: if the bytes are damaged.
     """
-    quality = data[0] & 0x7F if data else 0
-    if not 1 <= quality <= MAX_QUALITY or len(data) < 2:
-        raise ScmcError(f"slim JPEG of {len(data)} bytes has quality {quality}: damaged bytes")
+    head = int.from_bytes(data[:_HEAD_BYTES], "big")
+    step = head & ~_OPTIMISED
+    if step not in QUALITY_STEPS or len(data) <= _HEAD_BYTES:
+        raise ScmcError(
+            f"slim JPEG of {len(data)} bytes has quality {step / STEPS:g}: damaged bytes"
+        )
     if not all(1 <= side <= MAX_SIDE for side in size):
         raise ScmcError(f"JPEG size {tuple(size)}: sides must be 1 to {MAX_SIDE}")
-    position = 1
+    position = _HEAD_BYTES
     tables: list[bytes] = []
-    if data[0] & _OPTIMISED:
+    if head & _OPTIMISED:
         for _ in _TABLE_IDS:
             end = position + 16 + sum(data[position : position + 16])
             if end > len(data):
@@ -99,10 +117,10 @@ def to_file(data: bytes, size: tuple[int, int]) -> bytes:
     # Damaged bytes must not smuggle in a frame header of a huge picture.
     if _MARKER.search(data, position):
         raise ScmcError("slim JPEG holds a marker inside its scan: damaged bytes")
-    return _header(quality, size, tuple(tables)) + data[position:] + _EOI
+    return _header(step / STEPS, size, tuple(tables)) + data[position:] + _EOI
 
 
-def _header(quality: int, size: tuple[int, int], tables: tuple[bytes, ...]) -> bytes:
+def _header(quality: float, size: tuple[int, int], tables: tuple[bytes, ...]) -> bytes:
     """Everything up to the scan, with other Huffman tables if given."""
     template = _template(quality)
     out = bytearray(template[:2])
@@ -121,8 +139,8 @@ def _header(quality: int, size: tuple[int, int], tables: tuple[bytes, ...]) -> b
     return bytes(out)
 
 
-@lru_cache(maxsize=MAX_QUALITY)
-def _template(quality: int) -> bytes:
+@lru_cache(maxsize=len(QUALITY_STEPS))
+def _template(quality: float) -> bytes:
     return encode_file(np.full((16, 16, 3), 128, np.uint8), quality, optimize=False)
 
 

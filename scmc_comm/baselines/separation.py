@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 
 from channels.coding import max_payload_bits
-from channels.types import Frame
-from scmc_comm.baselines.image_codecs import ImageCodec, largest_fitting
+from channels.types import Frame, Mcs
+from scmc_comm.baselines.image_codecs import CodedImage, ImageCodec, largest_fitting
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.mcs import choose_mcs
@@ -37,21 +37,42 @@ class SeparationSystem(System):
         self.name = name or image_codec.name
 
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
-        """Encode at the finest quality that fits and protect it.
+        """Encode at the finest quality that fits at the design Es/N0, and protect it.
 
         A budget that holds not even the coarsest quality gives a transmission without frames,
         flagged ``infeasible``: a failure that stays in the results, shown as mid-grey.
         """
         size = check_image(img)
-        num_uses = budget.uses(size)
         try:
-            mcs = choose_mcs(budget.design_esno_db, num_uses=max(num_uses, 1))
+            mcs = choose_mcs(budget.design_esno_db, num_uses=max(budget.uses(size), 1))
         except ScmcError as error:
             return infeasible(size, budget, str(error))
+        return self.prepare_with(img, budget, mcs)
+
+    def prepare_with(
+        self, img: torch.Tensor, budget: Budget, mcs: Mcs, quality: float | None = None
+    ) -> Prepared:
+        """As `prepare`, with modulation and coding chosen by the caller.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            budget: Channel uses; the design Es/N0 is not looked at.
+            mcs: Modulation and coding.
+            quality: One of the codec's qualities; None takes the finest that fits. One that does
+                not fit is infeasible.
+        """
+        size = check_image(img)
+        num_uses = budget.uses(size)
         max_bytes = max_payload_bits(num_uses, mcs) // 8
-        fit = largest_fitting(self.image_codec, img, max_bytes) if max_bytes else None
+        fit: CodedImage | None = None
+        if quality is not None:
+            coded = CodedImage(quality, self.image_codec.encode(img, quality))
+            fit = coded if len(coded.data) <= max_bytes else None
+        elif max_bytes:
+            fit = largest_fitting(self.image_codec, img, max_bytes)
         if fit is None:
-            reason = f"{self.name}: no quality fits {max_bytes} bytes ({num_uses} channel uses)"
+            what = "no quality fits" if quality is None else f"quality {quality:g} does not fit"
+            reason = f"{self.name}: {what} {max_bytes} bytes ({num_uses} channel uses)"
             return infeasible(size, budget, reason)
         frame = Frame(TAG, bytes_to_bits(fit.data), mcs)
 

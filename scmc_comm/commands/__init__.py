@@ -11,6 +11,7 @@ from scmc_comm.commands import (
     decode,
     encode,
     info,
+    rd,
     sweep,
     train,
     transmit,
@@ -18,5 +19,5 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, sweep, rd, channels, train, weights, bler, bench, info,
 )  # fmt: skip

@@ -96,3 +96,15 @@ def test_foreign_tags_are_errors():
     prepared = SeparationSystem(ToyCodec()).prepare(image(), Budget(1 / 6, 10.0))
     with pytest.raises(ScmcError, match="expected 'image'"):
         prepared.reconstruct(frozenset({"semantic"}))
+
+
+def test_modulation_coding_and_quality_chosen_by_the_caller():
+    img, budget = torch.zeros(3, 256, 256), Budget(1 / 24, 10.0)
+    system = SeparationSystem(ToyCodec())
+    robust, fast = (choose_mcs(esno_db, num_uses=8192) for esno_db in (0.0, 20.0))
+    finest = system.prepare_with(img, budget, robust)
+    assert finest.frames[0].mcs == robust != system.prepare(img, budget).frames[0].mcs
+    coarse = system.prepare_with(img, budget, fast, quality=7)
+    assert coarse.frames[0].bits.size == 8 * 70 and coarse.frames[0].mcs == fast
+    too_fine = system.prepare_with(img, budget, robust, quality=999)
+    assert too_fine.frames == () and "quality 999 does not fit" in too_fine.infeasible

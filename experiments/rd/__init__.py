@@ -1,0 +1,1 @@
+"""Rate, distortion and perception of source codecs, without a channel."""

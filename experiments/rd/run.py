@@ -1,0 +1,131 @@
+"""One rate-distortion run: measure, compare, write tables and figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from experiments.cache import write_atomic
+from experiments.components import git_revision, package_versions
+from experiments.rd import tables
+from experiments.rd.anchors import compare, load_anchors
+from experiments.rd.codecs import check_codec_names, make_rd_codec
+from experiments.rd.figures import draw_figures
+from experiments.rd.measure import METRICS, measure_points
+from scmc_comm.errors import ScmcError
+from scmc_comm.images import image_set
+from scmc_comm.metrics import default_metrics
+
+_POSSIBLE_REFERENCES = ("jpeg", "vvc")
+
+
+@dataclass(frozen=True)
+class RdSpec:
+    """What a run compares.
+
+    Attributes:
+        codecs: Names for `experiments.rd.codecs.make_rd_codec`.
+        images: ``"photos"``, or a folder of pictures.
+        limit: Only the first so many pictures; None for all.
+        references: Codecs that BD-rates are against; None takes JPEG and VVC of those compared,
+            or the first codec.
+        window_bpp: Rates that BD-rates look at.
+        anchors: JSON file of published curves, or None.
+    """
+
+    codecs: tuple[str, ...]
+    images: str
+    limit: int | None = None
+    references: tuple[str, ...] | None = None
+    window_bpp: tuple[float, float] = (0.0, float("inf"))
+    anchors: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_codec_names(self.codecs)
+        if unknown := [name for name in self.references or () if name not in self.codecs]:
+            raise ScmcError(f"reference {unknown[0]!r} is not among {', '.join(self.codecs)}")
+        low, high = self.window_bpp
+        if not 0 <= low < high:
+            raise ScmcError(
+                f"rates from {low:g} to {high:g} bpp; expected LOW:HIGH such as 0.01:0.3"
+            )
+
+    @property
+    def bd_references(self) -> tuple[str, ...]:
+        """The references, chosen if not named."""
+        chosen = tuple(name for name in _POSSIBLE_REFERENCES if name in self.codecs)
+        return self.references or chosen or self.codecs[:1]
+
+
+def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Path:
+    """Measure what is not known yet, then write all results.
+
+    Args:
+        spec: What to compare.
+        out: Folder for ``points.csv`` (a row per codec, image and point), ``curves``, ``bd``,
+            ``cost`` and ``published`` (CSV and LaTeX), ``tables.md``, ``run.json`` and
+            ``figures/``.
+        jobs: Processes.
+        progress: Show a progress bar.
+
+    Returns:
+        The file ``tables.md``.
+
+    Raises:
+        ScmcError: Wrong names or files, or a codec that this machine lacks.
+    """
+    anchors = None if spec.anchors is None else load_anchors(spec.anchors)
+    images = image_set(spec.images, spec.limit)
+    metrics = tuple(name for name in METRICS if name in default_metrics())
+    parameters = {name: _check(name) for name in spec.codecs}
+    frame = measure_points(spec.codecs, images, metrics, jobs, progress=progress)
+    points = tables.gather_points(frame)
+    bd = tables.bd_table(points, spec.bd_references, spec.window_bpp)
+    curves, cost = tables.curve_table(frame), tables.cost_table(frame, parameters)
+    parts = [
+        (f"bd_{name}", f"BD-rate against {name}", tables.bd_cells(bd, name))
+        for name in spec.bd_references
+    ]
+    parts.append(("curves", "Means over the images", tables.curve_cells(curves)))
+    parts.append(("cost", "Mean wall time of a picture, and model size", tables.cost_cells(cost)))
+    data: dict[str, pd.DataFrame] = {"points": frame, "bd": bd, "curves": curves, "cost": cost}
+    if anchors is not None:
+        data["published"] = compare(points, anchors)
+        cells = tables.anchor_cells(data["published"])
+        parts.append(("published", f"Against published curves ({anchors.dataset})", cells))
+    for name, found in data.items():
+        write_atomic(out / f"{name}.csv", found.to_csv(index=False).encode())
+    for name, _, cells in parts:
+        write_atomic(out / f"{name}.tex", (tables.latex(cells) + "\n").encode())
+    note = f"means over {len(images)} image{'s' if len(images) > 1 else ''}"
+    text = "\n\n".join(f"## {title}\n\n{tables.markdown(cells)}" for _, title, cells in parts)
+    write_atomic(out / "tables.md", f"{_explanation(spec, note)}\n\n{text}\n".encode())
+    provenance = {"spec": asdict(spec), "git": git_revision(), "versions": package_versions()}
+    write_atomic(out / "run.json", json.dumps(provenance, indent=2, default=str).encode() + b"\n")
+    draw_figures(curves, bd, note, out / "figures", anchors)
+    return out / "tables.md"
+
+
+def _check(name: str) -> int:
+    """Parameters of a codec; what the machine lacks is said now and not after hours of others."""
+    codec = make_rd_codec(name)
+    parameters = codec.num_parameters()
+    codec.code(torch.full((3, 64, 64), 0.5), codec.points[0])
+    return parameters
+
+
+def _explanation(spec: RdSpec, note: str) -> str:
+    low, high = spec.window_bpp
+    window = "" if (low, high) == (0.0, float("inf")) else f" at {low:g} to {high:g} bpp"
+    return (
+        f"# Rate, distortion and perception: {note} of {Path(spec.images).name}\n\n"
+        f"BD-rates{window} compare curves of means over the range of quality that both reach; "
+        "'over N %' is that range's share of the range that either reaches. In brackets: 95 % "
+        "intervals, bootstrap over images, paired. 'N points left out' are those at which the "
+        "codec itself gives as much quality for less rate; the curve is interpolated across them. "
+        "Codecs are slim (constant headers known to the receiver) unless called file."
+    )

@@ -1,0 +1,83 @@
+"""VVC intra as a rival codec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.images import from_uint8, to_uint8
+
+if TYPE_CHECKING:
+    from scmc_comm.codec.vvc import Preset, VvcSettings
+
+MAX_QP = 63
+# A half step weighs rate more at the same QP; a whole one multiplies lambda by 2 ** (1 / 3).
+_HALF_STEP_LAMBDA = 1.14
+
+
+class VvcCodec(ImageCodec):
+    """VVC intra by vvenc, 4:2:0, see `scmc_comm.codec.vvc`; the quality is 63 - QP.
+
+    Half qualities lie between two QPs: the finer one, with a larger Lagrange multiplier in the
+    encoder's decisions. The decoder need not know. libvvenc refuses pictures of pure noise at
+    the finest qualities (their bits overflow its buffer): an ScmcError.
+
+    Args:
+        slim: Parameter sets are known to the receiver; otherwise complete streams, which
+            carry no QP outside themselves either.
+        preset: vvenc's effort.
+    """
+
+    qualities = tuple(half / 2 for half in range(2 * MAX_QP + 1))
+
+    def __init__(self, slim: bool = True, preset: Preset = "medium") -> None:
+        from scmc_comm.codec.vvc import VvcSettings
+
+        self.slim = slim
+        self.name = "vvc" if slim else "vvc-file"
+        # Photographs gain nothing from screen-content tools, which switch the loop filter off.
+        self.settings = VvcSettings(color=True, screen_content=False, preset=preset)
+
+    def encode(self, img: torch.Tensor, quality: float) -> bytes:
+        """VVC bytes of float [3, H, W] in [0, 1] at QP ``63 - quality``, rounded down."""
+        from scmc_comm.codec import vvc
+
+        self._check_quality(quality)
+        pixels = to_uint8(img)
+        qp = int(MAX_QP - quality)
+        between = MAX_QP - quality != qp
+        settings = _with_lambda(self.settings, _HALF_STEP_LAMBDA) if between else self.settings
+        file = vvc.encode_file(pixels, qp, settings)
+        if not self.slim:
+            return file
+        return vvc.slim_from_file(file, (pixels.shape[0], pixels.shape[1]), qp, self.settings)
+
+    def decode(self, data: bytes, size: tuple[int, int]) -> torch.Tensor:
+        """float32 [3, H, W] in [0, 1]."""
+        from scmc_comm.codec import vvc
+
+        file = vvc.file_from_slim(data, size, self.settings) if self.slim else data
+        return from_uint8(np.asarray(vvc.decode_file(file, size, self.settings)))
+
+    def warm(self, size: tuple[int, int], quality: float) -> None:
+        """Makes the parameter sets and the usual slice header."""
+        from scmc_comm.codec import vvc
+
+        if self.slim:
+            vvc.file_from_slim(bytes([int(MAX_QP - quality) << 2, 1]), size, self.settings)
+
+
+def _with_lambda(settings: VvcSettings, factor: float) -> VvcSettings:
+    """The same format, but an encoder whose Lagrange multiplier is ``factor`` times the usual."""
+    from scmc_comm.codec.vvc import VvcSettings
+
+    @dataclass(frozen=True)
+    class Weighed(VvcSettings):
+        def vvenc_params(self, coded: tuple[int, int]) -> str:
+            return f"{super().vvenc_params(coded)}:LambdaModifierI={factor}"
+
+    return Weighed(settings.color, settings.screen_content, settings.preset)
