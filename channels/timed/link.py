@@ -87,9 +87,7 @@ def simulate(
 class _Receiver:
     """One user as the sender sees it."""
 
-    def __init__(
-        self, index: int, user: User, link: _Link, table: SchemeTable, seed: int
-    ) -> None:
+    def __init__(self, index: int, user: User, link: _Link, table: SchemeTable, seed: int) -> None:
         self.index, self.user, self._env = index, user, link.env
         self.adapter = RateAdapter(link.config.adaptation, table, user.trace)
         discipline = DISCIPLINES[link.config.queueing]()
@@ -217,9 +215,10 @@ class _Link:
 
     def _head(self, receiver: _Receiver) -> Packet | None:
         """The packet of a user that goes first, after those that are past hope are dropped."""
+        for kind_index in range(len(self.classes)):  # first, since this frees soft buffers
+            self._drop_expired(receiver, kind_index)
         best, best_key = None, None
         for kind_index in range(len(self.classes)):
-            self._drop_expired(receiver, kind_index)
             packet = receiver.queues.first_of(kind_index)
             if packet is None or not (packet.again or receiver.free_processes):
                 continue
@@ -325,9 +324,7 @@ class _Link:
         block.esnos_db.append(_mean_esno_db(block))
         block.heard.clear()
         if not block.received:
-            esno_db = effective_esno_db(
-                block.mcs, block.num_bits, self.config.harq, block.esnos_db
-            )
+            esno_db = effective_esno_db(block.mcs, block.num_bits, self.config.harq, block.esnos_db)
             lost = self._bler(block.mcs, block.num_bits, esno_db)
             if not 0.0 <= lost <= 1.0:
                 raise ChannelError(
