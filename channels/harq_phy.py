@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from channels.errors import ChannelError
-from channels.harq import Feedback, HarqCode, harq_code, redundancy_version
+from channels.harq import Feedback, harq_code, redundancy_version
 from channels.models import Channel, noise
 from channels.modulation import demap, map_bits
 from channels.phy import sending_order
@@ -80,62 +80,48 @@ class HarqPhy:
             raise ChannelError(f"frames are tagged {tags}; expected at least one, all different")
         if len(seeds) == 0:
             raise ChannelError("got no seeds; expected one per trial")
-        codes = [harq_code(frame.bits.size, frame.mcs, self.kind) for frame in frames]
+        stream = _Stream(frames, self.kind)
         limits = np.array([self._limit(tag) for tag in tags])
-        amplitudes = _amplitudes(frames, codes)
-        uses = np.array([code.num_symbols for code in codes])
-        order = sending_order(frames)
-        starts = np.zeros(len(frames), dtype=np.int64)
-        starts[order] = np.cumsum(uses[order]) - uses[order]
-
         delivered = np.zeros((len(seeds), len(frames)), dtype=bool)
         attempts = np.zeros(delivered.shape, dtype=np.int64)
-        bits_hat = tuple(np.zeros((len(seeds), code.k), dtype=np.uint8) for code in codes)
-        soft_bits = sum(code.num_soft_bits for code in codes)
-        num_rows = max(1, min(_SYMBOLS_PER_CHUNK // uses.sum(), _SOFT_BITS_PER_CHUNK // soft_bits))
-        for first in range(0, len(seeds), num_rows):
-            rows = np.arange(first, min(first + num_rows, len(seeds)))
-            soft = [code.empty_buffer(len(rows)) for code in codes]
-            open_ = np.ones((len(rows), len(frames)), dtype=bool)
-            misread = _feedback_draws([seeds[r] for r in rows], int(limits.max()), len(frames))
-            for attempt in range(1, int(limits.max()) + 1):
-                sent = open_ & (attempt <= limits)
-                if not sent.any():
-                    break
-                busy = np.flatnonzero(sent.any(1))
-                draw_seeds = [_round_seed(seeds[rows[i]], attempt) for i in busy]
-                state = channel.draw(int(uses.sum()), esno_db, draw_seeds)
-                noises = noise(int(uses.sum()), state.no, draw_seeds)
-                for i, code in enumerate(codes):
-                    attempts[rows[sent[:, i]], i] = attempt
-                    # What was decoded already is sent only because its ACK was misread.
-                    needed = sent[busy, i] & ~delivered[rows[busy], i]
-                    if not needed.any():
-                        continue
-                    part = slice(starts[i], starts[i] + uses[i])
-                    at, who = torch.as_tensor(needed), busy[needed]
-                    gain = state.h[at, part] * amplitudes[i]
-                    num_bits = code.mcs.num_bits_per_symbol
-                    points = map_bits(code.encode(frames[i].bits[None], attempt)[0], num_bits)
-                    llr = demap(gain * points + noises[at, part], gain, state.no, num_bits)
-                    heard = soft[i][who]
-                    code.combine(heard, llr, attempt)
-                    soft[i][who] = heard
-                    bits, ok = code.decode(heard, attempt)
-                    bits_hat[i][rows[who]], delivered[rows[who], i] = bits, ok
-                arrived = delivered[rows]
-                wrong = misread[:, attempt - 1] < np.where(
-                    arrived, self.feedback.ack_to_nack, self.feedback.nack_to_ack
-                )
-                open_ = sent & (arrived == wrong)
+        bits_hat = tuple(np.zeros((len(seeds), code.k), dtype=np.uint8) for code in stream.codes)
+        soft_bits = sum(code.num_soft_bits for code in stream.codes)
+        per_chunk = min(_SYMBOLS_PER_CHUNK // stream.num_symbols, _SOFT_BITS_PER_CHUNK // soft_bits)
+        for first in range(0, len(seeds), max(1, per_chunk)):
+            rows = slice(first, first + max(1, per_chunk))
+            heard = _Heard(stream, seeds[rows])
+            attempts[rows] = self._send_rounds(stream, limits, channel, esno_db, heard)
+            delivered[rows] = heard.delivered
+            for all_bits, bits in zip(bits_hat, heard.bits_hat, strict=True):
+                all_bits[rows] = bits
         return LinkReport(
             tags=tags,
             delivered=delivered,
             attempts=attempts,
-            channel_uses=uses,
+            channel_uses=stream.uses,
             done_s=np.full(delivered.shape, np.nan),
             bits_hat=bits_hat,
         )
+
+    def _send_rounds(
+        self, stream: _Stream, limits: np.ndarray, channel: Channel, esno_db: float, heard: _Heard
+    ) -> np.ndarray:
+        """All rounds of some trials; returns the attempts int64 [num_trials, num_frames]."""
+        num_rounds = int(limits.max())
+        misread = _feedback_draws(heard.seeds, num_rounds, len(limits))
+        attempts = np.zeros(heard.delivered.shape, dtype=np.int64)
+        wanted = np.ones(heard.delivered.shape, dtype=bool)
+        for attempt in range(1, num_rounds + 1):
+            sent = wanted & (attempt <= limits)
+            if not sent.any():
+                break
+            attempts[sent] = attempt
+            heard.listen(sent, attempt, channel, esno_db)
+            wrong = misread[:, attempt - 1] < np.where(
+                heard.delivered, self.feedback.ack_to_nack, self.feedback.nack_to_ack
+            )
+            wanted = sent & (heard.delivered == wrong)
+        return attempts
 
     def _limit(self, tag: str) -> int:
         if not isinstance(self.max_transmissions, Mapping):
@@ -148,15 +134,59 @@ class HarqPhy:
         return self.max_transmissions[tag]
 
 
-def _amplitudes(frames: Sequence[Frame], codes: Sequence[HarqCode]) -> list[float]:
-    """Amplitude of each frame; the mean power of the first round is 1."""
-    powers = [db_to_lin(frame.power_db) for frame in frames]
-    energy = 0.0
-    for frame, code, power in zip(frames, codes, powers, strict=True):
-        points = map_bits(code.encode(frame.bits[None])[0], frame.mcs.num_bits_per_symbol)
-        energy += power * float(points.abs().square().sum(dtype=torch.float64))
-    mean_power = energy / sum(code.num_symbols for code in codes)
-    return [(power / mean_power) ** 0.5 for power in powers]
+class _Stream:
+    """Frames as one stream of symbols, most urgent first."""
+
+    def __init__(self, frames: Sequence[Frame], kind: str) -> None:
+        self.frames = tuple(frames)
+        self.codes = [harq_code(frame.bits.size, frame.mcs, kind) for frame in frames]
+        self.uses = np.array([code.num_symbols for code in self.codes])
+        self.num_symbols = int(self.uses.sum())
+        order = sending_order(frames)
+        starts = np.zeros(len(frames), dtype=np.int64)
+        starts[order] = np.cumsum(self.uses[order]) - self.uses[order]
+        self.parts = [slice(i, i + n) for i, n in zip(starts, self.uses, strict=True)]
+        powers = np.array([db_to_lin(frame.power_db) for frame in frames])
+        energies = [float(self.points(i, 1).abs().square().sum()) for i in range(len(frames))]
+        # The mean power of the first round is 1.
+        self.amplitudes = np.sqrt(powers * self.num_symbols / (powers @ energies)).tolist()
+
+    def points(self, i: int, attempt: int) -> torch.Tensor:
+        """Constellation points of a transmission of frame i, before its power."""
+        frame = self.frames[i]
+        coded = self.codes[i].encode(frame.bits[None], attempt)[0]
+        return map_bits(coded, frame.mcs.num_bits_per_symbol)
+
+
+class _Heard:
+    """What the receiver has of some trials."""
+
+    def __init__(self, stream: _Stream, seeds: Sequence[int]) -> None:
+        self.stream, self.seeds = stream, seeds
+        self.delivered = np.zeros((len(seeds), len(stream.codes)), dtype=bool)
+        self.bits_hat = [np.zeros((len(seeds), code.k), dtype=np.uint8) for code in stream.codes]
+        self._soft = [code.empty_buffer(len(seeds)) for code in stream.codes]
+
+    def listen(self, sent: np.ndarray, attempt: int, channel: Channel, esno_db: float) -> None:
+        """Hears one round: the frames of bool [num_trials, num_frames] that are sent in it."""
+        stream = self.stream
+        busy = np.flatnonzero(sent.any(1))
+        seeds = [_round_seed(self.seeds[row], attempt) for row in busy.tolist()]
+        state = channel.draw(stream.num_symbols, esno_db, seeds)
+        noises = noise(stream.num_symbols, state.no, seeds)
+        for i, code in enumerate(stream.codes):
+            # What was decoded already is sent only because its ACK was misread.
+            needed = sent[busy, i] & ~self.delivered[busy, i]
+            if not needed.any():
+                continue
+            at, rows = torch.as_tensor(needed), busy[needed]
+            gain = state.h[at, stream.parts[i]] * stream.amplitudes[i]
+            y = gain * stream.points(i, attempt) + noises[at, stream.parts[i]]
+            soft = self._soft[i][rows]
+            order = code.mcs.num_bits_per_symbol
+            code.combine(soft, demap(y, gain, state.no, order), attempt)
+            self._soft[i][rows] = soft
+            self.bits_hat[i][rows], self.delivered[rows, i] = code.decode(soft, attempt)
 
 
 def _round_seed(seed: int, attempt: int) -> int:

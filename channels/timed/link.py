@@ -215,9 +215,10 @@ class _Link:
 
     def _head(self, receiver: _Receiver) -> Packet | None:
         """The packet of a user that goes first, after those that are past hope are dropped."""
+        for kind_index in range(len(self.classes)):  # first, since this frees soft buffers
+            self._drop_expired(receiver, kind_index)
         best, best_key = None, None
         for kind_index in range(len(self.classes)):
-            self._drop_expired(receiver, kind_index)
             packet = receiver.queues.first_of(kind_index)
             if packet is None or not (packet.again or receiver.free_processes):
                 continue

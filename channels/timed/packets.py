@@ -13,7 +13,8 @@ class Block:
     """A transport block: coded, acknowledged and repeated as a whole."""
 
     __slots__ = (
-        "attempts", "esnos_db", "heard", "left_uses", "mcs", "num_bits", "packet", "received", "uses"
+        "attempts", "esnos_db", "heard", "left_uses", "mcs", "num_bits", "packet", "received",
+        "uses",
     )  # fmt: skip
 
     def __init__(self, packet: Packet, num_bits: int, mcs: Mcs, uses: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class TimedReport:
 
     @property
     def delivered(self) -> np.ndarray:
-        """Bool [num_packets], complete within its deadline."""
+        """Whether each was complete within its deadline, bool [num_packets]."""
         return self.fate == DELIVERED
 
     @property
@@ -177,7 +178,9 @@ class Recorder:
     """Collects packets that are through, in columns: some 70 bytes each."""
 
     def __init__(self) -> None:
-        self._columns = {name: array(code) for name, code in _COLUMNS.items()}
+        self._columns: dict[str, array[Any]] = {
+            name: array(code) for name, code in _COLUMNS.items()
+        }
 
     def add(self, packet: Packet, energy_j: float) -> None:
         """Takes in a packet whose fate is known."""

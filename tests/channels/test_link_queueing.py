@@ -92,7 +92,7 @@ def test_every_packet_leaves_when_the_exact_recursion_says(kind: str) -> None:
 
 def test_age_of_information_of_a_queue() -> None:
     load, num = 0.5, 20_000
-    arrival, service, is_high = draw(3, num, load, "mm1")
+    arrival, service, _ = draw(3, num, load, "mm1")
     config = LinkConfig(
         bandwidth_hz=BITS, feedback=Feedback(), max_block_bits=10**9, max_queue=10**9
     )
