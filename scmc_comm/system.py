@@ -90,7 +90,12 @@ class Prepared:
         if [frame.tag for frame in self.frames] != [entry.tag for entry in self.ledger.entries]:
             raise ScmcError("the ledger does not list the frames; build it from the same frames")
         once = functools.cache(self.reconstruct)
-        object.__setattr__(self, "reconstruct", lambda tags: once(self.usable(tags)))
+
+        @functools.wraps(self.reconstruct)
+        def reconstruct(delivered: frozenset[str]) -> Reconstruction:
+            return once(self.usable(delivered))
+
+        object.__setattr__(self, "reconstruct", reconstruct)
 
     @property
     def tags(self) -> tuple[str, ...]:
