@@ -21,7 +21,8 @@ from scmc_comm.errors import ScmcError
 Floats = NDArray[np.float64]
 LOWER_IS_BETTER = frozenset(("mse", "lpips", "lpips_vgg", "dists"))
 _MIN_POINTS = 2
-_MOST_WITHOUT_OVERLAP = 0.02
+_LEAST_OVERLAP = 0.05  # a mean over less than this share says nothing
+_MOST_WITHOUT_OVERLAP = 0.02  # share of resamples
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,6 @@ def bd_rate(
     if note := _why_not(mine, other):
         return BdRate(*(np.nan,) * 5, 0.0, note=note)
     start, end = _common(mine, other)
-    union = max(mine.quality[-1], other.quality[-1]) - min(mine.quality[0], other.quality[0])
     num_images = len(codec.bpp)
     low = high = np.nan
     if num_images > 1:
@@ -165,10 +165,9 @@ def bd_rate(
         if np.isnan(draws).mean() <= _MOST_WITHOUT_OVERLAP:
             tail = _tail(confidence, num_images)
             low, high = np.nanquantile(draws, [tail, 1 - tail])
-    share = float((end - start) / union)
     left_out = codec.bpp.shape[1] - codec.mean_curve().bpp.size
     limits = (float(low), float(high), start, end)
-    return BdRate(_percent(mine, other), *limits, share, left_out)
+    return BdRate(_percent(mine, other), *limits, _overlap(mine, other), left_out)
 
 
 def bd_quality(codec: Curve, reference: Curve) -> float:
@@ -189,8 +188,7 @@ def bd_quality(codec: Curve, reference: Curve) -> float:
 def _why_not(codec: Curve, reference: Curve) -> str:
     if min(codec.bpp.size, reference.bpp.size) < _MIN_POINTS:
         return "fewer than two points"
-    start, end = _common(codec, reference)
-    if start < end:
+    if _overlap(codec, reference) >= _LEAST_OVERLAP:
         return ""
     return (
         f"no overlap: {_range(codec.quality)} against {_range(reference.quality)} of the reference"
@@ -205,6 +203,13 @@ def _range(quality: Floats) -> str:
 def _common(codec: Curve, reference: Curve) -> tuple[float, float]:
     starts, ends = zip(*((c.quality[0], c.quality[-1]) for c in (codec, reference)), strict=True)
     return float(max(starts)), float(min(ends))
+
+
+def _overlap(codec: Curve, reference: Curve) -> float:
+    """Length of the common range of quality over that of the union; negative without any."""
+    start, end = _common(codec, reference)
+    both = np.concatenate([codec.quality, reference.quality])
+    return float((end - start) / (both.max() - both.min()))
 
 
 def _percent(codec: Curve, reference: Curve) -> float:

@@ -2,7 +2,7 @@
 
 Slim bytes are one byte of quality (both ends hold one network a quality), the lengths of all
 entropy-coded strings but the last, and the strings, hyper-latent first. A file is laid out as
-CompressAI's own ``examples/codec.py`` does it: 31 bytes of model, size, shape and lengths more.
+CompressAI's own ``examples/codec.py`` does it, with 31 bytes of model, size, shape and lengths.
 
 Source: J. Balle et al., ICLR 2018; D. Minnen et al., NeurIPS 2018; Z. Cheng et al., CVPR 2020.
 """

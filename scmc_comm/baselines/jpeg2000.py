@@ -31,7 +31,7 @@ _SOT_BYTES = 12
 
 
 class Jpeg2000Codec(ImageCodec):
-    """JPEG 2000 by Pillow (OpenJPEG): 9/7 wavelet, one tile, one quality layer.
+    """JPEG 2000 by Pillow (OpenJPEG): YCbCr, 9/7 wavelet, one tile, one quality layer.
 
     The quality sets the rate: 0.02 bpp at 0, doubled every 32 steps.
 
@@ -80,7 +80,8 @@ class Jpeg2000Codec(ImageCodec):
 
 def _encode_file(pixels: np.ndarray, target_bpp: float) -> bytes:
     rate = {"quality_mode": "rates", "quality_layers": [24 / target_bpp]}
-    return pillow_encode(pixels, "JPEG2000", irreversible=True, no_jp2=True, **rate)
+    # Pillow leaves the colour transform (mct) out unless told: 2 to 4 dB less on photographs.
+    return pillow_encode(pixels, "JPEG2000", irreversible=True, mct=1, no_jp2=True, **rate)
 
 
 @lru_cache(maxsize=256)

@@ -84,6 +84,8 @@ def test_no_overlap_is_said_and_no_number_given():
     far = Points(reference.bpp, reference.quality + 100)
     found = bd_rate(far, reference, rng())
     assert np.isnan(found.percent) and np.isnan(found.low) and "no overlap" in found.note
+    barely = Points(reference.bpp, reference.quality + 29.9)  # 0.1 dB of 59.9 in common
+    assert "no overlap" in bd_rate(barely, reference, rng()).note
     single = Points(reference.bpp[:, :1], reference.quality[:, :1])
     assert "two points" in bd_rate(single, reference, rng()).note
 

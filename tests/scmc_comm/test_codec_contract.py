@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scmc_comm.baselines import compressai_zoo, hevc, image_codec
-from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
+from scmc_comm.baselines.image_codecs import IMAGE_CODECS, largest_fitting, make_image_codec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.metrics import measure
@@ -117,6 +117,19 @@ def test_quality_buys_bytes_and_psnr(make, name, photo):
     assert sizes == sorted(sizes) and sizes[-1] > sizes[0]
     if name.removesuffix("-file") not in LEARNED:  # random networks show nothing
         assert psnrs == sorted(psnrs) and psnrs[-1] > 27
+
+
+@pytest.mark.parametrize("name", ["webp", "jpeg2000", "avif", "hevc", "vvc"])
+def test_later_codecs_beat_jpeg_at_its_bytes(name):
+    """A codec set up badly (no colour transform, say) would be an easy rival."""
+    img = load_photo("coffee", 128)
+    jpeg = make_image_codec("jpeg")
+    data = jpeg.encode(img, 30)
+    codec = make_image_codec(name)
+    fit = largest_fitting(codec, img, len(data))
+    shown = codec.decode(fit.data, (128, 128)), jpeg.decode(data, (128, 128))
+    psnr, jpegs = (measure(img, x, ["psnr_db"])["psnr_db"] for x in shown)
+    assert psnr > jpegs + (0.2 if name in ("webp", "jpeg2000") else 1.5)
 
 
 @pytest.mark.parametrize("name", NAMES)
