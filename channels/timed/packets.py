@@ -21,7 +21,7 @@ class Block:
         self.packet, self.num_bits, self.mcs, self.uses = packet, num_bits, mcs, uses
         self.attempts = 0
         self.left_uses = 0.0  # of the transmission under way; above 0 only while suspended
-        self.heard: list[tuple[float, float]] = []  # its parts: channel uses, Es/N0 in dB
+        self.heard: list[tuple[float, float]] = []  # its parts: seconds, Es/N0 in dB
         self.esnos_db: list[float] = []  # of the transmissions that are complete
         self.received = False
 

@@ -27,7 +27,7 @@ from channels.link import (
     simulate,
 )
 from channels.segmentation import num_channel_uses
-from channels.timed import link as link_module
+from channels.timed import server as server_module
 from channels.timed.types import QUEUEING, SCHEDULING
 from channels.traces import ClarkeTrace, ConstantTrace, GilbertElliottTrace
 from channels.types import Mcs
@@ -270,9 +270,9 @@ def test_a_full_queue_drops_and_an_expired_packet_makes_room() -> None:
 @pytest.mark.slow
 def test_a_million_packets_in_bounded_memory() -> None:
     num, live = 10**6, []
-    add = link_module.UserQueues.add
+    add = server_module.UserQueues.add
 
-    class Watched(link_module.UserQueues):
+    class Watched(server_module.UserQueues):
         def add(self, packet) -> None:  # type: ignore[no-untyped-def]
             add(self, packet)
             live.append(max(self._held))
@@ -280,7 +280,7 @@ def test_a_million_packets_in_bounded_memory() -> None:
 
     frames = (Arrival(1e-6 * i, {"signal": bits(100)}) for i in range(num))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(link_module, "UserQueues", Watched)
+        patch.setattr(server_module, "UserQueues", Watched)
         user = User(ConstantTrace(10.0), frames)
         config = replace(CLEAN, max_queue=1000)
         report = simulate(config, [SIGNAL], [user], never, 10.0, seed=1)
@@ -386,7 +386,7 @@ def test_nothing_is_lost_and_nothing_is_counted_twice(data: st.DataObject) -> No
         )
         for u in range(num_users)
     ]
-    traced = link_module._Link(config, classes, users, lambda *block: lost, 1e3, 1)
+    traced = server_module.Server(config, classes, users, lambda *block: lost, 1e3, 1)
     report = traced.run()
 
     assert report.num_packets == num_users * frames * len(classes)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from channels.link import Arrival, Feedback, LinkConfig, TrafficClass, User, simulate
-from channels.timed import link as link_module
+from channels.timed import server as server_module
 from channels.traces import ConstantTrace
 from channels.types import Mcs
 from tests.references import queueing
@@ -20,7 +20,7 @@ CLASSES = [TrafficClass("high", 0, mcs=MCS), TrafficClass("low", 1, mcs=MCS)]
 @pytest.fixture(autouse=True)
 def _a_bit_a_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """Service times must be exponential, not exponential plus a CRC."""
-    monkeypatch.setattr(link_module, "num_channel_uses", lambda bits, mcs: bits)
+    monkeypatch.setattr(server_module, "num_channel_uses", lambda bits, mcs: bits)
 
 
 def draw(seed: int, num: int, load: float, kind: str) -> tuple[np.ndarray, ...]:
