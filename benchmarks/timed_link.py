@@ -1,6 +1,6 @@
 """The timed link under congestion, and how fast it runs.
 
-    python benchmarks/timed_link.py            # delivery against offered load, with and without priorities
+    python benchmarks/timed_link.py            # delivery against load, with and without priorities
     python benchmarks/timed_link.py --speed    # ten minutes, four users, five frames a second
     python benchmarks/timed_link.py --queues   # raw mean waits of M/M/1 and M/D/1 against theory
 

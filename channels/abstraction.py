@@ -104,7 +104,8 @@ def wilson_interval(
     n, p = np.asarray(num_blocks, float), np.asarray(num_errors) / np.asarray(num_blocks)
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    low = np.where(np.asarray(num_errors) == 0, 0.0, centre - half)  # exactly, but for rounding
+    return np.maximum(low, 0.0), np.minimum(centre + half, 1.0)
 
 
 @dataclass(frozen=True, order=True)

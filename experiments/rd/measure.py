@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from experiments.cache import Cache, default_cache_dir, digest
 from experiments.components import code_fingerprint, package_versions
-from experiments.executors import run_tasks
+from experiments.executors import executor
 from experiments.rd.codecs import SCMC, make_rd_codec
 from scmc_comm.images import NamedImage
 from scmc_comm.metrics import measure
@@ -95,8 +95,8 @@ def measure_points(
             assert cache.folder is not None
             tasks.append(Task(name, image_name, img.numpy(), missing, metrics, cache.folder))
     bar = tqdm(total=len(tasks), desc="coding", unit="picture", disable=not progress or not tasks)
-    with bar:
-        for measured in run_tasks(_measure, tasks, jobs):
+    with bar, executor(jobs) as workers:
+        for measured in workers.run(_measure, tasks):
             known.update(measured)
             bar.update()
     rows = [

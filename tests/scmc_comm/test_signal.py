@@ -93,6 +93,17 @@ def test_the_lower_picture_changes_the_picture_but_not_the_bytes(codec, photo):
     assert psnr(helped, photo) > psnr(alone, photo)
 
 
+def test_realism_is_a_choice_of_the_receiver(codec, photo):
+    parts = codec.encode(photo, 24)
+    least_error, between, best_look = (
+        codec.decode(parts, (128, 128), realism=r) for r in (0.0, 0.5, 1.0)
+    )
+    assert psnr(least_error, photo) > psnr(best_look, photo)
+    inside = (least_error > 0.01) & (least_error < 0.99) & (best_look > 0.01) & (best_look < 0.99)
+    halfway = (least_error + best_look) / 2
+    assert torch.allclose(between[inside], halfway[inside], atol=1e-3)
+
+
 @pytest.mark.parametrize("size", [(32, 32), (33, 70), (64, 100)])
 def test_any_size(codec, size):
     img = torch.rand(3, *size)
@@ -195,7 +206,10 @@ def test_training_pass_has_gradients_everywhere():
     img = torch.rand(2, 3, 64, 64)
     img_hat, bits = net(img, torch.tensor([0.5, 6.5]), img, torch.tensor([1.0, 0.0]))
     ((img_hat - img).square().mean() + bits.mean() * 1e-4).backward()
-    missing = [n for n, p in net.named_parameters() if p.grad is None and "quantiles" not in n]
+    apart = ("quantiles", "detail")  # the tables' loss and the correction have their own
+    missing = [
+        n for n, p in net.named_parameters() if p.grad is None and not any(a in n for a in apart)
+    ]
     assert bits.shape == (2,) and missing == []
 
 
