@@ -41,7 +41,7 @@ def main() -> None:
     while True:
         child = os.fork()
         if not child:
-            die_at(4 * (kills + 1))
+            die_at(3 * (kills + 1))
             run_sweep(
                 spec, out, cache_dir=Path(cache), components=fakes.TOYS, progress=False
             )  # fmt: skip
