@@ -101,10 +101,15 @@ def draw_quality(view: View, ax: Axes, channel: str, metric: str, prefix: str) -
         _curve(ax, view.ds[view.x].values, part, names, color=style.colour, marker=style.marker)
 
 
+def layer_units(view: View) -> list[str]:
+    """What stands for a layer: of a layer in parts the first, which all others need."""
+    return [str(unit) for unit in view.arrivals.unit.values if "." not in str(unit)]
+
+
 def draw_delivery(view: View, ax: Axes, channel: str) -> None:
     """Probability that each layer of each system arrives."""
     for system in view.ds.system.values:
-        for unit in view.arrivals.unit.values:
+        for unit in layer_units(view):
             part = view.arrivals.sel(unit=unit, channel=channel, system=system)
             if part.probability.isnull().all():
                 continue
@@ -130,7 +135,7 @@ def draw_loss(view: View, ax: Axes, channel: str) -> None:
         # Arrows of different systems meet at the same height: spread them sideways.
         nudge = (s - (count - 1) / 2) * 3.0 / 72
         shift = ScaledTranslation(nudge, -3.0 / 72, ax.figure.dpi_scale_trans)
-        for unit in view.arrivals.unit.values:
+        for unit in layer_units(view):
             part = view.arrivals.sel(unit=unit, channel=channel, system=system)
             lost, bound = 1 - part.probability.values, 1 - part.low.values
             if np.isnan(lost).all():
@@ -175,7 +180,7 @@ def _legends(figure: Figure, view: View, layers: bool, note: str) -> None:
     whole = sum(0.055 * len(str(line.get_label())) + 0.6 for line in systems)  # inches at 8 pt
     per_row = len(systems) if whole < width else max(1, int(width / (0.06 * widest + 0.6)))
     figure.legend(handles=systems, loc="outside upper center", ncols=per_row, frameon=False)
-    units = [str(u) for u in view.arrivals.unit.values] if layers else []
+    units = layer_units(view) if layers else []
     lines = [
         Line2D([], [], color=GREY, ls=LAYER_LINES[u], label=f"{u} layer")
         for u in units

@@ -87,7 +87,9 @@ def test_damaged_payloads_raise(codec, payload):
 
 
 def test_missing_weights_name_the_file_and_the_fix(tmp_path):
-    with pytest.raises(ScmcError, match=r"no weights at .*none\.safetensors.*scmc-comm train fusion"):
+    with pytest.raises(
+        ScmcError, match=r"no weights at .*none\.safetensors.*scmc-comm train fusion"
+    ):
         StructureCodec.load(fusion=tmp_path / "none.safetensors")
     (tmp_path / "text.safetensors").write_text("hello")
     with pytest.raises(ScmcError, match="not a readable safetensors file"):
