@@ -38,7 +38,7 @@ def _table(ds: xr.Dataset) -> Floats:
 def _image_means(ds: xr.Dataset) -> Floats:
     """Mean quality of each image, [metric, *POINT, image]."""
     weights = store.weights(ds).values
-    return np.einsum("sceriw,msriw->msceri", weights, _table(ds), optimize=True)
+    return np.einsum("sceriw,msriw->msceri", weights, _table(ds))
 
 
 def image_means(ds: xr.Dataset, metric: str) -> xr.DataArray:
@@ -129,7 +129,7 @@ def _given_delivery(ds: xr.Dataset) -> Floats:
     if not store.is_exact(ds):
         total = total * store.num_trials(ds)  # images that ran longer weigh more, as trials do
     weights = total.transpose(*store.POINT, "set").values * (ds.set != "").values
-    summed = np.einsum("sceriw,msriw->mscer", weights, _table(ds), optimize=True)
+    summed = np.einsum("sceriw,msriw->mscer", weights, _table(ds))
     arrived = weights.sum(axis=(-2, -1))
     return np.where(arrived > 0, summed / np.where(arrived > 0, arrived, 1), np.nan)
 
