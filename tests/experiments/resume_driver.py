@@ -1,6 +1,7 @@
 """Runs a toy sweep in children that kill themselves at ever later writes, until one finishes.
 
-Arguments: output folder, cache folder, sweep as YAML. Prints how many were killed.
+Arguments: output folder, cache folder, sweep as YAML, and how many writes more each child gets
+than the one before it; 0 lets the first one finish. Prints how many were killed.
 """
 
 import os
@@ -33,7 +34,7 @@ def die_at(write: int) -> None:
 
 
 def main() -> None:
-    out, cache, text = sys.argv[1:]
+    out, cache, text, step = sys.argv[1:]
     spec = SweepSpec.from_yaml(text)
     torch.set_num_threads(1)
     points.CHUNK = 16  # so that points are left half done
@@ -41,7 +42,7 @@ def main() -> None:
     while True:
         child = os.fork()
         if not child:
-            die_at(3 * (kills + 1))
+            die_at(int(step) * (kills + 1))
             run_sweep(
                 spec, out, cache_dir=Path(cache), components=fakes.TOYS, progress=False
             )  # fmt: skip

@@ -34,13 +34,17 @@ def run(spec, out, **options):
 
 @pytest.mark.parametrize("name", SPECS)
 def test_killed_at_every_kind_of_write_it_ends_with_the_same_bytes(name, tmp_path):
-    spec, out, cache = SPECS[name], tmp_path / "out", tmp_path / "cache"
-    command = [sys.executable, str(HERE / "resume_driver.py"), str(out), str(cache)]
-    done = subprocess.run([*command, spec.to_yaml()], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) >= 4  # in the trials, the pictures, the tables and the store itself
-    whole = run(spec, tmp_path / "whole", use_cache=False)
-    assert files_below(out) == files_below(whole)
+    def drive(run_name, step):
+        out, cache = tmp_path / run_name, tmp_path / f"{run_name}-cache"
+        command = [sys.executable, str(HERE / "resume_driver.py"), str(out), str(cache)]
+        command += [SPECS[name].to_yaml(), str(step)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return int(done.stdout), files_below(out)
+
+    kills, resumed = drive("resumed", 3)
+    assert kills >= 4  # in the trials, the pictures, the tables and the store itself
+    assert (0, resumed) == drive("whole", 0)
 
 
 WITH_WORKERS = """
