@@ -32,7 +32,7 @@ from channels.types import Frame, LinkReport, Mcs
 # per symbol. NR interleaves bits over the rows of one code block only, which for QPSK are two: a
 # fade erases runs of neighbouring code bits, which hurts more than as many spread ones. Fitted
 # to bit-true outcomes over 2 to 16 fades a block.
-SPREAD_PENALTY = {2: 0.15, 4: 0.0, 6: 0.0, 8: 0.03}
+SPREAD_PENALTY = {2: 0.13, 4: 0.04, 6: 0.05, 8: 0.08}
 # Delivered sets double with every frame.
 MAX_EXPECTED_FRAMES = 16
 
