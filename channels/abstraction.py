@@ -214,13 +214,7 @@ class BlerTable:
 
     def esno_db(self, mcs: Mcs, block_bits: int, bler: float) -> float:
         """Es/N0 in dB at which a code block is lost with probability ``bler``."""
-        grid_db, rate = self._row(mcs, block_bits)
-        if not rate[-1] <= bler <= rate[0]:
-            raise ChannelError(
-                f"bler is {bler:g}; the table has {rate[-1]:.2g} to {rate[0]:.2g} for {mcs}, "
-                f"{block_bits} bits"
-            )
-        return float(np.interp(norm.ppf(bler), norm.ppf(rate)[::-1], grid_db[::-1]))
+        return curve_esno_db(*self._row(mcs, block_bits), bler)
 
     def _row(self, mcs: Mcs, block_bits: int) -> tuple[np.ndarray, np.ndarray]:
         key = CurveKey(mcs.num_bits_per_symbol, mcs.coderate, block_bits)
@@ -295,6 +289,19 @@ class BlerTable:
             if isinstance(error, ChannelError):
                 raise
             raise ChannelError(f"{path} is not a BLER table ({error})") from None
+
+
+def curve_esno_db(esno_db: np.ndarray, rate: np.ndarray, bler: float) -> float:
+    """Es/N0 in dB where a falling curve crosses an error rate; the probit is interpolated.
+
+    Raises:
+        ChannelError: The curve does not reach it.
+    """
+    if not rate[-1] <= bler <= rate[0]:
+        raise ChannelError(
+            f"bler is {bler:g}; the curve was measured from {rate[0]:.2g} to {rate[-1]:.2g}"
+        )
+    return float(np.interp(norm.ppf(bler), norm.ppf(rate)[::-1], esno_db[::-1]))
 
 
 def _scheme(key: CurveKey) -> tuple[int, float]:

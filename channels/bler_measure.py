@@ -14,19 +14,22 @@ import torch
 from scipy.stats import norm
 
 from channels.abstraction import BlerCurve, CurveKey
-from channels.coding import TransportBlockCode
+from channels.coding import TransportBlockCode, check_decoder
 from channels.errors import ChannelError
 from channels.modulation import demap, map_bits
 from channels.mutual_information import bicm_information
+from channels.normal import complex_normal
 from channels.types import Mcs
 from channels.units import esno_db_to_no
 
-# Code block lengths of the shipped table. 3824 and 4224 stand on both sides of the change of base
-# graph (38.212, 7.2.2); 8448 is the longest.
-BLOCK_BITS = (24, 40, 64, 104, 160, 256, 400, 640, 1024, 1600, 2560, 3824, 4224, 8448)
-_LOST, _STEP_PROBIT, _FIRST_STEP_DB = 0.985, 0.6, 0.25
-_MAX_STEP_DB, _MIN_STEP_DB = 0.8, 0.04
+# Code block lengths of the shipped table; the last two are the longest of the base graphs.
+BLOCK_BITS = (24, 56, 128, 320, 800, 1920, 3824, 8448)
+_LOST = 0.985  # a curve starts where more blocks than this are lost
+_STEP_PROBIT, _FIRST_STEP_DB, _MAX_STEP_DB, _LEAST_STEP_DB = 0.7, 0.3, 1.0, 0.01
 _MAX_POINTS = 60
+_LEAST_ERRORS = 5  # a point with fewer says too little
+_LAST_ERRORS = 10  # expected at the last point, if the coded bits of a point run out
+_BITS_PER_BATCH, _MIN_BATCH = 2**18, 32
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class Stopping:
 
     Attributes:
         num_errors: Block errors after which a point is done.
-        min_bler: The curve ends at the first point below it.
-        max_bits: Coded bits that a point may take at most; a curve ends where this cuts it short.
+        min_bler: The curve ends at the first point at or below it.
+        max_bits: Coded bits that a point may take; a curve ends where this cuts a point short,
+            and a point with fewer than five errors is left out.
     """
 
     num_errors: int = 100
@@ -44,115 +48,153 @@ class Stopping:
     max_bits: float = 1e12
 
     def __post_init__(self) -> None:
-        if self.num_errors < 2 or not 0 < self.min_bler < 0.1 or self.max_bits < 1e4:
+        if self.num_errors < _LEAST_ERRORS or not 0 < self.min_bler < 0.1 or self.max_bits < 1e5:
             raise ChannelError(
-                f"stopping rule is {self}; expected 2 or more errors, a BLER below 0.1, 1e4 bits"
+                f"stopping rule is {self}; expected at least {_LEAST_ERRORS} errors, a BLER "
+                "between 0 and 0.1, and 1e5 bits"
             )
 
 
-def payload_bits(block_bits: int) -> int:
-    """Payload of a transport block that is one code block of so many bits with its CRC."""
-    return block_bits - (16 if block_bits <= 3840 else 24)
+def longest_block(mcs: Mcs) -> int:
+    """Information bits of the longest code block of a scheme (`channels.segmentation`)."""
+    return 8448 if mcs.coderate > 1 / 3 else 3840 if mcs.coderate <= 1 / 4 else 3824
 
 
-def block_lengths(mcs: Mcs, lengths: Iterable[int] = BLOCK_BITS) -> tuple[int, ...]:
-    """Those of the lengths that the scheme can code in one block.
+def curve_keys(schemes: Iterable[Mcs], lengths: Iterable[int] = BLOCK_BITS) -> tuple[CurveKey, ...]:
+    """Curves of all schemes, each at the lengths that it codes in one block.
 
-    The longest block of the scheme takes the place of a longer one, so that the table reaches it.
+    Schemes that differ in repetition alone share their curves.
     """
-    longest = 8448 if mcs.coderate > 1 / 3 else 3840 if mcs.coderate <= 1 / 4 else 3824
-    return tuple(sorted({*(b for b in lengths if b <= longest), longest}))
+    lengths = tuple(lengths)
+    keys = set()
+    for mcs in schemes:
+        longest = longest_block(mcs)
+        for bits in lengths:
+            if bits < 17:
+                raise ChannelError(f"a code block of {bits} bits holds no payload beside its CRC")
+            # 3824 stands for the end of the range, which is 3840 at the lowest rates.
+            kept = longest if bits == 3824 and longest < 4224 else bits
+            if kept <= longest:
+                keys.add(CurveKey(mcs.num_bits_per_symbol, mcs.coderate, kept))
+    return tuple(sorted(keys))
 
 
 def measure_curve(
     key: CurveKey, stopping: Stopping, seed: int = 0, decoder: str = "fast"
 ) -> BlerCurve:
-    """Counts the errors of one modulation, code rate and block length over its waterfall."""
-    counter = _Counter(key, stopping, seed, decoder)
-    esno_db = _start_db(key)
-    while counter.rate(esno_db, num_errors=60) < _LOST:
-        esno_db -= 2 * _FIRST_STEP_DB
+    """Counts the errors of one modulation, code rate and block length over its waterfall.
+
+    The same arguments give the same counts.
+    """
+    counter = _Counter(key, seed, decoder)
+    last_bler = _LAST_ERRORS * counter.bits_per_block / stopping.max_bits
     points: dict[float, tuple[int, int]] = {}
+
+    def count(esno_db: float) -> tuple[int, int]:
+        blocks, errors = counter.count(esno_db, stopping.num_errors, stopping.max_bits)
+        if errors >= _LEAST_ERRORS:
+            points[esno_db] = blocks, errors
+        return blocks, errors
+
+    esno_db = _capacity_db(key)
+    while counter.rate(esno_db) < _LOST:
+        esno_db = round(esno_db - 2 * _FIRST_STEP_DB, 3)
     step_db = _FIRST_STEP_DB
-    while len(points) < _MAX_POINTS:
-        blocks, errors = counter.count(esno_db)
-        if errors < min(stopping.num_errors, 5):
+    while len(points) < _MAX_POINTS and step_db >= _LEAST_STEP_DB:
+        blocks, errors = count(esno_db)
+        if errors < _LEAST_ERRORS:  # overshot: go back half of the way
+            step_db /= 2
+            esno_db = round(max(points) + step_db, 3)
+            continue
+        if errors / blocks <= stopping.min_bler or errors < stopping.num_errors:
             break
-        points[esno_db] = blocks, errors
-        rate = errors / blocks
-        if rate > _LOST and len(points) > 1:
-            points = {esno_db: points[esno_db]}
-        if rate <= stopping.min_bler or errors < stopping.num_errors:
-            break
-        step_db = _next_step(points, step_db)
+        step_db = _next_step(points, step_db, last_bler)
         esno_db = round(esno_db + step_db, 3)
-    x = np.array(sorted(points))
-    blocks, errors = np.array([points[v] for v in x], np.int64).T
-    return BlerCurve(x, blocks, errors)
+    while gap := _widest_gap(points):
+        count(gap)
+    return _curve(points)
 
 
-def _next_step(points: dict[float, tuple[int, int]], step_db: float) -> float:
-    """Step in dB over which the probit falls by about `_STEP_PROBIT`."""
+def _probit(blocks: int, errors: int) -> float:
+    return float(norm.ppf(min(errors, blocks - 0.5) / blocks))
+
+
+def _next_step(points: dict[float, tuple[int, int]], step_db: float, last_bler: float) -> float:
+    """Step in dB over which the probit falls by about `_STEP_PROBIT`, or to the last one."""
     if len(points) < 2:
-        return step_db
-    (x0, (n0, e0)), (x1, (n1, e1)) = list(points.items())[-2:]
-    probits = [norm.ppf(min(e, n - 0.5) / n) for n, e in ((n0, e0), (n1, e1))]
-    slope = max((probits[0] - probits[1]) / (x1 - x0), 1e-3)
-    return float(np.clip(_STEP_PROBIT / slope, max(_MIN_STEP_DB, step_db / 2),
-                         min(_MAX_STEP_DB, 1.6 * step_db)))  # fmt: skip
+        return _FIRST_STEP_DB
+    (x0, p0), (x1, p1) = [(x, _probit(*points[x])) for x in sorted(points)[-2:]]
+    slope = max((p0 - p1) / (x1 - x0), 1e-3)
+    step = np.clip(_STEP_PROBIT / slope, 0.6 * step_db, min(_MAX_STEP_DB, 1.6 * step_db))
+    return float(min(step, (p1 - norm.ppf(min(last_bler, 0.5))) / slope))
 
 
-def _start_db(key: CurveKey) -> float:
+def _widest_gap(points: dict[float, tuple[int, int]]) -> float | None:
+    """Es/N0 in the middle of the widest gap in the probit, if there is one too wide."""
+    x = sorted(points)
+    drop = -np.diff([_probit(*points[v]) for v in x])
+    drop[np.diff(x) < 2 * _LEAST_STEP_DB] = 0.0
+    if len(drop) == 0 or len(x) >= _MAX_POINTS or drop.max() <= 2 * _STEP_PROBIT:
+        return None
+    i = int(drop.argmax())
+    return round((x[i] + x[i + 1]) / 2, 3)
+
+
+def _curve(points: dict[float, tuple[int, int]]) -> BlerCurve:
+    """Starts at the last point where nearly all blocks are lost."""
+    x = sorted(points)
+    lost = [i for i, v in enumerate(x) if points[v][1] > _LOST * points[v][0]]
+    x = x[max(lost, default=0) :]
+    counts = np.array([points[v] for v in x], np.int64)
+    return BlerCurve(np.array(x), counts[:, 0].copy(), counts[:, 1].copy())
+
+
+def _capacity_db(key: CurveKey) -> float:
     """Es/N0 in dB where the mutual information of a coded bit equals the code rate."""
     curve = bicm_information(key.num_bits_per_symbol)
-    return round(float(curve.inverse_db(np.array(key.coderate))) - 0.5, 2)
+    return round(float(curve.inverse_db(np.array(key.coderate))), 2)
 
 
 class _Counter:
-    """Sends random blocks; the noise of a point depends on the seed and the Es/N0 alone."""
+    """Sends random blocks; what it sends at an Es/N0 depends on the seed and the Es/N0 alone."""
 
-    def __init__(self, key: CurveKey, stopping: Stopping, seed: int, decoder: str) -> None:
+    def __init__(self, key: CurveKey, seed: int, decoder: str) -> None:
+        crc_bits = 16 if key.block_bits <= 3840 else 24
         mcs = Mcs(key.num_bits_per_symbol, key.coderate)
-        self._key, self._stopping, self._seed, self._decoder = key, stopping, seed, decoder
-        self._code = TransportBlockCode(payload_bits(key.block_bits), mcs)
+        self._code = TransportBlockCode(key.block_bits - crc_bits, mcs)
         if self._code.plan.num_blocks != 1:
-            raise ChannelError(f"{key} is more than one code block; expected fewer bits")
+            raise ChannelError(
+                f"{key.block_bits} bits at code rate {key.coderate:.3f} are more than one code "
+                f"block; expected at most {longest_block(mcs)}"
+            )
+        self.bits_per_block = self._code.num_coded_bits
+        self._decoder = check_decoder(decoder)
+        self._entropy = (seed, key.num_bits_per_symbol, round(2**30 * key.coderate), key.block_bits)
 
-    def rate(self, esno_db: float, num_errors: int) -> float:
-        blocks, errors = self._run(esno_db, num_errors, self._stopping.max_bits)
+    def rate(self, esno_db: float) -> float:
+        """Error rate from a few blocks."""
+        blocks, errors = self.count(esno_db, 100, 1e6)
         return errors / blocks
 
-    def count(self, esno_db: float) -> tuple[int, int]:
-        """Blocks sent and lost."""
-        return self._run(esno_db, self._stopping.num_errors, self._stopping.max_bits)
-
-    def _run(self, esno_db: float, num_errors: int, max_bits: float) -> tuple[int, int]:
-        code, key = self._code, self._key
-        entropy = [self._seed, *key_entropy(key), round(1000 * (esno_db + 100))]
-        rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(entropy)))
-        most = max(1, int(max_bits / code.num_coded_bits))
-        size = max(1, min(most, 100, 2**20 // code.num_coded_bits))
+    def count(self, esno_db: float, num_errors: int, max_bits: float) -> tuple[int, int]:
+        """Blocks sent and blocks lost."""
+        most = max(_MIN_BATCH, int(max_bits / self.bits_per_block))
+        largest = max(_MIN_BATCH, _BITS_PER_BATCH // self.bits_per_block)
+        rng = np.random.default_rng([*self._entropy, round(1000 * (esno_db + 100))])
         blocks = errors = 0
+        size = min(largest, 2 * num_errors)
         while errors < num_errors and blocks < most:
-            errors += _errors(code, esno_db, size, rng, self._decoder)
+            errors += self._lost(esno_db, size, rng)
             blocks += size
-            size = max(1, min(2 * size, 2**21 // code.num_coded_bits, max(most - blocks, 1)))
+            size = min(largest, 2 * size)
         return blocks, errors
 
-
-def key_entropy(key: CurveKey) -> tuple[int, int, int]:
-    """Integers that tell curves apart."""
-    return key.num_bits_per_symbol, round(2**30 * key.coderate), key.block_bits
-
-
-def _errors(
-    code: TransportBlockCode, esno_db: float, size: int, rng: np.random.Generator, decoder: str
-) -> int:
-    bits = rng.integers(0, 2, (size, code.k), np.uint8)
-    x = map_bits(code.encode(bits), code.mcs.num_bits_per_symbol)
-    no = esno_db_to_no(esno_db)
-    noise = rng.standard_normal((size, code.num_symbols, 2), np.float32)
-    y = x + torch.view_as_complex(torch.as_tensor(noise)) * (no / 2) ** 0.5
-    llr = demap(y, torch.ones((), dtype=torch.complex64), no, code.mcs.num_bits_per_symbol)
-    bits_hat, ok = code.decode(llr, decoder)
-    return int((~ok | (bits_hat != bits).any(1)).sum())
+    def _lost(self, esno_db: float, size: int, rng: np.random.Generator) -> int:
+        code, order = self._code, self._code.mcs.num_bits_per_symbol
+        bits = rng.integers(0, 2, (size, code.k), np.uint8)
+        keys = rng.integers(0, 2**32, (size, 2), np.uint32)
+        no = esno_db_to_no(esno_db)
+        y = torch.from_numpy(complex_normal(code.num_symbols, keys, no))
+        y = y + map_bits(code.encode(bits), order)
+        bits_hat, ok = code.decode(demap(y, torch.ones(()), no, order), self._decoder)
+        return int((~ok | (bits_hat != bits).any(1)).sum())

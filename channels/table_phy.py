@@ -3,8 +3,9 @@
 A frame's code blocks see the fades that fall on their own symbols. Where they differ within a
 block they are mapped to the one Es/N0 over AWGN that carries as much mutual information (MIESM:
 Wan et al., "A fading-insensitive performance metric for a unified link quality model", WCNC
-2006); repeated symbols add their Es/N0 first, as the receiver adds their LLRs. A frame arrives if
-all its code blocks do. Given the fades, frames are independent: their noise is.
+2006), less a penalty for their spread; repeated symbols add their Es/N0 first, as the receiver
+adds their LLRs. A frame arrives if all its code blocks do. Given the fades, frames are
+independent: their noise is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ from channels.phy import modulate, sending_order
 from channels.segmentation import plan_blocks
 from channels.types import Frame, LinkReport, Mcs
 
+# Information lost for each unit of its deviation over the fades that a code block sees, by bits
+# per symbol. NR interleaves bits over the rows of one code block only, which for QPSK are two: a
+# fade erases runs of neighbouring code bits, which hurts more than as many spread ones. Fitted
+# to bit-true outcomes over 2 to 16 fades a block; it hardly depends on code rate or length.
+SPREAD_PENALTY = {2: 0.13, 4: 0.05, 6: 0.05, 8: 0.08}
 # Delivered sets double with every frame.
 MAX_EXPECTED_FRAMES = 16
 
@@ -64,8 +70,8 @@ class TablePhy:
         """
         p = self.delivery_probabilities(frames, channel, esno_db, seeds)
         tags = tuple(frame.tag for frame in frames)
-        uniform = np.stack([uniform(stream_keys(seeds, f"table:{tag}")) for tag in tags], axis=1)
-        delivered = uniform < p
+        draws = np.stack([uniform(stream_keys(seeds, f"table:{tag}")) for tag in tags], axis=1)
+        delivered = draws < p
         return LinkReport(
             tags=tags,
             delivered=delivered,
@@ -151,10 +157,13 @@ class TablePhy:
                 effective_db = 10 * np.log10(esno)
         else:
             curve = bicm_information(mcs.num_bits_per_symbol)
-            weighted = curve(esno) * layout.length
-            information = np.add.reduceat(weighted, bounds[:-1], axis=1)
-            lengths = np.add.reduceat(layout.length, bounds[:-1])
-            effective_db = curve.inverse_db(information / lengths)
+            share = layout.length / np.add.reduceat(layout.length, bounds[:-1])[layout.block]
+            information = curve(esno)
+            mean = np.add.reduceat(information * share, bounds[:-1], axis=1)
+            spread = (share * (information - mean[:, layout.block])) ** 2
+            deviation = np.sqrt(np.add.reduceat(spread, bounds[:-1], axis=1))
+            penalty = SPREAD_PENALTY[mcs.num_bits_per_symbol] * deviation
+            effective_db = curve.inverse_db(mean - penalty)
         return self.table.bler(mcs, plan.block_bits, effective_db)
 
 

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from scmc_comm.commands import info
+from scmc_comm.commands import bench, bler, info
 
-COMMANDS: tuple[ModuleType, ...] = (info,)
+COMMANDS: tuple[ModuleType, ...] = (info, bler, bench)
