@@ -87,40 +87,66 @@ def measure_curve(
     The same arguments give the same counts.
     """
     counter = _Counter(key, seed, decoder)
+    last_bler = _LAST_ERRORS * counter.bits_per_block / stopping.max_bits
+    points: dict[float, tuple[int, int]] = {}
+
+    def count(esno_db: float) -> tuple[int, int]:
+        blocks, errors = counter.count(esno_db, stopping.num_errors, stopping.max_bits)
+        if errors >= _LEAST_ERRORS:
+            points[esno_db] = blocks, errors
+        return blocks, errors
+
     esno_db = _capacity_db(key)
     while counter.rate(esno_db) < _LOST:
         esno_db = round(esno_db - 2 * _FIRST_STEP_DB, 3)
-    points: dict[float, tuple[int, int]] = {}
     step_db = _FIRST_STEP_DB
-    while len(points) < _MAX_POINTS:
-        blocks, errors = counter.count(esno_db, stopping.num_errors, stopping.max_bits)
-        if errors < _LEAST_ERRORS and len(points) > 1:
-            break
-        if errors / blocks > _LOST:
-            points = {}  # the curve starts at the last point where nearly all is lost
-        points[esno_db] = blocks, errors
+    while len(points) < _MAX_POINTS and step_db >= _LEAST_STEP_DB:
+        blocks, errors = count(esno_db)
+        if errors < _LEAST_ERRORS:  # overshot: go back half of the way
+            step_db /= 2
+            esno_db = round(max(points) + step_db, 3)
+            continue
         if errors / blocks <= stopping.min_bler or errors < stopping.num_errors:
             break
-        last_bler = _LAST_ERRORS * counter.bits_per_block / stopping.max_bits
         step_db = _next_step(points, step_db, last_bler)
-        if step_db < _LEAST_STEP_DB:
-            break
         esno_db = round(esno_db + step_db, 3)
-    counts = np.array(list(points.values()), np.int64)
-    return BlerCurve(np.array(list(points)), counts[:, 0].copy(), counts[:, 1].copy())
+    while gap := _widest_gap(points):
+        count(gap)
+    return _curve(points)
+
+
+def _probit(blocks: int, errors: int) -> float:
+    return float(norm.ppf(min(errors, blocks - 0.5) / blocks))
 
 
 def _next_step(points: dict[float, tuple[int, int]], step_db: float, last_bler: float) -> float:
     """Step in dB over which the probit falls by about `_STEP_PROBIT`, or to the last one."""
     if len(points) < 2:
         return _FIRST_STEP_DB
-    (x0, p0), (x1, p1) = [
-        (x, norm.ppf(min(errors, blocks - 0.5) / blocks))
-        for x, (blocks, errors) in list(points.items())[-2:]
-    ]
+    (x0, p0), (x1, p1) = [(x, _probit(*points[x])) for x in sorted(points)[-2:]]
     slope = max((p0 - p1) / (x1 - x0), 1e-3)
     step = np.clip(_STEP_PROBIT / slope, 0.6 * step_db, min(_MAX_STEP_DB, 1.6 * step_db))
     return float(min(step, (p1 - norm.ppf(min(last_bler, 0.5))) / slope))
+
+
+def _widest_gap(points: dict[float, tuple[int, int]]) -> float | None:
+    """Es/N0 in the middle of the widest gap in the probit, if there is one too wide."""
+    x = sorted(points)
+    drop = -np.diff([_probit(*points[v]) for v in x])
+    drop[np.diff(x) < 2 * _LEAST_STEP_DB] = 0.0
+    if len(drop) == 0 or len(x) >= _MAX_POINTS or drop.max() <= 2 * _STEP_PROBIT:
+        return None
+    i = int(drop.argmax())
+    return round((x[i] + x[i + 1]) / 2, 3)
+
+
+def _curve(points: dict[float, tuple[int, int]]) -> BlerCurve:
+    """Starts at the last point where nearly all blocks are lost."""
+    x = sorted(points)
+    lost = [i for i, v in enumerate(x) if points[v][1] > _LOST * points[v][0]]
+    x = x[max(lost, default=0) :]
+    counts = np.array([points[v] for v in x], np.int64)
+    return BlerCurve(np.array(x), counts[:, 0].copy(), counts[:, 1].copy())
 
 
 def _capacity_db(key: CurveKey) -> float:

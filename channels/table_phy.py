@@ -31,8 +31,8 @@ from channels.types import Frame, LinkReport, Mcs
 # Information lost for each unit of its deviation over the fades that a code block sees, by bits
 # per symbol. NR interleaves bits over the rows of one code block only, which for QPSK are two: a
 # fade erases runs of neighbouring code bits, which hurts more than as many spread ones. Fitted
-# to bit-true outcomes over 2 to 16 fades a block.
-SPREAD_PENALTY = {2: 0.15, 4: 0.0, 6: 0.0, 8: 0.03}
+# to bit-true outcomes over 2 to 16 fades a block; it hardly depends on code rate or length.
+SPREAD_PENALTY = {2: 0.13, 4: 0.05, 6: 0.05, 8: 0.08}
 # Delivered sets double with every frame.
 MAX_EXPECTED_FRAMES = 16
 
