@@ -60,9 +60,7 @@ def longest_block(mcs: Mcs) -> int:
     return 8448 if mcs.coderate > 1 / 3 else 3840 if mcs.coderate <= 1 / 4 else 3824
 
 
-def curve_keys(
-    schemes: Iterable[Mcs], lengths: Iterable[int] = BLOCK_BITS
-) -> tuple[CurveKey, ...]:
+def curve_keys(schemes: Iterable[Mcs], lengths: Iterable[int] = BLOCK_BITS) -> tuple[CurveKey, ...]:
     """Curves of all schemes, each at the lengths that it codes in one block.
 
     Schemes that differ in repetition alone share their curves.

@@ -162,9 +162,7 @@ class TransportBlockCode:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _combine(
-    llr: Any, repetition: int, sign: Any, position: Any, out: Any, heard: Any
-) -> None:
+def _combine(llr: Any, repetition: int, sign: Any, position: Any, out: Any, heard: Any) -> None:
     """Adds repetitions, descrambles and undoes the interleaver, row by row."""
     once = sign.size
     for row in range(llr.shape[0]):
@@ -177,7 +175,7 @@ def _combine(
             any_energy = max(any_energy, abs(total))
             block[peek(position, i)] += total * peek(sign, i)
         # A NaN goes on to the decoder, which names it.
-        heard[row] = not any_energy == np.float32(0.0)
+        heard[row] = any_energy != np.float32(0.0)
 
 
 def _interleaver(num_bits: int, num_bits_per_symbol: int) -> np.ndarray:

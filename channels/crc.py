@@ -60,7 +60,7 @@ def crc_bits(bits: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_crc(bits: np.ndarray, name: str) -> np.ndarray:
-    """Whether payloads followed by their parity bits, uint8 [b, k + 16 or 24], are intact: bool [b].
+    """Whether payloads with their parity bits, uint8 [b, k + 16 or 24], are intact: bool [b].
 
     >>> payload = np.ones((1, 40), np.uint8)
     >>> bool(check_crc(np.hstack([payload, crc_bits(payload, "CRC16")]), "CRC16")[0])

@@ -31,7 +31,7 @@ class ChannelStates:
     """Weighted realisations of the fades over one transmission.
 
     Attributes:
-        power: float64 [num_states, num_blocks], \\|h\\|^2 of each block.
+        power: float64 [num_states, num_blocks], squared magnitude of each gain.
         weights: float64 [num_states], summing to 1.
         block_symbols: Channel uses per block; the last block may be cut short.
         no: Noise variance per complex dimension.
@@ -87,19 +87,13 @@ def channel_states(
     if not isinstance(channel, BlockFading):
         return drawn_states(channel, num_symbols, esno_db, range(num_states))
     if not channel.is_fading:
-        return ChannelStates(
-            np.ones((1, 1)), np.ones(1), num_symbols, esno_db_to_no(esno_db)
-        )
+        return ChannelStates(np.ones((1, 1)), np.ones(1), num_symbols, esno_db_to_no(esno_db))
     power, weights = _nodes(channel, channel.num_blocks(num_symbols), num_states)
-    return ChannelStates(
-        power, weights, channel.block_symbols(num_symbols), esno_db_to_no(esno_db)
-    )
+    return ChannelStates(power, weights, channel.block_symbols(num_symbols), esno_db_to_no(esno_db))
 
 
 @lru_cache(maxsize=64)
-def _nodes(
-    channel: BlockFading, num_blocks: int, num_states: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _nodes(channel: BlockFading, num_blocks: int, num_states: int) -> tuple[np.ndarray, np.ndarray]:
     if num_blocks == 1:
         edges_db = np.linspace(_LOWEST_DB, _HIGHEST_DB, num_states + 1)
         centres = 10 ** ((edges_db[:-1] + edges_db[1:]) / 20)

@@ -80,7 +80,7 @@ def log32(x: Any) -> Any:
 
 @njit(inline="always")
 def cos_sin_turns(turns: Any) -> Any:
-    """cos and sin of 2 pi x for float32 x in [0, 1)."""
+    """Cosine and sine of 2 pi x for float32 x in [0, 1)."""
     quarter = np.floor(turns * _F(4.0) + _HALF)
     x = (turns * _F(4.0) - quarter) * _HALF_PI
     z = x * x

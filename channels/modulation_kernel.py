@@ -24,13 +24,13 @@ def map_labels(bits: Any, num_bits_per_symbol: int, points: Any, out: Any) -> No
     for i in range(out.size):
         label = 0
         for j in range(num_bits_per_symbol):
-            label = (label << 1) | np.int64(peek(bits, i * num_bits_per_symbol + j))
+            label = 2 * label + peek(bits, i * num_bits_per_symbol + j)
         out[i] = points[label]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def equalise(received: Any, gain: Any, no: Any, parts: Any, inv_no: Any) -> None:
-    """y / h and |h|^2 / no; complex numbers as pairs, float32 [2 n], the others float32 [n]."""
+    """Symbols y / h and |h|^2 / no; complex as pairs, float32 [2 n], the rest float32 [n]."""
     for i in range(inv_no.size):
         a, b = peek(gain, 2 * i), peek(gain, 2 * i + 1)
         x, y = peek(received, 2 * i), peek(received, 2 * i + 1)
@@ -72,9 +72,7 @@ def _add(a: Any, size: int, out: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _ratio(
-    ones: Any, zeros: Any, top_ones: Any, top_zeros: Any, size: int, out: Any
-) -> None:
+def _ratio(ones: Any, zeros: Any, top_ones: Any, top_zeros: Any, size: int, out: Any) -> None:
     least = _LEAST_SUM
     for i in range(size):
         exact = (ones[i] > least) & (zeros[i] > least)

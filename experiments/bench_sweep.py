@@ -7,7 +7,6 @@ what "after reconstructions are cached" leaves. The other two figures are of rea
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -183,7 +182,3 @@ def run(jobs: int | None = None) -> dict[str, dict[str, Any]]:
             "two_jobs": two_jobs(folder),
             "estimators": estimators(folder),
         }
-
-
-if __name__ == "__main__":
-    print(json.dumps(run(), indent=2))

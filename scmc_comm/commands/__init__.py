@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from scmc_comm.commands import bler, info, sweep
+from scmc_comm.commands import bench, bler, info, sweep
 
-COMMANDS: tuple[ModuleType, ...] = (sweep, bler, info)
+COMMANDS: tuple[ModuleType, ...] = (sweep, bler, bench, info)
