@@ -42,6 +42,10 @@ class Budget:
     Attributes:
         rho: Bandwidth ratio, complex channel uses over 3 H W.
         design_esno_db: Mean Es/N0 in dB that rates and protection are chosen for.
+        channel: The channel whose law they are chosen for, by name and parameters as
+            `channels.models.make_channel` takes it; a scheme may ignore it.
+        utility: Metric that they are to make best on average, such as ``"psnr_db"``; a scheme
+            may ignore it.
 
     Example:
         >>> Budget(1 / 48, 10.0).uses((256, 256))
@@ -50,6 +54,8 @@ class Budget:
 
     rho: float
     design_esno_db: float
+    channel: str = "awgn"
+    utility: str = "psnr_db"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rho) and 0 < self.rho <= 4):
@@ -170,9 +176,17 @@ class Transmission:
 
 
 class System(ABC):
-    """A complete scheme, from image to frames and from delivered frames to image."""
+    """A complete scheme, from image to frames and from delivered frames to image.
+
+    Attributes:
+        name: Name in results.
+        knows: What the transmitter knows of the point it sends at, out of ``"esno_db"`` (the mean
+            Es/N0) and ``"channel"`` (its law). Of what it does not know it assumes the sweep's
+            design.
+    """
 
     name: str
+    knows: frozenset[str] = frozenset()
 
     @abstractmethod
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
