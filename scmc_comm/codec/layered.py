@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ from scmc_comm.types import Layer, LayerKind, Reconstruction, part_tag
 logger = logging.getLogger(__name__)
 
 DEFAULT_QUALITY = 48
+_RECENT = 8  # pictures of lower layers kept: all subsets of one or two pictures' layers
 
 
 class LayeredCodec:
@@ -47,6 +48,9 @@ class LayeredCodec:
         realism: float = DEFAULT_REALISM,
     ) -> None:
         self.realism = realism
+        # A receiver is asked for one subset of the same layers after the other.
+        self._painted = lru_cache(_RECENT)(self._paint)
+        self._fused = lru_cache(_RECENT)(self._fuse)
         self.__dict__.update(
             {
                 name: part
@@ -162,17 +166,13 @@ class LayeredCodec:
             except ScmcError as e:
                 logger.warning("semantic layer left out: %s", e)
         if LayerKind.STRUCTURE in arrived:
-            if caption is not None and self.structure.reads_picture:
-                lower, level = self.semantic.decode(caption, small, seed), LayerKind.SEMANTIC
             try:
-                lower = self.structure.decode(
-                    arrived[LayerKind.STRUCTURE].payload, small, lower, caption, seed
-                )
-                level = LayerKind.STRUCTURE
+                payload = arrived[LayerKind.STRUCTURE].payload
+                lower, level = self._fused(payload, small, caption, seed), LayerKind.STRUCTURE
             except ScmcError as e:
                 logger.warning("structure layer left out: %s", e)
         if lower is None and caption is not None:
-            lower, level = self.semantic.decode(caption, small, seed), LayerKind.SEMANTIC
+            lower, level = self._painted(caption, small, seed), LayerKind.SEMANTIC
         img = None if lower is None else resize(lower, size)
         if LayerKind.SIGNAL in arrived:
             try:
@@ -188,6 +188,17 @@ class LayeredCodec:
             for part in range(len(layer.parts))
         )
         return Reconstruction(img, level, tags, caption)
+
+    def _paint(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
+        return self.semantic.decode(caption, size, seed)
+
+    def _fuse(
+        self, payload: bytes, size: tuple[int, int], caption: str | None, seed: int
+    ) -> Tensor:
+        guide = None
+        if caption is not None and self.structure.reads_picture:
+            guide = self._painted(caption, size, seed)
+        return self.structure.decode(payload, size, guide, caption, seed)
 
 
 def _is_ours(layer: Layer) -> bool:

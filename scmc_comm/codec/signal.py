@@ -60,6 +60,8 @@ class SignalCodec:
         self._medians = net.bottleneck._get_medians()[:, 0, 0].double()
         self._hyper_tables = _tables(net.bottleneck)
         self._tables = _tables(net.gaussian)
+        # The same parts are shown with each subset of the lower layers, one after the other.
+        self._last_latent = functools.lru_cache(1)(self.latent)
 
     @property
     def num_parts(self) -> int:
@@ -172,7 +174,7 @@ class SignalCodec:
             ScmcError: If the parts cannot be of this codec.
         """
         height, width = size
-        y_hat = self.latent(parts, size)
+        y_hat = self._last_latent(tuple(parts), size)
         inputs = [y_hat] if lower is None else [y_hat, pad_to(lower[None], HYPER_STRIDE)]
         network = functools.partial(self.net.synthesis, realism=realism)
         img = in_tiles(network, inputs, (y_hat.shape[2], y_hat.shape[3]))
