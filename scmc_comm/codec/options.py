@@ -9,6 +9,7 @@ receiver leaves a layer out whose coder it does not have. No option here changes
 * A generator decides at the *decoder* how words and edges become a picture. It is the receiver's
   own affair; two receivers may show different pictures of the same bytes. What they must share
   to show the same one, the seed of the noise, is in the container.
+* How much of its correction for looks the signal layer shows is the receiver's affair too.
 * The signal layer's bits depend on the picture alone, so they decode above any generator. Its
   synthesis was trained above the shipped ones.
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass, fields
 from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.semantic import Painter, SemanticCodec
+from scmc_comm.codec.signal import DEFAULT_REALISM
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.errors import ScmcError
 
@@ -35,6 +37,7 @@ class CodecOptions:
         edges: Edge detector (RCF, PiDiNet), a file or its folder.
         structure_generator: ControlNet or T2I-Adapter in the place of the fusion network.
         structure_base: Text-to-image model under it; None is the one it was trained for.
+        realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look.
 
     Example:
         >>> CodecOptions(captioner="Salesforce/blip-image-captioning-base").beams
@@ -47,15 +50,18 @@ class CodecOptions:
     edges: str | None = None
     structure_generator: str | None = None
     structure_base: str | None = None
+    realism: float = DEFAULT_REALISM
 
     def __post_init__(self) -> None:
+        if not 0 <= self.realism <= 1:
+            raise ScmcError(f"realism is {self.realism}; expected 0 (least error) to 1 (best look)")
         if self.structure_base is not None and self.structure_generator is None:
             raise ScmcError(
                 f"{self.structure_base} is a base for no structure generator; name the ControlNet "
                 "or T2I-Adapter too"
             )
 
-    def chosen(self) -> dict[str, str | int]:
+    def chosen(self) -> dict[str, str | int | float]:
         """The options that are not those that ship, by name, for reports."""
         return {
             field.name: getattr(self, field.name)
@@ -75,7 +81,7 @@ def make_codec(options: CodecOptions = CodecOptions()) -> LayeredCodec:
         >>> make_codec().encode_semantic(torch.rand(3, 64, 64)).codec
         'caption'
     """
-    return LayeredCodec(_semantic(options), _structure(options))
+    return LayeredCodec(_semantic(options), _structure(options), realism=options.realism)
 
 
 def _semantic(options: CodecOptions) -> SemanticCodec | None:

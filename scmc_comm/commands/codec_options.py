@@ -32,7 +32,14 @@ _DECODER = (
         "NAME|DIR",
         "text-to-image model under it (the one it was trained for)",
     ),
+    (
+        "--signal.realism",
+        "realism",
+        "R",
+        "0 shows the least squared error, 1 the best look (0.5); the bits are the same",
+    ),
 )
+_TYPES = {"beams": int, "realism": float}
 
 
 class _OtherEnd(argparse.Action):
@@ -62,7 +69,7 @@ def add_codec_options(
     ):
         for flag, field, metavar, text in options:
             if present:
-                kind = int if field == "beams" else str
+                kind = _TYPES.get(field, str)
                 group.add_argument(flag, dest=field, metavar=metavar, help=text, type=kind)
             else:
                 sub.add_argument(flag, action=_OtherEnd, const=reason, help=argparse.SUPPRESS)
@@ -84,5 +91,6 @@ def require_layered(system: str) -> None:
     """Fail if networks are chosen for a system that has none of them."""
     if not system.startswith("scmc"):
         raise ScmcError(
-            f"--semantic.* and --structure.* choose networks of the scmc systems; {system} has none"
+            f"--semantic.*, --structure.* and --signal.* are options of the scmc systems; {system} "
+            "has none of them"
         )

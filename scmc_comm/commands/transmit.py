@@ -63,7 +63,7 @@ def _report(
         "version": __version__,
         "image": str(args.image),
         "system": args.system,
-        "networks": codec_options(args).chosen(),
+        "options": codec_options(args).chosen(),
         "channel": args.channel,
         "esno_db": args.esno_db,
         "rho": args.rho,

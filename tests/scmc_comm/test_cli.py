@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -58,6 +59,16 @@ def test_decode_other_words(folder, capsys):
     assert "caption: a red rose" in out
 
 
+def test_decode_for_least_error_or_best_look(folder, capsys):
+    original = np.asarray(Image.open(folder / "cat.png"), float)
+    errors = []
+    for realism in ("0", "1"):
+        target = folder / f"look{realism}.png"
+        run(capsys, "decode", folder / "cat.scmc", "-o", target, "--signal.realism", realism)
+        errors.append(((np.asarray(Image.open(target), float) - original) ** 2).mean())
+    assert errors[0] < errors[1]
+
+
 @pytest.mark.parametrize("system", ["scmc", "jpeg", "vvc"])
 def test_transmit_writes_picture_and_report(folder, capsys, system):
     target, report = folder / f"{system}.png", folder / f"{system}.json"
@@ -82,6 +93,10 @@ MISTAKES = {
     "empty container": (("decode", "empty.scmc", "-o", "x.png"), "ends early"),
     "random container": (("decode", "noise.scmc", "-o", "x.png"), "scmc"),
     "unknown layer": (("decode", "cat.scmc", "-o", "x.png", "--layers", "sky"), "'sky'"),
+    "realism of two": (
+        ("decode", "cat.scmc", "-o", "x.png", "--signal.realism", "2"),
+        "realism is 2",
+    ),
     "unknown system": (
         ("transmit", "cat.png", "--esno-db", "3", "--rho", "1/8", "-o", "x.png", "--system", "png"),
         "scmc, scmc-equal, jpeg, vvc",
