@@ -34,6 +34,17 @@ def _separation(codec_name: str) -> Callable[..., System]:
     return factory
 
 
+def _envelope(codec_name: str, utility: str | None = None) -> Callable[..., System]:
+    def factory() -> System:
+        from scmc_comm.baselines.envelope import EnvelopeSystem
+        from scmc_comm.baselines.image_codecs import make_image_codec
+        from scmc_comm.baselines.separation import SeparationSystem
+
+        return EnvelopeSystem(SeparationSystem(make_image_codec(codec_name)), utility)
+
+    return factory
+
+
 IMAGE_CODEC_NAMES = (
     "jpeg", "vvc", "webp", "jpeg2000", "avif", "hevc",
     "hyperprior", "factorized", "mbt2018-mean", "mbt2018", "cheng2020-anchor", "cheng2020-attn",
@@ -45,9 +56,14 @@ SYSTEMS: dict[str, Callable[..., System]] = {
     "scmc-equal": _scmc("equal"),
     **{name: _separation(name) for name in IMAGE_CODEC_NAMES},
     **{f"{name}-file": _separation(f"{name}-file") for name in IMAGE_CODEC_NAMES},
+    **{f"{name}-envelope": _envelope(name) for name in IMAGE_CODEC_NAMES},
+    **{f"{name}-file-envelope": _envelope(f"{name}-file") for name in IMAGE_CODEC_NAMES},
+    **{f"{name}-envelope-lpips": _envelope(name, "lpips") for name in IMAGE_CODEC_NAMES},
 }
 
-KNOWS: dict[str, frozenset[str]] = {}
+KNOWS: dict[str, frozenset[str]] = {
+    name: frozenset({"esno_db", "channel"}) for name in SYSTEMS if "-envelope" in name
+}
 """`System.knows` of the systems that know something of the point they send at."""
 
 

@@ -1,0 +1,151 @@
+"""The envelope: separate coding whose modulation and code rate are the best ones at each point.
+
+The sender knows the law of the channel and its mean Es/N0. It takes the modulation and coding that
+gives the best quality on average over validation pictures, failures included, and codes each image
+at the finest quality that then fits. With one scheme for a whole sweep,
+`scmc_comm.baselines.separation` is the fixed design with its cliff.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from channels.coding import max_payload_bits
+from channels.models import make_channel
+from channels.table_phy import TablePhy
+from channels.types import Frame, Mcs
+from scmc_comm.baselines.envelope_curves import UTILITIES, ValidationCurves, load_curves
+from scmc_comm.baselines.separation import TAG, SeparationSystem
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.mcs import MCS_GRID
+from scmc_comm.system import Budget, Prepared, System, check_image, infeasible
+
+_TIE = 1e-9
+
+
+@lru_cache(maxsize=65536)
+def arrival_probability(mcs: Mcs, num_bits: int, channel: str, esno_db: float) -> float:
+    """Probability that one frame arrives, its fades integrated out.
+
+    Args:
+        mcs: Modulation and coding.
+        num_bits: Payload bits.
+        channel: Channel by name and parameters, as `channels.models.make_channel` takes it.
+        esno_db: Mean Es/N0 per channel use in dB.
+
+    Example:
+        >>> robust, fast = MCS_GRID[0], MCS_GRID[-1]
+        >>> [round(arrival_probability(mcs, 800, "awgn", 5.0), 2) for mcs in (robust, fast)]
+        [1.0, 0.0]
+    """
+    # Random bits: the power of a frame is normalised over its own symbols.
+    bits = np.random.default_rng(num_bits).integers(0, 2, num_bits, dtype=np.uint8)
+    found = _phy().expected_delivery([Frame(TAG, bits, mcs)], make_channel(channel), esno_db)
+    return found.get(frozenset({TAG}), 0.0)
+
+
+@lru_cache(maxsize=1)
+def _phy() -> TablePhy:
+    return TablePhy()
+
+
+def expected_utility(
+    curves: ValidationCurves, mcs: Mcs, size: tuple[int, int], budget: Budget, utility: str
+) -> float:
+    """Mean quality over the validation pictures and the channel, were this scheme used.
+
+    A frame that is lost, and a picture that does not fit, show mid-grey.
+
+    Args:
+        curves: Of the codec.
+        mcs: Modulation and coding.
+        size: ``(H, W)`` of the image to be sent.
+        budget: Channel uses, the channel's law and its mean Es/N0.
+        utility: Metric, of `UTILITIES`.
+
+    Returns:
+        In the metric's own unit and direction; NaN if no picture fits.
+    """
+    max_bits = max_payload_bits(budget.uses(size), mcs) // 8 * 8
+    grey = curves.grey[utility]
+    shown = curves.at(max_bits, size, utility) if max_bits else np.full(grey.shape, np.nan)
+    fits = ~np.isnan(shown)
+    if not fits.any():
+        return float("nan")
+    p = arrival_probability(mcs, max_bits, budget.channel, budget.design_esno_db)
+    return float(np.where(fits, p * np.nan_to_num(shown) + (1 - p) * grey, grey).mean())
+
+
+class EnvelopeSystem(System):
+    """One image codec over one frame, its modulation and coding the best for each point.
+
+    Args:
+        system: The codec over a protected frame.
+        utility: Metric to make best whatever the budget says; None takes the budget's.
+        curves: Rate and quality on validation pictures; None for those that were measured.
+
+    Raises:
+        ScmcError: There are no curves of this codec.
+    """
+
+    knows = frozenset({"esno_db", "channel"})
+
+    def __init__(
+        self,
+        system: SeparationSystem,
+        utility: str | None = None,
+        curves: ValidationCurves | None = None,
+    ) -> None:
+        self.system = system
+        self.utility = utility
+        self.curves = load_curves(system.image_codec.name) if curves is None else curves
+        self.name = f"{system.name}-envelope" + (f"-{utility}" if utility else "")
+        self._ranked: dict[tuple[object, ...], tuple[Mcs, ...]] = {}
+
+    def ranking(self, size: tuple[int, int], budget: Budget) -> tuple[Mcs, ...]:
+        """The schemes at which some validation picture fits, the best on average first.
+
+        It depends on nothing of the image but its size. Of equally good ones (none of which ever
+        arrives, say) the most robust is first.
+
+        Raises:
+            ScmcError: The utility is no metric that can be made best.
+        """
+        utility = self.utility or budget.utility
+        if utility not in UTILITIES:
+            raise ScmcError(
+                f"{self.name} cannot maximise {utility!r}; expected one of {', '.join(UTILITIES)}"
+            )
+        key = (budget.uses(size), size, budget.channel, budget.design_esno_db, utility)
+        if key not in self._ranked:
+            value = {}
+            for mcs in MCS_GRID:
+                found = expected_utility(self.curves, mcs, size, budget, utility)
+                if not np.isnan(found):
+                    value[mcs] = UTILITIES[utility] * found
+            self._ranked[key] = tuple(
+                sorted(value, key=lambda mcs: (-round(value[mcs] / _TIE), mcs.bits_per_use))
+            )
+        return self._ranked[key]
+
+    def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
+        """Code at the finest quality that fits with the best scheme, and protect it.
+
+        An image that does not fit even at its coarsest goes down the ranking, which was made
+        without it; if there is no scheme at which it fits, nothing is sent: flagged
+        ``infeasible``, shown as mid-grey.
+        """
+        size = check_image(img)
+        last = infeasible(
+            size, budget,
+            f"{self.name}: no validation picture fits {budget.uses(size)} channel uses at any "
+            "modulation and coding",
+        )  # fmt: skip
+        for mcs in self.ranking(size, budget):
+            last = self.system.prepare_with(img, budget, mcs)
+            if last.infeasible is None:
+                return last
+        return last

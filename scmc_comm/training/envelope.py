@@ -1,0 +1,140 @@
+"""Rate-quality curves of image codecs on validation pictures, which the envelope chooses by.
+
+    python -m scmc_comm.training.envelope --data DIR --out DIR
+    python -m scmc_comm.training.envelope --data DIR --out DIR --codecs jpeg,vvc --count 4
+
+Writes ``envelope.json``; codecs that stand in it already are kept, so it goes on where it was
+stopped. Every picture is coded at the same few qualities, chosen so that their rates lie evenly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from scmc_comm.baselines.envelope_curves import FILE, METRICS
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.image_codecs import make_image_codec
+from scmc_comm.errors import ScmcError
+from scmc_comm.metrics import measure_many
+from scmc_comm.training.data import load_split
+
+logger = logging.getLogger(__name__)
+
+SETS = ("flowers256", "general256")
+CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "hyperprior")
+DIGITS = {"psnr_db": 3, "ms_ssim": 5, "lpips": 4, "dists": 4}
+
+
+def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str], Tensor]:
+    """Names and pixels [n, 3, 256, 256] of so many pictures, half of each set, evenly spaced."""
+    names: list[str] = []
+    pictures = []
+    for name in SETS:
+        split = load_split(data, name, "val", cache)
+        index = np.linspace(0, len(split) - 1, count // len(SETS)).round().astype(int)
+        names += [f"{name}/{split.files[i]}" for i in index]
+        pictures.append(split.batch(index))
+    return names, torch.cat(pictures)
+
+
+def spread_qualities(codec: ImageCodec, img: Tensor, count: int) -> list[float]:
+    """So many of the codec's qualities, both ends among them, the logarithms of their rates even.
+
+    Halves the largest step in log bytes, on one picture, until there are enough.
+    """
+    log_bytes: dict[int, float] = {}
+
+    def add(place: int) -> None:
+        try:
+            log_bytes[place] = math.log(len(codec.encode(img, codec.qualities[place])))
+        except ScmcError as error:  # such as the finest VVC qualities on noise
+            logger.warning("%s: %s", codec.name, error)
+            log_bytes[place] = math.nan
+
+    add(0)
+    add(len(codec.qualities) - 1)
+    while len(log_bytes) < min(count, len(codec.qualities)):
+        places = sorted(log_bytes)
+        steps = [
+            (log_bytes[b] - log_bytes[a], -a, b)
+            for a, b in zip(places, places[1:], strict=False)
+            if b - a > 1
+        ]
+        if not steps:
+            break
+        _, minus_a, b = max(steps)
+        add((b - minus_a) // 2)
+    return [codec.qualities[place] for place in sorted(log_bytes)]
+
+
+def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
+    """One codec's entry: sizes in bytes, slim and as a file, and metrics, [quality][picture]."""
+    slim, whole = make_image_codec(name), make_image_codec(f"{name}-file")
+    size = (int(imgs.shape[2]), int(imgs.shape[3]))
+    entry: dict[str, Any] = {"qualities": spread_qualities(slim, imgs[0], count)}
+    rows: dict[str, list[list[float]]] = {key: [] for key in ("bytes", FILE, *METRICS)}
+    for quality in tqdm(entry["qualities"], desc=name):
+        data = [slim.encode(img, quality) for img in imgs]
+        shown = torch.stack([slim.decode(d, size) for d in data])
+        scores = measure_many(imgs, shown, METRICS)
+        rows["bytes"].append([len(d) for d in data])
+        rows[FILE].append([len(whole.encode(img, quality)) for img in imgs])
+        for metric in METRICS:
+            rows[metric].append([round(s[metric], DIGITS[metric]) for s in scores])
+    return entry | rows
+
+
+def grey_scores(imgs: Tensor) -> dict[str, list[float]]:
+    """What the failure picture scores on each picture."""
+    scores = measure_many(imgs, torch.full_like(imgs, 0.5), METRICS)
+    return {m: [round(s[m], DIGITS[m]) for s in scores] for m in METRICS}
+
+
+def _write(path: Path, tree: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(tree, separators=(",", ":")) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for envelope.json")
+    parser.add_argument("--codecs", default=",".join(CODECS), help="comma-separated")
+    parser.add_argument("--count", type=int, default=16, help="pictures, half of each set")
+    parser.add_argument("--qualities", type=int, default=14, help="qualities of a codec")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    args = parser.parse_args(argv)
+    names, imgs = validation_pictures(args.data, args.count, args.cache)
+    path = args.out / "envelope.json"
+    args.out.mkdir(parents=True, exist_ok=True)
+    tree = json.loads(path.read_text()) if path.is_file() else {}
+    if tree.get("pictures", names) != names:
+        raise ScmcError(f"{path} was measured on other pictures; give another folder")
+    tree |= {"pictures": names, "size": list(imgs.shape[2:]), "grey": grey_scores(imgs)}
+    tree.setdefault("codecs", {})
+    for name in args.codecs.split(","):
+        if name in tree["codecs"]:
+            continue
+        try:
+            tree["codecs"][name] = measure_codec(name, imgs, args.qualities)
+        except ScmcError as error:
+            logger.warning("%s is left out: %s", name, error)
+            continue
+        _write(path, tree)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The envelope: the best scheme of the grid on average over validation pictures, then frozen."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from test_separation import ToyCodec
+
+from channels.coding import max_payload_bits
+from channels.models import make_channel
+from channels.table_phy import TablePhy
+from channels.units import lin_to_db
+from scmc_comm.baselines import envelope_curves
+from scmc_comm.baselines.envelope import EnvelopeSystem, arrival_probability, expected_utility
+from scmc_comm.baselines.envelope_curves import UTILITIES, ValidationCurves, load_curves
+from scmc_comm.baselines.separation import SeparationSystem
+from scmc_comm.codec.weights import MODELS_ENV
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.mcs import MCS_GRID, choose_mcs
+from scmc_comm.registry import KNOWS, SYSTEMS, knows, make_system
+from scmc_comm.system import Budget
+
+SIZE = (256, 256)
+RHO = 1 / 24
+
+
+def toy_curves(least_bits=80, most_bits=160_000):
+    """Two pictures whose PSNR rises by 3 dB, and LPIPS falls by 0.1, with each doubling."""
+    bits = np.geomspace(least_bits, most_bits, 12)
+    psnr = 15 + 3 * np.log2(bits / least_bits) / 2 + np.array([[0.0], [2.0]])
+    scores = {
+        "psnr_db": psnr, "ms_ssim": psnr / 60, "lpips": 0.9 - psnr / 60, "dists": 0.5 - psnr / 200,
+        "mse": 10 ** (-psnr / 10),
+    }  # fmt: skip
+    grey = {"psnr_db": 12.0, "ms_ssim": 0.1, "lpips": 1.0, "dists": 0.8, "mse": 10**-1.2}
+    bpp = np.tile(bits / (SIZE[0] * SIZE[1]), (2, 1))
+    return ValidationCurves(
+        bpp, np.zeros_like(bpp), scores, {m: np.full(2, value) for m, value in grey.items()}
+    )
+
+
+def toy(utility=None, **options):
+    return EnvelopeSystem(SeparationSystem(ToyCodec()), utility, toy_curves(**options))
+
+
+def value(system, mcs, budget, utility="psnr_db"):
+    return expected_utility(system.curves, mcs, SIZE, budget, utility)
+
+
+@pytest.mark.parametrize("channel", ["awgn", "rayleigh_block", "rician_block:k_factor_db=6"])
+@pytest.mark.parametrize("esno_db", [-6.0, 4.0, 12.0])
+def test_no_scheme_of_the_grid_is_better_on_the_validation_set(channel, esno_db):
+    system, budget = toy(), Budget(RHO, esno_db, channel)
+    chosen = value(system, system.ranking(SIZE, budget)[0], budget)
+    every = [value(system, mcs, budget) for mcs in MCS_GRID]
+    assert chosen >= np.nanmax(every) - 1e-8
+    for design in (0.0, 10.0, 20.0):  # any fixed design among them
+        assert chosen >= value(system, choose_mcs(design), budget) - 1e-8
+
+
+def test_on_awgn_more_snr_never_slows_it_down_and_it_fills_the_budget():
+    system, rates = toy(), []
+    for esno_db in np.arange(-12.0, 27.0, 3.0):
+        prepared = system.prepare(torch.zeros(3, *SIZE), Budget(RHO, float(esno_db)))
+        (frame,) = prepared.frames
+        rates.append(frame.mcs.bits_per_use)
+        p = TablePhy().expected_delivery(prepared.frames, make_channel("awgn"), float(esno_db))
+        if esno_db > -9:
+            assert p[frozenset({"image"})] > 0.9
+        coded = frame.bits.size // 80  # of the toy's qualities, ten bytes each
+        assert coded == min(max_payload_bits(prepared.ledger.budget_uses, frame.mcs) // 80, 999)
+    assert rates == sorted(rates) and rates[-1] > 5
+
+
+def test_at_very_low_snr_it_repeats():
+    system = toy()
+    mcs = system.ranking(SIZE, Budget(RHO, -8.0))[0]
+    assert mcs.repetition >= 4 and mcs.coderate / mcs.repetition < 1 / 5
+    assert arrival_probability(mcs, 800, "awgn", -8.0) > 0.9
+
+
+def test_in_fading_it_is_more_careful_than_on_awgn():
+    system = toy()
+    for esno_db in (6.0, 12.0, 18.0):
+        awgn, fading = (system.ranking(SIZE, Budget(RHO, esno_db, law))[0]
+                        for law in ("awgn", "rayleigh_block"))  # fmt: skip
+        assert fading.bits_per_use < awgn.bits_per_use
+
+
+def test_expected_quality_is_delivery_times_quality():
+    system, budget, mcs = toy(), Budget(RHO, 7.0, "rayleigh_block"), MCS_GRID[12]
+    bits = max_payload_bits(budget.uses(SIZE), mcs) // 8 * 8
+    p = arrival_probability(mcs, bits, "rayleigh_block", 7.0)
+    assert 0.1 < p < 0.999
+    shown = 15 + 1.5 * np.log2(bits / 80) + np.array([0.0, 2.0])
+    assert value(system, mcs, budget) == pytest.approx((p * shown + (1 - p) * 12).mean(), rel=1e-9)
+
+
+def test_repetition_is_worth_its_energy():
+    six, two = (m for m in MCS_GRID if m.coderate == 240 / 1024)
+    assert (six.repetition, two.repetition) == (6, 2)
+    for esno_db in (-9.5, -9.0):
+        p = arrival_probability(six, 800, "awgn", esno_db)
+        shifted = arrival_probability(two, 800, "awgn", esno_db + float(lin_to_db(3)))
+        assert 0 < p == pytest.approx(shifted, abs=1e-3)
+
+
+@pytest.mark.parametrize("utility", UTILITIES)
+def test_each_utility_is_made_better_not_worse(utility):
+    system, budget = toy(), Budget(RHO, 9.0, "rayleigh_block", utility)
+    ranked = system.ranking(SIZE, budget)
+    values = [UTILITIES[utility] * value(system, mcs, budget, utility) for mcs in ranked]
+    assert values == sorted(values, reverse=True) and values[0] > values[-1]
+    assert toy(utility).ranking(SIZE, Budget(RHO, 9.0, "rayleigh_block")) == ranked
+
+
+def test_an_unknown_utility_is_one_clear_line():
+    with pytest.raises(ScmcError, match="'beauty'; expected one of psnr_db"):
+        toy().ranking(SIZE, Budget(RHO, 9.0, utility="beauty"))
+
+
+def test_a_budget_for_nothing_is_infeasible_and_an_odd_image_goes_down_the_ranking():
+    nothing = toy(least_bits=50_000).prepare(torch.zeros(3, *SIZE), Budget(1 / 3000, 0.0))
+    assert not nothing.frames and "no validation picture fits" in nothing.infeasible
+    assert float(nothing.reconstruct(frozenset()).img_hat.mean()) == 0.5
+
+    class Heavy(ToyCodec):
+        qualities = tuple(range(100, 1000))  # at least a thousand bytes
+
+    system = EnvelopeSystem(SeparationSystem(Heavy()), curves=toy_curves())
+    budget = Budget(RHO, -6.0)
+    best = system.ranking(SIZE, budget)[0]
+    sent = system.prepare(torch.zeros(3, *SIZE), budget)
+    assert max_payload_bits(budget.uses(SIZE), best) < 8000 <= sent.frames[0].bits.size
+
+
+def test_the_choice_depends_on_the_size_through_bits_per_pixel():
+    curves = toy_curves()
+    small, large = curves.at(1000, (256, 256), "psnr_db"), curves.at(4000, (512, 512), "psnr_db")
+    np.testing.assert_allclose(small, large)
+    assert np.isnan(curves.at(79, SIZE, "psnr_db")).all()
+    np.testing.assert_allclose(curves.at(1e9, SIZE, "psnr_db"), curves.scores["psnr_db"][:, -1])
+
+
+@pytest.fixture
+def own_file(tmp_path, monkeypatch):
+    """Writes curves of one codec where a user's own would lie."""
+
+    def write(tree):
+        (tmp_path / "envelope.json").write_text(tree if isinstance(tree, str) else json.dumps(tree))
+        monkeypatch.setenv(MODELS_ENV, str(tmp_path))
+        return tmp_path / "envelope.json"
+
+    return write
+
+
+def test_curves_of_a_user_replace_the_shipped_ones(own_file):
+    metrics = {m: [[1.0], [2.0], [3.0]] for m in envelope_curves.METRICS}
+    entry = {"qualities": [1, 2, 3], "bytes": [[10], [20], [40]], "file_bytes": [[15], [25], [45]]}
+    tree = {
+        "size": [64, 64],
+        "grey": {m: [0.5] for m in metrics},
+        "codecs": {"jpeg": entry | metrics},
+    }
+    own_file(tree)
+    slim, whole = load_curves("jpeg"), load_curves("jpeg-file")
+    assert slim.at(160, (64, 64), "psnr_db") == [2.0]
+    assert np.isnan(whole.at(119, (64, 64), "psnr_db")) and whole.at(120, (64, 64), "psnr_db") == 1
+    assert whole.at(4 * 160 + 40, (128, 128), "psnr_db") == [2.0]  # the header stays as it is
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"codecs": {"jpeg": {}}, "grey": {}, "size": [1, 1]}']
+)
+def test_damaged_curves_are_one_clear_line(own_file, text):
+    own_file(text)
+    with pytest.raises(ScmcError, match="measure") as caught:
+        load_curves("jpeg")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_codec_without_curves_names_the_command():
+    with pytest.raises(ScmcError, match=r"training\.envelope .*--codecs mbt2018"):
+        load_curves("mbt2018")
+
+
+def test_every_codec_has_its_envelopes_in_the_registry():
+    for name in ("jpeg", "jpeg2000", "webp", "avif", "hevc", "vvc", "hyperprior"):
+        for known in (f"{name}-envelope", f"{name}-file-envelope", f"{name}-envelope-lpips"):
+            assert known in SYSTEMS and knows(known) == {"esno_db", "channel"}
+    assert not any(knows(name) for name in ("scmc", "jpeg", "vvc-file"))
+    assert set(KNOWS) <= set(SYSTEMS)
+
+
+@pytest.mark.parametrize("name", ["jpeg-envelope", "webp-file-envelope", "jpeg-envelope-lpips"])
+def test_systems_know_what_the_registry_says(name):
+    system = make_system(name)
+    assert system.name == name and system.knows == knows(name)
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000", "webp", "avif", "hevc", "vvc"])
+def test_shipped_curves_are_those_of_a_codec(codec):
+    slim, whole = load_curves(codec), load_curves(f"{codec}-file")
+    assert slim.bpp.shape == (16, len(slim.bpp[0])) and slim.bpp.shape[1] >= 12
+    assert (np.diff(slim.bpp.mean(0)) > 0).all() and (
+        np.diff(slim.scores["psnr_db"].mean(0)) > 0
+    ).all()
+    assert (whole.header_bits.mean(0) > 0).all()
+    assert slim.bpp.mean(0)[0] < 0.25 and slim.bpp.mean(0)[-1] > 2.5
+    budget = Budget(RHO, 6.0)
+    for form in (slim, whole):
+        best = max(
+            np.nan_to_num([expected_utility(form, m, SIZE, budget, "psnr_db") for m in MCS_GRID])
+        )
+        assert 18 < best < 32
