@@ -155,7 +155,7 @@ def _standard_error(ds: xr.Dataset, metric: str) -> float:
     """The largest of all points, of an image's mean over its fades."""
     if store.is_exact(ds):
         return 0.0
-    weights, values = store.weights(ds), ds[metric].fillna(0)
+    weights, values = store.weights(ds), store.at_points(ds, metric).fillna(0)
     mean = (weights * values).sum("set")
     variance = (weights * (values - mean) ** 2).sum("set") / store.num_trials(ds)
     return float(np.sqrt(variance).max())

@@ -83,6 +83,12 @@ def _make_system(name: str) -> Any:
     return make_system(name)
 
 
+def _knows(name: str) -> frozenset[str]:
+    from scmc_comm.registry import knows
+
+    return knows(name)
+
+
 def _make_channel(name: str) -> Any:
     from channels.models import make_channel
 
@@ -130,6 +136,8 @@ class Components:
     Attributes:
         system_names: Lists the systems that exist.
         make_system: Builds one by name.
+        knows: What the sender of the system of that name knows of a point, `System.knows`; asked
+            before any system is built.
         make_channel: Builds a channel by name and parameters.
         make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`).
         measure: ``(img, img_hat, names) -> {name: value}``.
@@ -140,6 +148,7 @@ class Components:
 
     system_names: Callable[[], tuple[str, ...]] = _system_names
     make_system: Callable[[str], Any] = _make_system
+    knows: Callable[[str], frozenset[str]] = _knows
     make_channel: Callable[[str], Any] = _make_channel
     make_phy: Callable[[str], Any] = _make_phy
     measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from experiments import store
 from experiments.plot_style import GREY, Style, channel_label, ratio_label, styles, system_label
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _curve(ax: Axes, x: np.ndarray, part: xr.Dataset, names: Sequence[str], **kw
 
 
 def _design(ax: Axes, view: View, label: bool) -> None:
-    if view.x != "esno_db":
+    if view.x != "esno_db" or not store.is_designed(view.ds):
         return
     design = view.ds.attrs["design_esno_db"]
     ax.axvline(design, color=GREY, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0)
@@ -163,9 +164,10 @@ def _system_label(view: View, name: str) -> str:
     label = system_label(name)
     if view.x != "esno_db":
         return label
-    frames = view.ds.frames.sel(system=name, rho=view.fixed)
-    failed = int((frames == "").sum())
-    return f"{label} (infeasible: {failed} of {frames.size} images)" if failed else label
+    nothing = store.infeasible(view.ds).sel(system=name, rho=view.fixed)
+    failed = int(nothing.all(("channel", "esno_db")).sum())
+    images = view.ds.sizes["image"]
+    return f"{label} (infeasible: {failed} of {images} images)" if failed else label
 
 
 def _legends(figure: Figure, view: View, layers: bool, note: str) -> None:

@@ -13,7 +13,6 @@ import torch
 
 from channels.types import Frame, Mcs
 from experiments.cache import Cache, digest
-from scmc_comm.types import Reconstruction
 
 if TYPE_CHECKING:
     from scmc_comm.system import Budget, Prepared, System
@@ -49,9 +48,7 @@ def _to_json(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _from_json(
-    known: dict[str, Any], reconstruct: Callable[[frozenset[str]], Reconstruction]
-) -> Prepared:
+def _from_json(known: dict[str, Any], encode: Callable[[], Prepared]) -> Prepared:
     from scmc_comm.link.ledger import Ledger, LedgerEntry
     from scmc_comm.system import Prepared
 
@@ -60,9 +57,10 @@ def _from_json(
         frames=tuple(frame_from_json(f) for f in known["frames"]),
         ledger=Ledger(tuple(LedgerEntry(**e) for e in known["entries"]), known["budget_uses"]),
         bpp=known["bpp"],
-        reconstruct=reconstruct,
+        reconstruct=lambda tags: encode().reconstruct(tags),
         size=(height, width),
         infeasible=known["infeasible"],
+        usable=lambda tags: encode().usable(tags),
     )
 
 
@@ -104,4 +102,4 @@ def prepare_cached(
         cache.put_json(digest("prepared", key), _to_json(prepared))
         return prepared
     encode = functools.cache(lambda: _prepare(make_system(), img, budget))
-    return _from_json(known, lambda tags: encode().reconstruct(tags))
+    return _from_json(known, encode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import math
 import tempfile
@@ -16,7 +17,9 @@ from tqdm import tqdm
 from experiments import writer
 from experiments.cache import Cache, default_cache_dir
 from experiments.components import Components
+from experiments.designs import Designs, Point, designs_of
 from experiments.executors import executor
+from experiments.results import CellResult
 from experiments.spec import SweepSpec
 from experiments.tasks import (
     Task,
@@ -32,6 +35,7 @@ logger = logging.getLogger(__name__)
 REAL = Components()
 ALWAYS = ("psnr_db", "mse")  # both kinds of average need them
 _TASKS_PER_WORKER = 4  # fewer would leave workers idle at the end
+_DESIGNS_PER_TASK = 8
 
 
 def resolve_metrics(spec: SweepSpec, components: Components) -> tuple[str, ...]:
@@ -58,14 +62,14 @@ def make_tasks(
 ) -> list[Task]:
     """Tasks that together hold each point once.
 
-    All points of one (system, image, rho) make a task, since they share one encoding; where
-    that gives the workers too few tasks, each is split over its points.
+    All points of one (system, image, rho) make a task, since they share the encodings of one
+    picture; where that gives the workers too few tasks, each is split over its points.
     """
     fingerprint = fingerprint_of(components)
     arrays = {name: img.numpy() for name, img in images.items()}
     digests = {name: digest_of(img) for name, img in arrays.items()}
+    knows = {system: components.knows(system) for system in spec.systems}
     shown = list(images)[: spec.strip_images]
-    points = [(c, e) for c in range(len(spec.channels)) for e in range(len(spec.esno_db))]
     cells = [
         (name, system, r)
         for name in images
@@ -73,13 +77,23 @@ def make_tasks(
         for r in range(len(spec.rho))
     ]
     wanted = math.ceil(_TASKS_PER_WORKER * workers / len(cells)) if workers > 1 else 1
-    parts = min(wanted, len(points))
+    parts = {system: _split(designs_of(spec, knows[system]), wanted) for system in spec.systems}
     return [
-        Task(spec, system, name, r, tuple(points[part::parts]), arrays[name],
+        Task(spec, system, name, r, part, knows[system], arrays[name],
              digests[name], name in shown, metrics, fingerprint, cache_dir, components)
         for name, system, r in cells
-        for part in range(parts)
+        for part in parts[system]
     ]  # fmt: skip
+
+
+def _split(designs: Designs, wanted: int) -> list[tuple[Point, ...]]:
+    """All points in so many parts, or more: of a part with few designs the progress is seen."""
+    points = sorted(designs.of, key=lambda at: (designs.of[at], at))
+    parts = min(max(wanted, math.ceil(len(designs.each) / _DESIGNS_PER_TASK)), len(points))
+    if len(designs.each) == 1:  # high SNRs take less work than low ones: mix them
+        return [tuple(points[part::parts]) for part in range(parts)]
+    bounds = [len(points) * part // parts for part in range(parts + 1)]
+    return [tuple(points[a:b]) for a, b in itertools.pairwise(bounds)]
 
 
 @contextmanager
@@ -134,10 +148,10 @@ def run_sweep(
     with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
         tasks = make_tasks(spec, images, metrics, where, components, workers.workers)
         total = sum(len(task.points) for task in tasks)
-        results = []
+        results: list[CellResult] = []
         with tqdm(total=total, desc=spec.name, unit="point", disable=not progress) as bar:
-            for result in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
-                results.append(result)
-                bar.update(len(result.points))
+            for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
+                results += found
+                bar.update(sum(len(result.points) for result in found))
         writer.write(spec, images, results, metrics, Cache(where), folder)
     return folder

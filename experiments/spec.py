@@ -36,7 +36,9 @@ class SweepSpec:
         rho: Bandwidth ratios, channel uses / (3 H W); fractions such as ``"1/24"`` in YAML.
         images: Name of an image set, or a folder of pictures.
         num_images: Only the first so many of the set; None for all.
-        design_esno_db: Es/N0 in dB that every system is designed for.
+        design_esno_db: Es/N0 in dB that every system is designed for, but those that know the
+            mean Es/N0 of each point.
+        utility: Metric that systems tuned to what they know of a point make best on average.
         metrics: Names that ``scmc_comm.metrics.measure`` knows; ``mse`` is always added.
         estimator: How delivery is found: ``"monte-carlo"`` sends every bit, ``"table"`` draws
             from block error tables, ``"expected"`` sums over delivered sets with the tables'
@@ -65,6 +67,7 @@ class SweepSpec:
     images: str = "photos"
     num_images: int | None = None
     design_esno_db: float = 10.0
+    utility: str = "psnr_db"
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim", "lpips")
     estimator: str = "monte-carlo"
     num_trials: int = 32
@@ -235,6 +238,7 @@ _COERCE: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "esno_db": (_grid, "numbers in dB, such as 0,5,10 or -6:21:3"),
     "rho": (lambda v: tuple(_ratio(i) for i in _items(v)), "ratios, such as 1/48,1/24"),
     "design_esno_db": (_number, "a number in dB"),
+    "utility": (_text, "the name of a metric, such as psnr_db"),
     "num_images": (_optional(_integer), "a whole number or null"),
     "stop_half_width": (_optional(_number), "a number or null"),
     "estimator": (_text, f"one of {', '.join(ESTIMATORS)}"),

@@ -39,9 +39,11 @@ def set_tags(text: str) -> frozenset[str]:
     return frozenset(text.split("+")) if text else frozenset()
 
 
-def picture_path(folder: Path, image: str, system: str, rho: int, delivered: int) -> Path:
-    """Where the reconstruction of (image, system, index of rho, index of the set) lies."""
-    stem = f"{image}__{system}__rho{rho}__set{delivered}".replace("/", "_")
+def picture_path(
+    folder: Path, image: str, system: str, rho: int, design: int, delivered: int
+) -> Path:
+    """Where the reconstruction of (image, system, index of rho, design and set) lies."""
+    stem = f"{image}__{system}__rho{rho}__design{design}__set{delivered}".replace("/", "_")
     return folder / "reconstructions" / f"{stem}.png"
 
 
@@ -64,7 +66,7 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
     except (OSError, ValueError, KeyError) as error:
         raise ScmcError(f"{path} is not a readable result store: {error}; run it again") from error
     with ds:
-        if {"count", "probability"}.isdisjoint(ds.variables):
+        if {"count", "probability"}.isdisjoint(ds.variables) or "design_of" not in ds:
             raise ScmcError(f"{path} was written by another version; run the sweep again")
         for name in ds.variables:
             if name != "delivered_set":
@@ -102,6 +104,36 @@ def weights(ds: xr.Dataset) -> xr.DataArray:
     return (ds["count"] / num_trials(ds)).transpose(*POINT, "set")
 
 
+def at_points(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """A variable of preparations, looked up for each point by the design that it used.
+
+    Args:
+        ds: A result store.
+        name: A variable over ``design``: of single preparations such as ``"bpp"`` or ``"frames"``,
+            or of delivered sets such as ``"psnr_db"`` or ``"level"``.
+
+    Returns:
+        [*POINT], or [*POINT, set].
+    """
+    variable = ds[name]
+    systems = xr.DataArray(np.arange(ds.sizes["system"]), dims="system")
+    found = variable.isel(system=systems, design=ds.design_of)
+    return found.transpose(*POINT, "set", missing_dims="ignore").drop_vars(
+        "design", errors="ignore"
+    )
+
+
+def is_designed(ds: xr.Dataset) -> bool:
+    """Is any system designed for the sweep's design SNR, rather than for each point's own?"""
+    known = ds.design_of != ds.design_of.isel(esno_db=0)
+    return ds.sizes["esno_db"] == 1 or not bool(known.any(("channel", "esno_db")).all())
+
+
+def infeasible(ds: xr.Dataset) -> xr.DataArray:
+    """Flags [*POINT]: was the budget too small to send anything of the image?"""
+    return at_points(ds, "frames") == ""
+
+
 def unit_tags(ds: xr.Dataset) -> list[str]:
     """Tags of all units that some system sent, layers first."""
     found = frozenset().union(*(set_tags(t) for t in np.unique(ds.frames.values.astype(str))))
@@ -119,11 +151,13 @@ def was_run(ds: xr.Dataset) -> xr.DataArray:
 
 
 def gather(ds: xr.Dataset, table: xr.DataArray, missing: Any) -> xr.DataArray:
-    """Looks a (system, image, rho, set) table up for each trial."""
+    """Looks a table of sets, [set] or [*POINT, set] as `at_points` gives it, up for each trial."""
     dims = (*POINT, "trial")
     delivered = ds.delivered_set.transpose(*dims)
     run = delivered != NOT_RUN
-    values = table.transpose("system", "rho", "image", "set").values[:, None, None]
+    order = [dim for dim in (*POINT, "set") if dim in table.dims]
+    values = table.transpose(*order).values
+    values = values.reshape((1,) * (len(dims) - values.ndim) + values.shape)
     found = np.take_along_axis(values, np.where(run, delivered, 0).astype(np.intp), axis=-1)
     out = xr.DataArray(found, {d: ds[d] for d in dims}, dims, attrs=table.attrs)
     return out.where(run, missing)
@@ -139,9 +173,10 @@ def expand(ds: xr.Dataset, names: Sequence[str] | None = None) -> xr.Dataset:
         names: Metrics; None for all.
     """
     chosen = metric_names(ds) if names is None else list(names)
-    return xr.Dataset({name: gather(ds, ds[name], np.nan) for name in chosen}, attrs=ds.attrs)
+    found = {name: gather(ds, at_points(ds, name), np.nan) for name in chosen}
+    return xr.Dataset(found, attrs=ds.attrs)
 
 
 def delivered(ds: xr.Dataset, tag: str) -> xr.DataArray:
     """Flags per trial: did the unit of this tag arrive (False where not run or not sent)."""
-    return gather(ds, holds(ds, tag).broadcast_like(ds.level), False)
+    return gather(ds, holds(ds, tag), False)

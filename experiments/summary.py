@@ -27,24 +27,20 @@ def _dataset(ds: xr.Dataset, interval: Interval, prefix: str) -> xr.Dataset:
     return xr.Dataset({f"{prefix}_{k}": (dims, v) for k, v in parts.items()}, coords)
 
 
-def _table(ds: xr.Dataset) -> Floats:
-    """Quality of the delivered sets, [metric, system, rho, image, set], 0 where one never came."""
-    tables = [
-        ds[name].transpose("system", "rho", "image", "set") for name in store.metric_names(ds)
-    ]
-    return np.nan_to_num(np.stack([table.values for table in tables]))
+def _table(ds: xr.Dataset, metric: str) -> Floats:
+    """Quality of the delivered sets, [*POINT, image, set], 0 where one never came."""
+    return np.nan_to_num(store.at_points(ds, metric).values)
 
 
-def _image_means(ds: xr.Dataset) -> Floats:
-    """Mean quality of each image, [metric, *POINT, image]."""
-    weights = store.weights(ds).values
-    return np.einsum("sceriw,msriw->msceri", weights, _table(ds))
+def _image_means(ds: xr.Dataset, metric: str) -> Floats:
+    """Mean quality of each image, [*POINT, image]."""
+    return np.einsum("sceriw,sceriw->sceri", store.weights(ds).values, _table(ds, metric))
 
 
 def image_means(ds: xr.Dataset, metric: str) -> xr.DataArray:
     """Mean of a metric for each image, [*POINT, image]: over its trials, or exact."""
-    values = _image_means(ds)[store.metric_names(ds).index(metric)]
-    return xr.DataArray(values, {dim: ds[dim] for dim in store.POINT}, store.POINT)
+    coords = {dim: ds[dim] for dim in store.POINT}
+    return xr.DataArray(_image_means(ds, metric), coords, store.POINT)
 
 
 def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Dataset:
@@ -63,7 +59,7 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         ``difference_*`` to the first system, ``given_delivery`` (mean where anything arrived).
     """
     if store.is_exact(ds):
-        means = _image_means(ds)[..., None]
+        means = np.stack([_image_means(ds, name) for name in store.metric_names(ds)])[..., None]
         rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
         value = bootstrap_interval(means, rng, num_resamples)
         difference = paired_difference(means, means[:, :1], again, num_resamples)
@@ -75,15 +71,17 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
 
 
 def _drawn_intervals(ds: xr.Dataset, seed: int, num_resamples: int) -> tuple[Interval, Interval]:
-    table = _table(ds)
+    names = store.metric_names(ds)
     counts = ds["count"].transpose(*store.POINT, "set").values
-    shape = (len(table), *counts.shape[:4])
+    shape = (len(names), *counts.shape[:4])
     value, difference = (Interval(*np.zeros((3, *shape))) for _ in range(2))
     for c, e, r in np.ndindex(*counts.shape[1:4]):
         joint = _joint_counts(ds, c, e, r)
+        point = ds.isel(channel=[c], esno_db=[e], rho=[r])
+        table = np.stack([_table(point, name)[:, 0, 0, 0] for name in names])
         for s in range(counts.shape[0]):
             at = (slice(None), s, c, e, r)
-            own, reference = table[:, s, r], table[:, 0, r]
+            own, reference = table[:, s], table[:, 0]
             rng = np.random.default_rng(seed)
             _put(value, at, resampling.interval(own, counts[s, c, e, r], rng, num_resamples))
             if s:
@@ -129,7 +127,10 @@ def _given_delivery(ds: xr.Dataset) -> Floats:
     if not store.is_exact(ds):
         total = total * store.num_trials(ds)  # images that ran longer weigh more, as trials do
     weights = total.transpose(*store.POINT, "set").values * (ds.set != "").values
-    summed = np.einsum("sceriw,msriw->mscer", weights, _table(ds))
+    summed = np.stack([
+        np.einsum("sceriw,sceriw->scer", weights, _table(ds, name))
+        for name in store.metric_names(ds)
+    ])  # fmt: skip
     arrived = weights.sum(axis=(-2, -1))
     return np.where(arrived > 0, summed / np.where(arrived > 0, arrived, 1), np.nan)
 
@@ -177,7 +178,8 @@ def _sends(ds: xr.Dataset, tag: str) -> xr.DataArray:
     """Flags per system and bandwidth: does any image have a unit of this tag?"""
     texts = ds.frames.values.astype(str)
     sent = np.reshape([tag in store.set_tags(text) for text in texts.ravel()], texts.shape)
-    return xr.DataArray(sent, {"system": ds.system, "rho": ds.rho}, ds.frames.dims).any("image")
+    flags = xr.DataArray(sent, {"system": ds.system, "rho": ds.rho}, ds.frames.dims)
+    return flags.any(("image", "design"))
 
 
 def table(ds: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
@@ -191,6 +193,6 @@ def table(ds: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
     if "mse" in store.metric_names(ds):
         mse = image_means(ds, "mse").values
         out["psnr_of_mean_mse_db"] = (POINT, psnr_of_mean_mse(mse[..., None]))
-    out["bpp"] = ds.bpp.mean("image")
-    out["channel_uses"] = ds.channel_uses.mean("image")
+    out["bpp"] = store.at_points(ds, "bpp").mean("image")
+    out["channel_uses"] = store.at_points(ds, "channel_uses").mean("image")
     return out

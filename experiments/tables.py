@@ -27,12 +27,12 @@ def trial_rows(ds: xr.Dataset) -> pd.DataFrame:
     for tag in dict.fromkeys((*store.LAYER_TAGS, *store.unit_tags(ds))):
         table[f"delivered_{tag}"] = store.delivered(ds, tag)
     table["run"] = store.was_run(ds)
-    table["delivered"] = store.gather(ds, ds.set.broadcast_like(ds.level), "")
+    table["delivered"] = store.gather(ds, ds.set, "")
     frame = table.to_dataframe(dim_order=[*store.POINT, "trial"]).reset_index()
     frame = frame[frame.pop("run")]
-    once = ds[["bpp", "channel_uses", "frames"]].to_dataframe().reset_index()
-    once["feasible"] = once.pop("frames") != ""
-    frame = frame.merge(once, on=["system", "image", "rho"], how="left")
+    prepared = {name: store.at_points(ds, name) for name in ("bpp", "channel_uses")}
+    once = xr.Dataset({**prepared, "feasible": ~store.infeasible(ds)})
+    frame = frame.merge(once.to_dataframe().reset_index(), on=list(store.POINT), how="left")
     flags = [c for c in frame if str(c).startswith("delivered")]
     last = ["bpp", "channel_uses", "feasible"]
     return frame[[*store.POINT, "trial", *flags, *store.metric_names(ds), *last]]
@@ -56,9 +56,9 @@ def point_rows(ds: xr.Dataset) -> pd.DataFrame:
         columns |= {f"{metric}_{end}": part[f"value_{end}"] for end in ("low", "high")}
         columns[f"{metric}_given_delivery"] = part.given_delivery
     columns["num_trials"] = store.num_trials(ds).sum("image")
-    columns["bpp"] = ds.bpp.mean("image")
-    columns["channel_uses"] = ds.channel_uses.mean("image")
-    columns["infeasible_images"] = (ds.frames == "").sum("image")
+    columns["bpp"] = store.at_points(ds, "bpp").mean("image")
+    columns["channel_uses"] = store.at_points(ds, "channel_uses").mean("image")
+    columns["infeasible_images"] = store.infeasible(ds).sum("image")
     frame = xr.Dataset(columns).to_dataframe(dim_order=list(summary.POINT)).reset_index()
     frame.insert(len(summary.POINT), "num_images", ds.sizes["image"])
     return frame

@@ -1,4 +1,4 @@
-"""Part of a (system, image, rho): prepare, see which layers arrive, score each delivered set once.
+"""Part of a (system, image, rho): prepare, see which layers arrive, score each usable set once.
 
 Everything found lies in the cache; what a task returns is small, however many trials there were.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from PIL import Image
 from channels.types import Frame
 from experiments.cache import Cache, digest
 from experiments.components import Components
+from experiments.designs import DEFAULT_UTILITY, KNOWABLE, Design, Point, budget_of, designs_of
 from experiments.points import (
     Masks,
     TrialLog,
@@ -30,15 +31,14 @@ from experiments.points import (
     trial_seeds,
 )
 from experiments.prepared import is_remembered, prepare_cached
+from experiments.results import CellResult, PointResult, SetQuality
+from experiments.shown import shown_columns
 from experiments.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
 
 if TYPE_CHECKING:
     from scmc_comm.system import Prepared
-
-Point = tuple[int, int]
-"""Index of the channel and of the Es/N0 in the sweep's axes."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class Task:
         image: Name of the image.
         rho: Index of the bandwidth ratio.
         points: The channels and SNRs to run.
+        knows: What the system's sender knows of a point.
         img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
         img_digest: Content key of ``img``.
-        keep_png: Keep the reconstructions too.
+        keep_png: Keep the reconstructions that a strip may show.
         metrics: Metrics to measure.
         fingerprint: Identity of code and weights.
         cache_dir: Folder of the cache.
@@ -65,6 +66,7 @@ class Task:
     image: str
     rho: int
     points: tuple[Point, ...]
+    knows: frozenset[str]
     img: np.ndarray
     img_digest: str
     keep_png: bool
@@ -74,62 +76,20 @@ class Task:
     components: Components
 
 
-@dataclass(frozen=True)
-class SetQuality:
-    """What the receiver makes of one delivered set."""
-
-    metrics: dict[str, float]
-    level: int
-    caption: str
-
-
-@dataclass(frozen=True)
-class PointResult:
-    """What arrived at a point.
-
-    Attributes:
-        key: Content key of the point; its trials lie in the cache under it.
-        weights: For each mask its number of trials or, as the sum over it is exact, its
-            probability.
-    """
-
-    key: str
-    weights: Mapping[int, float]
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """The outcome of the points of one (system, image, rho).
-
-    Attributes:
-        system: Name of the system.
-        image: Name of the image.
-        rho: Index of the bandwidth ratio.
-        key: Content key of the cell.
-        frames: Tags sent; none if the budget is infeasible.
-        infeasible: Why nothing could be sent, or empty.
-        bpp: Bits per pixel put on the wire once.
-        channel_uses: Complex channel uses charged by the ledger.
-        points: What arrived, by channel and Es/N0.
-        quality: What the receiver makes of each mask that occurred.
-    """
-
-    system: str
-    image: str
-    rho: int
-    key: str
-    frames: tuple[str, ...]
-    infeasible: str
-    bpp: float
-    channel_uses: int
-    points: Mapping[Point, PointResult]
-    quality: Mapping[int, SetQuality]
-
-
 @functools.cache
 def load_system(make_system: Callable[[str], Any], name: str) -> Any:
     """A system, loaded once a process, whatever the number of its tasks."""
     return make_system(name)
+
+
+def _load(task: Task) -> Any:
+    system = load_system(task.components.make_system, task.system)
+    if system.knows != task.knows or not task.knows <= KNOWABLE:
+        raise ScmcError(
+            f"system {task.system} knows {sorted(system.knows)} of a point, its registry says "
+            f"{sorted(task.knows)}; both must name the same out of {sorted(KNOWABLE)}"
+        )
+    return system
 
 
 @functools.cache
@@ -157,11 +117,37 @@ def digest_of(img: np.ndarray) -> str:
     return digest(list(img.shape), str(img.dtype), np.ascontiguousarray(img).tobytes())
 
 
-def _cell_key(task: Task) -> str:
+def _cell_key(task: Task, design: Design) -> str:
     spec = task.spec
+    # The least that a preparation can depend on: other sweeps then share it.
+    extra: dict[str, Any] = {"channel": design.channel} if "channel" in task.knows else {}
+    extra |= {"utility": spec.utility} if spec.utility != DEFAULT_UTILITY else {}
     return digest(
-        task.fingerprint, task.system, spec.rho[task.rho], spec.design_esno_db, task.img_digest
-    )
+        task.fingerprint, task.system, spec.rho[task.rho], design.esno_db, task.img_digest,
+        *([extra] if extra else []),
+    )  # fmt: skip
+
+
+def _by_design(task: Task) -> dict[int, list[Point]]:
+    """The task's points, those of one design together."""
+    of = designs_of(task.spec, task.knows).of
+    found: dict[int, list[Point]] = {}
+    for at in task.points:
+        found.setdefault(of[at], []).append(at)
+    return found
+
+
+def _needs(task: Task) -> tuple[bool, bool]:
+    """Does an image have to be coded, and does a point have to be sent?"""
+    cache, estimator = Cache(task.cache_dir), task.spec.estimator
+    each = designs_of(task.spec, task.knows).each
+    keys = {number: _cell_key(task, each[number]) for number in _by_design(task)}
+    unsent = False
+    for number, points in _by_design(task).items():
+        key = _point_key(task, keys[number], points[0])
+        begun = key in cache if estimator == "expected" else trial_log(cache, key, 0).is_begun()
+        unsent |= not begun
+    return not all(is_remembered(key, cache) for key in keys.values()), unsent
 
 
 def load_needed(tasks: Sequence[Task]) -> None:
@@ -174,12 +160,11 @@ def load_needed(tasks: Sequence[Task]) -> None:
 
     link = set()
     for task in tasks:
-        cache, cell_key, estimator = Cache(task.cache_dir), _cell_key(task), task.spec.estimator
-        if not is_remembered(cell_key, cache):
-            load_system(task.components.make_system, task.system)
-        key = _point_key(task, cell_key, task.points[0])
-        if not (key in cache if estimator == "expected" else trial_log(cache, key, 0).is_begun()):
-            link.add((task.components, estimator))
+        uncoded, unsent = _needs(task)
+        if uncoded:
+            _load(task)
+        if unsent:
+            link.add((task.components, task.spec.estimator))
     for components, estimator in link:
         frame = Frame("warm-up", np.zeros(64, np.uint8), choose_mcs(0.0))
         model, phy = _link(components, "awgn", estimator)
@@ -224,18 +209,24 @@ def png_bytes(img: torch.Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def picture_key(cell_key: str, tags: frozenset[str]) -> str:
-    """Content key of the reconstruction of a delivered set, as PNG."""
-    return digest("png", cell_key, sorted(tags))
+def _usable(cell_key: str, prepared: Prepared, cache: Cache, tags: frozenset[str]) -> list[str]:
+    """Those of the delivered tags that matter, remembered: to ask may take coding the image."""
+    key = digest("usable", cell_key, sorted(tags))
+    known: list[str] | None = cache.get_json(key)
+    if known is None:
+        known = sorted(prepared.usable(tags))
+        cache.put_json(key, known)
+    return known
 
 
 def _quality(
-    task: Task, cell_key: str, prepared: Prepared, cache: Cache, tags: frozenset[str]
+    task: Task, cell_key: str, prepared: Prepared, cache: Cache, tags: frozenset[str], keep: bool
 ) -> SetQuality:
-    key = digest("quality", cell_key, sorted(tags), list(task.metrics))
-    png_key = picture_key(cell_key, tags)
+    usable = _usable(cell_key, prepared, cache, tags)
+    key = digest("quality", cell_key, usable, list(task.metrics))
+    png_key = digest("png", cell_key, usable)
     known = cache.get_json(key)
-    if known is None or (task.keep_png and cache.get(png_key) is None):
+    if known is None or (keep and cache.get(png_key) is None):
         seen = prepared.reconstruct(tags)
         img_hat = seen.img_hat.detach()
         scores = task.components.measure(torch.from_numpy(task.img), img_hat, task.metrics)
@@ -245,27 +236,31 @@ def _quality(
             "caption": seen.caption or "",
         }
         cache.put_json(key, known)
-        if task.keep_png:
+        if keep:
             cache.put(png_key, png_bytes(img_hat))
-    return SetQuality(known["metrics"], known["level"], known["caption"])
+    return SetQuality(known["metrics"], known["level"], known["caption"], png_key)
 
 
-def run_task(task: Task) -> CellResult:
-    """Runs some points of one (system, image, rho)."""
-    from scmc_comm.system import Budget
-
-    _check_code(task.components, task.fingerprint)
-    cache = Cache(task.cache_dir)
-    budget = Budget(rho=task.spec.rho[task.rho], design_esno_db=task.spec.design_esno_db)
-    key = _cell_key(task)
-    make = functools.partial(load_system, task.components.make_system, task.system)
+def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
+    spec, design = task.spec, designs_of(task.spec, task.knows).each[number]
+    key, budget = _cell_key(task, design), budget_of(spec, task.rho, design)
+    make = functools.partial(_load, task)
     prepared = prepare_cached(make, torch.from_numpy(task.img), budget, key, cache)
-    points = {at: _point(task, key, prepared, cache, at) for at in task.points}
-    masks = sorted({mask for point in points.values() for mask in point.weights})
+    points = {at: _point(task, key, prepared, cache, at) for at in own}
+    columns = shown_columns(spec.esno_db, spec.design_esno_db) if task.keep_png else ()
+    shown = {m for at, point in points.items() if at[1] in columns for m in point.weights}
     quality = {
-        mask: _quality(task, key, prepared, cache, set_of(prepared.tags, mask)) for mask in masks
+        mask: _quality(task, key, prepared, cache, set_of(prepared.tags, mask), mask in shown)
+        for mask in sorted({mask for point in points.values() for mask in point.weights})
     }
     return CellResult(
-        task.system, task.image, task.rho, key, prepared.tags, prepared.infeasible or "",
-        prepared.bpp, prepared.ledger.used, points, quality,
+        task.system, task.image, task.rho, number, design, prepared.tags,
+        prepared.infeasible or "", prepared.bpp, prepared.ledger.used, points, quality,
     )  # fmt: skip
+
+
+def run_task(task: Task) -> list[CellResult]:
+    """Runs some points of one (system, image, rho), those of one design after the other."""
+    _check_code(task.components, task.fingerprint)
+    cache = Cache(task.cache_dir)
+    return [_run_design(task, n, points, cache) for n, points in _by_design(task).items()]

@@ -21,17 +21,19 @@ import xarray as xr
 from experiments import store, tables
 from experiments.cache import Cache, write_atomic
 from experiments.components import git_revision, package_versions
-from experiments.points import set_of
+from experiments.points import mask_of, set_of
+from experiments.results import CellResult, PointResult
+from experiments.shown import shown
 from experiments.spec import SweepSpec
-from experiments.tasks import CellResult, PointResult, picture_key, png_bytes, trial_log
+from experiments.tasks import png_bytes, trial_log
 from scmc_comm.errors import ScmcError
 
 UNITS = {"psnr_db": "dB"}
-CELL = ("system", "rho", "image")
+CELL = ("system", "rho", "image", "design")
 _PIECE = 2**20  # trials written at once
 
-Cells = Mapping[tuple[int, int, int], CellResult]
-"""Results by index of system, rho and image."""
+Cells = Mapping[tuple[int, int, int, int], CellResult]
+"""Results by index of system, rho, image and design."""
 
 
 def write(
@@ -49,7 +51,7 @@ def write(
     Args:
         spec: The sweep.
         images: The images, in order.
-        results: For each (system, image, rho) its parts, in any order.
+        results: For each (system, image, rho, design) its parts, in any order.
         metrics: Metrics measured.
         cache: Where the trials and the pictures lie.
         folder: Where to.
@@ -64,7 +66,6 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.rglob(".*.tmp"):  # of a run that was killed
         left.unlink()
-    _write_pictures(spec, folder, images, cells, sets, cache)
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
     part = folder / ".results.nc.tmp"
     try:
@@ -72,6 +73,7 @@ def write(
         if spec.estimator != "expected":
             _write_trials(part, spec, cells, sets, cache)
         with store.reading(part) as stored:
+            _write_pictures(spec, folder, images, cells, stored, cache)
             csv = tables.to_frame(stored).to_csv(index=False)
         write_atomic(folder / "results.csv", csv.encode())
         os.replace(part, folder / "results.nc")
@@ -80,10 +82,10 @@ def write(
 
 
 def merge(spec: SweepSpec, images: Sequence[str], results: Sequence[CellResult]) -> Cells:
-    """Puts the parts of each (system, rho, image) together."""
-    found: dict[tuple[int, int, int], CellResult] = {}
+    """Puts the parts of each (system, rho, image, design) together."""
+    found: dict[tuple[int, int, int, int], CellResult] = {}
     for part in results:
-        at = (spec.systems.index(part.system), part.rho, images.index(part.image))
+        at = (spec.systems.index(part.system), part.rho, images.index(part.image), part.design)
         if at in found:
             points, quality = found[at].points, found[at].quality
             part = dataclasses.replace(
@@ -112,12 +114,13 @@ def dataset(
     metrics: Sequence[str],
 ) -> xr.Dataset:
     """All of the store but the single trials: see the attributes of its variables."""
-    sizes = (len(spec.systems), len(spec.rho), len(images))
+    num_designs = 1 + max(design for *_, design in cells)
+    sizes = (len(spec.systems), len(spec.rho), len(images), num_designs)
     position = {tags: n for n, tags in enumerate(sets)}
     quality = {m: np.full((*sizes, len(sets)), np.nan) for m in metrics}
     level = np.full((*sizes, len(sets)), -2, dtype=np.int8)
     caption = np.full((*sizes, len(sets)), "", dtype=object)
-    weights = np.zeros((*sizes, len(spec.channels), len(spec.esno_db), len(sets)))
+    weights = np.zeros((*sizes[:3], len(spec.channels), len(spec.esno_db), len(sets)))
     for at, cell in cells.items():
         for mask, seen in cell.quality.items():
             where = (*at, position[set_of(cell.frames, mask)])
@@ -126,7 +129,7 @@ def dataset(
                 quality[metric][where] = seen.metrics[metric]
         for point, result in cell.points.items():
             for mask, weight in result.weights.items():
-                weights[(*at, *point, position[set_of(cell.frames, mask)])] = weight
+                weights[(*at[:3], *point, position[set_of(cell.frames, mask)])] = weight
     table = (*CELL, "set")
     data: dict[str, Any] = {
         "level": (table, level, {
@@ -135,7 +138,7 @@ def dataset(
         }),
         "caption": (table, caption, {"long_name": "caption received"}),
     }  # fmt: skip
-    dims = (*CELL, "channel", "esno_db", "set")
+    dims = (*CELL[:3], "channel", "esno_db", "set")
     coords: dict[str, Any] = {
         "system": list(spec.systems), "image": list(images), "channel": list(spec.channels),
         "rho": ("rho", list(spec.rho), {"units": "1", "long_name": "channel uses / (3 H W)"}),
@@ -152,13 +155,13 @@ def dataset(
     for metric, values in quality.items():
         attrs = {"units": UNITS.get(metric, "1"), "long_name": f"{metric} of a delivered set"}
         data[metric] = (table, values, {**attrs, "quality_metric": 1})
-    data |= _per_image(cells, sizes)
+    data |= _per_image(cells, sizes) | _designs(spec, cells, num_designs)
     ds = xr.Dataset(data, coords, _provenance(spec))
-    return ds.transpose(*store.POINT, "trial", "set", missing_dims="ignore")
+    return ds.transpose(*store.POINT, "design", "trial", "set", missing_dims="ignore")
 
 
 def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
-    bpp, uses = np.zeros(sizes), np.zeros(sizes, dtype=np.int64)
+    bpp, uses = np.full(sizes, np.nan), np.zeros(sizes, dtype=np.int64)
     frames, reason = (np.full(sizes, "", dtype=object) for _ in range(2))
     for at, cell in cells.items():
         bpp[at], uses[at] = cell.bpp, cell.channel_uses
@@ -171,6 +174,28 @@ def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
+def _designs(spec: SweepSpec, cells: Cells, num_designs: int) -> dict[str, Any]:
+    """What each system's transmissions were designed for, and where each design was used."""
+    of = np.zeros((len(spec.systems), len(spec.channels), len(spec.esno_db)), dtype=np.int32)
+    esno_db = np.full((len(spec.systems), num_designs), np.nan)
+    channel = np.full(esno_db.shape, "", dtype=object)
+    for (s, _, _, d), cell in cells.items():
+        esno_db[s, d], channel[s, d] = cell.designed_for.esno_db, cell.designed_for.channel
+        for at in cell.points:
+            of[(s, *at)] = d
+    used = "design that the system's transmissions used at this point"
+    assumed = "that the sender assumed, as far as it takes it into account"
+    return {
+        "design_of": (("system", "channel", "esno_db"), of, {"long_name": used}),
+        "designed_esno_db": (
+            ("system", "design"), esno_db, {"units": "dB", "long_name": f"mean Es/N0 {assumed}"}
+        ),
+        "designed_channel": (
+            ("system", "design"), channel, {"long_name": f"channel law {assumed}"}
+        ),
+    }  # fmt: skip
+
+
 def _provenance(spec: SweepSpec) -> dict[str, Any]:
     return {
         "title": spec.name,
@@ -180,13 +205,15 @@ def _provenance(spec: SweepSpec) -> dict[str, Any]:
         "seed": spec.seed,
         "estimator": spec.estimator,
         "design_esno_db": spec.design_esno_db,
+        "utility": spec.utility,
         "failure_policy": "nothing delivered is scored as mid-grey and stays in every mean",
     }
 
 
 def _encoding(ds: xr.Dataset) -> dict[str, Any]:
     small = {"zlib": True, "complevel": 4}
-    return {name: small for name in ("count", "probability", "trial") if name in ds.variables}
+    large = [n for n, v in ds.variables.items() if not {"set", "trial"}.isdisjoint(v.dims)]
+    return {str(name): small for name in large if ds[name].dtype.kind in "iuf"}
 
 
 def _write_trials(
@@ -208,10 +235,10 @@ def _write_trials(
     position = {tags: n for n, tags in enumerate(sets)}
     with h5py.File(path, "r+") as file:  # ten times faster a write than through h5netcdf
         trials = file["delivered_set"]
-        for (s, r, i), cell in sorted(cells.items()):
+        for (s, r, i, _), cell in sorted(cells.items()):
             masks = np.array(sorted(cell.quality), dtype=np.uint64)
             index = np.array([position[set_of(cell.frames, int(m))] for m in masks], np.uint8)
-            for (c, e), point in cell.points.items():
+            for (c, e), point in sorted(cell.points.items()):  # the file's layout follows
                 start = 0
                 for piece in _pieces(cache, point, len(cell.frames)):
                     found = index[np.searchsorted(masks, piece)]
@@ -238,20 +265,22 @@ def _write_pictures(
     folder: Path,
     images: Mapping[str, torch.Tensor],
     cells: Cells,
-    sets: Sequence[frozenset[str]],
+    ds: xr.Dataset,
     cache: Cache,
 ) -> None:
-    shown = list(images)[: spec.strip_images]
-    for name in shown:
+    """The originals and the reconstructions that strips show, of the first images."""
+    sets = [store.set_tags(str(text)) for text in ds.set.values]
+    for i, name in enumerate(list(images)[: spec.strip_images]):
         write_atomic(store.original_path(folder, name), png_bytes(images[name]))
-    for cell in cells.values():
-        for mask in cell.quality if cell.image in shown else ():
-            tags = set_of(cell.frames, mask)
-            png = cache.get(picture_key(cell.key, tags))
-            if png is None:
-                raise ScmcError(
-                    f"a picture of {cell.image} is not in the cache {cache.folder}; workers need "
-                    "the same cache folder (set SCMC_COMM_CACHE to a shared one)"
-                )
-            at = sets.index(tags)
-            write_atomic(store.picture_path(folder, cell.image, cell.system, cell.rho, at), png)
+        for c, r in np.ndindex(ds.sizes["channel"], ds.sizes["rho"]):
+            strip = shown(ds, i, c, r)
+            for s, column in np.ndindex(strip.sets.shape):
+                design, k = int(strip.designs[s, column]), int(strip.sets[s, column])
+                cell = cells[s, r, i, design]
+                png = cache.get(cell.quality[mask_of(cell.frames, sets[k])].picture)
+                if png is None:
+                    raise ScmcError(
+                        f"a picture of {name} is not in the cache {cache.folder}; workers need "
+                        "the same cache folder (set SCMC_COMM_CACHE to a shared one)"
+                    )
+                write_atomic(store.picture_path(folder, name, cell.system, r, design, k), png)

@@ -47,6 +47,19 @@ SYSTEMS: dict[str, Callable[..., System]] = {
     **{f"{name}-file": _separation(f"{name}-file") for name in IMAGE_CODEC_NAMES},
 }
 
+KNOWS: dict[str, frozenset[str]] = {}
+"""`System.knows` of the systems that know something of the point they send at."""
+
+
+def knows(name: str) -> frozenset[str]:
+    """What the sender of a system knows of the point it sends at, without loading it.
+
+    Example:
+        >>> knows("vvc")
+        frozenset()
+    """
+    return KNOWS.get(name, frozenset())
+
 
 def make_system(name: str, **options: Any) -> System:
     """The system called ``name``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ PLANS = {
     "toy-equal": dict.fromkeys(("semantic", "structure", "signal"), "middle"),
     "toy-flat": {"signal": "middle"},
     "toy-too-big": {},
+}
+KNOWS = {
+    "toy-tuned": frozenset({"esno_db", "channel"}),
+    "toy-law": frozenset({"channel"}),
+    "toy-fixed": frozenset(),
 }
 POOL = {"semantic": 32, "structure": 8, "signal": 2}
 
@@ -65,6 +71,47 @@ class ToySystem(System):
 
         bpp = sum(f.bits.size for f in frames) / (size[0] * size[1])
         return Prepared(tuple(frames), ledger, bpp, reconstruct, size)
+
+
+class TunedSystem(ToySystem):
+    """Picks its frames by what it is told: more and faster ones at a higher Es/N0.
+
+    In fading it is more careful, for ms_ssim it never sends the signal. The receiver cannot use
+    the signal without the structure.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.knows = KNOWS[name]
+
+    def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
+        note_call(self.name)
+        esno_db = budget.design_esno_db - (6 if budget.channel != "awgn" else 0)
+        if esno_db < -8:
+            raise InfeasibleBudgetError("toy: nothing gets through")
+        tags = ("semantic", *(("structure",) if esno_db > 2 else ()))
+        if esno_db > 8 and budget.utility != "ms_ssim":
+            tags += ("signal",)
+        code = CODE["weak" if esno_db > 14 else "middle" if esno_db > 5 else "strong"]
+        whole = ToySystem("toy").prepare(img, budget)
+        frames = tuple(replace(f, mcs=code) for f in whole.frames if f.tag in tags)
+        ledger = Ledger(tuple(ledger_entry(f, 8) for f in frames), 10_000)
+        bpp = sum(f.bits.size for f in frames) / img[0].numel()
+
+        def usable(delivered: frozenset[str]) -> frozenset[str]:
+            return delivered if "structure" in delivered else delivered - {"signal"}
+
+        return Prepared(
+            frames, ledger, bpp, whole.reconstruct, whole.size, usable=usable
+        )  # fmt: skip
+
+
+def toy_knows(name: str) -> frozenset[str]:
+    return KNOWS.get(name, frozenset())
+
+
+def make_toy(name: str) -> ToySystem:
+    return TunedSystem(name) if name in KNOWS else ToySystem(name)
 
 
 CALLS: dict[str, int] = {}
@@ -116,6 +163,7 @@ class ToyPhy:
 
 
 def toy_measure(img, img_hat, names):
+    note_call("measure")
     mse = float((img - img_hat).double().square().mean())
     known = {"mse": mse, "psnr_db": -10 * math.log10(mse), "ms_ssim": math.exp(-30 * mse)}
     return {name: known[name] for name in names if name in known}
@@ -137,7 +185,7 @@ def toy_images(name: str, num_images: int | None) -> dict[str, torch.Tensor]:
 
 
 def toy_names() -> tuple[str, ...]:
-    return tuple(PLANS)
+    return (*PLANS, *KNOWS)
 
 
 def toy_fingerprint() -> str:
@@ -146,7 +194,8 @@ def toy_fingerprint() -> str:
 
 TOYS = Components(
     system_names=toy_names,
-    make_system=ToySystem,
+    make_system=make_toy,
+    knows=toy_knows,
     make_channel=make_channel,
     make_phy=ToyPhy,
     measure=toy_measure,

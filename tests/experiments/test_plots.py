@@ -12,7 +12,8 @@ from experiments.curves import View
 from experiments.plot_style import styles
 from experiments.plots import _jobs, _views, plot_sweep
 from experiments.runner import run_sweep
-from experiments.strips import strip_figures, typical_trial
+from experiments.shown import typical_trial
+from experiments.strips import strip_figures
 from scmc_comm.errors import ScmcError
 
 

@@ -9,9 +9,10 @@ import pytest
 import xarray as xr
 
 from experiments import store, summary, tables, writer
+from experiments.designs import Design
+from experiments.results import CellResult, SetQuality
 from experiments.spec import SweepSpec
 from experiments.statistics import mean_given_delivery, paired_difference
-from experiments.tasks import CellResult, SetQuality
 from scmc_comm.errors import ScmcError
 
 
@@ -39,7 +40,9 @@ def test_counts_are_those_of_the_trials(ds):
 def test_layout_units_and_provenance(ds, toy_spec):
     assert ds.delivered_set.dims == ("system", "channel", "esno_db", "rho", "image", "trial")
     assert ds.delivered_set.dtype == np.uint8
-    assert ds.psnr_db.dims == ("system", "rho", "image", "set")
+    assert ds.psnr_db.dims == ("system", "rho", "image", "design", "set")
+    assert ds.sizes["design"] == 1 and not ds.design_of.any()
+    assert (ds.designed_esno_db == toy_spec.design_esno_db).all()
     assert ds.psnr_db.attrs["units"] == "dB" and ds.esno_db.attrs["units"] == "dB"
     assert SweepSpec.from_yaml(ds.attrs["spec_yaml"]) == toy_spec
     assert {"torch", "numpy", "python"} <= set(json.loads(ds.attrs["versions"]))
@@ -54,14 +57,14 @@ def test_expand_looks_the_quality_of_each_trial_up(ds):
         at = {dim: int(rng.integers(ds.sizes[dim])) for dim in ds.delivered_set.dims}
         index = int(ds.delivered_set[at])
         own = {k: v for k, v in at.items() if k in ds.psnr_db.dims}
-        assert float(trials.psnr_db[at]) == float(ds.psnr_db[own].isel(set=index))
+        assert float(trials.psnr_db[at]) == float(ds.psnr_db[own].isel(set=index, design=0))
 
 
 def test_quality_exists_exactly_where_a_set_occurred(ds):
     occurred = xr.concat([(ds.delivered_set == k).any(("channel", "esno_db", "trial"))
                           for k in range(ds.sizes["set"])], "set")  # fmt: skip
-    assert bool((ds.psnr_db.notnull() == occurred).all())
-    assert bool(((ds.level != -2) == occurred).all())
+    assert bool((ds.psnr_db.notnull().isel(design=0) == occurred).all())
+    assert bool(((ds.level != -2).isel(design=0) == occurred).all())
 
 
 def test_the_csv_recomputes_the_figures(ds, toy_run):
@@ -117,7 +120,8 @@ def test_large_sweeps_get_a_row_a_point(ds, monkeypatch):
 def test_more_sets_than_a_byte_numbers_are_an_error():
     quality = {mask: SetQuality({}, -1, "") for mask in range(256)}
     tags = tuple("abcdefgh")
-    cell = CellResult("s", "i", 0, "k", tags, "", 0.0, 0, {}, quality)
+    design = Design("awgn", 10.0)
+    cell = CellResult("s", "i", 0, 0, design, tags, "", 0.0, 0, {}, quality)
     with pytest.raises(ScmcError, match="256 different sets"):
         writer.occurring_sets([cell])
     quality.popitem()

@@ -1,0 +1,70 @@
+"""What a transmission is designed for: a point of the sweep, as far as the sender knows it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from experiments.spec import SweepSpec
+from scmc_comm.system import Budget
+
+Point = tuple[int, int]
+"""Index of the channel and of the Es/N0 in the sweep's axes."""
+
+KNOWABLE = frozenset({"esno_db", "channel"})
+DEFAULT_CHANNEL = Budget.channel
+DEFAULT_UTILITY = Budget.utility
+
+
+@dataclass(frozen=True)
+class Design:
+    """The channel law and the mean Es/N0 in dB that a sender assumes."""
+
+    channel: str
+    esno_db: float
+
+
+@dataclass(frozen=True)
+class Designs:
+    """The designs of one system, each of which an image is prepared for once.
+
+    Attributes:
+        each: All of them, numbered in the order of the axes.
+        of: Number of the design used at each point.
+    """
+
+    each: tuple[Design, ...]
+    of: Mapping[Point, int]
+
+
+def designs_of(spec: SweepSpec, knows: Set[str]) -> Designs:
+    """The distinct (channel, Es/N0) that a system knows; what it does not know is the sweep's.
+
+    Args:
+        spec: The sweep.
+        knows: As `scmc_comm.system.System.knows`.
+
+    Example:
+        >>> spec = SweepSpec("demo", ("scmc",), ("awgn", "rayleigh_block"), (0.0, 9.0), (1 / 24,))
+        >>> [design.esno_db for design in designs_of(spec, frozenset()).each]
+        [10.0]
+        >>> len(designs_of(spec, {"esno_db", "channel"}).each)
+        4
+    """
+    points = itertools.product(range(len(spec.channels)), range(len(spec.esno_db)))
+    chosen = {(c, e): _design(spec, knows, c, e) for c, e in points}
+    each = tuple(dict.fromkeys(chosen.values()))
+    return Designs(each, {at: each.index(design) for at, design in chosen.items()})
+
+
+def _design(spec: SweepSpec, knows: Set[str], c: int, e: int) -> Design:
+    return Design(
+        spec.channels[c] if "channel" in knows else DEFAULT_CHANNEL,
+        spec.esno_db[e] if "esno_db" in knows else spec.design_esno_db,
+    )
+
+
+def budget_of(spec: SweepSpec, rho: int, design: Design) -> Budget:
+    """The budget that a transmission of this design is prepared with."""
+    return Budget(spec.rho[rho], design.esno_db, design.channel, spec.utility)

@@ -1,0 +1,70 @@
+"""What a task hands back: small, however many trials there were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from experiments.designs import Design, Point
+
+
+@dataclass(frozen=True)
+class SetQuality:
+    """What the receiver makes of one delivered set.
+
+    Attributes:
+        metrics: Quality by name.
+        level: The highest layer used, -1 without any.
+        caption: The caption received.
+        picture: Content key of the picture; it lies in the cache if a strip may show it.
+    """
+
+    metrics: dict[str, float]
+    level: int
+    caption: str
+    picture: str = ""
+
+
+@dataclass(frozen=True)
+class PointResult:
+    """What arrived at a point.
+
+    Attributes:
+        key: Content key of the point; its trials lie in the cache under it.
+        weights: For each mask its number of trials or, as the sum over it is exact, its
+            probability.
+    """
+
+    key: str
+    weights: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The outcome of the points that share one preparation: a (system, image, rho, design).
+
+    Attributes:
+        system: Name of the system.
+        image: Name of the image.
+        rho: Index of the bandwidth ratio.
+        design: Number of the design among the system's.
+        designed_for: That design.
+        frames: Tags sent; none if the budget is infeasible.
+        infeasible: Why nothing could be sent, or empty.
+        bpp: Bits per pixel put on the wire once.
+        channel_uses: Complex channel uses charged by the ledger.
+        points: What arrived, by channel and Es/N0.
+        quality: What the receiver makes of each mask that occurred.
+    """
+
+    system: str
+    image: str
+    rho: int
+    design: int
+    designed_for: Design
+    frames: tuple[str, ...]
+    infeasible: str
+    bpp: float
+    channel_uses: int
+    points: Mapping[Point, PointResult]
+    quality: Mapping[int, SetQuality]
