@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:
+    from experiments.timed.spec import TimedSpec
 
 AXES = ("systems", "channels", "esno_db", "rho")
 RUN = ("estimator", "num_trials", "seed", "stop_half_width", "stop_errors", "min_trials")
@@ -265,7 +268,7 @@ def coerce(key: str, value: Any) -> Any:
         raise ScmcError(f"{key} is {value!r}; expected {expected}") from error
 
 
-def list_sweeps() -> dict[str, SweepSpec]:
+def list_sweeps() -> dict[str, SweepSpec | TimedSpec]:
     """The sweeps that ship in ``experiments/sweeps``, by name."""
     import experiments.sweeps as package
 
@@ -274,7 +277,15 @@ def list_sweeps() -> dict[str, SweepSpec]:
     return {spec.name: spec for spec in found}
 
 
-def load_sweep(name_or_yaml: str | Path) -> SweepSpec:
+def _from_yaml(text: str) -> SweepSpec | TimedSpec:
+    from experiments.timed import spec as timed
+
+    if re.search(rf"^kind:\s*{timed.KIND}\s*$", text, re.M):
+        return timed.TimedSpec.from_yaml(text)
+    return SweepSpec.from_yaml(text)
+
+
+def load_sweep(name_or_yaml: str | Path) -> SweepSpec | TimedSpec:
     """A shipped sweep by its name, or one from a YAML file.
 
     Raises:
@@ -285,7 +296,7 @@ def load_sweep(name_or_yaml: str | Path) -> SweepSpec:
         if not path.is_file():
             raise ScmcError(f"there is no sweep file {path}; check the path")
         try:
-            return SweepSpec.from_yaml(path.read_text(encoding="utf-8"))
+            return _from_yaml(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
             raise ScmcError(f"{path} is not UTF-8 text; expected a YAML sweep") from error
     sweeps = list_sweeps()

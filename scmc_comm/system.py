@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import math
@@ -13,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from channels.links import data_uses, pilot_uses
 from channels.models import Channel
 from channels.types import Frame, LinkReport
 from channels.units import rho_to_uses
@@ -46,16 +48,22 @@ class Budget:
             `channels.models.make_channel` takes it; a scheme may ignore it.
         utility: Metric that they are to make best on average, such as ``"psnr_db"``; a scheme
             may ignore it.
+        phy: The link that it is for, by name as `channels.links.make_phy` takes it. Its pilots
+            are part of the budget.
 
     Example:
         >>> Budget(1 / 48, 10.0).uses((256, 256))
         4096
+        >>> budget = Budget(1 / 48, 10.0, phy="ofdm")
+        >>> budget.uses((256, 256)), budget.all_uses((256, 256))
+        (3888, 4096)
     """
 
     rho: float
     design_esno_db: float
     channel: str = "awgn"
     utility: str = "psnr_db"
+    phy: str = "flat"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rho) and 0 < self.rho <= 4):
@@ -64,7 +72,11 @@ class Budget:
             raise ScmcError(f"design_esno_db is {self.design_esno_db}; expected a number in dB")
 
     def uses(self, size: tuple[int, int]) -> int:
-        """Complex channel uses for an image of ``(H, W)``."""
+        """Complex channel uses for the data of an image of ``(H, W)``: all that is not pilots."""
+        return data_uses(self.phy, self.all_uses(size))
+
+    def all_uses(self, size: tuple[int, int]) -> int:
+        """Complex channel uses for an image of ``(H, W)``, pilots included."""
         return rho_to_uses(self.rho, size)
 
 
@@ -207,7 +219,24 @@ class System(ABC):
         phy: Phy,
     ) -> Transmission:
         """Prepare one image and send it once per seed; the one way to run a system."""
-        return self.prepare(img, budget).send(channel, esno_db, seeds, phy)
+        prepared = charge_pilots(self.prepare(img, budget), budget)
+        return prepared.send(channel, esno_db, seeds, phy)
+
+
+def charge_pilots(prepared: Prepared, budget: Budget) -> Prepared:
+    """The same transmission with the pilots of the budget's link in its ledger.
+
+    Schemes know nothing of pilots: `Budget.uses` gives them what is left for data.
+
+    Args:
+        prepared: What a scheme made of `budget`.
+        budget: The budget.
+    """
+    if budget.phy == "flat":
+        return prepared
+    pilots = pilot_uses(budget.phy, prepared.frames)
+    ledger = Ledger(prepared.ledger.entries, budget.all_uses(prepared.size), pilots)
+    return dataclasses.replace(prepared, ledger=ledger)
 
 
 def check_image(img: torch.Tensor) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from scmc_comm.commands import (
     encode,
     info,
     rd,
+    stream,
     sweep,
     train,
     transmit,
@@ -19,5 +20,5 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, rd, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, sweep, stream, rd, channels, train, weights, bler, bench, info,
 )  # fmt: skip

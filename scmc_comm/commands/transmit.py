@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 def transmit(args: argparse.Namespace) -> None:
     """Send one image over a channel and show what arrives."""
+    from channels.links import make_phy
     from channels.models import make_channel
-    from channels.phy import BitTruePhy
     from scmc_comm.images import load_image, save_png
     from scmc_comm.metrics import measure
     from scmc_comm.system import Budget
 
-    system, channel = make_chosen_system(args), make_channel(args.channel)
+    channel, phy = make_channel(args.channel), make_phy(args.phy)
+    system = make_chosen_system(args)
     img = load_image(args.image)
     design = args.esno_db if args.design_esno_db is None else args.design_esno_db
-    budget = Budget(args.rho, design)
-    sent = system.transmit(img, channel, args.esno_db, budget, [args.seed], BitTruePhy())
+    budget = Budget(args.rho, design, phy=args.phy)
+    sent = system.transmit(img, channel, args.esno_db, budget, [args.seed], phy)
     shown = sent.prepared.reconstruct(sent.delivered[0])
     metrics = measure(img, shown.img_hat)
     save_png(shown.img_hat, args.output)
@@ -65,6 +66,7 @@ def _report(
         "system": args.system,
         "options": codec_options(args).chosen(),
         "channel": args.channel,
+        "phy": args.phy,
         "esno_db": args.esno_db,
         "rho": args.rho,
         "seed": args.seed,
@@ -88,6 +90,9 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("image", type=Path, metavar="IMG")
     sub.add_argument("--channel", default="awgn", help="for example awgn, rayleigh_block (awgn)")
+    sub.add_argument(
+        "--phy", default="flat", help="flat, or ofdm:KEY=VALUE,... with pilots charged (flat)"
+    )
     sub.add_argument("--esno-db", type=float, required=True, help="mean Es/N0 in dB")
     sub.add_argument("--design-esno-db", type=float, help="Es/N0 designed for (that of the link)")
     sub.add_argument(
