@@ -51,8 +51,7 @@ class Film:
     side: int = 160
 
     def __post_init__(self) -> None:
-        if not 64 <= self.side <= 1024:
-            raise ScmcError(f"side is {self.side} pixels; expected 64 to 1024")
+        check_side(self.side)
 
     @property
     def num_pictures(self) -> int:
@@ -174,6 +173,12 @@ def font(size: int, bold: bool = False) -> FreeTypeFont:
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
+
+
+def check_side(side: int) -> None:
+    """Refuses pictures that are too small to see or too large to hold."""
+    if not 64 <= side <= 1024:
+        raise ScmcError(f"side is {side} pixels; expected 64 to 1024")
 
 
 def check_target(path: Path) -> None:

@@ -87,8 +87,8 @@ def synthetic_fade() -> ReplayTrace:
     (18, -9, 16.0)
     """
     times = np.linspace(0, FADE_S, 321)
-    slow = 4.5 + 13.5 * np.cos(2 * np.pi * times / FADE_S)
-    ripple = 1.5 * np.sin(2 * np.pi * times / 1.7) * np.sin(np.pi * times / FADE_S) ** 2
+    slow = 5.0 + 13.0 * np.cos(2 * np.pi * times / FADE_S)
+    ripple = 1.0 * np.sin(2 * np.pi * times / 1.7) * np.sin(np.pi * times / FADE_S) ** 2
     return ReplayTrace(tuple(times.tolist()), tuple((slow + ripple).tolist()))
 
 

@@ -17,11 +17,12 @@ def stream(args: argparse.Namespace) -> None:
     from channels.traces import read_trace
     from experiments.cache import Cache, default_cache_dir
     from experiments.components import Components
-    from experiments.timed.film import Film, check_target, save
+    from experiments.timed.film import Film, check_side, check_target, save
     from experiments.timed.library import Library
     from experiments.timed.stream import SCHEMES, StreamSettings, play, synthetic_fade
 
     check_target(args.out)
+    check_side(args.side)
     trace = synthetic_fade() if args.trace is None else read_trace(args.trace)
     settings = StreamSettings(args.pictures_per_s, args.bandwidth_hz, args.duration_s, args.seed)
     count = settings.num_pictures(trace)
