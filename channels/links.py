@@ -77,6 +77,24 @@ def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
     return tuple(int(uses) for uses in ofdm.pilot_uses(frames))
 
 
+def pilot_layout(spec: str) -> str:
+    """The link reduced to what decides over its pilots: equal for links that cost the same.
+
+    >>> pilot_layout("ofdm:csi=ls,antennas=2x2") == pilot_layout("ofdm:antennas=2x1,cfo_hz=9")
+    True
+    >>> pilot_layout("flat")
+    'flat'
+    """
+    ofdm = _ofdm(spec)
+    if ofdm is None:
+        return "flat"
+    grid = ofdm.grid
+    return (
+        f"ofdm:antennas={ofdm.num_tx}x1,num_subcarriers={grid.num_subcarriers},"
+        f"num_pilot_symbols={grid.num_pilot_symbols},pilot_spacing={grid.pilot_spacing}"
+    )
+
+
 @lru_cache(maxsize=64)
 def _ofdm(spec: str) -> OfdmPhy | None:
     name, _, args = spec.partition(":")
