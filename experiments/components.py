@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from experiments.links import Link
 from experiments.spec import SweepSpec
 from scmc_comm.codec.weights import MODELS_ENV, model_path
 from scmc_comm.errors import ScmcError
@@ -95,14 +96,10 @@ def _make_channel(name: str) -> Any:
     return make_channel(name)
 
 
-def _make_phy(estimator: str) -> Any:
-    if estimator == "monte-carlo":
-        from channels.phy import BitTruePhy
+def _make_phy(estimator: str, phy: str = "flat") -> Any:
+    from channels.links import make_phy
 
-        return BitTruePhy()
-    from channels.table_phy import TablePhy
-
-    return TablePhy()
+    return make_phy(phy, estimator)
 
 
 def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
@@ -139,7 +136,8 @@ class Components:
         knows: What the sender of the system of that name knows of a point, `System.knows`; asked
             before any system is built.
         make_channel: Builds a channel by name and parameters.
-        make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`).
+        make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`) for a
+            link by name.
         measure: ``(img, img_hat, names) -> {name: value}``.
         available_metrics: Those of the names whose weights are on this machine.
         load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
@@ -150,23 +148,28 @@ class Components:
     make_system: Callable[[str], Any] = _make_system
     knows: Callable[[str], frozenset[str]] = _knows
     make_channel: Callable[[str], Any] = _make_channel
-    make_phy: Callable[[str], Any] = _make_phy
+    make_phy: Callable[[str, str], Any] = _make_phy
     measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure
     available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
     load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
     fingerprint: Callable[[], str] = code_fingerprint
 
     def check_names(self, spec: SweepSpec) -> None:
-        """Fails before any work if a system or channel of the sweep does not exist.
+        """Fails before any work if a system, channel or link of the sweep does not exist.
 
         Raises:
             ScmcError: Says which name came and which exist.
         """
+        from channels.links import make_phy
+
         known = self.system_names()
         unknown = [s for s in spec.systems if s not in known]
         if unknown:
             raise ScmcError(
                 f"there is no system {unknown[0]!r}; there are {', '.join(sorted(known))}"
             )
-        for channel in spec.channels:
-            self.make_channel(channel)
+        make_phy(spec.phy)
+        for entry in spec.channels:
+            link = Link.parse(entry, spec.phy)
+            self.make_channel(link.channel)
+            make_phy(link.phy)

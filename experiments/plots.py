@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 import xarray as xr
 from tqdm import tqdm
 
-from experiments import store, summary
+from experiments import parameters, store, summary
 from experiments.cache import write_atomic
 from experiments.curves import Draw, View, curve_figure, draw_delivery, draw_loss, draw_quality
-from experiments.plot_style import metric_label, paper_style, save_figure, system_label
+from experiments.plot_style import (
+    metric_label,
+    paper_style,
+    ratio_label,
+    save_figure,
+    system_label,
+)
 from experiments.strips import strip_figures
 
 if TYPE_CHECKING:
@@ -85,6 +91,21 @@ def _jobs(view: View) -> list[Job]:
     return jobs
 
 
+def _parameter_jobs(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[Job]:
+    """Figures over what the entries of the channels differ in; none if they are plain channels."""
+    how = parameters.plan([str(name) for name in ds.channel.values], str(ds.attrs.get("phy", "")))
+    if how is None:
+        return []
+    note = _note(ds, "bands", "nested bootstrap (Wilson for delivery)")
+    jobs: list[Job] = []
+    for rho in map(float, ds.rho.values):
+        for metric in (m for m in store.metric_names(ds) if m != "mse"):
+            stem = f"{metric}_{how.x}_rho{ratio_label(rho)}"
+            draw = partial(parameters.figure, ds, found, arrivals, how, metric, rho, note)
+            jobs.append((stem, draw))
+    return jobs
+
+
 def _csv(ds: xr.Dataset) -> bytes:
     return bytes(ds.to_dataframe().reset_index().to_csv(index=False), "utf-8")
 
@@ -109,7 +130,9 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         paths = [target / "summary.csv", target / "delivery.csv"]
         write_atomic(paths[0], _csv(summary.table(ds, found)))
         write_atomic(paths[1], _csv(arrivals))
-        jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
+        jobs = _parameter_jobs(ds, found, arrivals)
+        if not jobs:
+            jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
         jobs += strip_figures(ds, Path(folder))
         with paper_style():
             for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):

@@ -42,6 +42,7 @@ def _to_json(prepared: Prepared) -> dict[str, Any]:
         "frames": [frame_to_json(f) for f in prepared.frames],
         "entries": [asdict(e) for e in prepared.ledger.entries],
         "budget_uses": prepared.ledger.budget_uses,
+        "pilots": list(prepared.ledger.pilots),
         "bpp": float(prepared.bpp),
         "size": list(prepared.size),
         "infeasible": prepared.infeasible,
@@ -53,9 +54,10 @@ def _from_json(known: dict[str, Any], encode: Callable[[], Prepared]) -> Prepare
     from scmc_comm.system import Prepared
 
     height, width = known["size"]
+    entries = tuple(LedgerEntry(**e) for e in known["entries"])
     return Prepared(
         frames=tuple(frame_from_json(f) for f in known["frames"]),
-        ledger=Ledger(tuple(LedgerEntry(**e) for e in known["entries"]), known["budget_uses"]),
+        ledger=Ledger(entries, known["budget_uses"], tuple(known["pilots"])),
         bpp=known["bpp"],
         reconstruct=lambda tags: encode().reconstruct(tags),
         size=(height, width),
@@ -67,12 +69,13 @@ def _from_json(known: dict[str, Any], encode: Callable[[], Prepared]) -> Prepare
 def _prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
     """Prepares; a budget that holds nothing is a result, kept as a failure, and no error."""
     from scmc_comm.link.protection import InfeasibleBudgetError
-    from scmc_comm.system import infeasible
+    from scmc_comm.system import charge_pilots, infeasible
 
     try:
-        return system.prepare(img, budget)
+        prepared = system.prepare(img, budget)
     except InfeasibleBudgetError as error:
-        return infeasible((int(img.shape[1]), int(img.shape[2])), budget, str(error))
+        prepared = infeasible((int(img.shape[1]), int(img.shape[2])), budget, str(error))
+    return charge_pilots(prepared, budget)
 
 
 def is_remembered(key: str, cache: Cache) -> bool:
@@ -94,7 +97,7 @@ def prepare_cached(
         cache: Where frames and ledgers are kept.
 
     Returns:
-        The same frames, ledger and reconstructions as `System.prepare`.
+        The same frames and reconstructions as `System.prepare`, the link's pilots in the ledger.
     """
     known = cache.get_json(digest("prepared", key))
     if known is None:

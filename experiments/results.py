@@ -55,6 +55,7 @@ class CellResult:
         channel_uses: Complex channel uses charged by the ledger.
         points: What arrived, by channel and Es/N0.
         quality: What the receiver makes of each mask that occurred.
+        pilot_uses: Those of the channel uses that were pilots.
     """
 
     system: str
@@ -68,3 +69,4 @@ class CellResult:
     channel_uses: int
     points: Mapping[Point, PointResult]
     quality: Mapping[int, SetQuality]
+    pilot_uses: int = 0

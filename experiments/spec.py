@@ -34,7 +34,8 @@ class SweepSpec:
         name: Name of the sweep, used for files and titles.
         systems: Registry names, in the order of the figures; the first is the reference of
             paired differences.
-        channels: Channel names, with parameters as in ``"rician_block:k_factor_db=6"``.
+        channels: Channel names, with parameters as in ``"rician_block:k_factor_db=6"``; with
+            ``@`` the physical layer of this entry, as in ``"tdl:model=A@ofdm:csi=ls"``.
         esno_db: Mean Es/N0 per complex channel use, in dB.
         rho: Bandwidth ratios, channel uses / (3 H W); fractions such as ``"1/24"`` in YAML.
         images: Name of an image set, or a folder of pictures.
@@ -42,6 +43,8 @@ class SweepSpec:
         design_esno_db: Es/N0 in dB that every system is designed for, but those that know the
             mean Es/N0 of each point.
         utility: Metric that systems tuned to what they know of a point make best on average.
+        phy: Physical layer of channels without one of their own, as `channels.links.make_phy`
+            takes it: ``"flat"``, or ``"ofdm:antennas=1x2,csi=lmmse"`` with pilots charged.
         metrics: Names that ``scmc_comm.metrics.measure`` knows; ``mse`` is always added.
         estimator: How delivery is found: ``"monte-carlo"`` sends every bit, ``"table"`` draws
             from block error tables, ``"expected"`` sums over delivered sets with the tables'
@@ -71,6 +74,7 @@ class SweepSpec:
     num_images: int | None = None
     design_esno_db: float = 10.0
     utility: str = "psnr_db"
+    phy: str = "flat"
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim", "lpips")
     estimator: str = "monte-carlo"
     num_trials: int = 32
@@ -242,6 +246,7 @@ _COERCE: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "rho": (lambda v: tuple(_ratio(i) for i in _items(v)), "ratios, such as 1/48,1/24"),
     "design_esno_db": (_number, "a number in dB"),
     "utility": (_text, "the name of a metric, such as psnr_db"),
+    "phy": (_text, "a link, such as flat or ofdm:csi=lmmse"),
     "num_images": (_optional(_integer), "a whole number or null"),
     "stop_half_width": (_optional(_number), "a number or null"),
     "estimator": (_text, f"one of {', '.join(ESTIMATORS)}"),

@@ -20,6 +20,7 @@ from channels.types import Frame
 from experiments.cache import Cache, digest
 from experiments.components import Components
 from experiments.designs import DEFAULT_UTILITY, KNOWABLE, Design, Point, budget_of, designs_of
+from experiments.links import Link
 from experiments.points import (
     Masks,
     TrialLog,
@@ -93,8 +94,8 @@ def _load(task: Task) -> Any:
 
 
 @functools.cache
-def _link(components: Components, channel: str, estimator: str) -> tuple[Any, Any]:
-    return components.make_channel(channel), components.make_phy(estimator)
+def _link(components: Components, link: Link, estimator: str) -> tuple[Any, Any]:
+    return components.make_channel(link.channel), components.make_phy(estimator, link.phy)
 
 
 @functools.cache
@@ -121,6 +122,7 @@ def _cell_key(task: Task, design: Design) -> str:
     spec = task.spec
     # The least that a preparation can depend on: other sweeps then share it.
     extra: dict[str, Any] = {"channel": design.channel} if "channel" in task.knows else {}
+    extra |= {"phy": design.phy} if design.phy != "flat" else {}
     extra |= {"utility": spec.utility} if spec.utility != DEFAULT_UTILITY else {}
     return digest(
         task.fingerprint, task.system, spec.rho[task.rho], design.esno_db, task.img_digest,
@@ -164,10 +166,11 @@ def load_needed(tasks: Sequence[Task]) -> None:
         if uncoded:
             _load(task)
         if unsent:
-            link.add((task.components, task.spec.estimator))
-    for components, estimator in link:
+            phys = {Link.parse(channel, task.spec.phy).phy for channel in task.spec.channels}
+            link |= {(task.components, phy, task.spec.estimator) for phy in phys}
+    for components, phy_name, estimator in link:
         frame = Frame("warm-up", np.zeros(64, np.uint8), choose_mcs(0.0))
-        model, phy = _link(components, "awgn", estimator)
+        model, phy = _link(components, Link("awgn", phy_name), estimator)
         phy.send([frame], model, 10.0, [0])
 
 
@@ -178,14 +181,17 @@ def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
 
 def _point_key(task: Task, cell_key: str, at: Point) -> str:
     spec = task.spec
-    where = (spec.estimator, cell_key, spec.channels[at[0]], spec.esno_db[at[1]])
+    link = Link.parse(spec.channels[at[0]], spec.phy)
+    phy = () if link.phy == "flat" else (link.phy,)
+    where = (spec.estimator, cell_key, link.channel, spec.esno_db[at[1]], *phy)
     drawn = () if spec.estimator == "expected" else (spec.seed, task.image)
     return digest("point", *where, *drawn)
 
 
 def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Point) -> PointResult:
     spec, esno_db = task.spec, task.spec.esno_db[at[1]]
-    model, phy = _link(task.components, spec.channels[at[0]], spec.estimator)
+    link = Link.parse(spec.channels[at[0]], spec.phy)
+    model, phy = _link(task.components, link, spec.estimator)
     key = _point_key(task, cell_key, at)
     if spec.estimator == "expected":
         known = cache.get_json(key)
@@ -256,6 +262,7 @@ def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> 
     return CellResult(
         task.system, task.image, task.rho, number, design, prepared.tags,
         prepared.infeasible or "", prepared.bpp, prepared.ledger.used, points, quality,
+        sum(prepared.ledger.pilots),
     )  # fmt: skip
 
 

@@ -163,12 +163,14 @@ def dataset(
 def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
     bpp, uses = np.full(sizes, np.nan), np.zeros(sizes, dtype=np.int64)
     frames, reason = (np.full(sizes, "", dtype=object) for _ in range(2))
+    pilots = np.zeros(sizes, dtype=np.int64)
     for at, cell in cells.items():
-        bpp[at], uses[at] = cell.bpp, cell.channel_uses
+        bpp[at], uses[at], pilots[at] = cell.bpp, cell.channel_uses, cell.pilot_uses
         frames[at], reason[at] = store.set_text(frozenset(cell.frames)), cell.infeasible
     return {
         "bpp": (CELL, bpp, {"units": "bit / pixel", "long_name": "rate on the wire"}),
         "channel_uses": (CELL, uses, {"units": "1", "long_name": "complex channel uses charged"}),
+        "pilot_uses": (CELL, pilots, {"units": "1", "long_name": "those of them that were pilots"}),
         "frames": (CELL, frames, {"long_name": "frames sent; empty where the budget is too small"}),
         "infeasible": (CELL, reason, {"long_name": "why nothing could be sent; empty if it was"}),
     }
@@ -206,6 +208,7 @@ def _provenance(spec: SweepSpec) -> dict[str, Any]:
         "estimator": spec.estimator,
         "design_esno_db": spec.design_esno_db,
         "utility": spec.utility,
+        "phy": spec.phy,
         "failure_policy": "nothing delivered is scored as mid-grey and stays in every mean",
     }
 

@@ -128,7 +128,7 @@ MARGIN = 0.15  # of the toy link's draw, in bits per use
 class ToyPhy:
     """A frame arrives when the SNR of its fade beats its rate, give or take a seeded draw."""
 
-    def __init__(self, estimator: str = "monte-carlo") -> None:
+    def __init__(self, estimator: str = "monte-carlo", phy: str = "flat") -> None:
         self.estimator = estimator
 
     def send(self, frames, channel, esno_db, seeds) -> LinkReport:
