@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -27,7 +27,7 @@ AXIS_LABELS = {
     "esno_db": "mean $E_s/N_0$ over the users (dB)",
 }
 CAPTION_GOAL, COLLAPSE = 0.99, 0.6
-_LINES = {"semantic": ":", "structure": "--", "signal": "-"}
+_LINES: dict[str, Any] = {"semantic": ":", "structure": "--", "signal": "-"}
 _PANEL = 2.6  # inches
 
 
