@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,12 +61,17 @@ def _labels(ds: xr.Dataset) -> dict[str, str]:
     return {name: scheme_label(name, names) for name in names}
 
 
-def _curve(ax: Axes, ds: xr.Dataset, values: xr.DataArray, place: int, **more: object) -> None:
+def _curve(
+    ax: Axes, ds: xr.Dataset, values: xr.DataArray, place: int, top: float = math.inf,
+    **more: object,
+) -> None:  # fmt: skip
+    """A mean and its band, cut off where the quantity ends: Student's interval knows no limits."""
     found = results.over_runs(values.transpose("value", "replication"))
     x, colour = ds.value.values, COLOURS[place % len(COLOURS)]
     style = {"color": colour, "marker": MARKERS[place % len(MARKERS)], **more}
     ax.plot(x, found.mean, markeredgecolor="white", markeredgewidth=0.4, **style)  # type: ignore[arg-type]
-    ax.fill_between(x, found.low, found.high, color=style["color"], alpha=0.13, linewidth=0)
+    low, high = np.clip([found.low, found.high], 0, top)
+    ax.fill_between(x, low, high, color=style["color"], alpha=0.13, linewidth=0)
 
 
 def _note(ds: xr.Dataset, more: str = "") -> str:
@@ -194,12 +200,13 @@ def delivery_figure(ds: xr.Dataset) -> Figure:
     units = [str(unit) for unit in ds.unit.values if "." not in str(unit)]
     turn, labels = turning_points(ds), _labels(ds)
     for place, (ax, scheme) in enumerate(zip(axes, schemes, strict=True)):
-        _curve(ax, ds, ds.all_delivered.sel(scheme=scheme), place, color=GREY, marker="",
+        _curve(ax, ds, ds.all_delivered.sel(scheme=scheme), place, top=1.0, color=GREY, marker="",
                linewidth=2.2, alpha=0.7)  # fmt: skip
         for unit in units:
             values = share.sel(scheme=scheme, unit=unit)
             if not values.isnull().all():
-                _curve(ax, ds, values, place, linestyle=_LINES.get(unit, "-"), markersize=3.4)
+                line = _LINES.get(unit, "-")
+                _curve(ax, ds, values, place, top=1.0, linestyle=line, markersize=3.4)
         if turn is not None:
             ax.axvline(turn[1], color=GREY, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0)
         ax.set_title(textwrap.fill(labels[scheme], 26))

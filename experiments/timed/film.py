@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from channels.traces import ReplayTrace
 from experiments.plot_style import COLOURS, GREY
@@ -88,7 +88,7 @@ class Film:
             draw.text((x, y), label, INK, font(12, bold=True))
             img = self.library.images[image] if shot is None else shot.seen.img
             picture = Image.fromarray(to_uint8(img))
-            picture.thumbnail((self.side, self.side), Image.Resampling.LANCZOS)
+            picture = ImageOps.contain(picture, (self.side, self.side), Image.Resampling.LANCZOS)
             canvas.paste(picture, (x, y + LINE + 2))
             if shot is not None:
                 self._below(draw, shot, x, y + LINE + self.side + 6)
@@ -125,7 +125,6 @@ class Film:
             draw.text((left - 5, row(level)), f"{level:g} dB", GREY, font(10), anchor="rm")
         points = [(left + n, row(level)) for n, level in enumerate(levels)]
         draw.line(points, COLOURS[0], 2)
-        draw.text((GAP, top - LINE), "Es/N0 of the link", INK, font(10))
         width = (right - left) / self.num_pictures
         for n, (name, shots) in enumerate(self.shots.items()):
             y = bottom + LINE + n * (STRIP + 3)
@@ -136,7 +135,8 @@ class Film:
         draw.line((cursor, top - 3, cursor, bottom + 3), INK, 1)
         head = np.interp(min((i + 1) * self.period_s, length_s), times, levels)
         draw.ellipse((cursor - 3, row(head) - 3, cursor + 3, row(head) + 3), INK)
-        draw.text((left, bottom + 3), f"{(i + 1) * self.period_s:.3g} s", GREY, font(10))
+        now = f"Es/N0 of the link, now {head:.0f} dB, at {(i + 1) * self.period_s:.3g} s"
+        draw.text((left, top - LINE - 5), now, INK, font(10))
 
 
 def _colour(tag: str) -> str:
