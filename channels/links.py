@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from channels.errors import ChannelError
 
 if TYPE_CHECKING:
+    from channels.models import Channel
     from channels.ofdm import OfdmPhy
     from channels.types import Frame
 
@@ -50,6 +51,23 @@ def make_phy(spec: str = "flat", estimator: str = "monte-carlo") -> Any:
     from channels.table_phy import TablePhy
 
     return TablePhy() if ofdm is None else EquivalentPhy(ofdm)
+
+
+def check_link(spec: str, channel: Channel) -> None:
+    """Refuses a channel that the link cannot run over, by sending one symbol.
+
+    Raises:
+        ChannelError: Fades that turn within a symbol, echoes longer than the prefix, or a
+            receiver that would need statistics which the channel does not have.
+
+    >>> from channels.models import make_channel
+    >>> check_link("ofdm:csi=lmmse", make_channel("clarke:speed_kmh=30"))
+    """
+    ofdm = _ofdm(spec)
+    if ofdm is not None:
+        from channels.equivalent import EquivalentChannel
+
+        EquivalentChannel(ofdm, channel).draw(1, 0.0, [0])
 
 
 def data_uses(spec: str, num_uses: int) -> int:

@@ -160,7 +160,7 @@ class Components:
         Raises:
             ScmcError: Says which name came and which exist.
         """
-        from channels.links import make_phy
+        from channels.links import check_link, make_phy
 
         known = self.system_names()
         unknown = [s for s in spec.systems if s not in known]
@@ -168,8 +168,7 @@ class Components:
             raise ScmcError(
                 f"there is no system {unknown[0]!r}; there are {', '.join(sorted(known))}"
             )
-        make_phy(spec.phy)
+        make_phy(spec.phy, spec.estimator)
         for entry in spec.channels:
             link = Link.parse(entry, spec.phy)
-            self.make_channel(link.channel)
-            make_phy(link.phy)
+            check_link(link.phy, self.make_channel(link.channel))

@@ -91,6 +91,8 @@ def test_the_link_of_the_spec_is_that_of_plain_entries(tmp_path):
         ({"channels": ("awgn@ofdm:csi=genie",)}, "csi is 'genie'"),
         ({"channels": ("nowhere@ofdm",)}, "channel is 'nowhere'"),
         ({"phy": "harq"}, "timed link"),
+        ({"channels": ("clarke:speed_kmh=900@ofdm",)}, "a Doppler shift"),
+        ({"channels": ("gilbert_elliott@ofdm:csi=lmmse",)}, "use csi=ls"),
     ],
 )
 def test_unknown_links_fail_before_any_work(change, wrong):
