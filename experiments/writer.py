@@ -18,10 +18,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from experiments import store, tables
+from experiments import bound_lines, store, tables
 from experiments.cache import Cache, write_atomic
 from experiments.components import git_revision, package_versions
 from experiments.points import mask_of, set_of
+from experiments.rate_points import RatePoints
 from experiments.results import CellResult, PointResult
 from experiments.shown import shown
 from experiments.spec import SweepSpec
@@ -43,6 +44,7 @@ def write(
     metrics: Sequence[str],
     cache: Cache,
     folder: Path,
+    rates: Sequence[RatePoints] = (),
 ) -> None:
     """Writes ``results.nc``, ``results.csv``, ``spec.yaml`` and the pictures that are shown.
 
@@ -55,6 +57,7 @@ def write(
         metrics: Metrics measured.
         cache: Where the trials and the pictures lie.
         folder: Where to.
+        rates: Points of image codecs, for bounds.
 
     Raises:
         ScmcError: There are more delivered sets than a byte can number, or the cache lacks what
@@ -63,6 +66,9 @@ def write(
     cells = merge(spec, list(images), results)
     sets = occurring_sets(cells.values())
     ds = dataset(spec, list(images), cells, sets, metrics)
+    if rates:
+        sizes = [(int(img.shape[1]), int(img.shape[2])) for img in images.values()]
+        ds = ds.merge(bound_lines.variables(rates, sizes, spec.rho))
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.rglob(".*.tmp"):  # of a run that was killed
         left.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from scmc_comm.commands import (
+    anchors,
     bench,
     bler,
     channels,
@@ -19,5 +20,5 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, rd, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, sweep, rd, anchors, channels, train, weights, bler, bench, info,
 )  # fmt: skip
