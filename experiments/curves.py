@@ -68,6 +68,14 @@ class View:
             return rf"$\rho$ = {ratio_label(self.fixed)}, {3 * self.fixed:.3g} channel uses / pixel"
         return f"$E_s/N_0$ = {self.fixed:g} dB"
 
+    def draw_design(self, ax: Axes, label: bool) -> None:
+        """Marks the design SNR, if the view runs over SNR."""
+        _design(ax, self, label)
+
+    def label_x(self, ax: Axes) -> None:
+        """Scale, ticks and label of the x axis."""
+        _x_axis(ax, self)
+
     @property
     def style(self) -> dict[str, Style]:
         """How each system is drawn."""

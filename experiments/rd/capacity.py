@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from channels.bounds import capacity
@@ -25,40 +26,79 @@ from experiments.rd.anchors import Anchors, load_anchors
 from experiments.rd.measure import codec_fingerprint
 from experiments.rd.tables import latex, markdown
 from experiments.tasks import digest_of
+from scmc_comm.baselines import jpeg_slim
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.image_codecs import make_image_codec
+from scmc_comm.baselines.jpeg import JpegCodec
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import NamedImage, image_set
+from scmc_comm.images import NamedImage, image_set, to_uint8
 
 KODAK = 24  # pictures that the published values are means of
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published value: PSNR in dB that a codec's mean curve gives at capacity, on Kodak."""
+    """A published value: PSNR in dB that a codec's mean curve gives at capacity, on Kodak.
+
+    Attributes:
+        codec: The codec here that is held against it.
+        curve: Name of the published curve.
+        rho: Bandwidth ratio.
+        esno_db: Es/N0 in dB.
+        psnr_db: The value.
+        tolerance: Of the difference in dB; None where the codec here is meant to be better.
+    """
 
     codec: str
     curve: str
     rho: float
     esno_db: float
     psnr_db: float
+    tolerance: float | None
 
 
 # Read at bpp = 3 rho log2(1 + snr), linear in the logarithm of the rate, off the Kodak curves that
 # come with CompressAI (results/image/kodak: jpeg, vtm).
 PUBLISHED = (
-    Published("jpeg-file", "jpeg", 1 / 16, 10.0, 30.29),
-    Published("jpeg-file", "jpeg", 1 / 8, 10.0, 34.07),
-    Published("vvc-file", "vtm", 1 / 48, 1.0, 27.31),
-    Published("vvc-file", "vtm", 1 / 48, 10.0, 30.76),
-    Published("vvc-file", "vtm", 1 / 16, 1.0, 30.82),
-    Published("vvc-file", "vtm", 1 / 16, 10.0, 35.79),
-    Published("vvc-file", "vtm", 1 / 8, 10.0, 39.83),
+    Published("jpeg-plain", "jpeg", 1 / 16, 10.0, 30.29, 0.3),
+    Published("jpeg-plain", "jpeg", 1 / 8, 10.0, 34.07, 0.3),
+    Published("jpeg-file", "jpeg", 1 / 16, 10.0, 30.29, None),
+    Published("jpeg-file", "jpeg", 1 / 8, 10.0, 34.07, None),
+    Published("vvc-file", "vtm", 1 / 48, 1.0, 27.31, 0.8),
+    Published("vvc-file", "vtm", 1 / 48, 10.0, 30.76, 0.8),
+    Published("vvc-file", "vtm", 1 / 16, 1.0, 30.82, 0.8),
+    Published("vvc-file", "vtm", 1 / 16, 10.0, 35.79, 0.8),
+    Published("vvc-file", "vtm", 1 / 8, 10.0, 39.83, 0.8),
 )
-TOLERANCE_DB = {"jpeg-file": 0.3, "vvc-file": 0.8}
+CODECS = tuple(dict.fromkeys(anchor.codec for anchor in PUBLISHED))
 # About 0.03 to 1.4 bpp on average; QP 54 to 22 for VVC, whose finest points take long.
+_JPEG = (1, 2, 3, 5, 8, 12, 18, 25, 35, 45, 55, 65, 75, 85, 92, 95)
 QUALITIES: dict[str, tuple[float, ...]] = {
-    "jpeg-file": (1, 2, 3, 5, 8, 12, 18, 25, 35, 45, 55, 65, 75, 85, 92, 95),
+    "jpeg-plain": _JPEG,
+    "jpeg-file": _JPEG,
     "vvc-file": (9, 16, 22, 28, 34, 41),
 }
+
+
+class PlainJpeg(JpegCodec):
+    """JPEG files with the standard's own Huffman tables, as the published curve was measured.
+
+    The rival of the sweeps fits its tables to each picture, and so needs fewer bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(slim=False)
+        self.name = "jpeg-plain"
+
+    def encode(self, img: torch.Tensor, quality: float) -> bytes:
+        """See `ImageCodec.encode`."""
+        self._check_quality(quality)
+        return jpeg_slim.encode_file(to_uint8(img), quality, optimize=False)
+
+
+def make_codec(name: str) -> ImageCodec:
+    """The codecs that are held against published curves."""
+    return PlainJpeg() if name == "jpeg-plain" else make_image_codec(name)
 
 
 def bpp_at_capacity(rho: float, esno_db: float) -> float:
@@ -86,11 +126,11 @@ def measure(
     codecs: Sequence[str], images: Sequence[NamedImage], jobs: int, folder: Path, progress: bool
 ) -> list[RatePoints]:
     """Rate and PSNR of each codec and picture at all of the codec's `QUALITIES`."""
-    parts = Components()
+    parts = Components(make_codec=make_codec)
     tasks = [
         RateTask(
             codec, named.name, named.img.numpy(), digest_of(named.img.numpy()), ("psnr_db",),
-            QUALITIES[codec], np.inf, codec_fingerprint(codec), folder, parts,
+            QUALITIES[codec], np.inf, _fingerprint(codec), folder, parts,
         )
         for codec in codecs
         for named in images
@@ -100,6 +140,10 @@ def measure(
         found = list(tqdm(run, total=len(tasks), desc="anchors", disable=not progress))
     order = {(task.codec, task.image): n for n, task in enumerate(tasks)}
     return sorted(found, key=lambda points: order[points.codec, points.image])
+
+
+def _fingerprint(codec: str) -> str:
+    return codec_fingerprint(codec.replace("plain", "file"))
 
 
 def compare(
@@ -125,10 +169,12 @@ def compare(
             continue
         rate = bpp_at_capacity(anchor.rho, anchor.esno_db)
         value, each = _mean_curve(mine, pixels, rate), _per_image(mine, pixels, rate)
-        tolerance = TOLERANCE_DB[anchor.codec]
         row = asdict(anchor) | {"bpp": rate, "mean_curve": value, "per_image": each}
-        row |= {"difference": value - anchor.psnr_db, "tolerance": tolerance}
-        row["passed"] = bool(abs(value - anchor.psnr_db) <= tolerance)
+        row["difference"] = value - anchor.psnr_db
+        row["result"] = "no limit"
+        if anchor.tolerance is not None:
+            near = abs(value - anchor.psnr_db) <= anchor.tolerance
+            row["result"] = "pass" if near else "FAIL"
         if curves is not None and anchor.curve in curves.curves:
             theirs = curves.curves[anchor.curve]
             row["published_curve"] = psnr_at(theirs["bpp"], theirs["psnr_db"], rate)
@@ -160,7 +206,7 @@ def cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     rows = [
         [row.codec, f"1/{round(1 / row.rho)}", f"{row.esno_db:g}", f"{row.bpp:.4f}",
          f"{row.published:.2f}", f"{row.mean_curve:.2f}", f"{row.per_image:.2f}",
-         f"{row.difference:+.2f}", f"{row.tolerance:g}", "pass" if row.passed else "FAIL"]
+         f"{row.difference:+.2f}", f"{row.tolerance:g}".replace("nan", "-"), str(row.result)]
         for row in table.itertuples()
     ]  # fmt: skip
     return header, rows
@@ -169,7 +215,7 @@ def cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 def run_anchors(
     images: str,
     out: Path,
-    codecs: Sequence[str] = tuple(TOLERANCE_DB),
+    codecs: Sequence[str] = CODECS,
     curves: Path | None = None,
     jobs: int = 1,
     progress: bool = True,
@@ -190,11 +236,11 @@ def run_anchors(
     Raises:
         ScmcError: Other pictures or codecs than there are published values for.
     """
-    unknown = [name for name in codecs if name not in TOLERANCE_DB]
+    unknown = [name for name in codecs if name not in CODECS]
     if unknown or not codecs:
         raise ScmcError(
             f"codecs are {', '.join(codecs) or 'none'}; there are published values for "
-            f"{', '.join(TOLERANCE_DB)}"
+            f"{', '.join(CODECS)}"
         )
     theirs = None if curves is None else load_anchors(curves)
     pictures = image_set(images)

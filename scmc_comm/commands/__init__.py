@@ -13,6 +13,7 @@ from scmc_comm.commands import (
     encode,
     info,
     rd,
+    report,
     sweep,
     train,
     transmit,
@@ -20,5 +21,6 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, rd, anchors, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, sweep, report, rd, anchors, channels, train, weights, bler, bench,
+    info,
 )  # fmt: skip
