@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from experiments.designs import Design, Point
 
@@ -55,6 +55,7 @@ class CellResult:
         channel_uses: Complex channel uses charged by the ledger.
         points: What arrived, by channel and Es/N0.
         quality: What the receiver makes of each mask that occurred.
+        ledger: Channel uses by what they carry, what is left of the budget included.
     """
 
     system: str
@@ -68,3 +69,4 @@ class CellResult:
     channel_uses: int
     points: Mapping[Point, PointResult]
     quality: Mapping[int, SetQuality]
+    ledger: Mapping[str, float] = field(default_factory=dict)

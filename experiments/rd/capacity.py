@@ -206,7 +206,8 @@ def cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     rows = [
         [row.codec, f"1/{round(1 / row.rho)}", f"{row.esno_db:g}", f"{row.bpp:.4f}",
          f"{row.published:.2f}", f"{row.mean_curve:.2f}", f"{row.per_image:.2f}",
-         f"{row.difference:+.2f}", f"{row.tolerance:g}".replace("nan", "-"), str(row.result)]
+         f"{row.difference:+.2f}", "-" if pd.isna(row.tolerance) else f"{row.tolerance:g}",
+         str(row.result)]
         for row in table.itertuples()
     ]  # fmt: skip
     return header, rows

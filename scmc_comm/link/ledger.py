@@ -17,6 +17,7 @@ from channels.types import Frame
 from scmc_comm.errors import ScmcError
 
 ITEMS = ("payload", "header", "crc", "filler", "parity", "repetition")
+UNUSED = "unused"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,14 @@ class Ledger:
         """Channel uses of the budget that carry nothing."""
         return self.budget_uses - self.used
 
+    def uses_by_item(self) -> dict[str, float]:
+        """Channel uses by what they carry: `ITEMS`, then those of the budget that are `UNUSED`.
+
+        They sum to the budget.
+        """
+        totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
+        return totals | {UNUSED: float(self.unused)}
+
     def check(self, channel_uses: Sequence[int]) -> None:
         """Raise ScmcError unless these symbols, frame by frame, are what the ledger says."""
         sent = [int(uses) for uses in channel_uses]
@@ -121,12 +130,12 @@ class Ledger:
 
     def to_dict(self) -> dict[str, object]:
         """Plain numbers for a JSON report: bits per frame, and totals in channel uses."""
-        totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
+        totals = self.uses_by_item()
         return {
             "budget_uses": self.budget_uses,
             "used": self.used,
             "unused": self.unused,
-            "uses_by_item": totals,
+            "uses_by_item": {item: totals[item] for item in ITEMS},
             "frames": [asdict(entry) for entry in self.entries],
         }
 
