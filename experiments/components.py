@@ -102,6 +102,12 @@ def _make_phy(estimator: str, phy: str = "flat") -> Any:
     return make_phy(phy, estimator)
 
 
+def _make_codec(name: str) -> Any:
+    from scmc_comm.baselines.image_codecs import make_image_codec
+
+    return make_image_codec(name)
+
+
 def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
     from scmc_comm.metrics import measure
 
@@ -138,6 +144,7 @@ class Components:
         make_channel: Builds a channel by name and parameters.
         make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`) for a
             link by name.
+        make_codec: Builds an image codec by name, for bounds.
         measure: ``(img, img_hat, names) -> {name: value}``.
         available_metrics: Those of the names whose weights are on this machine.
         load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
@@ -149,13 +156,14 @@ class Components:
     knows: Callable[[str], frozenset[str]] = _knows
     make_channel: Callable[[str], Any] = _make_channel
     make_phy: Callable[[str, str], Any] = _make_phy
+    make_codec: Callable[[str], Any] = _make_codec
     measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure
     available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
     load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
     fingerprint: Callable[[], str] = code_fingerprint
 
     def check_names(self, spec: SweepSpec) -> None:
-        """Fails before any work if a system, channel or link of the sweep does not exist.
+        """Fails before any work if a system, channel, link or codec of the sweep does not exist.
 
         Raises:
             ScmcError: Says which name came and which exist.
@@ -172,3 +180,5 @@ class Components:
         for entry in spec.channels:
             link = Link.parse(entry, spec.phy)
             check_link(link.phy, self.make_channel(link.channel))
+        for codec in spec.bounds:
+            self.make_codec(codec)

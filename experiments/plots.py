@@ -74,7 +74,8 @@ def _jobs(view: View) -> list[Job]:
         label = metric_label(metric)
         rows = [(2.5, label, _quality_draw(metric, "value")), *([arrivals] if sent else [])]
         note = _note(ds, "bands", "nested bootstrap (Wilson for delivery)")
-        jobs.append((f"{metric}_{view.stem}", partial(curve_figure, view, rows, sent, note)))
+        draw = partial(curve_figure, view, rows, sent, note, bounds=True)
+        jobs.append((f"{metric}_{view.stem}", draw))
         if ds.sizes["system"] > 1:
             reference = system_label(str(ds.system.values[0]))
             name = label.replace(" (lower is better)", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from experiments.designs import Design, Point
 
@@ -56,6 +56,7 @@ class CellResult:
         points: What arrived, by channel and Es/N0.
         quality: What the receiver makes of each mask that occurred.
         pilot_uses: Those of the channel uses that were pilots.
+        ledger: Channel uses by what they carry, what is left of the budget included.
     """
 
     system: str
@@ -70,3 +71,4 @@ class CellResult:
     points: Mapping[Point, PointResult]
     quality: Mapping[int, SetQuality]
     pilot_uses: int = 0
+    ledger: Mapping[str, float] = field(default_factory=dict)

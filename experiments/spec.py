@@ -56,6 +56,8 @@ class SweepSpec:
         stop_errors: Stop a point once every frame was lost this many times; None never does.
             With both rules, each frame has to satisfy one of them.
         min_trials: Trials before a stopping rule is first asked.
+        bounds: Image codecs whose rate-quality curves are measured and put on the channel as if
+            by an ideal code: bounds that the figures draw.
         strip_images: Of how many images the reconstructions are kept for figures.
         description: One line for people.
 
@@ -82,6 +84,7 @@ class SweepSpec:
     stop_half_width: float | None = None
     stop_errors: int | None = None
     min_trials: int = 16
+    bounds: tuple[str, ...] = ()
     strip_images: int = 1
     description: str = ""
 
@@ -94,6 +97,8 @@ class SweepSpec:
                 raise ScmcError(f"{key} is {values!r}; expected a tuple of at least one value")
             if len(set(values)) != len(values):
                 raise ScmcError(f"{key} is {values!r}; expected each value once")
+        if len(set(self.bounds)) != len(self.bounds):
+            raise ScmcError(f"bounds is {self.bounds!r}; expected each image codec once")
         if not all(math.isfinite(e) for e in (*self.esno_db, self.design_esno_db)):
             raise ScmcError("esno_db and design_esno_db must be finite numbers in dB")
         if not all(0 < r <= 8 for r in self.rho):
@@ -242,6 +247,7 @@ _COERCE: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "systems": (_names, "names, such as scmc,vvc"),
     "channels": (_names, "names, such as awgn,rayleigh_block"),
     "metrics": (_names, "names, such as psnr_db,ms_ssim"),
+    "bounds": (_names, "image codecs, such as jpeg,vvc, or nothing"),
     "esno_db": (_grid, "numbers in dB, such as 0,5,10 or -6:21:3"),
     "rho": (lambda v: tuple(_ratio(i) for i in _items(v)), "ratios, such as 1/48,1/24"),
     "design_esno_db": (_number, "a number in dB"),

@@ -262,7 +262,7 @@ def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> 
     return CellResult(
         task.system, task.image, task.rho, number, design, prepared.tags,
         prepared.infeasible or "", prepared.bpp, prepared.ledger.used, points, quality,
-        sum(prepared.ledger.pilots),
+        sum(prepared.ledger.pilots), prepared.ledger.uses_by_item(),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from scmc_comm.commands import (
+    anchors,
     bench,
     bler,
     channels,
@@ -12,6 +13,7 @@ from scmc_comm.commands import (
     encode,
     info,
     rd,
+    report,
     stream,
     sweep,
     train,
@@ -20,5 +22,6 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, stream, rd, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, sweep, report, stream, rd, anchors, channels, train, weights, bler,
+    bench, info,
 )  # fmt: skip

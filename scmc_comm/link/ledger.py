@@ -17,6 +17,7 @@ from channels.types import Frame
 from scmc_comm.errors import ScmcError
 
 ITEMS = ("payload", "header", "crc", "filler", "parity", "repetition")
+PILOTS, UNUSED = "pilots", "unused"
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,15 @@ class Ledger:
         pairs = zip(self.entries, pilots, strict=True)
         return [entry.channel_uses + count for entry, count in pairs]
 
+    def uses_by_item(self) -> dict[str, float]:
+        """Channel uses by what they carry: `ITEMS`, pilots, and what is `UNUSED`.
+
+        They sum to the budget.
+        """
+        totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
+        totals[PILOTS] = float(sum(self.pilots))
+        return totals | {UNUSED: float(self.unused)}
+
     def check(self, channel_uses: Sequence[int]) -> None:
         """Raise ScmcError unless these symbols, frame by frame, are what the ledger says."""
         sent, expected = [int(uses) for uses in channel_uses], self._uses()
@@ -133,14 +143,13 @@ class Ledger:
 
     def to_dict(self) -> dict[str, object]:
         """Plain numbers for a JSON report: bits per frame, and totals in channel uses."""
-        totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
-        totals["pilots"] = sum(self.pilots)
+        totals = self.uses_by_item()
         pilots = self.pilots or (0,) * len(self.entries)
         return {
             "budget_uses": self.budget_uses,
             "used": self.used,
             "unused": self.unused,
-            "uses_by_item": totals,
+            "uses_by_item": {item: totals[item] for item in (*ITEMS, PILOTS)},
             "frames": [
                 {**asdict(entry), "pilots": count}
                 for entry, count in zip(self.entries, pilots, strict=True)

@@ -16,6 +16,7 @@ from channels.coding import num_channel_uses
 from channels.models import make_channel
 from channels.types import Frame, LinkReport, Mcs
 from experiments.components import Components
+from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.protection import InfeasibleBudgetError
 from scmc_comm.system import Budget, Prepared, System, grey, infeasible
@@ -192,12 +193,36 @@ def toy_fingerprint() -> str:
     return "toy-1"
 
 
+class ToyCodec:
+    """Block means at finer and finer scales, eight bits a value."""
+
+    qualities = (1.0, 2.0, 3.0, 4.0)
+
+    def __init__(self, name: str) -> None:
+        if name != "toy-codec":
+            raise ScmcError(f"no image codec {name!r}; there is toy-codec")
+        self.name = name
+
+    def encode(self, img, quality) -> bytes:
+        side = 64 >> int(quality)
+        note_call(f"{self.name} {quality:g}")
+        small = torch.nn.functional.avg_pool2d(img[None], side)[0]
+        return bytes((255 * small).round().to(torch.uint8).flatten().tolist())
+
+    def decode(self, data, size) -> torch.Tensor:
+        values = torch.tensor(list(data), dtype=torch.float32) / 255
+        side = size[0] // math.isqrt(len(data) // 3)
+        small = values.reshape(1, 3, size[0] // side, size[1] // side)
+        return torch.nn.functional.interpolate(small, scale_factor=side, mode="nearest")[0]
+
+
 TOYS = Components(
     system_names=toy_names,
     make_system=make_toy,
     knows=toy_knows,
     make_channel=make_channel,
     make_phy=ToyPhy,
+    make_codec=ToyCodec,
     measure=toy_measure,
     available_metrics=toy_available,
     load_images=toy_images,
