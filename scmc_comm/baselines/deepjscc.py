@@ -1,0 +1,110 @@
+"""The analog baseline: deep joint source-channel coding (:mod:`.deepjscc_net`) as a system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from channels.analog import limit_peak
+from scmc_comm.baselines.analog import analog
+from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet
+from scmc_comm.codec.signal_net import LATENT_STRIDE
+from scmc_comm.codec.weights import load_weights
+from scmc_comm.system import Budget, Prepared, System, check_image, infeasible
+
+
+class DeepJsccSystem(System):
+    """An image's latent sent as it is, one network for every SNR and bandwidth.
+
+    The sender is told the mean Es/N0 of the link, the receiver that and, as it knows h and the
+    noise, what Es/N0 this transmission had. A fixed design is the same network with both ends told
+    the design Es/N0 whatever the link's is: a fixed input, not a network trained at one SNR.
+
+    Args:
+        net: The network; the shipped one by default.
+        fixed: Tell both ends the design Es/N0.
+        peak_db: Largest ratio of peak to mean power of the symbols in dB; None does not clip.
+        name: Name in results.
+
+    Example:
+        >>> from channels.models import make_channel
+        >>> from channels.phy import BitTruePhy
+        >>> system = DeepJsccSystem(DeepJsccNet(DeepJsccConfig(16, (4, 4, 8), 8)))
+        >>> img, budget = torch.rand(3, 32, 32), Budget(1 / 192, 10.0)
+        >>> sent = system.transmit(img, make_channel("awgn"), 10.0, budget, [1, 2], BitTruePhy())
+        >>> sent.prepared.ledger.used, sent.reconstruction(1).img_hat.shape
+        (16, torch.Size([3, 32, 32]))
+    """
+
+    def __init__(
+        self,
+        net: DeepJsccNet | None = None,
+        fixed: bool = False,
+        peak_db: float | None = None,
+        name: str = "deepjscc",
+    ) -> None:
+        self.net = (net or load_net()).eval()
+        self.fixed, self.peak_db, self.name = fixed, peak_db, name
+        self.knows = frozenset() if fixed else frozenset({"esno_db"})
+
+    @torch.no_grad()
+    def prepare(self, img: Tensor, budget: Budget) -> Prepared:
+        """The first symbols that the budget holds, most important first.
+
+        A budget of no channel use is infeasible. Uses that the network has no symbols for (above
+        rho 1/6 with the shipped one) stay unused.
+        """
+        size = check_image(img)
+        padded = pad(img)
+        whole = (int(padded.shape[1]), int(padded.shape[2]))
+        blocks = whole[0] * whole[1] // LATENT_STRIDE**2
+        uses = min(budget.uses(size), self.net.config.channels // 2 * blocks)
+        if uses < 1:
+            return infeasible(size, budget, f"{self.name}: the budget holds no channel use")
+        told, count = torch.tensor([budget.design_esno_db]), torch.tensor([uses])
+        symbols = self.net.encode(padded[None], told, count)[0, :uses]
+        if self.peak_db is not None:
+            symbols = limit_peak(symbols, self.peak_db)
+        order = interleaver(uses)
+
+        @torch.no_grad()
+        def receive(x_hat: Tensor, esno: Tensor) -> Tensor:
+            b = len(x_hat)
+            full = torch.zeros(b, self.net.config.channels // 2 * blocks, dtype=torch.complex64)
+            full[:, order] = x_hat
+            known = told.expand(b)
+            found = known if self.fixed else 10 * esno.clamp(min=1e-3).log10()
+            shown = self.net.decode(full, whole, known, found, count.expand(b))
+            return shown[:, :, : size[0], : size[1]].clamp(0, 1)
+
+        return analog(symbols[order], receive, size, budget.uses(size))
+
+
+def pad(img: Tensor) -> Tensor:
+    """The image [3, H, W] with its last rows and columns repeated up to multiples of 16."""
+    height, width = img.shape[1], img.shape[2]
+    padding = (0, -width % LATENT_STRIDE, 0, -height % LATENT_STRIDE)
+    return F.pad(img[None], padding, mode="replicate")[0]
+
+
+def interleaver(num_symbols: int) -> Tensor:
+    """Order of sending that puts neighbours far apart, so that a fade takes a little of everything.
+
+    Example:
+        >>> interleaver(5).tolist()
+        [0, 2, 4, 1, 3]
+    """
+    golden = 0.6180339887498949
+    return torch.argsort((torch.arange(num_symbols).double() * golden) % 1.0, stable=True)
+
+
+def load_net(path: Path | None = None) -> DeepJsccNet:
+    """The trained network; errors as `scmc_comm.codec.weights.load_weights`'s."""
+    config, state = load_weights("deepjscc", path)
+    net = DeepJsccNet(DeepJsccConfig(**config))
+    net.load_state_dict(state)
+    return net.requires_grad_(False)
+

@@ -1,0 +1,283 @@
+"""Deep joint source-channel coding: from a picture straight to channel symbols, and back.
+
+Bourtsoulatze, Burth Kurka, Gunduz, "Deep joint source-channel coding for wireless image
+transmission", IEEE TCCN 2019: an autoencoder whose latent *is* the transmitted signal, so there is
+no bit, no code and no cliff. One network serves every SNR by attention feature modules (Xu et
+al., "Wireless image transmission using deep source channel coding with attention modules", IEEE
+TCSVT 2022), which scale each channel of a feature map by what it holds and by the SNR; here they
+are told the rate too, since one network also serves every bandwidth: its latent channels are
+ordered, and the first of them are sent until the budget is used (cf. Kurka, Gunduz,
+"Bandwidth-agile image transmission with deep joint source-channel coding", IEEE TWC 2021).
+
+The transforms have the shape of the signal layer's (:mod:`scmc_comm.codec.signal_net`): a lapped
+linear transform of 16 x 16 blocks plus a residual network, so they can start from its weights.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scmc_comm.codec.signal_net import (
+    LATENT_STRIDE,
+    Analysis,
+    Residual,
+    SignalConfig,
+    Synthesis,
+    act,
+)
+from scmc_comm.errors import ScmcError
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_PILOT_CHANNEL, _PILOT = 5, 0.7  # start of the offset that tells the receiver the image's scale
+
+
+@dataclass(frozen=True)
+class DeepJsccConfig:
+    """Shape of the network.
+
+    Attributes:
+        channels: Real latent channels of each 16 x 16 block, two of which make a complex symbol.
+        filters: Channels of the residual networks at 1/2, 1/4 and 1/8.
+        attention: Hidden units of the modules that are told SNR and rate.
+    """
+
+    channels: int = 256
+    filters: tuple[int, int, int] = (32, 64, 128)
+    attention: int = 48
+
+    def __post_init__(self) -> None:
+        if self.channels < 2 or self.channels % 2:
+            raise ScmcError(f"channels is {self.channels}; expected an even number above 0")
+
+    @property
+    def transform(self) -> SignalConfig:
+        """The signal layer's transform of this shape."""
+        return SignalConfig(slices=(self.channels,), parts=(1,), filters=self.filters)
+
+
+class Attention(nn.Module):
+    """Attention feature module: a factor for each channel, from its mean and what is told.
+
+    Args:
+        channels: Channels of the feature map.
+        told: Numbers that it is told.
+        hidden: Hidden units.
+        gain: Factors ``exp`` of any size, for latents, in place of 0 to 2, for features.
+    """
+
+    def __init__(self, channels: int, told: int, hidden: int, gain: bool = False) -> None:
+        super().__init__()
+        self.gain = gain
+        self.first = nn.Linear(channels + told, hidden)
+        self.second = nn.Linear(hidden, channels)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        """Scaled features, like ``x`` [b, c, h, w]; ``told`` is [b, n]."""
+        pooled = torch.cat([x.mean((2, 3)), told.to(x.dtype)], 1)
+        raw = self.second(act(self.first(pooled)))
+        factor = raw.float().clamp(-6, 6).exp() if self.gain else 2 * torch.sigmoid(raw)
+        return x * factor[:, :, None, None]
+
+
+class Encoder(nn.Module):
+    """Picture and what the sender knows to unnormalised symbols."""
+
+    def __init__(self, config: DeepJsccConfig) -> None:
+        super().__init__()
+        _, b, c = config.filters
+        self.analysis = Analysis(config.transform)
+        self.at4, self.at8 = (Attention(n, 2, config.attention) for n in (b, c))
+        self.log_gain = nn.Parameter(torch.zeros(config.channels))
+        self.mean = nn.Parameter(torch.zeros(config.channels))
+        self.offset = nn.Parameter(torch.zeros(config.channels))
+        self.gain = Attention(config.channels, 2, 2 * config.attention, gain=True)
+
+    def forward(self, img: Tensor, told: Tensor) -> Tensor:
+        """Real symbols [b, channels, H / 16, W / 16] of pictures [b, 3, H, W] in [0, 1]."""
+        layers = self.analysis.layers
+        x = F.pixel_unshuffle(img - 0.5, 2)
+        x = self.at4(layers[:5](x), told)
+        x = self.at8(layers[5:8](x), told)
+        y = self.analysis.linear(F.pixel_unshuffle(img - 0.5, LATENT_STRIDE)) + layers[8](x)
+        y = (y.float() - self._wide(self.mean)) * self._wide(self.log_gain.exp())
+        return self.gain(y, told) + self._wide(self.offset)
+
+    @staticmethod
+    def _wide(x: Tensor) -> Tensor:
+        return x[None, :, None, None]
+
+
+class Decoder(nn.Module):
+    """Equalised symbols and what the receiver knows to picture."""
+
+    def __init__(self, config: DeepJsccConfig) -> None:
+        super().__init__()
+        a, b, c = config.filters
+        like = Synthesis(config.transform)
+        self.linear, self.up8, self.at8 = like.linear, like.up8, like.at8
+        self.up4, self.at4, self.up2 = like.up4, like.at4, like.up2
+        self.join, self.at2, self.out = like.join, like.at2, like.out
+        self.more8, self.more4 = Residual(c), Residual(b)
+        self.attend8, self.attend4, self.attend2 = (
+            Attention(n, 3, config.attention) for n in (c, b, a)
+        )
+        self.log_gain = nn.Parameter(torch.zeros(config.channels))
+        self.log_power = nn.Parameter(torch.zeros(config.channels))
+        self.mean = nn.Parameter(torch.zeros(config.channels))
+        self.gain = Attention(config.channels, 3, 2 * config.attention, gain=True)
+
+    def forward(self, symbols: Tensor, told: Tensor, no: Tensor, per_block: Tensor) -> Tensor:
+        """Pictures, not clamped.
+
+        Args:
+            symbols: Equalised real symbols [b, channels, H / 16, W / 16].
+            told: What the receiver knows, [b, 3].
+            no: Noise variance after equalisation, [b].
+            per_block: Complex symbols sent of each block, [b].
+        """
+        scale = self.shrinkage(no, per_block) * self.log_gain.exp()
+        y = self.gain(symbols, told) * scale[:, :, None, None] + self.mean[None, :, None, None]
+        img = F.pixel_shuffle(self.linear(y), LATENT_STRIDE)
+        x = act(F.pixel_shuffle(self.up8(y), 2))
+        x = self.attend8(self.more8(self.at8(x)), told)
+        x = act(F.pixel_shuffle(self.up4(x), 2))
+        x = self.attend4(self.more4(self.at4(x)), told)
+        x = F.pixel_shuffle(self.up2(x), 2)
+        x = act(self.join(torch.cat([x, F.pixel_unshuffle(img, 2)], 1)))
+        x = self.attend2(self.at2(x), told)
+        return img.float() + 0.5 + F.pixel_shuffle(self.out(x), 2).float()
+
+    def shrinkage(self, no: Tensor, per_block: Tensor) -> Tensor:
+        """Wiener factor of each channel, [b, channels], where normalisation is undone too.
+
+        The equaliser took every symbol for one of power 1; a channel of power p among those that
+        are sent is rather to be scaled by ``p / (p + no)``, thus by ``p (1 + no) / (p + no)`` more.
+        """
+        power = self.log_power.exp()
+        share = (2 * per_block[:, None] - torch.arange(len(power))).clamp(0, 1)
+        mean = (share * power).sum(1, keepdim=True) / share.sum(1, keepdim=True)
+        relative, noise = power / mean, no[:, None]
+        return relative * (1 + noise) / (relative + noise) * mean.sqrt()
+
+
+class DeepJsccNet(nn.Module):
+    """Encoder and decoder, and the order in which symbols are sent.
+
+    Example:
+        >>> net = DeepJsccNet(DeepJsccConfig(16, (4, 4, 8), 8))
+        >>> symbols = net.encode(torch.rand(1, 3, 32, 48), torch.tensor([10.0]), torch.tensor([20]))
+        >>> symbols.shape, symbols.dtype, bool((symbols[0, :20].abs().square().mean() - 1).abs() < 1e-5)
+        (torch.Size([1, 48]), torch.complex64, True)
+    """  # noqa: E501
+
+    def __init__(self, config: DeepJsccConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder, self.decoder = Encoder(config), Decoder(config)
+
+    @torch.no_grad()
+    def start_from(self, analysis: dict[str, Tensor], synthesis: dict[str, Tensor]) -> None:
+        """Take the transforms from states of the signal layer's; what it lacks stays as it is."""
+        self.encoder.analysis.load_state_dict(analysis)
+        mine = self.decoder.state_dict()
+        self.decoder.load_state_dict(mine | {k: v for k, v in synthesis.items() if k in mine})
+
+    @torch.no_grad()
+    def balance(self, img: Tensor) -> None:
+        """Set means and gains from pictures: amplitude ``lambda ** (-1/4)`` for variance lambda.
+
+        The best linear code for independent Gaussian components of these variances in white
+        noise (Lee, Petersen, "Optimal linear coding for vector channels", IEEE Trans. Commun.
+        1976), where none is left out.
+        """
+        zeros = torch.zeros(len(img), 2)
+        y = self.encoder(img, zeros)
+        mean, std = y.mean((0, 2, 3)), y.std((0, 2, 3)).clamp(min=1e-4)
+        log_gain = -0.5 * std.log()
+        self.encoder.mean.copy_(mean)
+        self.encoder.log_gain.copy_(log_gain)
+        self.decoder.mean.copy_(mean)
+        self.decoder.log_gain.copy_(-log_gain)
+        self.decoder.log_power.copy_(std.log())
+        rms = std.mean().sqrt()
+        self.encoder.offset[_PILOT_CHANNEL % self.config.channels] = _PILOT * rms
+
+    def encode(self, img: Tensor, esno_db: Tensor, uses: Tensor) -> Tensor:
+        """Symbols, most important first.
+
+        Args:
+            img: float32 [b, 3, H, W] in [0, 1], H and W multiples of 16.
+            esno_db: Mean Es/N0 in dB that the sender is told, [b].
+            uses: Symbols of each image that are sent, [b], at most all of them.
+
+        Returns:
+            complex64 [b, n] for all n = channels / 2 * H / 16 * W / 16 symbols, those that are
+            not sent being 0; mean power over those that are sent exactly 1 per image.
+        """
+        positions = img.shape[2] * img.shape[3] // LATENT_STRIDE**2
+        told = torch.stack([_snr(esno_db), _rate(uses, positions)], 1)
+        z = self.encoder(img, told).float()[..., *scattered(img.shape[2], img.shape[3])]
+        pairs = z.unflatten(1, (-1, 2)).movedim(2, -1).flatten(1, 2)
+        sent = torch.arange(pairs.shape[1]) < uses[:, None]
+        pairs = pairs * sent[..., None]
+        power = pairs.double().square().sum((1, 2), keepdim=True) / uses[:, None, None]
+        return torch.view_as_complex((pairs / power.sqrt().clamp(min=1e-9).float()).contiguous())
+
+    def decode(
+        self,
+        symbols: Tensor,
+        size: tuple[int, int],
+        esno_db: Tensor,
+        received_db: Tensor,
+        uses: Tensor,
+    ) -> Tensor:
+        """Pictures from equalised symbols.
+
+        Args:
+            symbols: complex64 [b, n], as `encode` gives them, those that were not sent being 0.
+            size: ``(H, W)``, multiples of 16.
+            esno_db: Mean Es/N0 in dB, as the sender was told, [b].
+            received_db: Es/N0 in dB of this transmission after equalisation, [b].
+            uses: Symbols of each image that were sent, [b].
+
+        Returns:
+            float32 [b, 3, H, W], not clamped.
+        """
+        rows, columns = size[0] // LATENT_STRIDE, size[1] // LATENT_STRIDE
+        pairs = torch.view_as_real(symbols).unflatten(1, (-1, rows * columns))
+        flat = pairs.movedim(-1, 2).flatten(1, 2)
+        z = torch.empty_like(flat).unflatten(2, (rows, columns))
+        z[..., *scattered(*size)] = flat
+        told = torch.stack([_snr(esno_db), _snr(received_db), _rate(uses, rows * columns)], 1)
+        no = 10 ** (-received_db.float() / 10)
+        return self.decoder(z, told, no, uses / (rows * columns))
+
+
+def scattered(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Blocks of a picture in the order in which the symbols of one channel are sent.
+
+    Steps of the golden ratio spread any first part of them evenly, so that a channel for which
+    the budget only partly suffices is sharp everywhere in part and not in one part of the picture.
+
+    Returns:
+        Row and column of each block, int64 [blocks] each.
+    """
+    rows, columns = height // LATENT_STRIDE, width // LATENT_STRIDE
+    index = torch.arange(rows * columns)
+    order = torch.argsort((index.double() * _GOLDEN) % 1.0)
+    return order // columns, order % columns
+
+
+def _snr(esno_db: Tensor) -> Tensor:
+    return (esno_db.float() - 7.5) / 12.5
+
+
+def _rate(uses: Tensor, positions: int) -> Tensor:
+    return (uses.float() / positions).log2() / 2.5 - 1.8
