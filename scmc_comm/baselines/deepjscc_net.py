@@ -255,7 +255,8 @@ class DeepJsccNet(nn.Module):
         flat = pairs.movedim(-1, 2).flatten(1, 2)
         z = torch.empty_like(flat).unflatten(2, (rows, columns))
         z[..., *scattered(*size)] = flat
-        told = torch.stack([_snr(esno_db), _snr(received_db), _rate(uses, rows * columns)], 1)
+        seen = _snr(received_db, -20.0, 25.0)  # fades reach further than the mean
+        told = torch.stack([_snr(esno_db), seen, _rate(uses, rows * columns)], 1)
         no = 10 ** (-received_db.float() / 10)
         return self.decoder(z, told, no, uses / (rows * columns))
 
@@ -275,8 +276,9 @@ def scattered(height: int, width: int) -> tuple[Tensor, Tensor]:
     return order // columns, order % columns
 
 
-def _snr(esno_db: Tensor) -> Tensor:
-    return (esno_db.float() - 7.5) / 12.5
+def _snr(esno_db: Tensor, low: float = -5.0, high: float = 20.0) -> Tensor:
+    """What the modules are told, held within what they were trained for."""
+    return (esno_db.float().clamp(low, high) - 7.5) / 12.5
 
 
 def _rate(uses: Tensor, positions: int) -> Tensor:

@@ -16,6 +16,7 @@ SCRIPTS = {
     "fusion": "fusion",
     "signal": "signal",
     "detail": "detail",
+    "deepjscc": "deepjscc",
     "text_model": "text_model",
     "lower": "lower",
     "export": "export",
