@@ -98,7 +98,11 @@ def draw_tag(trial: int) -> str:
 
 
 def analog(
-    symbols: Tensor, receive: Receive, size: tuple[int, int], budget_uses: int
+    symbols: Tensor,
+    receive: Receive,
+    size: tuple[int, int],
+    budget_uses: int,
+    num_pilots: int = 0,
 ) -> AnalogPrepared:
     """A prepared transmission of symbols; every one of them is charged.
 
@@ -107,13 +111,14 @@ def analog(
         receive: What the receiver makes of them.
         size: ``(H, W)``.
         budget_uses: Channel uses that they may take.
+        num_pilots: How many of the symbols are pilots, which the ledger counts as header.
 
     Raises:
         ScmcError: There are more symbols than channel uses.
     """
     uses = len(symbols)
-    # A symbol is counted as one payload "bit", so that the entry's items are channel uses.
-    entry = LedgerEntry(TAG, uses, 0, 0, 0, 0, 0, num_bits_per_symbol=1, channel_uses=uses)
+    # A symbol is counted as one "bit", so that the entry's items are channel uses.
+    entry = LedgerEntry(TAG, uses - num_pilots, num_pilots, 0, 0, 0, 0, 1, channel_uses=uses)
     ledger = Ledger((entry,), budget_uses)
     return AnalogPrepared(
         (), ledger, 0.0, lambda tags: grey(size, tags), size, symbols=symbols, receive=receive

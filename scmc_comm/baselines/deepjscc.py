@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from channels.analog import limit_peak
 from scmc_comm.baselines.analog import analog
-from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet
+from scmc_comm.baselines.deepjscc_net import PILOT_SPACING, DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_net import LATENT_STRIDE
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.system import Budget, Prepared, System, check_image, infeasible
@@ -55,32 +55,32 @@ class DeepJsccSystem(System):
         """The first symbols that the budget holds, most important first.
 
         A budget of no channel use is infeasible. Uses that the network has no symbols for (above
-        rho 1/6 with the shipped one) stay unused.
+        rho 0.17 with the shipped one) stay unused.
         """
         size = check_image(img)
         padded = pad(img)
         whole = (int(padded.shape[1]), int(padded.shape[2]))
         blocks = whole[0] * whole[1] // LATENT_STRIDE**2
-        uses = min(budget.uses(size), self.net.config.channels // 2 * blocks)
+        uses = min(budget.uses(size), sum(self.net.num_symbols(blocks)))
         if uses < 1:
             return infeasible(size, budget, f"{self.name}: the budget holds no channel use")
         told, count = torch.tensor([budget.design_esno_db]), torch.tensor([uses])
-        symbols = self.net.encode(padded[None], told, count)[0, :uses]
+        sent = self.net.sent(count, blocks)[0].nonzero()[:, 0][interleaver(uses)]
+        symbols = self.net.encode(padded[None], told, count)[0, sent]
         if self.peak_db is not None:
             symbols = limit_peak(symbols, self.peak_db)
-        order = interleaver(uses)
 
         @torch.no_grad()
         def receive(x_hat: Tensor, esno: Tensor) -> Tensor:
             b = len(x_hat)
-            full = torch.zeros(b, self.net.config.channels // 2 * blocks, dtype=torch.complex64)
-            full[:, order] = x_hat
+            full = torch.zeros(b, sum(self.net.num_symbols(blocks)), dtype=torch.complex64)
+            full[:, sent] = x_hat
             known = told.expand(b)
             found = known if self.fixed else 10 * esno.clamp(min=1e-3).log10()
             shown = self.net.decode(full, whole, known, found, count.expand(b))
             return shown[:, :, : size[0], : size[1]].clamp(0, 1)
 
-        return analog(symbols[order], receive, size, budget.uses(size))
+        return analog(symbols, receive, size, budget.uses(size), uses // PILOT_SPACING)
 
 
 def pad(img: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ al., "Wireless image transmission using deep source channel coding with attentio
 TCSVT 2022), which scale each channel of a feature map by what it holds and by the SNR; here they
 are told the rate too, since one network also serves every bandwidth: its latent channels are
 ordered, and the first of them are sent until the budget is used (cf. Kurka, Gunduz,
-"Bandwidth-agile image transmission with deep joint source-channel coding", IEEE TWC 2021).
+"Bandwidth-agile image transmission with deep joint source-channel coding", IEEE TWC 2021). The
+power of each image is normalised, so its scale is lost; one use in 48 is a pilot that tells it.
 
 The transforms have the shape of the signal layer's (:mod:`scmc_comm.codec.signal_net`): a lapped
 linear transform of 16 x 16 blocks plus a residual network, so they can start from its weights.
@@ -33,7 +34,8 @@ from scmc_comm.codec.signal_net import (
 from scmc_comm.errors import ScmcError
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_PILOT_CHANNEL, _PILOT = 5, 0.7  # start of the offset that tells the receiver the image's scale
+PILOT_SPACING = 48
+"""One channel use in so many carries a pilot: what normalising an image's power did to it."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +95,20 @@ class Encoder(nn.Module):
         super().__init__()
         _, b, c = config.filters
         self.analysis = Analysis(config.transform)
-        self.at4, self.at8 = (Attention(n, 2, config.attention) for n in (b, c))
+        self.attend4, self.attend8 = (Attention(n, 2, config.attention) for n in (b, c))
         self.log_gain = nn.Parameter(torch.zeros(config.channels))
         self.mean = nn.Parameter(torch.zeros(config.channels))
-        self.offset = nn.Parameter(torch.zeros(config.channels))
         self.gain = Attention(config.channels, 2, 2 * config.attention, gain=True)
 
     def forward(self, img: Tensor, told: Tensor) -> Tensor:
         """Real symbols [b, channels, H / 16, W / 16] of pictures [b, 3, H, W] in [0, 1]."""
         layers = self.analysis.layers
         x = F.pixel_unshuffle(img - 0.5, 2)
-        x = self.at4(layers[:5](x), told)
-        x = self.at8(layers[5:8](x), told)
+        x = self.attend4(layers[:5](x), told)
+        x = self.attend8(layers[5:8](x), told)
         y = self.analysis.linear(F.pixel_unshuffle(img - 0.5, LATENT_STRIDE)) + layers[8](x)
         y = (y.float() - self._wide(self.mean)) * self._wide(self.log_gain.exp())
-        return self.gain(y, told) + self._wide(self.offset)
+        return self.gain(y, told)
 
     @staticmethod
     def _wide(x: Tensor) -> Tensor:
@@ -132,6 +133,8 @@ class Decoder(nn.Module):
         self.log_power = nn.Parameter(torch.zeros(config.channels))
         self.mean = nn.Parameter(torch.zeros(config.channels))
         self.gain = Attention(config.channels, 3, 2 * config.attention, gain=True)
+        self.usual_scale = nn.Parameter(torch.tensor(1.0))
+        self.log_scale_spread = nn.Parameter(torch.tensor(0.15).log())
 
     def forward(self, symbols: Tensor, told: Tensor, no: Tensor, per_block: Tensor) -> Tensor:
         """Pictures, not clamped.
@@ -154,17 +157,37 @@ class Decoder(nn.Module):
         x = self.attend2(self.at2(x), told)
         return img.float() + 0.5 + F.pixel_shuffle(self.out(x), 2).float()
 
+    def mean_power(self, per_block: Tensor) -> Tensor:
+        """Mean power of the real channels that are sent, usual for a picture: [b, 1]."""
+        power = self.log_power.exp()
+        share = (2 * per_block[:, None] - torch.arange(len(power))).clamp(0, 1)
+        return (share * power).sum(1, keepdim=True) / share.sum(1, keepdim=True)
+
     def shrinkage(self, no: Tensor, per_block: Tensor) -> Tensor:
         """Wiener factor of each channel, [b, channels], where normalisation is undone too.
 
         The equaliser took every symbol for one of power 1; a channel of power p among those that
         are sent is rather to be scaled by ``p / (p + no)``, thus by ``p (1 + no) / (p + no)`` more.
         """
-        power = self.log_power.exp()
-        share = (2 * per_block[:, None] - torch.arange(len(power))).clamp(0, 1)
-        mean = (share * power).sum(1, keepdim=True) / share.sum(1, keepdim=True)
-        relative, noise = power / mean, no[:, None]
-        return relative * (1 + noise) / (relative + noise) * mean.sqrt()
+        mean, noise = self.mean_power(per_block), no[:, None]
+        relative = self.log_power.exp() / mean
+        return relative * (1 + noise) / (relative + noise) * (2 * mean).sqrt()
+
+    def scale(self, pilots: Tensor, count: Tensor, no: Tensor) -> Tensor:
+        """What normalisation multiplied an image's symbols by, [b]: the pilots' mean and the prior.
+
+        The linear estimate of least error for a scale of known mean and spread, pilots of value
+        scale and real noise of variance ``no / 2`` each; without a pilot it is the usual scale.
+
+        Args:
+            pilots: Equalised pilots, complex64 [b, p], those that were not sent being 0.
+            count: How many were sent, [b].
+            no: Noise variance after equalisation, [b].
+        """
+        mean = pilots.real.sum(1) * (1 + no) / count.clamp(min=1)
+        spread = (2 * self.log_scale_spread).exp()
+        trust = torch.where(count > 0, spread / (spread + no / (2 * count.clamp(min=1))), 0.0)
+        return (self.usual_scale + trust * (mean - self.usual_scale)).clamp(0.2, 5)
 
 
 class DeepJsccNet(nn.Module):
@@ -173,9 +196,9 @@ class DeepJsccNet(nn.Module):
     Example:
         >>> net = DeepJsccNet(DeepJsccConfig(16, (4, 4, 8), 8))
         >>> symbols = net.encode(torch.rand(1, 3, 32, 48), torch.tensor([10.0]), torch.tensor([20]))
-        >>> symbols.shape, symbols.dtype, bool((symbols[0, :20].abs().square().mean() - 1).abs() < 1e-5)
-        (torch.Size([1, 48]), torch.complex64, True)
-    """  # noqa: E501
+        >>> symbols.shape, int((symbols != 0).sum()), round(float(symbols.abs().square().sum()), 3)
+        (torch.Size([1, 49]), 20, 20.0)
+    """
 
     def __init__(self, config: DeepJsccConfig) -> None:
         super().__init__()
@@ -206,27 +229,39 @@ class DeepJsccNet(nn.Module):
         self.decoder.mean.copy_(mean)
         self.decoder.log_gain.copy_(-log_gain)
         self.decoder.log_power.copy_(std.log())
-        rms = std.mean().sqrt()
-        self.encoder.offset[_PILOT_CHANNEL % self.config.channels] = _PILOT * rms
+
+    def num_symbols(self, blocks: int) -> tuple[int, int]:
+        """The most pilots and the most symbols of data of a picture of so many 16 x 16 blocks."""
+        data = self.config.channels // 2 * blocks
+        return data // (PILOT_SPACING - 1), data
+
+    def sent(self, uses: Tensor, blocks: int) -> Tensor:
+        """Flags of the symbols that are sent in so many uses [b]: bool [b, pilots + data]."""
+        pilots, data = self.num_symbols(blocks)
+        count = uses[:, None] // PILOT_SPACING
+        first = torch.arange(pilots) < count
+        return torch.cat([first, torch.arange(data) < uses[:, None] - count], 1)
 
     def encode(self, img: Tensor, esno_db: Tensor, uses: Tensor) -> Tensor:
-        """Symbols, most important first.
+        """Pilots, then symbols, most important first.
 
         Args:
             img: float32 [b, 3, H, W] in [0, 1], H and W multiples of 16.
             esno_db: Mean Es/N0 in dB that the sender is told, [b].
-            uses: Symbols of each image that are sent, [b], at most all of them.
+            uses: Channel uses of each image, [b], at most all of `num_symbols`.
 
         Returns:
-            complex64 [b, n] for all n = channels / 2 * H / 16 * W / 16 symbols, those that are
-            not sent being 0; mean power over those that are sent exactly 1 per image.
+            complex64 [b, pilots + data], those that are not sent (`sent`) being 0; mean power over
+            those that are sent exactly 1 per image.
         """
-        positions = img.shape[2] * img.shape[3] // LATENT_STRIDE**2
-        told = torch.stack([_snr(esno_db), _rate(uses, positions)], 1)
+        blocks = img.shape[2] * img.shape[3] // LATENT_STRIDE**2
+        per_block = self._per_block(uses, blocks)
+        told = torch.stack([_snr(esno_db), _rate(per_block)], 1)
         z = self.encoder(img, told).float()[..., *scattered(img.shape[2], img.shape[3])]
+        z = z / (2 * self.decoder.mean_power(per_block)).sqrt()[..., None]
         pairs = z.unflatten(1, (-1, 2)).movedim(2, -1).flatten(1, 2)
-        sent = torch.arange(pairs.shape[1]) < uses[:, None]
-        pairs = pairs * sent[..., None]
+        pilots = torch.tensor([1.0, 0.0]).expand(len(z), self.num_symbols(blocks)[0], 2)
+        pairs = torch.cat([pilots, pairs], 1) * self.sent(uses, blocks)[..., None]
         power = pairs.double().square().sum((1, 2), keepdim=True) / uses[:, None, None]
         return torch.view_as_complex((pairs / power.sqrt().clamp(min=1e-9).float()).contiguous())
 
@@ -241,24 +276,33 @@ class DeepJsccNet(nn.Module):
         """Pictures from equalised symbols.
 
         Args:
-            symbols: complex64 [b, n], as `encode` gives them, those that were not sent being 0.
+            symbols: complex64 [b, pilots + data], as `encode` gives them, those that were not
+                sent being 0.
             size: ``(H, W)``, multiples of 16.
             esno_db: Mean Es/N0 in dB, as the sender was told, [b].
             received_db: Es/N0 in dB of this transmission after equalisation, [b].
-            uses: Symbols of each image that were sent, [b].
+            uses: Channel uses of each image, [b].
 
         Returns:
             float32 [b, 3, H, W], not clamped.
         """
         rows, columns = size[0] // LATENT_STRIDE, size[1] // LATENT_STRIDE
-        pairs = torch.view_as_real(symbols).unflatten(1, (-1, rows * columns))
-        flat = pairs.movedim(-1, 2).flatten(1, 2)
+        num_pilots, _ = self.num_symbols(rows * columns)
+        pilots, data = symbols[:, :num_pilots], symbols[:, num_pilots:]
+        no = 10 ** (-received_db.float() / 10)
+        scale = self.decoder.scale(pilots, uses // PILOT_SPACING, no)
+        pairs = torch.view_as_real(data).unflatten(1, (-1, rows * columns))
+        flat = pairs.movedim(-1, 2).flatten(1, 2) / scale[:, None, None]
         z = torch.empty_like(flat).unflatten(2, (rows, columns))
         z[..., *scattered(*size)] = flat
         seen = _snr(received_db, -20.0, 25.0)  # fades reach further than the mean
-        told = torch.stack([_snr(esno_db), seen, _rate(uses, rows * columns)], 1)
-        no = 10 ** (-received_db.float() / 10)
-        return self.decoder(z, told, no, uses / (rows * columns))
+        per_block = self._per_block(uses, rows * columns)
+        told = torch.stack([_snr(esno_db), seen, _rate(per_block)], 1)
+        return self.decoder(z, told, no, per_block)
+
+    @staticmethod
+    def _per_block(uses: Tensor, blocks: int) -> Tensor:
+        return (uses - uses // PILOT_SPACING) / blocks
 
 
 def scattered(height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -281,5 +325,5 @@ def _snr(esno_db: Tensor, low: float = -5.0, high: float = 20.0) -> Tensor:
     return (esno_db.float().clamp(low, high) - 7.5) / 12.5
 
 
-def _rate(uses: Tensor, positions: int) -> Tensor:
-    return (uses.float() / positions).log2() / 2.5 - 1.8
+def _rate(per_block: Tensor) -> Tensor:
+    return per_block.log2() / 2.5 - 1.8

@@ -28,6 +28,9 @@ from scmc_comm.training.lower import SETS
 
 logger = logging.getLogger(__name__)
 
+_NEW = (".attend", ".more", ".gain.", ".log_", ".mean", ".usual")
+"""Parts of names of what the signal layer does not have."""
+
 
 @dataclass(frozen=True)
 class DeepJsccRecipe:
@@ -44,12 +47,12 @@ class DeepJsccRecipe:
     batch: int = 8
     crop: int = 96
     lr: float = 8e-4
-    linear_lr: float = 5e-5
-    gain_lr: float = 4e-3
+    start_lr: float = 2e-4
+    linear_lr: float = 2e-5
     faded: float = 0.3
     esno_db: tuple[float, float] = (-5.0, 20.0)
     rho: tuple[float, float] = (1 / 192, 1 / 6)
-    weight: float = 0.6
+    weight: float = 0.8
     seed: int = 0
 
 
@@ -84,12 +87,12 @@ def received(symbols: Tensor, gain: Tensor, no: Tensor) -> tuple[Tensor, Tensor]
 
 
 def parameter_groups(net: nn.Module, recipe: DeepJsccRecipe) -> list[dict[str, object]]:
-    """The linear transforms start good and move slowly; the gains are logarithms and move fast."""
-    groups: dict[float, list[Tensor]] = {recipe.linear_lr: [], recipe.gain_lr: [], recipe.lr: []}
+    """What starts from the signal layer's weights moves more slowly than what is new."""
+    groups: dict[float, list[Tensor]] = {}
     for name, value in net.named_parameters():
-        fast = name.endswith((".log_gain", ".log_power", ".mean", ".offset"))
-        slow = ".linear." in name
-        groups[recipe.gain_lr if fast else recipe.linear_lr if slow else recipe.lr].append(value)
+        rate = recipe.linear_lr if ".linear." in name else recipe.start_lr
+        new = any(part in name for part in _NEW)
+        groups.setdefault(recipe.lr if new else rate, []).append(value)
     return [{"params": params, "lr": rate} for rate, params in groups.items()]
 
 
@@ -131,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts = {"net": net, "averaged": averaged, "optimizer": optimizer}
     run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng((recipe.seed, run.step))
-    positions = (recipe.crop // LATENT_STRIDE) ** 2
+    blocks = (recipe.crop // LATENT_STRIDE) ** 2
     low, high = np.log(recipe.rho)
     while run.goes_on():
         img = crops(sets, rng, recipe.batch, recipe.crop)
@@ -141,9 +144,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         symbols = net.encode(img.to(memory_format=torch.channels_last), esno_db, uses)
         gain = amplitudes(rng, (recipe.batch, symbols.shape[1]), recipe.faded)
         x_hat, left_db = received(symbols, gain, 10 ** (-esno_db / 10))
-        sent = torch.arange(symbols.shape[1]) < uses[:, None]
         size = (recipe.crop, recipe.crop)
-        img_hat = net.decode(x_hat * sent, size, esno_db, left_db, uses)
+        img_hat = net.decode(x_hat * net.sent(uses, blocks), size, esno_db, left_db, uses)
         mse = (img_hat - img).square().mean((1, 2, 3))
         loss = (mse * mse.detach().clamp(min=1e-5) ** -recipe.weight).mean()
         optimizer.zero_grad()

@@ -17,7 +17,7 @@ from scmc_comm.images import load_photo
 from scmc_comm.registry import make_system
 from scmc_comm.system import Budget
 
-TINY = DeepJsccConfig(24, (4, 4, 8), 8)  # at most 12 symbols a block, rho 1/64
+TINY = DeepJsccConfig(24, (4, 4, 8), 8)  # at most 12 symbols a block and pilots, rho 1/63
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,9 @@ def test_power_is_one_per_image_and_the_budget_is_kept(tiny, height, width, rho,
     if budget == 0:
         assert prepared.infeasible and not prepared.frames
         return
-    most = 12 * -(-height // 16) * -(-width // 16)
+    blocks = -(-height // 16) * -(-width // 16)
+    most = 12 * blocks + 12 * blocks // 47
+    assert prepared.ledger.entries[0].header == prepared.ledger.used // 48  # the pilots
     assert prepared.ledger.used == len(prepared.symbols) == min(budget, most)
     assert prepared.ledger.unused == max(0, budget - most)
     power = prepared.symbols.abs().square().mean(dtype=torch.float64).item()
@@ -71,20 +73,22 @@ def test_images_of_a_batch_do_not_lend_each_other_power(tiny):
     img = torch.rand(2, 3, 32, 32) * torch.tensor([1.0, 0.02])[:, None, None, None]
     esno_db, uses = torch.tensor([5.0, 5.0]), torch.tensor([20, 44])
     both = tiny.encode(img, esno_db, uses)
+    sent = tiny.sent(uses, 4)
+    assert sent.sum(1).tolist() == [20, 44]
     for i in range(2):
         alone = tiny.encode(img[i : i + 1], esno_db[:1], uses[i : i + 1])
         torch.testing.assert_close(both[i], alone[0], rtol=1e-4, atol=1e-5)
-        sent = both[i, : uses[i]].abs().square().mean()
-        assert sent.item() == pytest.approx(1, abs=1e-5)
-        assert not both[i, uses[i] :].any()
+        assert both[i, sent[i]].abs().square().mean().item() == pytest.approx(1, abs=1e-5)
+        assert not both[i, ~sent[i]].any()
 
 
 def test_more_budget_sends_the_same_symbols_and_more(tiny):
     """Up to the power that they share and what the modules make of the rate."""
     img = torch.rand(1, 3, 48, 32)
-    few, many = (tiny.encode(img, torch.tensor([5.0]), torch.tensor([n])) for n in (30, 60))
-    ratio = many[0, :30] / few[0, :30]
-    torch.testing.assert_close(ratio, ratio[:1].expand(30), rtol=1e-3, atol=1e-4)
+    few, many = (tiny.encode(img, torch.tensor([5.0]), torch.tensor([n])) for n in (49, 72))
+    ratio = many[0, 1:49] / few[0, 1:49]
+    torch.testing.assert_close(ratio, ratio[:1].expand(48), rtol=1e-3, atol=1e-4)
+    assert few[0, 0] == few[0, 0].abs() > 0  # the pilot
 
 
 def test_the_order_of_blocks_and_of_sending_are_permutations():
@@ -95,7 +99,7 @@ def test_the_order_of_blocks_and_of_sending_are_permutations():
     order = interleaver(1000)
     assert sorted(order.tolist()) == list(range(1000))
     near = (order[1:] - order[:-1]).abs().min()
-    assert near > 100  # a fade never takes neighbours
+    assert near > 100  # what is sent in a row comes from far apart
 
 
 def test_symbols_come_back_where_they_were(tiny):
@@ -105,10 +109,11 @@ def test_symbols_come_back_where_they_were(tiny):
         seen["symbols"] = symbols
         return torch.zeros(len(symbols), 3, 16 * symbols.shape[2], 16 * symbols.shape[3])
 
-    img, esno_db, uses = torch.rand(1, 3, 32, 48), torch.tensor([5.0]), torch.tensor([72])
+    img, esno_db = torch.rand(1, 3, 32, 48), torch.tensor([5.0])
+    uses = torch.tensor([sum(tiny.num_symbols(6))])
     symbols = tiny.encode(img, esno_db, uses)
-    z = tiny.encoder(img, torch.stack([(esno_db - 7.5) / 12.5, torch.tensor([12.0]).log2() / 2.5
-                                       - 1.8], 1))  # fmt: skip
+    told = torch.stack([(esno_db - 7.5) / 12.5, torch.tensor([12.0]).log2() / 2.5 - 1.8], 1)
+    z = tiny.encoder(img, told)
     original, tiny.decoder.forward = tiny.decoder.forward, spy
     try:
         tiny.decode(symbols, (32, 48), esno_db, esno_db, uses)
@@ -116,6 +121,20 @@ def test_symbols_come_back_where_they_were(tiny):
         tiny.decoder.forward = original
     ratio = seen["symbols"] / z
     torch.testing.assert_close(ratio, ratio.mean().expand_as(ratio), rtol=1e-3, atol=1e-4)
+
+
+def test_pilots_tell_the_scale_as_well_as_theory_says(tiny):
+    """The estimate of least error for a scale of known mean and variance in noise."""
+    draw = torch.Generator().manual_seed(1)
+    count, no = torch.tensor(5), torch.tensor(0.4)
+    scale = 1 + 0.15 * torch.randn(20_000, generator=draw)
+    z = torch.view_as_complex(torch.randn(20_000, 8, 2, generator=draw)) * (no / 2).sqrt()
+    pilots = (scale[:, None] + z) / (1 + no) * (torch.arange(8) < count)
+    found = tiny.decoder.scale(pilots, count.expand(20_000), no.expand(20_000))
+    error = (found - scale).square().mean().item()
+    assert error == pytest.approx(1 / (1 / 0.15**2 + 2 * 5 / 0.4), rel=0.05)
+    none = tiny.decoder.scale(0 * pilots[:2], torch.zeros(2), no.expand(2))
+    assert none.tolist() == [1.0, 1.0]
 
 
 # --- what is received -----------------------------------------------------------------------
