@@ -17,8 +17,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from channels.analog import send_symbols
 from channels.abstraction import BlerTable, default_table
+from channels.analog import send_symbols
 from channels.coding import transport_block_code
 from channels.errors import ChannelError
 from channels.fades import DEFAULT_STATES, ChannelStates, channel_states, drawn_states

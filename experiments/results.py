@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -55,6 +56,7 @@ class CellResult:
         channel_uses: Complex channel uses charged by the ledger.
         points: What arrived, by channel and Es/N0.
         quality: What the receiver makes of each mask that occurred.
+        papr_db: Peak over mean power of an analog transmission in dB; NaN for frames of bits.
     """
 
     system: str
@@ -68,3 +70,4 @@ class CellResult:
     channel_uses: int
     points: Mapping[Point, PointResult]
     quality: Mapping[int, SetQuality]
+    papr_db: float = math.nan

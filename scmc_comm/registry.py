@@ -67,7 +67,13 @@ SYSTEMS: dict[str, Callable[..., System]] = {
     "deepjscc-peak": _deepjscc("deepjscc-peak", peak_db=6.0),
 }
 
-KNOWS: dict[str, frozenset[str]] = {}
+ANALOG = frozenset({"deepjscc", "deepjscc-fixed", "deepjscc-peak"})
+"""Systems that send symbols rather than bits."""
+
+KNOWS: dict[str, frozenset[str]] = {
+    "deepjscc": frozenset({"esno_db"}),
+    "deepjscc-peak": frozenset({"esno_db"}),
+}
 """`System.knows` of the systems that know something of the point they send at."""
 
 

@@ -123,4 +123,3 @@ def analog(
     return AnalogPrepared(
         (), ledger, 0.0, lambda tags: grey(size, tags), size, symbols=symbols, receive=receive
     )
-

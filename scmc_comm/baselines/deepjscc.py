@@ -107,4 +107,3 @@ def load_net(path: Path | None = None) -> DeepJsccNet:
     net = DeepJsccNet(DeepJsccConfig(**config))
     net.load_state_dict(state)
     return net.requires_grad_(False)
-

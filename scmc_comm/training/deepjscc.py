@@ -56,9 +56,7 @@ class DeepJsccRecipe:
     seed: int = 0
 
 
-def crops(
-    sets: list[CaptionedImages], rng: np.random.Generator, count: int, side: int
-) -> Tensor:
+def crops(sets: list[CaptionedImages], rng: np.random.Generator, count: int, side: int) -> Tensor:
     """Random flipped crops of the sets in equal shares, float32 [count, 3, side, side]."""
     out = []
     for _ in range(count):

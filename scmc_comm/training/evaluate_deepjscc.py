@@ -40,9 +40,7 @@ def squared_errors(
     sent = system.transmit(
         img, make_channel(channel), esno_db, Budget(rho, design), seeds, BitTruePhy()
     )
-    return [
-        float((sent.reconstruction(k).img_hat - img).double().square().mean()) for k in seeds
-    ]
+    return [float((sent.reconstruction(k).img_hat - img).double().square().mean()) for k in seeds]
 
 
 def pictures(args: argparse.Namespace) -> Tensor:

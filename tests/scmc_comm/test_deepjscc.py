@@ -48,9 +48,7 @@ def psnr(img, sent):
 
 
 @settings(max_examples=25)
-@given(
-    st.integers(32, 70), st.integers(32, 70), st.floats(1e-4, 0.3), st.sampled_from([None, 3.0])
-)
+@given(st.integers(32, 70), st.integers(32, 70), st.floats(1e-4, 0.3), st.sampled_from([None, 3.0]))
 def test_power_is_one_per_image_and_the_budget_is_kept(tiny, height, width, rho, peak_db):
     system = DeepJsccSystem(tiny, peak_db=peak_db)
     prepared = system.prepare(torch.rand(3, height, width), Budget(rho, 5.0))
@@ -218,9 +216,7 @@ def test_more_bandwidth_and_a_known_fade_help(real, photo):
 def test_clipped_peaks_cost_little(real, photo):
     peak, channel, phy = make_system("deepjscc-peak"), make_channel("awgn"), BitTruePhy()
     budget = Budget(1 / 12, 10.0)
-    free, clipped = (
-        s.transmit(photo, channel, 10.0, budget, [1, 2], phy) for s in (real, peak)
-    )
+    free, clipped = (s.transmit(photo, channel, 10.0, budget, [1, 2], phy) for s in (real, peak))
     assert papr_db(free.prepared.symbols) > 8 > papr_db(clipped.prepared.symbols)
     assert clipped.prepared.papr_db == pytest.approx(6.0, abs=0.01)
     assert 0 < psnr(photo, free) - psnr(photo, clipped) < 6
