@@ -20,6 +20,7 @@ SCRIPTS = {
     "text_model": "text_model",
     "lower": "lower",
     "export": "export",
+    "evaluate_deepjscc": "evaluate_deepjscc",
     "all": "recipe",
 }
 """What can be named, and the script in ``scmc_comm.training``."""

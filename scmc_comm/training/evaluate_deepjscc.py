@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ from tqdm import tqdm
 
 from channels.models import make_channel
 from channels.phy import BitTruePhy
-from scmc_comm.commands.common import bandwidth_ratio
 from scmc_comm.errors import ScmcError
 from scmc_comm.registry import make_system
 from scmc_comm.system import Budget, System
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     imgs = pictures(args)
     for name in args.systems.split(","):
         system = make_system(name)
-        for rho in map(bandwidth_ratio, args.rho.split(",")):
+        for rho in (float(Fraction(text)) for text in args.rho.split(",")):
             for esno_db in tqdm(list(map(float, args.esno_db.split(","))), desc=f"{name} {rho:g}"):
                 with torch.no_grad():
                     cells[name, rho, esno_db] = [
