@@ -286,6 +286,8 @@ def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> 
 
 def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
     """An analog system at one point: a set for each draw, measured once."""
+    from scmc_comm.system import infeasible
+
     spec, design, count = task.spec, _designs(task).each[number], num_draws(task.spec)
     cell_key, budget = _cell_key(task, design), budget_of(spec, task.rho, design)
     model, phy = _link(task.components, spec.channels[at[0]], spec.estimator)
@@ -299,7 +301,9 @@ def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
     log = trial_log(cache, log_key, len(tags))
     list(log.extend(0, count, lambda start, stop: masks[start:stop]))
     seeds = trial_seeds(spec.seed, task.image, 0, num_seeds(count))
-    draws = encode() if not tags else Draws(encode, model, esno_db, seeds, phy)
+    draws: Prepared | Draws = Draws(encode, model, esno_db, seeds, phy)
+    if not tags:
+        draws = infeasible((task.img.shape[1], task.img.shape[2]), budget, facts.infeasible)
     keep = task.keep_png and at[1] in shown_columns(spec.esno_db, spec.design_esno_db)
     quality = {
         mask: _quality(task, key, draws, cache, set_of(tags, mask), keep)
