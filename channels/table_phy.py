@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from channels.abstraction import BlerTable, default_table
+from channels.analog import send_symbols
 from channels.coding import transport_block_code
 from channels.errors import ChannelError
 from channels.fades import DEFAULT_STATES, ChannelStates, channel_states, drawn_states
@@ -55,6 +56,8 @@ class TablePhy:
     >>> 0.5 < sets[frozenset({"text"})] < 0.9, round(sum(sets.values()), 9)
     (True, 1.0)
     """
+
+    send_symbols = staticmethod(send_symbols)  # what is not coded has no table: it is sent
 
     def __init__(self, table: BlerTable | None = None, num_states: int = DEFAULT_STATES) -> None:
         self.table = default_table() if table is None else table

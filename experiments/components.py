@@ -90,6 +90,12 @@ def _knows(name: str) -> frozenset[str]:
     return knows(name)
 
 
+def _is_analog(name: str) -> bool:
+    from scmc_comm.registry import ANALOG
+
+    return name in ANALOG
+
+
 def _make_channel(name: str) -> Any:
     from channels.models import make_channel
 
@@ -141,6 +147,7 @@ class Components:
         make_system: Builds one by name.
         knows: What the sender of the system of that name knows of a point, `System.knows`; asked
             before any system is built.
+        is_analog: Does the system of that name send symbols rather than bits?
         make_channel: Builds a channel by name and parameters.
         make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`) for a
             link by name.
@@ -154,6 +161,7 @@ class Components:
     system_names: Callable[[], tuple[str, ...]] = _system_names
     make_system: Callable[[str], Any] = _make_system
     knows: Callable[[str], frozenset[str]] = _knows
+    is_analog: Callable[[str], bool] = _is_analog
     make_channel: Callable[[str], Any] = _make_channel
     make_phy: Callable[[str, str], Any] = _make_phy
     make_codec: Callable[[str], Any] = _make_codec

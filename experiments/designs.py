@@ -45,12 +45,14 @@ class Designs:
     of: Mapping[Point, int]
 
 
-def designs_of(spec: SweepSpec, knows: Set[str]) -> Designs:
+def designs_of(spec: SweepSpec, knows: Set[str], analog: bool = False) -> Designs:
     """The distinct (channel, Es/N0) that a system knows; what it does not know is the sweep's.
 
     Args:
         spec: The sweep.
         knows: As `scmc_comm.system.System.knows`.
+        analog: Give each point a number of its own, also where designs are equal: what an analog
+            receiver shows belongs to the point.
 
     Example:
         >>> spec = SweepSpec("demo", ("scmc",), ("awgn", "rayleigh_block"), (0.0, 9.0), (1 / 24,))
@@ -61,6 +63,8 @@ def designs_of(spec: SweepSpec, knows: Set[str]) -> Designs:
     """
     points = itertools.product(range(len(spec.channels)), range(len(spec.esno_db)))
     chosen = {(c, e): _design(spec, knows, c, e) for c, e in points}
+    if analog:
+        return Designs(tuple(chosen.values()), {at: number for number, at in enumerate(chosen)})
     each = tuple(dict.fromkeys(chosen.values()))
     return Designs(each, {at: each.index(design) for at, design in chosen.items()})
 

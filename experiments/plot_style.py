@@ -64,6 +64,10 @@ SYSTEMS = {
     "scmc-equal": "SCMC, equal protection",
     "jpeg": "JPEG + LDPC",
     "vvc": "VVC + LDPC",
+    "deepjscc": "DeepJSCC, told the SNR",
+    "deepjscc-peak": "DeepJSCC, PAPR limited to 6 dB",
+    "deepjscc-fixed": "DeepJSCC, told the design SNR",
+    "scmc-signal": "SCMC's signal layer + LDPC",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def _from_json(known: dict[str, Any], encode: Callable[[], Prepared]) -> Prepare
     )
 
 
-def _prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
+def prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
     """Prepares; a budget that holds nothing is a result, kept as a failure, and no error."""
     from scmc_comm.link.protection import InfeasibleBudgetError
     from scmc_comm.system import charge_pilots, infeasible
@@ -81,6 +81,39 @@ def _prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
 def is_remembered(key: str, cache: Cache) -> bool:
     """Would `prepare_cached` read its answer?"""
     return digest("prepared", key) in cache
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a result says of an analog transmission itself.
+
+    Attributes:
+        infeasible: Why nothing could be sent, or empty.
+        bpp: Bits per pixel put on the wire.
+        channel_uses: Complex channel uses charged by the ledger.
+        papr_db: Peak over mean power in dB; NaN if nothing could be sent.
+    """
+
+    infeasible: str
+    bpp: float
+    channel_uses: int
+    papr_db: float
+
+
+def facts_cached(make: Callable[[], Prepared], key: str, cache: Cache) -> Facts:
+    """The facts of a transmission whose symbols are not remembered, since its noise is not.
+
+    Args:
+        make: Prepares it; not called where the facts are remembered.
+        key: As `prepare_cached`'s.
+        cache: Where they are kept.
+    """
+    known = cache.get_json(digest("prepared", key))
+    if known is None:
+        p = make()
+        known = asdict(Facts(p.infeasible or "", p.bpp, p.ledger.used, p.papr_db))
+        cache.put_json(digest("prepared", key), known)
+    return Facts(**known)
 
 
 def prepare_cached(
@@ -101,8 +134,8 @@ def prepare_cached(
     """
     known = cache.get_json(digest("prepared", key))
     if known is None:
-        prepared = _prepare(make_system(), img, budget)
+        prepared = prepare(make_system(), img, budget)
         cache.put_json(digest("prepared", key), _to_json(prepared))
         return prepared
-    encode = functools.cache(lambda: _prepare(make_system(), img, budget))
+    encode = functools.cache(lambda: prepare(make_system(), img, budget))
     return _from_json(known, encode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -57,6 +58,7 @@ class CellResult:
         quality: What the receiver makes of each mask that occurred.
         pilot_uses: Those of the channel uses that were pilots.
         ledger: Channel uses by what they carry, what is left of the budget included.
+        papr_db: Peak over mean power of an analog transmission in dB; NaN for frames of bits.
     """
 
     system: str
@@ -72,3 +74,4 @@ class CellResult:
     quality: Mapping[int, SetQuality]
     pilot_uses: int = 0
     ledger: Mapping[str, float] = field(default_factory=dict)
+    papr_db: float = math.nan

@@ -78,9 +78,13 @@ def make_tasks(
         for r in range(len(spec.rho))
     ]
     wanted = math.ceil(_TASKS_PER_WORKER * workers / len(cells)) if workers > 1 else 1
-    parts = {system: _split(designs_of(spec, knows[system]), wanted) for system in spec.systems}
+    analog = {system: components.is_analog(system) for system in spec.systems}
+    parts = {
+        system: _split(designs_of(spec, knows[system], analog[system]), wanted)
+        for system in spec.systems
+    }
     return [
-        Task(spec, system, name, r, part, knows[system], arrays[name],
+        Task(spec, system, name, r, part, knows[system], analog[system], arrays[name],
              digests[name], name in shown, metrics, fingerprint, cache_dir, components)
         for name, system, r in cells
         for part in parts[system]

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from experiments.timed.spec import TimedSpec
 
 AXES = ("systems", "channels", "esno_db", "rho")
-RUN = ("estimator", "num_trials", "seed", "stop_half_width", "stop_errors", "min_trials")
+RUN = (
+    "estimator", "num_trials", "analog_trials", "seed", "stop_half_width", "stop_errors",
+    "min_trials",
+)  # fmt: skip
 ESTIMATORS = ("monte-carlo", "table", "expected")
 _SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 
@@ -50,6 +53,8 @@ class SweepSpec:
             from block error tables, ``"expected"`` sums over delivered sets with the tables'
             probabilities and draws nothing (trials, seed and stopping rules then play no part).
         num_trials: Channel realisations per image (the most, with a stopping rule).
+        analog_trials: The most trials of an analog system, each of which costs a decoding and
+            the metrics, whatever the estimator; 1 to 64. They are the first of ``num_trials``.
         seed: Master seed of the channel draws.
         stop_half_width: Stop a point once the Wilson interval of every frame's delivery
             probability is narrower than plus or minus this; None never does.
@@ -80,6 +85,7 @@ class SweepSpec:
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim", "lpips")
     estimator: str = "monte-carlo"
     num_trials: int = 32
+    analog_trials: int = 16
     seed: int = 1
     stop_half_width: float | None = None
     stop_errors: int | None = None
@@ -106,6 +112,8 @@ class SweepSpec:
         for key, low in (("num_trials", 1), ("min_trials", 1), ("strip_images", 0), ("seed", 0)):
             if getattr(self, key) < low:
                 raise ScmcError(f"{key} is {getattr(self, key)}; expected at least {low}")
+        if not 1 <= self.analog_trials <= 64:
+            raise ScmcError(f"analog_trials is {self.analog_trials}; expected 1 to 64")
         if self.num_images is not None and self.num_images < 1:
             raise ScmcError(f"num_images is {self.num_images}; expected at least 1, or null")
         if self.stop_half_width is not None and not 0 < self.stop_half_width < 0.5:
@@ -258,6 +266,7 @@ _COERCE: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "estimator": (_text, f"one of {', '.join(ESTIMATORS)}"),
     "stop_errors": (_optional(_integer), "a whole number or null"),
     "num_trials": (_integer, "a whole number"),
+    "analog_trials": (_integer, "a whole number"),
     "min_trials": (_integer, "a whole number"),
     "strip_images": (_integer, "a whole number"),
     "seed": (_integer, "a whole number"),

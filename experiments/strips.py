@@ -28,6 +28,8 @@ def set_text(delivered: str, frames: str) -> str:
         return "infeasible"
     if not delivered:
         return "nothing arrived"
+    if frames == store.SYMBOLS:
+        return "analog"
     if delivered == frames:
         return "all layers" if "+" in frames else "arrived"
     return delivered.replace("+", " + ")

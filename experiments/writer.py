@@ -21,6 +21,7 @@ import xarray as xr
 from experiments import bound_lines, store, tables
 from experiments.cache import Cache, write_atomic
 from experiments.components import git_revision, package_versions
+from experiments.draws import num_draws
 from experiments.points import mask_of, set_of
 from experiments.rate_points import RatePoints
 from experiments.results import CellResult, PointResult
@@ -168,17 +169,27 @@ def dataset(
 
 
 def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
-    bpp, uses = np.full(sizes, np.nan), np.zeros(sizes, dtype=np.int64)
+    bpp, papr_db = np.full(sizes, np.nan), np.full(sizes, np.nan)
+    uses = np.zeros(sizes, dtype=np.int64)
     frames, reason = (np.full(sizes, "", dtype=object) for _ in range(2))
     pilots = np.zeros(sizes, dtype=np.int64)
     for at, cell in cells.items():
         bpp[at], uses[at], pilots[at] = cell.bpp, cell.channel_uses, cell.pilot_uses
-        frames[at], reason[at] = store.set_text(frozenset(cell.frames)), cell.infeasible
+        frames[at], reason[at] = store.frames_text(cell.frames), cell.infeasible
+        papr_db[at] = cell.papr_db
     return {
         "bpp": (CELL, bpp, {"units": "bit / pixel", "long_name": "rate on the wire"}),
         "channel_uses": (CELL, uses, {"units": "1", "long_name": "complex channel uses charged"}),
         "pilot_uses": (CELL, pilots, {"units": "1", "long_name": "those of them that were pilots"}),
         "frames": (CELL, frames, {"long_name": "frames sent; empty where the budget is too small"}),
+        "papr_db": (
+            CELL,
+            papr_db,
+            {
+                "units": "dB",
+                "long_name": "peak over mean power; NaN where frames of bits are sent",
+            },
+        ),
         "infeasible": (CELL, reason, {"long_name": "why nothing could be sent; empty if it was"}),
     }
 
@@ -224,6 +235,7 @@ def _provenance(spec: SweepSpec) -> dict[str, Any]:
         "design_esno_db": spec.design_esno_db,
         "utility": spec.utility,
         "phy": spec.phy,
+        "analog_trials": num_draws(spec),
         "failure_policy": "nothing delivered is scored as mid-grey and stays in every mean",
     }
 

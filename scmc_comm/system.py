@@ -14,13 +14,16 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from channels.analog import papr_db
+from channels.coding import transport_block_code
 from channels.links import data_uses, pilot_uses
 from channels.models import Channel
+from channels.phy import modulate
 from channels.types import Frame, LinkReport
 from channels.units import rho_to_uses
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger
-from scmc_comm.types import MIN_SIDE, Reconstruction
+from scmc_comm.types import MIN_SIDE, LayerKind, Reconstruction
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +123,15 @@ class Prepared:
         """Tags of the frames, in order."""
         return tuple(frame.tag for frame in self.frames)
 
+    @property
+    def papr_db(self) -> float:
+        """Peak over mean power of the symbols that are sent, in dB; NaN if none are."""
+        if not self.frames:
+            return math.nan
+        codes = [transport_block_code(frame.bits.size, frame.mcs) for frame in self.frames]
+        symbols, amplitude = modulate(self.frames, codes)
+        return papr_db(symbols * amplitude)
+
     def send(
         self, channel: Channel, esno_db: float, seeds: Sequence[int], phy: Phy
     ) -> Transmission:
@@ -164,13 +176,16 @@ class Transmission:
 
     Attributes:
         prepared: What was sent.
-        report: The link's report; None if nothing could be sent.
+        report: The link's report; None if nothing could be sent, or if no bits were.
         delivered: Tags that arrived, one set per trial.
+        pictures: What an analog receiver shows, float32 [num_trials, 3, H, W]: it depends on the
+            noise of the trial. None where the delivered set says it.
     """
 
     prepared: Prepared
     report: LinkReport | None
     delivered: tuple[frozenset[str], ...]
+    pictures: torch.Tensor | None = None
 
     @property
     def num_trials(self) -> int:
@@ -184,7 +199,9 @@ class Transmission:
 
     def reconstruction(self, trial: int) -> Reconstruction:
         """What the receiver shows in one trial."""
-        return self.prepared.reconstruct(self.delivered[trial])
+        if self.pictures is None:
+            return self.prepared.reconstruct(self.delivered[trial])
+        return Reconstruction(self.pictures[trial], LayerKind.SIGNAL, self.delivered[trial])
 
 
 class System(ABC):

@@ -16,9 +16,11 @@ SCRIPTS = {
     "fusion": "fusion",
     "signal": "signal",
     "detail": "detail",
+    "deepjscc": "deepjscc",
     "text_model": "text_model",
     "lower": "lower",
     "export": "export",
+    "evaluate_deepjscc": "evaluate_deepjscc",
     "all": "recipe",
 }
 """What can be named, and the script in ``scmc_comm.training``."""

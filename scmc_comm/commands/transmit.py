@@ -30,7 +30,7 @@ def transmit(args: argparse.Namespace) -> None:
     design = args.esno_db if args.design_esno_db is None else args.design_esno_db
     budget = Budget(args.rho, design, phy=args.phy)
     sent = system.transmit(img, channel, args.esno_db, budget, [args.seed], phy)
-    shown = sent.prepared.reconstruct(sent.delivered[0])
+    shown = sent.reconstruction(0)
     metrics = measure(img, shown.img_hat)
     save_png(shown.img_hat, args.output)
     if args.report is not None:
@@ -39,6 +39,8 @@ def transmit(args: argparse.Namespace) -> None:
     if sent.prepared.infeasible:
         print(f"infeasible: {sent.prepared.infeasible}")
     print(sent.prepared.ledger.to_text())
+    if not sent.infeasible:
+        print(f"PAPR: {sent.prepared.papr_db:.2f} dB")
     print(f"delivered: {', '.join(sorted(shown.delivered)) or 'nothing'}")
     say_shown(shown)
     print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
@@ -72,6 +74,7 @@ def _report(
         "seed": args.seed,
         "size": list(sent.prepared.size),
         "bpp": sent.prepared.bpp,
+        "papr_db": None if sent.infeasible else sent.prepared.papr_db,
         "infeasible": sent.prepared.infeasible,
         "delivered": sorted(shown.delivered),
         "level": None if shown.level is None else shown.level.tag,
@@ -98,7 +101,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--rho", type=bandwidth_ratio, required=True, help="channel uses / (3 H W), as in 1/16"
     )
-    sub.add_argument("--system", default="scmc", help="scmc, scmc-equal, jpeg or vvc (scmc)")
+    sub.add_argument("--system", default="scmc", help="scmc, vvc, jpeg, deepjscc, ... (scmc)")
     sub.add_argument("--seed", type=int, default=0, help="of the channel's draw (0)")
     sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
     sub.add_argument("--report", type=Path, help="JSON with ledger and metrics to write")

@@ -44,7 +44,8 @@ class Recorder:
 
 ORDER = [
     "captioner", "text_model", "generator", "export generator", "lower sketches", "fusion",
-    "export fusion", "lower pictures", "signal", "signal", "detail", "export signal",
+    "export fusion", "lower pictures", "signal", "signal", "detail", "export signal", "deepjscc",
+    "export deepjscc",
 ]  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def test_minutes_are_shared_out_whole(roses, tmp_path, monkeypatch):
         for i, word in enumerate(command)
         if word in ("--minutes", "--cpu-minutes")
     ]
-    assert minutes == [10, 20, 50, 40, 40, 20, 20] and sum(minutes) == 200
+    assert minutes == [10, 20, 40, 30, 40, 20, 20, 20] and sum(minutes) == 200
     assert stages[0].name == "edges"
 
 
