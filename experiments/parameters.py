@@ -17,7 +17,14 @@ import xarray as xr
 
 from experiments.curves import COLUMN
 from experiments.links import Link
-from experiments.plot_style import GREY, metric_label, styles, system_label
+from experiments.plot_style import (
+    GREY,
+    channel_label,
+    metric_label,
+    ratio_label,
+    styles,
+    system_label,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,13 +184,14 @@ def figure(
                   esno_db)  # fmt: skip
             _draw(axes[1, c], first_units(arrivals), ("probability", "low", "high"), how, curve,
                   line, esno_db)  # fmt: skip
-        axes[0, c].set_title("\n".join(textwrap.wrap(title, 34)))
+        words = channel_label(title).replace(",", ", ")
+        axes[0, c].set_title(textwrap.fill(words, 36, break_on_hyphens=False))
         _x_axis(axes[1, c], how)
     axes[0, 0].set_ylabel(metric_label(metric))
     axes[1, 0].set_ylabel("delivery of the\ncaption or file")
     axes[1, 0].set_ylim(-0.04, 1.04)
     drawn.align_ylabels(axes[:, 0])
-    _legends(drawn, found, how, note)
+    _legends(drawn, found, how, rf"$\rho$ = {ratio_label(rho)}; {note}")
     return drawn
 
 

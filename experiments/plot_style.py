@@ -51,6 +51,9 @@ CHANNELS = {
     "awgn": "AWGN",
     "rayleigh_block": "Rayleigh block fading",
     "rician_block": "Rician block fading",
+    "tdl": "TDL",
+    "cdl": "CDL",
+    "clarke": "Clarke",
 }
 CODECS = {
     "jpeg": "JPEG", "vvc": "VVC", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF",
