@@ -1,6 +1,6 @@
 """Does the protection optimiser keep its promise? Prediction and simulation on real pictures.
 
-    python benchmarks/plan_check.py [--photos 4] [--trials 100] [--out FILE.json]
+    python -m benchmarks.plan_check [--photos 4] [--trials 100] [--out FILE.json]
 
 For every channel, bandwidth ratio and mean Es/N0, each photo is planned (with the curves of the
 validation pictures), coded and protected by the optimiser, by equal and by unequal protection, all

@@ -11,6 +11,7 @@ from scmc_comm.commands import (
     decode,
     encode,
     info,
+    plan,
     rd,
     sweep,
     train,
@@ -19,5 +20,5 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, rd, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, plan, sweep, rd, channels, train, weights, bler, bench, info,
 )  # fmt: skip

@@ -18,6 +18,7 @@ SCRIPTS = {
     "detail": "detail",
     "text_model": "text_model",
     "lower": "lower",
+    "layer_curves": "layer_curves",
     "export": "export",
     "all": "recipe",
 }
@@ -42,7 +43,8 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "network",
         choices=SCRIPTS,
-        help="a network; 'lower': what the upper layers are trained on; 'export': checkpoint to "
-        "weights; 'all': every layer on one data set",
+        help="a network; 'lower': what the upper layers are trained on; 'layer_curves': what the "
+        "protection optimiser plans with; 'export': checkpoint to weights; 'all': every layer on "
+        "one data set",
     )
     sub.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own")

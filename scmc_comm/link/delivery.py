@@ -2,7 +2,8 @@
 
 Over a channel of one fade per transmission (AWGN, block fading without a coherence length) the
 states are values of the Es/N0, cut into cells a quarter of a dB wide. Over other channels they are
-realisations of all fades; where these are many, neighbours are merged, which a plan can bear.
+realisations of all fades, few of them during the search (`COARSE_STATES`); where the fades of one
+transmission are many, neighbours are merged, which a plan can bear.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from channels.abstraction import BlerTable, default_table
-from channels.fades import ChannelStates, channel_states
+from channels.fades import DEFAULT_STATES, ChannelStates, channel_states
 from channels.models import BlockFading, Channel
 from channels.segmentation import plan_blocks
 from channels.table_phy import TablePhy
@@ -24,7 +25,7 @@ from channels.units import db_to_lin, lin_to_db
 from scmc_comm.errors import ScmcError
 
 _CELL_DB, _LOWEST_DB, _HIGHEST_DB = 0.25, -24.0, 40.0
-_NUM_STATES, _MAX_FADES = 128, 64
+COARSE_STATES, _MAX_FADES = 128, 64
 _SLACK = 1.1  # a plan between two rates of the signal may be reckoned at the longer one
 _MIN_BLOCK_BITS = 24  # that the tables hold
 
@@ -106,6 +107,7 @@ def make_link(
     num_uses: int,
     esno_db: Sequence[float],
     weights: Sequence[float] | None = None,
+    num_states: int = DEFAULT_STATES,
 ) -> Link:
     """The link that a plan reckons with.
 
@@ -114,6 +116,7 @@ def make_link(
         num_uses: Channel uses of the transmission.
         esno_db: Mean Es/N0 in dB; several if the transmitter does not know which it is.
         weights: How likely each of them is, in any unit; alike by default.
+        num_states: Realisations of several fades, for each mean Es/N0.
 
     Raises:
         ScmcError: Weights that are none.
@@ -128,7 +131,7 @@ def make_link(
             db = np.concatenate([10 * np.log10(s.power[:, 0] / s.no) for s in states])
         all_weights = np.concatenate([w * s.weights for w, s in zip(share, states, strict=True)])
         return FlatLink(*_cells(db, all_weights), default_table())
-    fades = tuple(_few_fades(model, num_uses, mean) for mean in esno_db)
+    fades = tuple(_few_fades(model, num_uses, mean, num_states) for mean in esno_db)
     all_weights = np.concatenate([w * s.weights for w, s in zip(share, fades, strict=True)])
     return FadingLink(fades, all_weights, TablePhy())
 
@@ -156,8 +159,10 @@ def _cells(esno_db: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
     return mean[total > 0], total[total > 0]
 
 
-def _few_fades(channel: Channel, num_uses: int, esno_db: float) -> ChannelStates:
-    states = channel_states(channel, math.ceil(_SLACK * num_uses) + 1, esno_db, _NUM_STATES)
+def _few_fades(
+    channel: Channel, num_uses: int, esno_db: float, num_states: int
+) -> ChannelStates:
+    states = channel_states(channel, math.ceil(_SLACK * num_uses) + 1, esno_db, num_states)
     num_fades = states.power.shape[1]
     if num_fades <= _MAX_FADES:
         return states

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from channels.coding import num_channel_uses
-from channels.types import Mcs
+from channels.fades import DEFAULT_STATES
+from channels.types import Frame, Mcs
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator
-from scmc_comm.link.delivery import make_link
+from scmc_comm.link.delivery import COARSE_STATES, make_link
 from scmc_comm.link.mcs import MCS_GRID, required_esno_db
 from scmc_comm.link.protection import (
     Protection,
@@ -72,13 +73,35 @@ class Allocation:
         units: How each of `UNITS` is sent; None if it is not.
         num_bits: Packet bits of each in the model, 0 if it is not sent or has nothing to say.
         arrival: Probability that each arrives.
+        seen: Utility of what is shown: a row for each set below the signal (`quality.LOWER`), in
+            it a column for each number of parts that arrived, from none on.
         utility: Expected utility.
     """
 
     units: tuple[Protection | None, ...]
     num_bits: tuple[int, ...]
     arrival: tuple[float, ...]
+    seen: tuple[tuple[float, ...], ...]
     utility: float
+
+    def frames(self, seed: int = 0) -> tuple[Frame, ...]:
+        """Frames of random bits, as long as the plan's, to try it on a link."""
+        rng = np.random.default_rng(seed)
+        return tuple(
+            Frame(tag, rng.integers(0, 2, bits, np.uint8), how.mcs, how.power_db, how.priority)
+            for tag, how, bits in zip(UNITS, self.units, self.num_bits, strict=True)
+            if how is not None and bits
+        )
+
+    def score(self, delivered: frozenset[str]) -> float:
+        """Utility of what is shown for a delivered set of tags."""
+        row = sum(1 << kind for kind in (0, 1) if UNITS[kind] in delivered)
+        arrived = 0
+        for tag, bits, how in list(zip(UNITS, self.num_bits, self.units, strict=True))[2:]:
+            if how is None or (bits and tag not in delivered):
+                break
+            arrived += 1  # a part that has nothing to say is as good as there
+        return self.seen[row][arrived]
 
     def plan_for(
         self, num_uses: int, num_bits: Mapping[LayerKind, int], size: tuple[int, int]
@@ -144,17 +167,25 @@ def optimise(request: Request, quality: QualityModel, size: tuple[int, int]) -> 
     ]
     plans = [plan for plan in named if plan is not None]
     schemes = {how.mcs for plan in plans for how in plan if how is not None}
-    allocator = make_allocator(request, quality, (*_efficient(), *schemes))
-    found = search(
-        allocator, _best_starts(allocator, plans), request.with_signal, request.with_power
-    )
+    grid = (*_efficient(), *schemes)
+    coarse = make_allocator(request, quality, grid, COARSE_STATES)
+    starts = _best_starts(coarse, plans)
+    found = search(coarse, starts, request.with_signal, request.with_power)
     if not np.isfinite(found.value):
         least = min(num_channel_uses(quality.lower_bits[0], mcs) for mcs in MCS_GRID)
         raise ScmcError(
             f"the budget is {request.num_uses} channel uses; no layer fits, the caption needs "
             f"{least}; raise rho"
         )
-    return _allocation(allocator, found)
+    if coarse.link.is_flat:
+        return _allocation(coarse, found)
+    fine = make_allocator(request, quality, grid)
+    equal_power = np.zeros(NUM_UNITS)
+    every = [
+        _allocation(fine, candidate)
+        for candidate in (found, *(Found(plan, equal_power, 0.0) for plan in starts))
+    ]
+    return max(every, key=lambda allocation: allocation.utility)
 
 
 Units = tuple[Protection | None, ...]
@@ -212,10 +243,15 @@ def compare(
 
 
 def make_allocator(
-    request: Request, quality: QualityModel, grid: tuple[Mcs, ...] = MCS_GRID
+    request: Request,
+    quality: QualityModel,
+    grid: tuple[Mcs, ...] = MCS_GRID,
+    num_states: int = DEFAULT_STATES,
 ) -> Allocator:
     """The evaluator of plans for a request, over the given schemes, each once."""
-    link = make_link(request.channel, request.num_uses, request.esno_db, request.weights)
+    link = make_link(
+        request.channel, request.num_uses, request.esno_db, request.weights, num_states
+    )
     distinct = sorted(set(grid), key=lambda mcs: (mcs.bits_per_use, mcs.num_bits_per_symbol))
     steps = quality.steps(Utility.parse(request.utility))
     return Allocator(
@@ -259,13 +295,10 @@ def _best_starts(allocator: Allocator, plans: list[Units]) -> list[np.ndarray]:
 
 def _allocation(allocator: Allocator, found: Found) -> Allocation:
     outcome = allocator.evaluate(found.plan[None], found.power_db[None])
-    parts = np.zeros(MAX_PARTS)
-    if np.isfinite(outcome.rate[0]):
-        low, share = divmod(float(outcome.rate[0]), 1.0)
-        high = min(int(low) + 1, len(allocator.part_bits) - 1)
-        bits = allocator.part_bits
-        parts = (1 - share) * bits[int(low)] + share * bits[high]
-    every = [*allocator.lower_bits, *(8 * np.round(parts / 8).astype(int)).tolist()]
+    rate = float(np.nan_to_num(outcome.rate[0]))
+    low, high = int(rate), min(int(rate) + 1, len(allocator.steps) - 1)
+    share = rate - low
+    steps = (1 - share) * allocator.steps[low] + share * allocator.steps[high]
     sent = found.plan != LEFT_OUT
     units = tuple(
         Protection(allocator.grid[found.plan[u]], float(found.power_db[u]), priority=u)
@@ -275,7 +308,27 @@ def _allocation(allocator: Allocator, found: Found) -> Allocation:
     )
     return Allocation(
         units,
-        tuple(int(bits) if on else 0 for bits, on in zip(every, sent, strict=True)),
+        _whole_bits(allocator, units, rate),
         tuple(outcome.arrival[0].tolist()),
-        found.value,
+        tuple(map(tuple, np.cumsum(steps, axis=1).tolist())),
+        float(outcome.value[0]),
     )
+
+
+def _whole_bits(allocator: Allocator, units: Units, rate: float) -> tuple[int, ...]:
+    """Bits of the units in whole bytes: at a rate between two of the model's, within the budget."""
+    low, high = int(rate), min(int(rate) + 1, len(allocator.part_bits) - 1)
+    between = (high - rate) * allocator.part_bits[low] + (rate - low) * allocator.part_bits[high]
+    parts = between if high > low else allocator.part_bits[low]
+    parts = np.where(allocator.part_bits[round(rate)] > 0, 8 * (parts // 8), 0)
+    bits = [*allocator.lower_bits, *map(int, parts)]
+    bits = [b if how is not None else 0 for b, how in zip(bits, units, strict=True)]
+
+    def uses() -> int:
+        sent = zip(bits, units, strict=True)
+        return sum(num_channel_uses(b, how.mcs) for b, how in sent if how is not None and b)
+
+    largest = max(range(LayerKind.SIGNAL, NUM_UNITS), key=bits.__getitem__)
+    while uses() > allocator.num_uses:
+        bits[largest] -= 8
+    return tuple(bits)

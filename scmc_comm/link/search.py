@@ -23,6 +23,7 @@ MAX_POWER_DB = 6.0
 _NUM_NODES = 16  # of the signal's rate in the enumeration
 _NUM_STARTS = 3
 _GAIN = 1e-6  # less than this is no gain
+_IN_VAIN = 1e-5  # a unit is not sent for less than this share of the range of utilities
 
 
 @dataclass(frozen=True)
@@ -223,11 +224,12 @@ def _tidy(allocator: Allocator, found: Found) -> Found:
     they do have some, they take the scheme of the part before.
     """
     plan, power = found.plan.copy(), found.power_db.copy()
+    least = found.value - _IN_VAIN * float(np.ptp(np.cumsum(allocator.steps, axis=2)))
     for unit in reversed(range(NUM_UNITS)):
         without = plan.copy()
         without[unit] = LEFT_OUT
         is_last = unit < 2 or (without[unit:] == LEFT_OUT).all()
-        if is_last and allocator.evaluate(without[None], power[None]).value[0] >= found.value - _GAIN:
+        if is_last and allocator.evaluate(without[None], power[None]).value[0] >= least:
             plan = without
     outcome = allocator.evaluate(plan[None], power[None])
     if np.isfinite(outcome.rate[0]):

@@ -4,8 +4,8 @@
     python -m scmc_comm.training.layer_curves --data DIR --out runs/curves --set flowers256
 
 OUT/layer_curves.json is what the protection optimiser plans with (`scmc_comm.link.quality`); put
-it beside the weights. Each picture is kept in a file of its own, so that a run that was stopped
-goes on, and sets may be measured by several processes.
+it beside the weights. Each picture is kept in a file of its own, in a folder named by the weights, so
+that a run that was stopped goes on, and sets may be measured by several processes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import logging
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from scmc_comm.codec.layered import LayeredCodec
+from scmc_comm.codec.weights import model_path
 from scmc_comm.metrics import measure_many
 from scmc_comm.training.data import load_split
 from scmc_comm.types import Layer, LayerKind
@@ -97,11 +99,19 @@ def measure_picture(
     }
 
 
-def _measure_set(args: argparse.Namespace, name: str, codec: LayeredCodec) -> None:
+def weights_folder(out: Path) -> Path:
+    """Where pictures are kept that were measured with the weights in use."""
+    digest = sha256()
+    for path in sorted(model_path("").glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return out / f"pictures-{digest.hexdigest()[:8]}"
+
+
+def _measure_set(args: argparse.Namespace, name: str, codec: LayeredCodec, folder: Path) -> None:
     data = load_split(args.data, name, args.split, args.cache)
     index = np.linspace(0, len(data) - 1, min(args.count, len(data))).round().astype(int)
     for i in tqdm(index.tolist(), desc=name):
-        path = args.out / "pictures" / f"{name}-{Path(data.files[i]).stem}.json"
+        path = folder / f"{name}-{Path(data.files[i]).stem}.json"
         if path.is_file():
             continue
         found = measure_picture(codec, data.batch([i])[0])
@@ -136,10 +146,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(1)
-    codec = LayeredCodec.load()
+    codec, folder = LayeredCodec.load(), weights_folder(args.out)
     for name in args.set or SETS:
-        _measure_set(args, name, codec)
-    count = collect(args.out / "pictures", args.out / FILE)
+        _measure_set(args, name, codec, folder)
+    count = collect(folder, args.out / FILE)
     print(f"{args.out / FILE}: {count} pictures")
 
 
