@@ -36,9 +36,13 @@ class Utility:
     def parse(cls, text: str) -> Utility:
         """Reads terms ``[number*]metric`` joined by ``+`` and ``-``.
 
+        The name of a metric alone means that it is to be best, be that high or low.
+
         Raises:
             ScmcError: It is no such sum, or rewards what is worse.
         """
+        if text in HIGHER_IS_BETTER:
+            return cls(text, ((text, 1.0 if HIGHER_IS_BETTER[text] else -1.0),))
         weights: dict[str, float] = {}
         at = 0
         while at < len(text) or not weights:
