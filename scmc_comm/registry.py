@@ -59,6 +59,8 @@ IMAGE_CODEC_NAMES = (
 SYSTEMS: dict[str, Callable[..., System]] = {
     "scmc": _scmc("unequal"),
     "scmc-equal": _scmc("equal"),
+    "scmc-optimised": _scmc("optimised"),
+    "scmc-optimised-fixed": _scmc("optimised-fixed"),
     **{name: _separation(name) for name in IMAGE_CODEC_NAMES},
     **{f"{name}-file": _separation(f"{name}-file") for name in IMAGE_CODEC_NAMES},
     "scmc-signal": _scmc_signal,

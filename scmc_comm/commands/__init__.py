@@ -12,6 +12,7 @@ from scmc_comm.commands import (
     decode,
     encode,
     info,
+    plan,
     rd,
     report,
     stream,
@@ -22,6 +23,6 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, report, stream, rd, anchors, channels, train, weights, bler,
-    bench, info,
+    encode, decode, transmit, plan, sweep, report, stream, rd, anchors, channels, train, weights,
+    bler, bench, info,
 )  # fmt: skip

@@ -19,6 +19,7 @@ SCRIPTS = {
     "deepjscc": "deepjscc",
     "text_model": "text_model",
     "lower": "lower",
+    "layer_curves": "layer_curves",
     "export": "export",
     "evaluate_deepjscc": "evaluate_deepjscc",
     "all": "recipe",
@@ -44,7 +45,8 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "network",
         choices=SCRIPTS,
-        help="a network; 'lower': what the upper layers are trained on; 'export': checkpoint to "
-        "weights; 'all': every layer on one data set",
+        help="a network; 'lower': what the upper layers are trained on; 'layer_curves': what the "
+        "protection optimiser plans with; 'export': checkpoint to weights; 'all': every layer on "
+        "one data set",
     )
     sub.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own")

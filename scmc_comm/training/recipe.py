@@ -6,8 +6,8 @@ The models come to OUT/models. A run that was stopped goes on with the same comm
 stages are passed over, and each script resumes from its checkpoint. With other minutes all
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
 generator 20 %, fusion 15 %, signal 20 %, signal with lower layers 10 %, its correction for looks
-10 %, the analog baseline, which starts from the signal's transforms, 10 %; text model and lower
-layers take what they need beside.
+10 %, the analog baseline, which starts from the signal's transforms, 10 %; text model, lower
+layers and the curves of the protection optimiser take what they need beside.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ class Plan:
                     self._export("deepjscc"),
                 ),
             ),
+            Stage("layer_curves", (self._curves(),), out / "curves" / "layer_curves.json"),
         ]  # fmt: skip
 
     def _edges(self) -> list[Stage]:
@@ -147,6 +148,9 @@ class Plan:
     def _text_model(self) -> Command:
         captions, file = self.out / "captioner", self.models / "text_model.npz"
         return ("text_model", *self._data(), "--captions", str(captions), "--out", str(file))
+
+    def _curves(self) -> Command:
+        return ("layer_curves", *self._data(), "--out", str(self.out / "curves"))
 
     def _export(self, network: str, run: str = "") -> Command:
         checkpoint = self.out / (run or network) / "checkpoint.pt"

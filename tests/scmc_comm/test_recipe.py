@@ -40,12 +40,16 @@ class Recorder:
             folder = models.parent / command[0]
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{command[0]}.safetensors").touch()
+        if command[0] == "layer_curves":
+            folder = models.parent / "curves"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "layer_curves.json").touch()
 
 
 ORDER = [
     "captioner", "text_model", "generator", "export generator", "lower sketches", "fusion",
     "export fusion", "lower pictures", "signal", "signal", "detail", "export signal", "deepjscc",
-    "export deepjscc",
+    "export deepjscc", "layer_curves",
 ]  # fmt: skip
 
 
