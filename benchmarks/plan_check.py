@@ -50,10 +50,12 @@ class Remembering(LayeredCodec):
         return self._known[key]
 
     def encode_semantic(self, img):
-        return self._once(("semantic", id(img)), lambda: super(Remembering, self).encode_semantic(img))
+        code = super().encode_semantic
+        return self._once(("semantic", id(img)), lambda: code(img))
 
     def encode_structure(self, img, lower=()):
-        return self._once(("structure", id(img)), lambda: super(Remembering, self).encode_structure(img))
+        code = super().encode_structure
+        return self._once(("structure", id(img)), lambda: code(img))
 
     def encode_signal_fitting(self, img, fits, lower=()):
         from scmc_comm.codec.layered import QUALITY_STEPS, _signal_layer
@@ -145,12 +147,14 @@ def main() -> None:
     torch.set_num_threads(1)
     utility, codec = Utility.parse(args.utility), Remembering()
     photos = [Photo(name, utility, codec) for name in PHOTOS[: args.photos]]
-    print("channel rho esno_db | optimised equal unequal | drawn +- half (equal) | inside", flush=True)
+    head = "channel rho esno_db | optimised equal unequal | drawn +- half (equal) | inside"
+    print(head, flush=True)
     rows, start = [], time.monotonic()
     for channel in args.channels.split(","):
         for rho in (1 / 24, 1 / 48):
             for esno_db in np.arange(-6, 20.01, args.step).tolist():
-                row = point(photos, channel, rho, esno_db, args.utility, args.trials, len(rows) * 1000)
+                seed = len(rows) * 1000
+                row = point(photos, channel, rho, esno_db, args.utility, args.trials, seed)
                 rows.append(row)
                 print(
                     f"{channel:15} {row['rho']} {esno_db:5.1f} | {row['optimised']:7.3f} "

@@ -107,6 +107,8 @@ class InProcess(Executor):
     ) -> Iterator[R]:
         """See `Executor.run`."""
         with one_thread():
+            if warm_up is not None:  # what is missing is then known before any work
+                warm_up()
             for task in tasks:
                 yield function(task)
 

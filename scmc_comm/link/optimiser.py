@@ -203,7 +203,9 @@ def named_plan(
 
     Args:
         make: One of the two.
-        request, quality, size: As for `optimise`.
+        request: As for `optimise`.
+        quality: As for `optimise`.
+        size: As for `optimise`.
         offset_db: Added to the mean of the mean Es/N0, for which it then is designed.
         with_signal: Whether it keeps room for a signal layer, if the request lets it.
     """

@@ -4,8 +4,8 @@
     python -m scmc_comm.training.layer_curves --data DIR --out runs/curves --set flowers256
 
 OUT/layer_curves.json is what the protection optimiser plans with (`scmc_comm.link.quality`); put
-it beside the weights. Each picture is kept in a file of its own, in a folder named by the weights, so
-that a run that was stopped goes on, and sets may be measured by several processes.
+it beside the weights. Each picture is kept in a file of its own, in a folder named by the weights,
+so that a run that was stopped goes on, and sets may be measured by several processes.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from scmc_comm.link.quality import quality_model
 from scmc_comm.link.search import search
 from scmc_comm.link.utility import Utility
 from scmc_comm.planners import best_allocation, make_planner
-from scmc_comm.prediction import expected_score, expected_sets, interval, simulate
+from scmc_comm.prediction import interval
 from scmc_comm.system import Budget
 from scmc_comm.types import LayerKind
 
@@ -45,7 +45,7 @@ def made_up_picture(scale=1.0, alone=(0, 8)):
         shown = {"semantic+structure": scores}
         if quality in alone:
             less = [[psnr - 0.25, other] for psnr, other in scores]
-            shown |= {name: less for name in ("", "semantic", "structure")}
+            shown |= dict.fromkeys(("", "semantic", "structure"), less)
         signal.append({"quality": quality, "part_bytes": parts, "shown": shown})
     lower = {"": [11.0, -1], "semantic": [14.0, -0.9], "structure": [16.0, -0.7]}
     return {

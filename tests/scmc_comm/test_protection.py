@@ -16,8 +16,8 @@ from scmc_comm.link.protection import (
     equal_plan,
     unequal_plan,
 )
-from scmc_comm.planners import make_planner
 from scmc_comm.link.thresholds import THRESHOLD_BITS, THRESHOLDS_DB, measure_threshold_db
+from scmc_comm.planners import make_planner
 from scmc_comm.types import LayerKind
 
 SEMANTIC, STRUCTURE, SIGNAL = LayerKind
