@@ -78,8 +78,8 @@ def variables(
         "bound_bits": (dims, bits, {"units": "bit", "long_name": f"bits {text}"}),
         "bound_uses": (("rho", "image"), np.array(uses), {"long_name": "channel uses to spend"}),
     }
-    for metric, values in table.items():
-        data[f"bound_{metric}"] = (dims, values, {"long_name": f"{metric} {text}"})
+    for metric, scores in table.items():
+        data[f"bound_{metric}"] = (dims, scores, {"long_name": f"{metric} {text}"})
         grey = {"long_name": f"{metric} of mid-grey"}
         data[f"bound_failure_{metric}"] = ("image", failure[metric], grey)
     return xr.Dataset(data, {"codec": codecs, "image": images, "rho": list(rhos)})

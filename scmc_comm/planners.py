@@ -19,13 +19,12 @@ SPREAD_DB = (-15.0, -12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
 
 
 class Planner(Protocol):
-    """Splits a budget over the layers of an image.
+    """Splits a budget over the layers of an image."""
 
-    Attributes:
-        knows: As `scmc_comm.system.System.knows`.
-    """
-
-    knows: frozenset[str]
+    @property
+    def knows(self) -> frozenset[str]:
+        """As `scmc_comm.system.System.knows`."""
+        ...
 
     def plan(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,11 +45,12 @@ def expected_sets(
     """
     if not prepared.frames:
         return {frozenset(): 1.0}
-    found: Counter[frozenset[str]] = Counter()
+    found: dict[frozenset[str], float] = {}
     for mean_db, share in esno_db.items():
         for tags, p in phy.expected_delivery(prepared.frames, channel, mean_db).items():
-            found[prepared.usable(tags)] += share * p
-    return dict(found)
+            usable = prepared.usable(tags)
+            found[usable] = found.get(usable, 0.0) + share * p
+    return found
 
 
 def expected_score(sets: Mapping[frozenset[str], float], score: Score) -> float:
@@ -87,7 +87,7 @@ def simulate(
     means = np.asarray(esno_db, float)
     for mean_db in np.unique(means):
         at = np.nonzero(means == mean_db)[0]
-        sent = prepared.send(channel, float(mean_db), [seeds[i] for i in at], phy)
+        sent = prepared.send(channel, float(mean_db), [seeds[int(i)] for i in at], phy)
         values[at] = [score(prepared.usable(tags)) for tags in sent.delivered]
     every = frozenset(prepared.tags)
     ends = (score(frozenset()), score(prepared.usable(every)))

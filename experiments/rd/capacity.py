@@ -177,7 +177,7 @@ def compare(
             row["result"] = "pass" if near else "FAIL"
         if curves is not None and anchor.curve in curves.curves:
             theirs = curves.curves[anchor.curve]
-            row["published_curve"] = psnr_at(theirs["bpp"], theirs["psnr_db"], rate)
+            row["published_curve"] = psnr_at(list(theirs["bpp"]), list(theirs["psnr_db"]), rate)
         rows.append(row)
     return pd.DataFrame(rows).rename(columns={"psnr_db": "published"})
 
@@ -204,11 +204,11 @@ def cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     header = ["codec", "rho", "Es/N0 (dB)", "bpp", "published (dB)", "mean curve (dB)",
               "per image (dB)", "difference", "tolerance", "result"]  # fmt: skip
     rows = [
-        [row.codec, f"1/{round(1 / row.rho)}", f"{row.esno_db:g}", f"{row.bpp:.4f}",
-         f"{row.published:.2f}", f"{row.mean_curve:.2f}", f"{row.per_image:.2f}",
-         f"{row.difference:+.2f}", "-" if pd.isna(row.tolerance) else f"{row.tolerance:g}",
-         str(row.result)]
-        for row in table.itertuples()
+        [str(row["codec"]), f"1/{round(1 / row['rho'])}", f"{row['esno_db']:g}",
+         f"{row['bpp']:.4f}", f"{row['published']:.2f}", f"{row['mean_curve']:.2f}",
+         f"{row['per_image']:.2f}", f"{row['difference']:+.2f}",
+         "-" if pd.isna(row["tolerance"]) else f"{row['tolerance']:g}", str(row["result"])]
+        for row in table.to_dict("records")
     ]  # fmt: skip
     return header, rows
 

@@ -88,7 +88,8 @@ def table(found: Allocation) -> list[str]:
     from channels.coding import num_channel_uses
     from scmc_comm.link.optimiser import UNITS
 
-    rows, total = [_HEAD], 0
+    rows: list[tuple[str, ...]] = [_HEAD]
+    total = 0
     for tag, how, bits, arrival in zip(
         UNITS, found.units, found.num_bits, found.arrival, strict=True
     ):

@@ -33,10 +33,15 @@ _MIN_BLOCK_BITS = 24  # that the tables hold
 class Link(Protocol):
     """What a plan reckons with: states of the channel, and what arrives in each."""
 
-    weights: np.ndarray
-    """float64 [S], summing to 1."""
-    is_flat: bool
-    """Whether the place of a frame in the transmission makes no difference."""
+    @property
+    def weights(self) -> np.ndarray:
+        """Of the states: float64 [S], summing to 1."""
+        ...
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the place of a frame in the transmission makes no difference."""
+        ...
 
     def arrival(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """Probability that a frame arrives, in each state: float64 [S].

@@ -94,7 +94,7 @@ def quality_model(
     """
     read = [_picture(picture, len(metrics), size) for picture in pictures]
     ends = np.log([[p.signal_bits[0], p.signal_bits[-1]] for p in read]).mean(axis=0)
-    log_bits = np.linspace(*ends, NUM_RATES)
+    log_bits = np.linspace(float(ends[0]), float(ends[1]), NUM_RATES)
     at = [picture.at(log_bits) for picture in read]
     signal_bits = np.exp(log_bits)
     semantic, structure = np.mean([p.lower_bits for p in read], axis=0)

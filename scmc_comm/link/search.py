@@ -72,7 +72,7 @@ def best_common(allocator: Allocator, with_signal: bool = True) -> list[np.ndarr
         return _best_of_some(allocator, with_signal)
     schemes = np.arange(-1, len(allocator.grid))  # LEFT_OUT first
     a, b = (
-        np.stack([allocator.row(bits, scheme, 0, 0.0) for scheme in schemes])
+        np.stack([allocator.row(bits, int(scheme), 0, 0.0) for scheme in schemes])
         for bits in allocator.lower_bits
     )
     uses = allocator.lower_uses[:, schemes]
@@ -112,7 +112,7 @@ def _with_signal(
     total = allocator.part_uses[scheme].sum(axis=1)
     values = []
     for node in nodes:
-        rows = [allocator.row(bits, scheme, 0, 0.0) for bits in allocator.part_bits[node]]
+        rows = [allocator.row(bits, int(scheme), 0, 0.0) for bits in allocator.part_bits[node]]
         chain = np.concatenate([np.ones((1, len(rows[0]))), np.cumprod(rows, axis=0)])
         values.append(_joint(a, b, allocator.steps[node], allocator.link.weights, chain))
     rate = np.interp(left, total, np.arange(len(total)))
