@@ -17,9 +17,9 @@ from experiments.report.panels import ONE_COLUMN, SMALL, rendered
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "")
-_FILLS = (*COLOURS[:6], "#FFFFFF")
-_PATTERNS = ("", "north east lines", "dots", "crosshatch", "north west lines", "grid", "")
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oo", "")
+_FILLS = (*COLOURS[:7], "#FFFFFF")
+_PATTERNS = ("", "north east lines", "dots", "crosshatch", "north west lines", "grid", "horizontal lines", "")
 
 
 @dataclass(frozen=True)

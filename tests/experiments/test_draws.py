@@ -130,7 +130,7 @@ def test_figures_say_what_is_analog_and_how_many_draws_were_measured(ds):
     assert note.endswith("analog systems: 10 channel draws a point and image")
     coded = ds.sel(system=["toy"])
     assert "analog" not in plots._note(coded, "bands", "bootstrap")
-    assert strips._set_text("draw.3", "symbols") == "analog"
+    assert strips.set_text("draw.3", "symbols") == "analog"
 
 
 @pytest.mark.parametrize("count", [0, 65])
