@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oo", "")
 _FILLS = (*COLOURS[:7], "#FFFFFF")
-_PATTERNS = ("", "north east lines", "dots", "crosshatch", "north west lines", "grid", "horizontal lines", "")
+_PATTERNS = (
+    "", "north east lines", "dots", "crosshatch", "north west lines", "grid", "horizontal lines", "",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
