@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtr
 from scipy.stats import norm
 
 from channels.errors import ChannelError
@@ -138,7 +139,7 @@ class _Sheet:
     esno_db: np.ndarray
 
     def at(self, block_bits: int) -> tuple[np.ndarray, np.ndarray]:
-        """Es/N0 and error rate of one block length."""
+        """Es/N0 and probit of the error rate of one block length."""
         x = np.log(block_bits)
         right = int(np.clip(np.searchsorted(self.log_bits, x), 1, max(len(self.log_bits) - 1, 1)))
         if len(self.log_bits) == 1:
@@ -153,7 +154,7 @@ class _Sheet:
                 else (1 - share) * self.esno_db[left] + share * self.esno_db[right]
             )  # fmt: skip
         known = ~np.isnan(row)
-        return row[known], norm.cdf(self.levels[known])
+        return row[known], self.levels[known]
 
 
 @dataclass(frozen=True)
@@ -208,14 +209,15 @@ class BlerTable:
         Raises:
             ChannelError: The scheme is not in the table, or the length is outside its lengths.
         """
-        grid_db, rate = self._row(mcs, block_bits)
+        grid_db, probit = self._row(mcs, block_bits)
         x = np.asarray(esno_db, float)
-        p = norm.cdf(np.interp(x, grid_db, norm.ppf(rate)))
-        return np.where(x < grid_db[0], 1.0, p)
+        p: np.ndarray = ndtr(np.interp(x, grid_db, probit, left=np.inf))
+        return p
 
     def esno_db(self, mcs: Mcs, block_bits: int, bler: float) -> float:
         """Es/N0 in dB at which a code block is lost with probability ``bler``."""
-        return curve_esno_db(*self._row(mcs, block_bits), bler)
+        grid_db, probit = self._row(mcs, block_bits)
+        return curve_esno_db(grid_db, ndtr(probit), bler)
 
     def _row(self, mcs: Mcs, block_bits: int) -> tuple[np.ndarray, np.ndarray]:
         key = CurveKey(mcs.num_bits_per_symbol, mcs.coderate, block_bits)

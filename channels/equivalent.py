@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from channels.models import Channel
 from channels.ofdm import OfdmPhy
-from channels.types import ChannelState
+from channels.table_phy import TablePhy
+from channels.types import ChannelState, Frame, LinkReport
 from channels.units import esno_db_to_no
 
 _MIN_NO = 1e-10  # 100 dB of Es/N0, as in the equaliser
+DEFAULT_DRAWS = 256
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,42 @@ class EquivalentChannel:
             for rows in self.phy.chunks(num_symbols, len(seeds))
         ]
         return ChannelState(h=(torch.cat(parts) * no).sqrt().to(torch.complex64), no=no)
+
+
+class EquivalentPhy:
+    """The OFDM link by block error tables: no bit is coded for a trial.
+
+    Args:
+        phy: The link.
+        num_states: Draws of the channel that `expected_delivery` averages over.
+
+    >>> import numpy as np
+    >>> from channels.models import Awgn
+    >>> from channels.types import Frame, Mcs
+    >>> frame = Frame("text", np.ones(160, np.uint8), Mcs(2, 449 / 1024))
+    >>> phy = EquivalentPhy(OfdmPhy(antennas="1x2"))
+    >>> report = phy.send([frame], Awgn(), 20.0, seeds=[1])
+    >>> report.delivered.tolist(), (report.channel_uses - phy.phy.pilot_uses([frame])).tolist()
+    ([[True]], [201])
+    """
+
+    def __init__(self, phy: OfdmPhy, num_states: int = DEFAULT_DRAWS) -> None:
+        self.phy, self._tables = phy, TablePhy(num_states=num_states)
+
+    def send(
+        self, frames: Sequence[Frame], channel: Channel, esno_db: float, seeds: Sequence[int]
+    ) -> LinkReport:
+        """See `channels.table_phy.TablePhy.send`; the channel uses hold the pilots."""
+        report = self._tables.send(frames, EquivalentChannel(self.phy, channel), esno_db, seeds)
+        return replace(report, channel_uses=report.channel_uses + self.phy.pilot_uses(frames))
+
+    def expected_delivery(
+        self, frames: Sequence[Frame], channel: Channel, esno_db: float
+    ) -> dict[frozenset[str], float]:
+        """See `channels.table_phy.TablePhy.expected_delivery`.
+
+        The channel is averaged over draws of fixed seeds, not integrated exactly: a probability p
+        is good to about ``sqrt(p (1 - p) / num_states)``.
+        """
+        flat = EquivalentChannel(self.phy, channel)
+        return self._tables.expected_delivery(frames, flat, esno_db)

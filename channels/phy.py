@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from channels.analog import send_symbols
 from channels.coding import TransportBlockCode, check_decoder, transport_block_code
 from channels.errors import ChannelError
 from channels.ldpc import num_threads
@@ -36,6 +37,8 @@ class BitTruePhy:
     >>> report.delivered.tolist(), report.channel_uses.tolist()
     ([[True], [True]], [96])
     """
+
+    send_symbols = staticmethod(send_symbols)
 
     def __init__(self, decoder: str = "fast") -> None:
         self.decoder = check_decoder(decoder)

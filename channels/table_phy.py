@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from channels.abstraction import BlerTable, default_table
+from channels.analog import send_symbols
 from channels.coding import transport_block_code
 from channels.errors import ChannelError
 from channels.fades import DEFAULT_STATES, ChannelStates, channel_states, drawn_states
@@ -55,6 +56,8 @@ class TablePhy:
     >>> 0.5 < sets[frozenset({"text"})] < 0.9, round(sum(sets.values()), 9)
     (True, 1.0)
     """
+
+    send_symbols = staticmethod(send_symbols)  # what is not coded has no table: it is sent
 
     def __init__(self, table: BlerTable | None = None, num_states: int = DEFAULT_STATES) -> None:
         self.table = default_table() if table is None else table
@@ -137,15 +140,34 @@ class TablePhy:
         power = _transmit_power(frames)
         p = np.empty((len(states.power), len(frames)))
         for i, frame in enumerate(frames):
-            layout = frame_layout(frame.bits.size, frame.mcs, starts[i], states.block_symbols)
-            esno = states.power[:, layout.fade].sum(axis=2) * (power[i] / states.no)
-            lost = self._block_errors(frame, layout, esno)
-            p[:, i] = np.prod(1 - lost, axis=1)
+            p[:, i] = self.arrival(frame.bits.size, frame.mcs, starts[i], power[i], states)
         return p
 
-    def _block_errors(self, frame: Frame, layout: FrameLayout, esno: np.ndarray) -> np.ndarray:
+    def arrival(
+        self, k: int, mcs: Mcs, start: int, power: float, states: ChannelStates
+    ) -> np.ndarray:
+        """Probability that one frame arrives, given each of the fades.
+
+        Args:
+            k: Payload bits.
+            mcs: Modulation and coding.
+            start: Number of the frame's first symbol in the transmission.
+            power: Transmit power of its symbols, linear.
+            states: The fades over the transmission.
+
+        Returns:
+            float64 [num_states].
+        """
+        layout = frame_layout(k, mcs, start, states.block_symbols)
+        esno = states.power[:, layout.fade].sum(axis=2) * (power / states.no)
+        p: np.ndarray = np.prod(1 - self._block_errors(k, mcs, layout, esno), axis=1)
+        return p
+
+    def _block_errors(
+        self, k: int, mcs: Mcs, layout: FrameLayout, esno: np.ndarray
+    ) -> np.ndarray:
         """Error probability of each code block [states, blocks] from piecewise Es/N0."""
-        mcs, plan = frame.mcs, plan_blocks(frame.bits.size, frame.mcs)
+        plan = plan_blocks(k, mcs)
         if mcs.repetition > 1 and mcs.num_bits_per_symbol != 2:
             raise ChannelError(
                 f"{mcs} repeats symbols of more than 2 bits, which the tables do not hold; "

@@ -6,7 +6,6 @@ adaptation looks back at it.
 
 from __future__ import annotations
 
-import csv
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import torch
 
 from channels.errors import ChannelError
 from channels.rng import generator
+from channels.trace_file import read_samples
 from channels.units import lin_to_db
 
 SPEED_OF_LIGHT_MPS = 299_792_458.0
@@ -199,37 +199,14 @@ class ReplayTrace:
         return (1 - share) * levels[left] + share * levels[right]
 
 
-def read_trace(path: Path) -> ReplayTrace:
+def read_trace(path: str | Path) -> ReplayTrace:
     """Reads a CSV with a header and the columns ``time_s`` and ``esno_db``.
 
-    Times may start anywhere; the trace starts at the first.
-
-    Raises:
-        ChannelError: No such file, no such columns, or a line that is not two numbers.
+    Times may start anywhere; the trace starts at the first. Errors are those of
+    `channels.trace_file.read_samples`.
     """
-    if not path.is_file():
-        raise ChannelError(f"no trace {path}; expected a CSV with columns time_s,esno_db")
-    times, levels = [], []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not {"time_s", "esno_db"} <= set(rows.fieldnames or ()):
-            raise ChannelError(
-                f"{path} has the columns {', '.join(rows.fieldnames or ()) or 'none'}; expected "
-                "time_s,esno_db"
-            )
-        for row in rows:
-            try:
-                times.append(float(row["time_s"]))
-                levels.append(float(row["esno_db"]))
-            except (TypeError, ValueError):
-                raise ChannelError(
-                    f"{path}, line {rows.line_num}: got {row['time_s']!r}, {row['esno_db']!r}; "
-                    "expected two numbers"
-                ) from None
-    try:
-        return ReplayTrace(tuple(t - times[0] for t in times), tuple(levels))
-    except ChannelError as error:
-        raise ChannelError(f"{path}: {error}") from None
+    times, levels = read_samples(str(path))
+    return ReplayTrace(tuple((times - times[0]).tolist()), tuple(levels.tolist()))
 
 
 def _check_levels(levels_db: Sequence[float]) -> None:

@@ -95,7 +95,7 @@ def _reconstruct_each_trial() -> float:
     parts = Components()
     img = next(iter(parts.load_images("photos", 1).values()))
     system = parts.make_system("scmc")
-    channel, phy = parts.make_channel("rayleigh_block"), parts.make_phy("monte-carlo")
+    channel, phy = parts.make_channel("rayleigh_block"), parts.make_phy("monte-carlo", "flat")
     with one_thread():
         prepared = system.prepare(img, Budget(REAL_SPEC.rho[0], REAL_SPEC.design_esno_db))
         reconstruct = prepared.reconstruct.__wrapped__  # type: ignore[attr-defined]

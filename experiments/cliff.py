@@ -103,7 +103,8 @@ def fall_width_db(
     start = crossing_esno_db(x, y, best + _EDGE * (failure - best), higher_is_better)
     end = crossing_esno_db(x, y, failure + _EDGE * (best - failure), higher_is_better)
     better = best > failure if higher_is_better else best < failure
-    width = np.where(np.isneginf(end), np.inf, start - np.where(np.isneginf(end), 0.0, end))
+    known = np.isfinite(start) & np.isfinite(end)  # elsewhere infinity minus infinity is no width
+    width = np.where(known, np.where(known, start, 0.0) - np.where(known, end, 0.0), np.inf)
     return np.where(better, width, np.nan)
 
 

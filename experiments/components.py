@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from experiments.links import Link
 from experiments.spec import SweepSpec
 from scmc_comm.codec.weights import MODELS_ENV, model_path
 from scmc_comm.errors import ScmcError
@@ -89,20 +90,28 @@ def _knows(name: str) -> frozenset[str]:
     return knows(name)
 
 
+def _is_analog(name: str) -> bool:
+    from scmc_comm.registry import ANALOG
+
+    return name in ANALOG
+
+
 def _make_channel(name: str) -> Any:
     from channels.models import make_channel
 
     return make_channel(name)
 
 
-def _make_phy(estimator: str) -> Any:
-    if estimator == "monte-carlo":
-        from channels.phy import BitTruePhy
+def _make_phy(estimator: str, phy: str = "flat") -> Any:
+    from channels.links import make_phy
 
-        return BitTruePhy()
-    from channels.table_phy import TablePhy
+    return make_phy(phy, estimator)
 
-    return TablePhy()
+
+def _make_codec(name: str) -> Any:
+    from scmc_comm.baselines.image_codecs import make_image_codec
+
+    return make_image_codec(name)
 
 
 def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
@@ -138,8 +147,11 @@ class Components:
         make_system: Builds one by name.
         knows: What the sender of the system of that name knows of a point, `System.knows`; asked
             before any system is built.
+        is_analog: Does the system of that name send symbols rather than bits?
         make_channel: Builds a channel by name and parameters.
-        make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`).
+        make_phy: Builds the physical layer of an estimator (`experiments.spec.ESTIMATORS`) for a
+            link by name.
+        make_codec: Builds an image codec by name, for bounds.
         measure: ``(img, img_hat, names) -> {name: value}``.
         available_metrics: Those of the names whose weights are on this machine.
         load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
@@ -149,24 +161,32 @@ class Components:
     system_names: Callable[[], tuple[str, ...]] = _system_names
     make_system: Callable[[str], Any] = _make_system
     knows: Callable[[str], frozenset[str]] = _knows
+    is_analog: Callable[[str], bool] = _is_analog
     make_channel: Callable[[str], Any] = _make_channel
-    make_phy: Callable[[str], Any] = _make_phy
+    make_phy: Callable[[str, str], Any] = _make_phy
+    make_codec: Callable[[str], Any] = _make_codec
     measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure
     available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
     load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
     fingerprint: Callable[[], str] = code_fingerprint
 
     def check_names(self, spec: SweepSpec) -> None:
-        """Fails before any work if a system or channel of the sweep does not exist.
+        """Fails before any work if a system, channel, link or codec of the sweep does not exist.
 
         Raises:
             ScmcError: Says which name came and which exist.
         """
+        from channels.links import check_link, make_phy
+
         known = self.system_names()
         unknown = [s for s in spec.systems if s not in known]
         if unknown:
             raise ScmcError(
                 f"there is no system {unknown[0]!r}; there are {', '.join(sorted(known))}"
             )
-        for channel in spec.channels:
-            self.make_channel(channel)
+        make_phy(spec.phy, spec.estimator)
+        for entry in spec.channels:
+            link = Link.parse(entry, spec.phy)
+            check_link(link.phy, self.make_channel(link.channel))
+        for codec in spec.bounds:
+            self.make_codec(codec)

@@ -11,11 +11,22 @@ import numpy as np
 import xarray as xr
 
 from experiments import store
-from experiments.plot_style import GREY, Style, channel_label, ratio_label, styles, system_label
+from experiments.bound_lines import KINDS, BoundLine, bound_lines, has_bounds, kinds_of
+from experiments.plot_style import (
+    BOUND_LINES,
+    GREY,
+    Style,
+    channel_label,
+    codec_label,
+    ratio_label,
+    styles,
+    system_label,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 LAYER_LINES = {"semantic": ":", "structure": "--", "signal": "-"}
 COLUMN = 3.5  # inches; two columns make the width of a two-column page
@@ -42,16 +53,40 @@ class View:
     ds: xr.Dataset
 
     @property
+    def other(self) -> str:
+        """The coordinate that is held fixed."""
+        return "rho" if self.x == "esno_db" else "esno_db"
+
+    def bounds(self, channel: str, metric: str) -> list[BoundLine]:
+        """The bounds that the store holds."""
+        return bound_lines(self.ds, channel, metric)
+
+    @property
     def title(self) -> str:
         """What is held fixed, as text, the rate on the wire beside it."""
         if self.x == "esno_db":
             return rf"$\rho$ = {ratio_label(self.fixed)}, {3 * self.fixed:.3g} channel uses / pixel"
         return f"$E_s/N_0$ = {self.fixed:g} dB"
 
+    def draw_design(self, ax: Axes, label: bool) -> None:
+        """Marks the design SNR, if the view runs over SNR."""
+        _design(ax, self, label)
+
+    def label_x(self, ax: Axes) -> None:
+        """Scale, ticks and label of the x axis."""
+        _x_axis(ax, self)
+
     @property
     def style(self) -> dict[str, Style]:
         """How each system is drawn."""
         return styles([str(name) for name in self.ds.system.values])
+
+    @property
+    def codec_style(self) -> dict[str, Style]:
+        """How each codec's bounds are drawn: in the colour that its system has, or would have."""
+        systems = [str(name) for name in self.ds.system.values]
+        codecs = [str(name) for name in self.ds.codec.values] if has_bounds(self.ds) else []
+        return styles([*systems, *(name for name in codecs if name not in systems)])
 
     @property
     def stem(self) -> str:
@@ -91,7 +126,13 @@ def _x_axis(ax: Axes, view: View) -> None:
 
 
 def draw_quality(view: View, ax: Axes, channel: str, metric: str, prefix: str) -> None:
-    """One metric of all systems over a channel, or its paired difference to the first."""
+    """One metric of all systems and bounds over a channel, or its paired difference."""
+    for line in view.bounds(channel, metric) if prefix == "value" else ():
+        values = line.quality.sel({view.other: view.fixed}).values
+        ax.plot(
+            view.ds[view.x].values, values, color=view.codec_style[line.codec].colour,
+            linestyle=BOUND_LINES[line.kind], linewidth=0.9, zorder=1.5,
+        )  # fmt: skip
     for s, system in enumerate(view.ds.system.values):
         part = view.found.sel(metric=metric, channel=channel, system=system)
         style = view.style[str(system)]
@@ -170,7 +211,22 @@ def _system_label(view: View, name: str) -> str:
     return f"{label} (infeasible: {failed} of {images} images)" if failed else label
 
 
-def _legends(figure: Figure, view: View, layers: bool, note: str) -> None:
+def bound_handles(view: View, channels: Sequence[str]) -> list[Line2D]:
+    """Legend entries of the bounds that are drawn over some channels."""
+    from matplotlib.lines import Line2D as Line
+
+    if not has_bounds(view.ds):
+        return []
+    kinds = list(dict.fromkeys(k for channel in channels for k in kinds_of(view.ds, channel)))
+    return [
+        Line([], [], color=view.codec_style[codec].colour, ls=BOUND_LINES[kind], lw=0.9,
+             label=f"{codec_label(codec)} + {KINDS[kind]}")
+        for codec in map(str, view.ds.codec.values)
+        for kind in kinds
+    ]  # fmt: skip
+
+
+def _legends(figure: Figure, view: View, layers: bool, note: str, bounds: bool) -> None:
     from matplotlib.lines import Line2D
 
     systems = []
@@ -188,16 +244,21 @@ def _legends(figure: Figure, view: View, layers: bool, note: str) -> None:
         for u in units
         if u in LAYER_LINES
     ]
+    handles = [*lines, *(bound_handles(view, list(map(str, view.ds.channel.values)) * bounds))]
     note = textwrap.fill(note, int(20 * width))
     below = figure.legend(
-        handles=lines, title=note, title_fontsize=6.5, loc="outside lower center",
-        ncols=max(1, len(lines)), frameon=False, fontsize=7,
+        handles=handles, title=note, title_fontsize=6.5, loc="outside lower center",
+        ncols=max(1, min(len(handles), int(width / 1.7))), frameon=False, fontsize=7,
     )  # fmt: skip
     below.get_title().set_multialignment("center")
 
 
 def curve_figure(
-    view: View, rows: Sequence[tuple[float, str, Draw]], layers: bool, note: str
+    view: View,
+    rows: Sequence[tuple[float, str, Draw]],
+    layers: bool,
+    note: str,
+    bounds: bool = False,
 ) -> Figure:
     """A figure with a column per channel and the given rows of panels over one x axis.
 
@@ -206,12 +267,14 @@ def curve_figure(
         rows: Height in inches, axis label and drawing function of each row.
         layers: Explain the line styles of the layers.
         note: What the bands mean, below the figure.
+        bounds: Explain the lines of the bounds.
     """
     from matplotlib.figure import Figure as NewFigure
 
     columns = view.ds.sizes["channel"]
     heights = [height for height, _, _ in rows]
-    size = (max(COLUMN * columns, 4.6), sum(heights) + 1.1)
+    many = has_bounds(view.ds) and bounds
+    size = (max(COLUMN * columns, 4.6), sum(heights) + 1.1 + 0.3 * many)
     figure = NewFigure(figsize=size, layout="constrained")
     axes = figure.subplots(
         len(rows), columns, sharex=True, sharey="row", squeeze=False, height_ratios=heights
@@ -225,5 +288,5 @@ def curve_figure(
         axes[0, c].set_title(channel_label(channel))
         _x_axis(axes[-1, c], view)
     figure.align_ylabels(axes[:, 0])
-    _legends(figure, view, layers, f"{view.title}; {note}")
+    _legends(figure, view, layers, f"{view.title}; {note}", bounds)
     return figure

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
+from channels.links import pilot_layout
+from experiments.links import Link
 from experiments.spec import SweepSpec
 from scmc_comm.system import Budget
 
@@ -19,10 +21,15 @@ DEFAULT_UTILITY = Budget.utility
 
 @dataclass(frozen=True)
 class Design:
-    """The channel law and the mean Es/N0 in dB that a sender assumes."""
+    """The channel law and the mean Es/N0 in dB that a sender assumes, and the link's pilots.
+
+    A sender always knows how many channel uses its link leaves to data: ``phy`` is the link where
+    the sender knows the channel, else the least that says so (`channels.links.pilot_layout`).
+    """
 
     channel: str
     esno_db: float
+    phy: str = "flat"
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,14 @@ class Designs:
     of: Mapping[Point, int]
 
 
-def designs_of(spec: SweepSpec, knows: Set[str]) -> Designs:
+def designs_of(spec: SweepSpec, knows: Set[str], analog: bool = False) -> Designs:
     """The distinct (channel, Es/N0) that a system knows; what it does not know is the sweep's.
 
     Args:
         spec: The sweep.
         knows: As `scmc_comm.system.System.knows`.
+        analog: Give each point a number of its own, also where designs are equal: what an analog
+            receiver shows belongs to the point.
 
     Example:
         >>> spec = SweepSpec("demo", ("scmc",), ("awgn", "rayleigh_block"), (0.0, 9.0), (1 / 24,))
@@ -54,17 +63,21 @@ def designs_of(spec: SweepSpec, knows: Set[str]) -> Designs:
     """
     points = itertools.product(range(len(spec.channels)), range(len(spec.esno_db)))
     chosen = {(c, e): _design(spec, knows, c, e) for c, e in points}
+    if analog:
+        return Designs(tuple(chosen.values()), {at: number for number, at in enumerate(chosen)})
     each = tuple(dict.fromkeys(chosen.values()))
     return Designs(each, {at: each.index(design) for at, design in chosen.items()})
 
 
 def _design(spec: SweepSpec, knows: Set[str], c: int, e: int) -> Design:
+    link = Link.parse(spec.channels[c], spec.phy)
     return Design(
-        spec.channels[c] if "channel" in knows else DEFAULT_CHANNEL,
+        link.channel if "channel" in knows else DEFAULT_CHANNEL,
         spec.esno_db[e] if "esno_db" in knows else spec.design_esno_db,
+        link.phy if "channel" in knows else pilot_layout(link.phy),
     )
 
 
 def budget_of(spec: SweepSpec, rho: int, design: Design) -> Budget:
     """The budget that a transmission of this design is prepared with."""
-    return Budget(spec.rho[rho], design.esno_db, design.channel, spec.utility)
+    return Budget(spec.rho[rho], design.esno_db, design.channel, spec.utility, design.phy)

@@ -51,12 +51,26 @@ CHANNELS = {
     "awgn": "AWGN",
     "rayleigh_block": "Rayleigh block fading",
     "rician_block": "Rician block fading",
+    "tdl": "TDL",
+    "cdl": "CDL",
+    "clarke": "Clarke",
 }
+CODECS = {
+    "jpeg": "JPEG", "vvc": "VVC", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF",
+    "hevc": "HEVC",
+}  # fmt: skip
+BOUND_LINES: dict[str, Any] = {
+    "capacity": (0, (5, 1.5)), "normal": (0, (1, 1.2)), "outage": (0, (4, 1.2, 1, 1.2)),
+}  # fmt: skip
 SYSTEMS = {
     "scmc": "SCMC, unequal protection",
     "scmc-equal": "SCMC, equal protection",
     "jpeg": "JPEG + LDPC",
     "vvc": "VVC + LDPC",
+    "deepjscc": "DeepJSCC, told the SNR",
+    "deepjscc-peak": "DeepJSCC, PAPR limited to 6 dB",
+    "deepjscc-fixed": "DeepJSCC, told the design SNR",
+    "scmc-signal": "SCMC's signal layer + LDPC",
 }
 
 
@@ -92,6 +106,17 @@ def metric_label(name: str) -> str:
 def system_label(name: str) -> str:
     """Legend entry of a system."""
     return SYSTEMS.get(name, name)
+
+
+def codec_label(name: str) -> str:
+    """Name of an image codec in legends.
+
+    Example:
+        >>> codec_label("vvc"), codec_label("jpeg-file")
+        ('VVC', 'JPEG file')
+    """
+    family = name.removesuffix("-file")
+    return CODECS.get(family, family) + (" file" if family != name else "")
 
 
 def channel_label(name: str) -> str:

@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 import xarray as xr
 from tqdm import tqdm
 
-from experiments import store, summary
+from experiments import parameters, store, summary
 from experiments.cache import write_atomic
 from experiments.curves import Draw, View, curve_figure, draw_delivery, draw_loss, draw_quality
-from experiments.plot_style import metric_label, paper_style, save_figure, system_label
+from experiments.plot_style import (
+    metric_label,
+    paper_style,
+    ratio_label,
+    save_figure,
+    system_label,
+)
 from experiments.strips import strip_figures
 
 if TYPE_CHECKING:
@@ -42,12 +48,16 @@ def _note(ds: xr.Dataset, bands: str, drawn: str) -> str:
     """What the bands mean; ``drawn`` is how they were found if trials were drawn."""
     images = ds.sizes["image"]
     over = f"{images} images" if images > 1 else "one image"
+    analog = ""
+    if bool(store.is_analog(ds).any()):
+        analog = f"; analog systems: {ds.attrs['analog_trials']} channel draws a point and image"
     if store.is_exact(ds):
         kind = f"exact expectations; {bands}: 95 %, bootstrap over images"
-        return f"{kind}, {over}; failures included"
+        return f"{kind}, {over}; failures included{analog}"
     trials = ds.sizes["trial"]
     kind = f"{bands}: 95 %, {drawn}"
-    return f"{kind}, over {over} with up to {trials} channel draws each; failures included"
+    drawn_each = f"with up to {trials} channel draws each"
+    return f"{kind}, over {over} {drawn_each}; failures included{analog}"
 
 
 def _quality_draw(metric: str, prefix: str) -> Draw:
@@ -68,7 +78,8 @@ def _jobs(view: View) -> list[Job]:
         label = metric_label(metric)
         rows = [(2.5, label, _quality_draw(metric, "value")), *([arrivals] if sent else [])]
         note = _note(ds, "bands", "nested bootstrap (Wilson for delivery)")
-        jobs.append((f"{metric}_{view.stem}", partial(curve_figure, view, rows, sent, note)))
+        draw = partial(curve_figure, view, rows, sent, note, bounds=True)
+        jobs.append((f"{metric}_{view.stem}", draw))
         if ds.sizes["system"] > 1:
             reference = system_label(str(ds.system.values[0]))
             name = label.replace(" (lower is better)", "")
@@ -82,6 +93,21 @@ def _jobs(view: View) -> list[Job]:
         rows = [(2.5, "probability of loss", draw_loss)]
         note = _note(ds, "arrows (no loss seen, upper limit) and bands", "Wilson")
         jobs.append((f"loss_{view.stem}", partial(curve_figure, view, rows, True, note)))
+    return jobs
+
+
+def _parameter_jobs(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[Job]:
+    """Figures over what the entries of the channels differ in; none if they are plain channels."""
+    how = parameters.plan([str(name) for name in ds.channel.values], str(ds.attrs.get("phy", "")))
+    if how is None:
+        return []
+    note = _note(ds, "bands", "nested bootstrap (Wilson for delivery)")
+    jobs: list[Job] = []
+    for rho in map(float, ds.rho.values):
+        for metric in (m for m in store.metric_names(ds) if m != "mse"):
+            stem = f"{metric}_{how.x}_rho{ratio_label(rho)}"
+            draw = partial(parameters.figure, ds, found, arrivals, how, metric, rho, note)
+            jobs.append((stem, draw))
     return jobs
 
 
@@ -109,7 +135,9 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         paths = [target / "summary.csv", target / "delivery.csv"]
         write_atomic(paths[0], _csv(summary.table(ds, found)))
         write_atomic(paths[1], _csv(arrivals))
-        jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
+        jobs = _parameter_jobs(ds, found, arrivals)
+        if not jobs:
+            jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
         jobs += strip_figures(ds, Path(folder))
         with paper_style():
             for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,7 @@ def _to_json(prepared: Prepared) -> dict[str, Any]:
         "frames": [frame_to_json(f) for f in prepared.frames],
         "entries": [asdict(e) for e in prepared.ledger.entries],
         "budget_uses": prepared.ledger.budget_uses,
+        "pilots": list(prepared.ledger.pilots),
         "bpp": float(prepared.bpp),
         "size": list(prepared.size),
         "infeasible": prepared.infeasible,
@@ -53,9 +54,10 @@ def _from_json(known: dict[str, Any], encode: Callable[[], Prepared]) -> Prepare
     from scmc_comm.system import Prepared
 
     height, width = known["size"]
+    entries = tuple(LedgerEntry(**e) for e in known["entries"])
     return Prepared(
         frames=tuple(frame_from_json(f) for f in known["frames"]),
-        ledger=Ledger(tuple(LedgerEntry(**e) for e in known["entries"]), known["budget_uses"]),
+        ledger=Ledger(entries, known["budget_uses"], tuple(known["pilots"])),
         bpp=known["bpp"],
         reconstruct=lambda tags: encode().reconstruct(tags),
         size=(height, width),
@@ -64,20 +66,54 @@ def _from_json(known: dict[str, Any], encode: Callable[[], Prepared]) -> Prepare
     )
 
 
-def _prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
+def prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
     """Prepares; a budget that holds nothing is a result, kept as a failure, and no error."""
     from scmc_comm.link.protection import InfeasibleBudgetError
-    from scmc_comm.system import infeasible
+    from scmc_comm.system import charge_pilots, infeasible
 
     try:
-        return system.prepare(img, budget)
+        prepared = system.prepare(img, budget)
     except InfeasibleBudgetError as error:
-        return infeasible((int(img.shape[1]), int(img.shape[2])), budget, str(error))
+        prepared = infeasible((int(img.shape[1]), int(img.shape[2])), budget, str(error))
+    return charge_pilots(prepared, budget)
 
 
 def is_remembered(key: str, cache: Cache) -> bool:
     """Would `prepare_cached` read its answer?"""
     return digest("prepared", key) in cache
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a result says of an analog transmission itself.
+
+    Attributes:
+        infeasible: Why nothing could be sent, or empty.
+        bpp: Bits per pixel put on the wire.
+        channel_uses: Complex channel uses charged by the ledger.
+        papr_db: Peak over mean power in dB; NaN if nothing could be sent.
+    """
+
+    infeasible: str
+    bpp: float
+    channel_uses: int
+    papr_db: float
+
+
+def facts_cached(make: Callable[[], Prepared], key: str, cache: Cache) -> Facts:
+    """The facts of a transmission whose symbols are not remembered, since its noise is not.
+
+    Args:
+        make: Prepares it; not called where the facts are remembered.
+        key: As `prepare_cached`'s.
+        cache: Where they are kept.
+    """
+    known = cache.get_json(digest("prepared", key))
+    if known is None:
+        p = make()
+        known = asdict(Facts(p.infeasible or "", p.bpp, p.ledger.used, p.papr_db))
+        cache.put_json(digest("prepared", key), known)
+    return Facts(**known)
 
 
 def prepare_cached(
@@ -94,12 +130,12 @@ def prepare_cached(
         cache: Where frames and ledgers are kept.
 
     Returns:
-        The same frames, ledger and reconstructions as `System.prepare`.
+        The same frames and reconstructions as `System.prepare`, the link's pilots in the ledger.
     """
     known = cache.get_json(digest("prepared", key))
     if known is None:
-        prepared = _prepare(make_system(), img, budget)
+        prepared = prepare(make_system(), img, budget)
         cache.put_json(digest("prepared", key), _to_json(prepared))
         return prepared
-    encode = functools.cache(lambda: _prepare(make_system(), img, budget))
+    encode = functools.cache(lambda: prepare(make_system(), img, budget))
     return _from_json(known, encode)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from experiments.designs import Design, Point
 
@@ -55,6 +56,9 @@ class CellResult:
         channel_uses: Complex channel uses charged by the ledger.
         points: What arrived, by channel and Es/N0.
         quality: What the receiver makes of each mask that occurred.
+        pilot_uses: Those of the channel uses that were pilots.
+        ledger: Channel uses by what they carry, what is left of the budget included.
+        papr_db: Peak over mean power of an analog transmission in dB; NaN for frames of bits.
     """
 
     system: str
@@ -68,3 +72,6 @@ class CellResult:
     channel_uses: int
     points: Mapping[Point, PointResult]
     quality: Mapping[int, SetQuality]
+    pilot_uses: int = 0
+    ledger: Mapping[str, float] = field(default_factory=dict)
+    papr_db: float = math.nan

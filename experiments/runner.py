@@ -18,7 +18,8 @@ from experiments import writer
 from experiments.cache import Cache, default_cache_dir
 from experiments.components import Components
 from experiments.designs import Designs, Point, designs_of
-from experiments.executors import executor
+from experiments.executors import Executor, executor
+from experiments.rate_points import RatePoints, rate_tasks, run_rate_task
 from experiments.results import CellResult
 from experiments.spec import SweepSpec
 from experiments.tasks import (
@@ -77,9 +78,13 @@ def make_tasks(
         for r in range(len(spec.rho))
     ]
     wanted = math.ceil(_TASKS_PER_WORKER * workers / len(cells)) if workers > 1 else 1
-    parts = {system: _split(designs_of(spec, knows[system]), wanted) for system in spec.systems}
+    analog = {system: components.is_analog(system) for system in spec.systems}
+    parts = {
+        system: _split(designs_of(spec, knows[system], analog[system]), wanted)
+        for system in spec.systems
+    }
     return [
-        Task(spec, system, name, r, part, knows[system], arrays[name],
+        Task(spec, system, name, r, part, knows[system], analog[system], arrays[name],
              digests[name], name in shown, metrics, fingerprint, cache_dir, components)
         for name, system, r in cells
         for part in parts[system]
@@ -153,5 +158,30 @@ def run_sweep(
             for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
                 results += found
                 bar.update(sum(len(result.points) for result in found))
-        writer.write(spec, images, results, metrics, Cache(where), folder)
+        rates = _rate_points(spec, images, metrics, where, components, workers, progress)
+        writer.write(spec, images, results, metrics, Cache(where), folder, rates)
     return folder
+
+
+def _rate_points(
+    spec: SweepSpec,
+    images: Mapping[str, torch.Tensor],
+    metrics: tuple[str, ...],
+    cache_dir: Path,
+    components: Components,
+    workers: Executor,
+    progress: bool,
+) -> list[RatePoints]:
+    """Points of the codecs that bounds are drawn of, codec by codec, images in order."""
+    arrays = {name: img.numpy() for name, img in images.items()}
+    digests = {name: digest_of(img) for name, img in arrays.items()}
+    fingerprint = fingerprint_of(components)
+    tasks = rate_tasks(spec, arrays, digests, metrics, fingerprint, cache_dir, components)
+    found = []
+    off = not progress or not tasks
+    with tqdm(total=len(tasks), desc=f"{spec.name}, bounds", unit="curve", disable=off) as bar:
+        for points in workers.run(run_rate_task, tasks):
+            found.append(points)
+            bar.update()
+    order = {(task.codec, task.image): n for n, task in enumerate(tasks)}
+    return sorted(found, key=lambda points: order[points.codec, points.image])

@@ -11,14 +11,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from scmc_comm.errors import ScmcError
 
+if TYPE_CHECKING:
+    from experiments.timed.spec import TimedSpec
+
 AXES = ("systems", "channels", "esno_db", "rho")
-RUN = ("estimator", "num_trials", "seed", "stop_half_width", "stop_errors", "min_trials")
+RUN = (
+    "estimator", "num_trials", "analog_trials", "seed", "stop_half_width", "stop_errors",
+    "min_trials",
+)  # fmt: skip
 ESTIMATORS = ("monte-carlo", "table", "expected")
 _SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 
@@ -31,7 +37,8 @@ class SweepSpec:
         name: Name of the sweep, used for files and titles.
         systems: Registry names, in the order of the figures; the first is the reference of
             paired differences.
-        channels: Channel names, with parameters as in ``"rician_block:k_factor_db=6"``.
+        channels: Channel names, with parameters as in ``"rician_block:k_factor_db=6"``; with
+            ``@`` the physical layer of this entry, as in ``"tdl:model=A@ofdm:csi=ls"``.
         esno_db: Mean Es/N0 per complex channel use, in dB.
         rho: Bandwidth ratios, channel uses / (3 H W); fractions such as ``"1/24"`` in YAML.
         images: Name of an image set, or a folder of pictures.
@@ -39,17 +46,23 @@ class SweepSpec:
         design_esno_db: Es/N0 in dB that every system is designed for, but those that know the
             mean Es/N0 of each point.
         utility: Metric that systems tuned to what they know of a point make best on average.
+        phy: Physical layer of channels without one of their own, as `channels.links.make_phy`
+            takes it: ``"flat"``, or ``"ofdm:antennas=1x2,csi=lmmse"`` with pilots charged.
         metrics: Names that ``scmc_comm.metrics.measure`` knows; ``mse`` is always added.
         estimator: How delivery is found: ``"monte-carlo"`` sends every bit, ``"table"`` draws
             from block error tables, ``"expected"`` sums over delivered sets with the tables'
             probabilities and draws nothing (trials, seed and stopping rules then play no part).
         num_trials: Channel realisations per image (the most, with a stopping rule).
+        analog_trials: The most trials of an analog system, each of which costs a decoding and
+            the metrics, whatever the estimator; 1 to 64. They are the first of ``num_trials``.
         seed: Master seed of the channel draws.
         stop_half_width: Stop a point once the Wilson interval of every frame's delivery
             probability is narrower than plus or minus this; None never does.
         stop_errors: Stop a point once every frame was lost this many times; None never does.
             With both rules, each frame has to satisfy one of them.
         min_trials: Trials before a stopping rule is first asked.
+        bounds: Image codecs whose rate-quality curves are measured and put on the channel as if
+            by an ideal code: bounds that the figures draw.
         strip_images: Of how many images the reconstructions are kept for figures.
         description: One line for people.
 
@@ -68,13 +81,16 @@ class SweepSpec:
     num_images: int | None = None
     design_esno_db: float = 10.0
     utility: str = "psnr_db"
+    phy: str = "flat"
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim", "lpips")
     estimator: str = "monte-carlo"
     num_trials: int = 32
+    analog_trials: int = 16
     seed: int = 1
     stop_half_width: float | None = None
     stop_errors: int | None = None
     min_trials: int = 16
+    bounds: tuple[str, ...] = ()
     strip_images: int = 1
     description: str = ""
 
@@ -87,6 +103,8 @@ class SweepSpec:
                 raise ScmcError(f"{key} is {values!r}; expected a tuple of at least one value")
             if len(set(values)) != len(values):
                 raise ScmcError(f"{key} is {values!r}; expected each value once")
+        if len(set(self.bounds)) != len(self.bounds):
+            raise ScmcError(f"bounds is {self.bounds!r}; expected each image codec once")
         if not all(math.isfinite(e) for e in (*self.esno_db, self.design_esno_db)):
             raise ScmcError("esno_db and design_esno_db must be finite numbers in dB")
         if not all(0 < r <= 8 for r in self.rho):
@@ -94,6 +112,8 @@ class SweepSpec:
         for key, low in (("num_trials", 1), ("min_trials", 1), ("strip_images", 0), ("seed", 0)):
             if getattr(self, key) < low:
                 raise ScmcError(f"{key} is {getattr(self, key)}; expected at least {low}")
+        if not 1 <= self.analog_trials <= 64:
+            raise ScmcError(f"analog_trials is {self.analog_trials}; expected 1 to 64")
         if self.num_images is not None and self.num_images < 1:
             raise ScmcError(f"num_images is {self.num_images}; expected at least 1, or null")
         if self.stop_half_width is not None and not 0 < self.stop_half_width < 0.5:
@@ -235,15 +255,18 @@ _COERCE: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "systems": (_names, "names, such as scmc,vvc"),
     "channels": (_names, "names, such as awgn,rayleigh_block"),
     "metrics": (_names, "names, such as psnr_db,ms_ssim"),
+    "bounds": (_names, "image codecs, such as jpeg,vvc, or nothing"),
     "esno_db": (_grid, "numbers in dB, such as 0,5,10 or -6:21:3"),
     "rho": (lambda v: tuple(_ratio(i) for i in _items(v)), "ratios, such as 1/48,1/24"),
     "design_esno_db": (_number, "a number in dB"),
     "utility": (_text, "the name of a metric, such as psnr_db"),
+    "phy": (_text, "a link, such as flat or ofdm:csi=lmmse"),
     "num_images": (_optional(_integer), "a whole number or null"),
     "stop_half_width": (_optional(_number), "a number or null"),
     "estimator": (_text, f"one of {', '.join(ESTIMATORS)}"),
     "stop_errors": (_optional(_integer), "a whole number or null"),
     "num_trials": (_integer, "a whole number"),
+    "analog_trials": (_integer, "a whole number"),
     "min_trials": (_integer, "a whole number"),
     "strip_images": (_integer, "a whole number"),
     "seed": (_integer, "a whole number"),
@@ -265,7 +288,7 @@ def coerce(key: str, value: Any) -> Any:
         raise ScmcError(f"{key} is {value!r}; expected {expected}") from error
 
 
-def list_sweeps() -> dict[str, SweepSpec]:
+def list_sweeps() -> dict[str, SweepSpec | TimedSpec]:
     """The sweeps that ship in ``experiments/sweeps``, by name."""
     import experiments.sweeps as package
 
@@ -274,7 +297,15 @@ def list_sweeps() -> dict[str, SweepSpec]:
     return {spec.name: spec for spec in found}
 
 
-def load_sweep(name_or_yaml: str | Path) -> SweepSpec:
+def _from_yaml(text: str) -> SweepSpec | TimedSpec:
+    from experiments.timed import spec as timed
+
+    if re.search(rf"^kind:\s*{timed.KIND}\s*$", text, re.M):
+        return timed.TimedSpec.from_yaml(text)
+    return SweepSpec.from_yaml(text)
+
+
+def load_sweep(name_or_yaml: str | Path) -> SweepSpec | TimedSpec:
     """A shipped sweep by its name, or one from a YAML file.
 
     Raises:
@@ -285,7 +316,7 @@ def load_sweep(name_or_yaml: str | Path) -> SweepSpec:
         if not path.is_file():
             raise ScmcError(f"there is no sweep file {path}; check the path")
         try:
-            return SweepSpec.from_yaml(path.read_text(encoding="utf-8"))
+            return _from_yaml(path.read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
             raise ScmcError(f"{path} is not UTF-8 text; expected a YAML sweep") from error
     sweeps = list_sweeps()

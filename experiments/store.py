@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from scmc_comm.baselines.analog import DRAW
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import LayerKind
 
 LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
 POINT = ("system", "channel", "esno_db", "rho", "image")
+SYMBOLS = "symbols"  # in place of frames, for an analog system
 NOT_RUN = 255  # in place of a set's index where the stopping rule ended a point earlier
 
 
@@ -37,6 +39,21 @@ def set_text(tags: frozenset[str]) -> str:
 def set_tags(text: str) -> frozenset[str]:
     """The tags of a delivered set from its text."""
     return frozenset(text.split("+")) if text else frozenset()
+
+
+def frames_text(frames: Sequence[str]) -> str:
+    """Text of what was sent: the frames or, of an analog system, ``symbols``."""
+    return SYMBOLS if any(map(is_draw, frames)) else set_text(frozenset(frames))
+
+
+def is_draw(tag: str) -> bool:
+    """Is it a trial of an analog system, which is a set of its own?"""
+    return tag.startswith(DRAW)
+
+
+def is_analog(ds: xr.Dataset) -> xr.DataArray:
+    """Flags per system: does it send symbols rather than bits?"""
+    return (ds.frames == SYMBOLS).any(("rho", "image", "design"))
 
 
 def picture_path(
@@ -125,8 +142,10 @@ def at_points(ds: xr.Dataset, name: str) -> xr.DataArray:
 
 def is_designed(ds: xr.Dataset) -> bool:
     """Is any system designed for the sweep's design SNR, rather than for each point's own?"""
-    known = ds.design_of != ds.design_of.isel(esno_db=0)
-    return ds.sizes["esno_db"] == 1 or not bool(known.any(("channel", "esno_db")).all())
+    systems = xr.DataArray(np.arange(ds.sizes["system"]), dims="system")
+    assumed = ds.designed_esno_db.isel(system=systems, design=ds.design_of)
+    fixed = (assumed == ds.attrs["design_esno_db"]).all(("channel", "esno_db"))
+    return ds.sizes["esno_db"] == 1 or bool(fixed.any())
 
 
 def infeasible(ds: xr.Dataset) -> xr.DataArray:
@@ -137,7 +156,7 @@ def infeasible(ds: xr.Dataset) -> xr.DataArray:
 def unit_tags(ds: xr.Dataset) -> list[str]:
     """Tags of all units that some system sent, layers first."""
     found = frozenset().union(*(set_tags(t) for t in np.unique(ds.frames.values.astype(str))))
-    return [tag for _, tag in set_order(found)[1]]
+    return [tag for _, tag in set_order(found - {SYMBOLS})[1]]
 
 
 def holds(ds: xr.Dataset, tag: str) -> xr.DataArray:

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 TILE = 1.12  # inches
 
 
-def _set_text(delivered: str, frames: str) -> str:
+def set_text(delivered: str, frames: str) -> str:
+    """What arrived, for people."""
     if not frames:
         return "infeasible"
     if not delivered:
         return "nothing arrived"
+    if frames == store.SYMBOLS:
+        return "analog"
     if delivered == frames:
         return "all layers" if "+" in frames else "arrived"
     return delivered.replace("+", " + ")
@@ -54,11 +57,11 @@ def _tile(ax: Axes, ds: xr.Dataset, folder: Path, at: dict[str, int], delivered:
     design = at["design"]
     _show(ax, store.picture_path(folder, image, system, at["rho"], design, delivered))
     seen = point.isel(set=delivered)
-    text = _set_text(str(seen.set.values), str(point.frames.values))
+    text = set_text(str(seen.set.values), str(point.frames.values))
     ax.set_xlabel(f"{float(seen.psnr_db):.1f} dB\n{text}", fontsize=6.2, labelpad=2)
 
 
-def _caption(ds: xr.Dataset, image: int, rho: int) -> str:
+def caption_of(ds: xr.Dataset, image: int, rho: int) -> str:
     """The caption that receivers of this image saw, if any."""
     texts = ds.caption.isel(image=image, rho=rho).values.astype(str).ravel()
     return next((t for t in texts if t), "")
@@ -81,7 +84,7 @@ def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> 
     left.set_anchor("N")
     _show(left, store.original_path(folder, str(ds.image.values[image])))
     left.set_title("original", fontsize=7.5)
-    caption = _caption(ds, image, rho)
+    caption = caption_of(ds, image, rho)
     if caption:
         lines = max(2, int((size[1] - 2.3) / 0.105))  # room below the original at 6.2 pt
         text = textwrap.wrap(caption, 27, max_lines=lines, placeholder=" ...")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,17 @@ from PIL import Image
 from channels.types import Frame
 from experiments.cache import Cache, digest
 from experiments.components import Components
-from experiments.designs import DEFAULT_UTILITY, KNOWABLE, Design, Point, budget_of, designs_of
+from experiments.designs import (
+    DEFAULT_UTILITY,
+    KNOWABLE,
+    Design,
+    Designs,
+    Point,
+    budget_of,
+    designs_of,
+)
+from experiments.draws import Draws, draw_masks, draw_tags, num_draws, num_seeds
+from experiments.links import Link
 from experiments.points import (
     Masks,
     TrialLog,
@@ -30,7 +41,7 @@ from experiments.points import (
     set_of,
     trial_seeds,
 )
-from experiments.prepared import is_remembered, prepare_cached
+from experiments.prepared import facts_cached, is_remembered, prepare, prepare_cached
 from experiments.results import CellResult, PointResult, SetQuality
 from experiments.shown import shown_columns
 from experiments.spec import SweepSpec
@@ -52,6 +63,7 @@ class Task:
         rho: Index of the bandwidth ratio.
         points: The channels and SNRs to run.
         knows: What the system's sender knows of a point.
+        analog: Does it send symbols rather than bits?
         img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
         img_digest: Content key of ``img``.
         keep_png: Keep the reconstructions that a strip may show.
@@ -67,6 +79,7 @@ class Task:
     rho: int
     points: tuple[Point, ...]
     knows: frozenset[str]
+    analog: bool
     img: np.ndarray
     img_digest: str
     keep_png: bool
@@ -93,8 +106,8 @@ def _load(task: Task) -> Any:
 
 
 @functools.cache
-def _link(components: Components, channel: str, estimator: str) -> tuple[Any, Any]:
-    return components.make_channel(channel), components.make_phy(estimator)
+def _link(components: Components, link: Link, estimator: str) -> tuple[Any, Any]:
+    return components.make_channel(link.channel), components.make_phy(estimator, link.phy)
 
 
 @functools.cache
@@ -121,6 +134,7 @@ def _cell_key(task: Task, design: Design) -> str:
     spec = task.spec
     # The least that a preparation can depend on: other sweeps then share it.
     extra: dict[str, Any] = {"channel": design.channel} if "channel" in task.knows else {}
+    extra |= {"phy": design.phy} if design.phy != "flat" else {}
     extra |= {"utility": spec.utility} if spec.utility != DEFAULT_UTILITY else {}
     return digest(
         task.fingerprint, task.system, spec.rho[task.rho], design.esno_db, task.img_digest,
@@ -128,9 +142,13 @@ def _cell_key(task: Task, design: Design) -> str:
     )  # fmt: skip
 
 
+def _designs(task: Task) -> Designs:
+    return designs_of(task.spec, task.knows, task.analog)
+
+
 def _by_design(task: Task) -> dict[int, list[Point]]:
     """The task's points, those of one design together."""
-    of = designs_of(task.spec, task.knows).of
+    of = _designs(task).of
     found: dict[int, list[Point]] = {}
     for at in task.points:
         found.setdefault(of[at], []).append(at)
@@ -140,10 +158,12 @@ def _by_design(task: Task) -> dict[int, list[Point]]:
 def _needs(task: Task) -> tuple[bool, bool]:
     """Does an image have to be coded, and does a point have to be sent?"""
     cache, estimator = Cache(task.cache_dir), task.spec.estimator
-    each = designs_of(task.spec, task.knows).each
+    each = _designs(task).each
     keys = {number: _cell_key(task, each[number]) for number in _by_design(task)}
     unsent = False
     for number, points in _by_design(task).items():
+        if task.analog:  # it is known to be sent once it is measured
+            continue
         key = _point_key(task, keys[number], points[0])
         begun = key in cache if estimator == "expected" else trial_log(cache, key, 0).is_begun()
         unsent |= not begun
@@ -164,11 +184,13 @@ def load_needed(tasks: Sequence[Task]) -> None:
         if uncoded:
             _load(task)
         if unsent:
-            link.add((task.components, task.spec.estimator))
-    for components, estimator in link:
+            phys = {Link.parse(channel, task.spec.phy).phy for channel in task.spec.channels}
+            link |= {(task.components, phy, task.spec.estimator) for phy in phys}
+    for components, phy_name, estimator in link:
         frame = Frame("warm-up", np.zeros(64, np.uint8), choose_mcs(0.0))
-        model, phy = _link(components, "awgn", estimator)
-        phy.send([frame], model, 10.0, [0])
+        model, phy = _link(components, Link("awgn", phy_name), estimator)
+        if estimator == "monte-carlo":  # tables may lack the scheme, and compile nothing
+            phy.send([frame], model, 10.0, [0])
 
 
 def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
@@ -178,14 +200,17 @@ def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
 
 def _point_key(task: Task, cell_key: str, at: Point) -> str:
     spec = task.spec
-    where = (spec.estimator, cell_key, spec.channels[at[0]], spec.esno_db[at[1]])
+    link = Link.parse(spec.channels[at[0]], spec.phy)
+    phy = () if link.phy == "flat" else (link.phy,)
+    where = (spec.estimator, cell_key, link.channel, spec.esno_db[at[1]], *phy)
     drawn = () if spec.estimator == "expected" else (spec.seed, task.image)
     return digest("point", *where, *drawn)
 
 
 def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Point) -> PointResult:
     spec, esno_db = task.spec, task.spec.esno_db[at[1]]
-    model, phy = _link(task.components, spec.channels[at[0]], spec.estimator)
+    link = Link.parse(spec.channels[at[0]], spec.phy)
+    model, phy = _link(task.components, link, spec.estimator)
     key = _point_key(task, cell_key, at)
     if spec.estimator == "expected":
         known = cache.get_json(key)
@@ -209,7 +234,9 @@ def png_bytes(img: torch.Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def _usable(cell_key: str, prepared: Prepared, cache: Cache, tags: frozenset[str]) -> list[str]:
+def _usable(
+    cell_key: str, prepared: Prepared | Draws, cache: Cache, tags: frozenset[str]
+) -> list[str]:
     """Those of the delivered tags that matter, remembered: to ask may take coding the image."""
     key = digest("usable", cell_key, sorted(tags))
     known: list[str] | None = cache.get_json(key)
@@ -220,7 +247,12 @@ def _usable(cell_key: str, prepared: Prepared, cache: Cache, tags: frozenset[str
 
 
 def _quality(
-    task: Task, cell_key: str, prepared: Prepared, cache: Cache, tags: frozenset[str], keep: bool
+    task: Task,
+    cell_key: str,
+    prepared: Prepared | Draws,
+    cache: Cache,
+    tags: frozenset[str],
+    keep: bool,
 ) -> SetQuality:
     usable = _usable(cell_key, prepared, cache, tags)
     key = digest("quality", cell_key, usable, list(task.metrics))
@@ -242,7 +274,7 @@ def _quality(
 
 
 def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
-    spec, design = task.spec, designs_of(task.spec, task.knows).each[number]
+    spec, design = task.spec, _designs(task).each[number]
     key, budget = _cell_key(task, design), budget_of(spec, task.rho, design)
     make = functools.partial(_load, task)
     prepared = prepare_cached(make, torch.from_numpy(task.img), budget, key, cache)
@@ -256,6 +288,46 @@ def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> 
     return CellResult(
         task.system, task.image, task.rho, number, design, prepared.tags,
         prepared.infeasible or "", prepared.bpp, prepared.ledger.used, points, quality,
+        sum(prepared.ledger.pilots), prepared.ledger.uses_by_item(),
+    )  # fmt: skip
+
+
+def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
+    """An analog system at one point: a set for each draw, measured once."""
+    from scmc_comm.system import infeasible
+
+    spec, design, count = task.spec, _designs(task).each[number], num_draws(task.spec)
+    cell_key, budget = _cell_key(task, design), budget_of(spec, task.rho, design)
+    link, esno_db = Link.parse(spec.channels[at[0]], spec.phy), spec.esno_db[at[1]]
+    if link.phy != "flat":
+        raise ScmcError(
+            f"system {task.system} is analog and the link is {link.phy!r}; analog symbols cross "
+            "the flat link only, leave the system or the link out"
+        )
+    model, phy = _link(task.components, link, spec.estimator)
+    key = digest("draws", cell_key, spec.channels[at[0]], esno_db, spec.seed, task.image)
+    encode = functools.cache(lambda: prepare(_load(task), torch.from_numpy(task.img), budget))
+    facts = facts_cached(encode, cell_key, cache)
+    tags = () if facts.infeasible else draw_tags(count)
+    masks = draw_masks(count) if tags else np.zeros(count, mask_dtype(0))
+    log_key = digest("trials of draws", key, len(tags))
+    log = trial_log(cache, log_key, len(tags))
+    list(log.extend(0, count, lambda start, stop: masks[start:stop]))
+    seeds = trial_seeds(spec.seed, task.image, 0, num_seeds(count))
+    draws: Prepared | Draws = Draws(encode, model, esno_db, seeds, phy)
+    if not tags:
+        draws = infeasible((task.img.shape[1], task.img.shape[2]), budget, facts.infeasible)
+    keep = task.keep_png and at[1] in shown_columns(spec.esno_db, spec.design_esno_db)
+    quality = {
+        mask: _quality(task, key, draws, cache, set_of(tags, mask), keep)
+        for mask in dict.fromkeys(masks.tolist())
+    }
+    each = 1 / count if spec.estimator == "expected" else 1.0
+    weights = {mask: each * number for mask, number in Counter(masks.tolist()).items()}
+    return CellResult(
+        task.system, task.image, task.rho, number, design, tags, facts.infeasible, facts.bpp,
+        facts.channel_uses, {at: PointResult(log_key, weights)}, quality,
+        papr_db=facts.papr_db,
     )  # fmt: skip
 
 
@@ -263,4 +335,6 @@ def run_task(task: Task) -> list[CellResult]:
     """Runs some points of one (system, image, rho), those of one design after the other."""
     _check_code(task.components, task.fingerprint)
     cache = Cache(task.cache_dir)
+    if task.analog:
+        return [_run_draws(task, n, at, cache) for n, (at,) in _by_design(task).items()]
     return [_run_design(task, n, points, cache) for n, points in _by_design(task).items()]

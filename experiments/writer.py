@@ -18,15 +18,18 @@ import numpy as np
 import torch
 import xarray as xr
 
-from experiments import store, tables
+from experiments import bound_lines, store, tables
 from experiments.cache import Cache, write_atomic
 from experiments.components import git_revision, package_versions
+from experiments.draws import num_draws
 from experiments.points import mask_of, set_of
+from experiments.rate_points import RatePoints
 from experiments.results import CellResult, PointResult
 from experiments.shown import shown
 from experiments.spec import SweepSpec
 from experiments.tasks import png_bytes, trial_log
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.ledger import ITEMS, PILOTS, UNUSED
 
 UNITS = {"psnr_db": "dB"}
 CELL = ("system", "rho", "image", "design")
@@ -43,6 +46,7 @@ def write(
     metrics: Sequence[str],
     cache: Cache,
     folder: Path,
+    rates: Sequence[RatePoints] = (),
 ) -> None:
     """Writes ``results.nc``, ``results.csv``, ``spec.yaml`` and the pictures that are shown.
 
@@ -55,6 +59,7 @@ def write(
         metrics: Metrics measured.
         cache: Where the trials and the pictures lie.
         folder: Where to.
+        rates: Points of image codecs, for bounds.
 
     Raises:
         ScmcError: There are more delivered sets than a byte can number, or the cache lacks what
@@ -63,6 +68,9 @@ def write(
     cells = merge(spec, list(images), results)
     sets = occurring_sets(cells.values())
     ds = dataset(spec, list(images), cells, sets, metrics)
+    if rates:
+        sizes = [(int(img.shape[1]), int(img.shape[2])) for img in images.values()]
+        ds = ds.merge(bound_lines.variables(rates, sizes, spec.rho))
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.rglob(".*.tmp"):  # of a run that was killed
         left.unlink()
@@ -143,7 +151,7 @@ def dataset(
         "system": list(spec.systems), "image": list(images), "channel": list(spec.channels),
         "rho": ("rho", list(spec.rho), {"units": "1", "long_name": "channel uses / (3 H W)"}),
         "esno_db": ("esno_db", list(spec.esno_db), {"units": "dB", "long_name": "mean Es/N0"}),
-        "set": [store.set_text(s) for s in sets],
+        "set": [store.set_text(s) for s in sets], "item": [*ITEMS, PILOTS, UNUSED],
     }  # fmt: skip
     if spec.estimator == "expected":
         attrs = {"units": "1", "long_name": "probability that just this set is delivered"}
@@ -155,23 +163,43 @@ def dataset(
     for metric, values in quality.items():
         attrs = {"units": UNITS.get(metric, "1"), "long_name": f"{metric} of a delivered set"}
         data[metric] = (table, values, {**attrs, "quality_metric": 1})
-    data |= _per_image(cells, sizes) | _designs(spec, cells, num_designs)
+    data |= _per_image(cells, sizes) | _designs(spec, cells, num_designs) | _ledgers(cells, sizes)
     ds = xr.Dataset(data, coords, _provenance(spec))
-    return ds.transpose(*store.POINT, "design", "trial", "set", missing_dims="ignore")
+    return ds.transpose(*store.POINT, "design", "trial", "set", "item", missing_dims="ignore")
 
 
 def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
-    bpp, uses = np.full(sizes, np.nan), np.zeros(sizes, dtype=np.int64)
+    bpp, papr_db = np.full(sizes, np.nan), np.full(sizes, np.nan)
+    uses = np.zeros(sizes, dtype=np.int64)
     frames, reason = (np.full(sizes, "", dtype=object) for _ in range(2))
+    pilots = np.zeros(sizes, dtype=np.int64)
     for at, cell in cells.items():
-        bpp[at], uses[at] = cell.bpp, cell.channel_uses
-        frames[at], reason[at] = store.set_text(frozenset(cell.frames)), cell.infeasible
+        bpp[at], uses[at], pilots[at] = cell.bpp, cell.channel_uses, cell.pilot_uses
+        frames[at], reason[at] = store.frames_text(cell.frames), cell.infeasible
+        papr_db[at] = cell.papr_db
     return {
         "bpp": (CELL, bpp, {"units": "bit / pixel", "long_name": "rate on the wire"}),
         "channel_uses": (CELL, uses, {"units": "1", "long_name": "complex channel uses charged"}),
+        "pilot_uses": (CELL, pilots, {"units": "1", "long_name": "those of them that were pilots"}),
         "frames": (CELL, frames, {"long_name": "frames sent; empty where the budget is too small"}),
+        "papr_db": (
+            CELL,
+            papr_db,
+            {
+                "units": "dB",
+                "long_name": "peak over mean power; NaN where frames of bits are sent",
+            },
+        ),
         "infeasible": (CELL, reason, {"long_name": "why nothing could be sent; empty if it was"}),
     }
+
+
+def _ledgers(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
+    uses = np.full((*sizes, len(ITEMS) + 2), np.nan)
+    for at, cell in cells.items():
+        uses[at] = [cell.ledger.get(item, np.nan) for item in (*ITEMS, PILOTS, UNUSED)]
+    about = {"units": "1", "long_name": "channel uses of the budget by what they carry"}
+    return {"ledger_uses": ((*CELL, "item"), uses, about)}
 
 
 def _designs(spec: SweepSpec, cells: Cells, num_designs: int) -> dict[str, Any]:
@@ -206,6 +234,8 @@ def _provenance(spec: SweepSpec) -> dict[str, Any]:
         "estimator": spec.estimator,
         "design_esno_db": spec.design_esno_db,
         "utility": spec.utility,
+        "phy": spec.phy,
+        "analog_trials": num_draws(spec),
         "failure_policy": "nothing delivered is scored as mid-grey and stays in every mean",
     }
 

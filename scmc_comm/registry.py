@@ -45,6 +45,22 @@ def _envelope(codec_name: str, utility: str | None = None) -> Callable[..., Syst
     return factory
 
 
+def _scmc_signal() -> System:
+    from scmc_comm.baselines.scmc_signal import ScmcSignalCodec
+    from scmc_comm.baselines.separation import SeparationSystem
+
+    return SeparationSystem(ScmcSignalCodec())
+
+
+def _deepjscc(name: str, **options: Any) -> Callable[..., System]:
+    def factory() -> System:
+        from scmc_comm.baselines.deepjscc import DeepJsccSystem
+
+        return DeepJsccSystem(name=name, **options)
+
+    return factory
+
+
 IMAGE_CODEC_NAMES = (
     "jpeg", "vvc", "webp", "jpeg2000", "avif", "hevc",
     "hyperprior", "factorized", "mbt2018-mean", "mbt2018", "cheng2020-anchor", "cheng2020-attn",
@@ -54,15 +70,28 @@ IMAGE_CODEC_NAMES = (
 SYSTEMS: dict[str, Callable[..., System]] = {
     "scmc": _scmc("unequal"),
     "scmc-equal": _scmc("equal"),
+    "scmc-optimised": _scmc("optimised"),
+    "scmc-optimised-fixed": _scmc("optimised-fixed"),
     **{name: _separation(name) for name in IMAGE_CODEC_NAMES},
     **{f"{name}-file": _separation(f"{name}-file") for name in IMAGE_CODEC_NAMES},
     **{f"{name}-envelope": _envelope(name) for name in IMAGE_CODEC_NAMES},
     **{f"{name}-file-envelope": _envelope(f"{name}-file") for name in IMAGE_CODEC_NAMES},
     **{f"{name}-envelope-lpips": _envelope(name, "lpips") for name in IMAGE_CODEC_NAMES},
+    "scmc-signal": _scmc_signal,
+    "deepjscc": _deepjscc("deepjscc"),
+    "deepjscc-fixed": _deepjscc("deepjscc-fixed", fixed=True),
+    "deepjscc-peak": _deepjscc("deepjscc-peak", peak_db=6.0),
 }
 
+ANALOG = frozenset({"deepjscc", "deepjscc-fixed", "deepjscc-peak"})
+"""Systems that send symbols rather than bits."""
+
 KNOWS: dict[str, frozenset[str]] = {
-    name: frozenset({"esno_db", "channel"}) for name in SYSTEMS if "-envelope" in name
+    **{name: frozenset({"esno_db", "channel"}) for name in SYSTEMS if "-envelope" in name},
+    "scmc-optimised": frozenset({"esno_db", "channel"}),
+    "scmc-optimised-fixed": frozenset({"channel"}),
+    "deepjscc": frozenset({"esno_db"}),
+    "deepjscc-peak": frozenset({"esno_db"}),
 }
 """`System.knows` of the systems that know something of the point they send at."""
 

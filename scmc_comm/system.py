@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import math
@@ -13,12 +14,16 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from channels.analog import papr_db
+from channels.coding import transport_block_code
+from channels.links import data_uses, pilot_uses
 from channels.models import Channel
+from channels.phy import modulate
 from channels.types import Frame, LinkReport
 from channels.units import rho_to_uses
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger
-from scmc_comm.types import MIN_SIDE, Reconstruction
+from scmc_comm.types import MIN_SIDE, LayerKind, Reconstruction
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +51,22 @@ class Budget:
             `channels.models.make_channel` takes it; a scheme may ignore it.
         utility: Metric that they are to make best on average, such as ``"psnr_db"``; a scheme
             may ignore it.
+        phy: The link that it is for, by name as `channels.links.make_phy` takes it. Its pilots
+            are part of the budget.
 
     Example:
         >>> Budget(1 / 48, 10.0).uses((256, 256))
         4096
+        >>> budget = Budget(1 / 48, 10.0, phy="ofdm")
+        >>> budget.uses((256, 256)), budget.all_uses((256, 256))
+        (3888, 4096)
     """
 
     rho: float
     design_esno_db: float
     channel: str = "awgn"
     utility: str = "psnr_db"
+    phy: str = "flat"
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.rho) and 0 < self.rho <= 4):
@@ -64,7 +75,11 @@ class Budget:
             raise ScmcError(f"design_esno_db is {self.design_esno_db}; expected a number in dB")
 
     def uses(self, size: tuple[int, int]) -> int:
-        """Complex channel uses for an image of ``(H, W)``."""
+        """Complex channel uses for the data of an image of ``(H, W)``: all that is not pilots."""
+        return data_uses(self.phy, self.all_uses(size))
+
+    def all_uses(self, size: tuple[int, int]) -> int:
+        """Complex channel uses for an image of ``(H, W)``, pilots included."""
         return rho_to_uses(self.rho, size)
 
 
@@ -107,6 +122,15 @@ class Prepared:
     def tags(self) -> tuple[str, ...]:
         """Tags of the frames, in order."""
         return tuple(frame.tag for frame in self.frames)
+
+    @property
+    def papr_db(self) -> float:
+        """Peak over mean power of the symbols that are sent, in dB; NaN if none are."""
+        if not self.frames:
+            return math.nan
+        codes = [transport_block_code(frame.bits.size, frame.mcs) for frame in self.frames]
+        symbols, amplitude = modulate(self.frames, codes)
+        return papr_db(symbols * amplitude)
 
     def send(
         self, channel: Channel, esno_db: float, seeds: Sequence[int], phy: Phy
@@ -152,13 +176,16 @@ class Transmission:
 
     Attributes:
         prepared: What was sent.
-        report: The link's report; None if nothing could be sent.
+        report: The link's report; None if nothing could be sent, or if no bits were.
         delivered: Tags that arrived, one set per trial.
+        pictures: What an analog receiver shows, float32 [num_trials, 3, H, W]: it depends on the
+            noise of the trial. None where the delivered set says it.
     """
 
     prepared: Prepared
     report: LinkReport | None
     delivered: tuple[frozenset[str], ...]
+    pictures: torch.Tensor | None = None
 
     @property
     def num_trials(self) -> int:
@@ -172,7 +199,9 @@ class Transmission:
 
     def reconstruction(self, trial: int) -> Reconstruction:
         """What the receiver shows in one trial."""
-        return self.prepared.reconstruct(self.delivered[trial])
+        if self.pictures is None:
+            return self.prepared.reconstruct(self.delivered[trial])
+        return Reconstruction(self.pictures[trial], LayerKind.SIGNAL, self.delivered[trial])
 
 
 class System(ABC):
@@ -207,7 +236,24 @@ class System(ABC):
         phy: Phy,
     ) -> Transmission:
         """Prepare one image and send it once per seed; the one way to run a system."""
-        return self.prepare(img, budget).send(channel, esno_db, seeds, phy)
+        prepared = charge_pilots(self.prepare(img, budget), budget)
+        return prepared.send(channel, esno_db, seeds, phy)
+
+
+def charge_pilots(prepared: Prepared, budget: Budget) -> Prepared:
+    """The same transmission with the pilots of the budget's link in its ledger.
+
+    Schemes know nothing of pilots: `Budget.uses` gives them what is left for data.
+
+    Args:
+        prepared: What a scheme made of `budget`.
+        budget: The budget.
+    """
+    if budget.phy == "flat":
+        return prepared
+    pilots = pilot_uses(budget.phy, prepared.frames)
+    ledger = Ledger(prepared.ledger.entries, budget.all_uses(prepared.size), pilots)
+    return dataclasses.replace(prepared, ledger=ledger)
 
 
 def check_image(img: torch.Tensor) -> tuple[int, int]:

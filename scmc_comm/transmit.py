@@ -28,7 +28,8 @@ from scmc_comm.link.packetize import (
     packetize,
     split,
 )
-from scmc_comm.link.protection import ProtectionPlan, make_plan
+from scmc_comm.link.protection import ProtectionPlan
+from scmc_comm.planners import make_planner
 from scmc_comm.system import Budget, Prepared, System, check_image, grey
 from scmc_comm.types import MAX_PARTS, Layer, LayerKind, Reconstruction, part_tag
 
@@ -69,13 +70,15 @@ class ScmcSystem(System):
 
     Args:
         codec: The layered codec.
-        protection: ``"unequal"`` (caption first) or ``"equal"`` (one scheme for all layers).
+        protection: Name of a planner (`scmc_comm.planners`): ``"unequal"`` (caption first),
+            ``"equal"`` (one scheme for all layers), ``"optimised"`` or ``"optimised-fixed"``.
         seed: Seed of the decoder's noise; sent, and charged, if it is not 0.
     """
 
     def __init__(self, codec: Codec, protection: str = "unequal", seed: int = 0) -> None:
         self.codec = codec
-        self.plan = make_plan(protection)
+        self.planner = make_planner(protection)
+        self.knows = self.planner.knows
         self.name = "scmc" if protection == "unequal" else f"scmc-{protection}"
         self.seed = seed
 
@@ -98,11 +101,10 @@ class ScmcSystem(System):
     def encode(self, img: torch.Tensor, budget: Budget) -> tuple[LayeredBitstream, ProtectionPlan]:
         """Semantic, structure, and the signal layer that fills the rest of the budget."""
         size = check_image(img)
-        num_uses = budget.uses(size)
 
         def plan_for(layers: tuple[Layer, ...], with_signal: bool) -> ProtectionPlan:
             num_bits = {x.kind: 8 * len(Packet(x, size, self.seed).to_bytes()) for x in layers}
-            return self.plan(num_uses, num_bits, budget.design_esno_db, size, with_signal)
+            return self.planner.plan(budget, num_bits, size, with_signal)
 
         semantic = self.codec.encode_semantic(img)
         plan_for((semantic,), False)  # fails early if not even the caption fits
@@ -127,10 +129,11 @@ class ScmcSystem(System):
             return None
 
         def fits(layer: Layer) -> bool:
-            packets = split(layer, size, self.seed)
+            packets = split(layer.first_parts(plan.num_parts), size, self.seed)
             return plan.signal_fits([8 * len(packet.to_bytes()) for packet in packets])
 
-        return self.codec.encode_signal_fitting(img, fits, lower)
+        layer = self.codec.encode_signal_fitting(img, fits, lower)
+        return None if layer is None else layer.first_parts(plan.num_parts)
 
 
 def protect(

@@ -74,6 +74,10 @@ class Layer:
         ends = (0, *self.cuts, len(self.payload))
         return tuple(self.payload[a:b] for a, b in itertools.pairwise(ends))
 
+    def first_parts(self, count: int) -> Layer:
+        """The layer without the parts behind the first ``count``."""
+        return Layer.of_parts(self.kind, self.codec, self.parts[:count])
+
 
 def part_tag(kind: LayerKind, part: int) -> str:
     """Tag of one part of a layer: that of the layer, and a number behind it from the second on.

@@ -76,7 +76,7 @@ def measure_points(
         ScmcError: A codec is not available on this machine; what was measured is kept.
     """
     cache = Cache(folder or default_cache_dir() / "rd")
-    versions = {name: _fingerprint(name) for name in codecs}
+    versions = {name: codec_fingerprint(name) for name in codecs}
     wanted: dict[tuple[str, str], dict[str, str]] = {}
     for name in codecs:
         for image in images:
@@ -126,7 +126,7 @@ def _measure(task: Task) -> dict[str, dict[str, Any]]:
     return out
 
 
-def _fingerprint(codec: str) -> str:
+def codec_fingerprint(codec: str) -> str:
     """Identifies everything that a codec's numbers depend on."""
     if codec == SCMC:
         return code_fingerprint()

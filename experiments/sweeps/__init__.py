@@ -1,1 +1,1 @@
-"""Shipped sweeps: one file each, holding a frozen `SweepSpec` called ``SWEEP`` and no more."""
+"""Shipped sweeps: one file each, a frozen `SweepSpec` or `TimedSpec` called ``SWEEP``, no more."""

@@ -8,6 +8,7 @@ at the finest quality that then fits. With one scheme for a whole sweep,
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 
 import numpy as np
@@ -17,10 +18,10 @@ from channels.coding import max_payload_bits
 from channels.models import make_channel
 from channels.table_phy import TablePhy
 from channels.types import Frame, Mcs
-from scmc_comm.baselines.envelope_curves import UTILITIES, ValidationCurves, load_curves
+from scmc_comm.baselines.codec_curves import CodecCurves, load_curves
 from scmc_comm.baselines.separation import TAG, SeparationSystem
-from scmc_comm.errors import ScmcError
 from scmc_comm.link.mcs import MCS_GRID
+from scmc_comm.link.utility import Utility
 from scmc_comm.system import Budget, Prepared, System, check_image, infeasible
 
 _TIE = 1e-9
@@ -52,10 +53,8 @@ def _phy() -> TablePhy:
     return TablePhy()
 
 
-def expected_utility(
-    curves: ValidationCurves, mcs: Mcs, size: tuple[int, int], budget: Budget, utility: str
-) -> float:
-    """Mean quality over the validation pictures and the channel, were this scheme used.
+def expected_utility(curves: CodecCurves, mcs: Mcs, size: tuple[int, int], budget: Budget) -> float:
+    """Mean utility over the validation pictures and the channel, were this scheme used.
 
     A frame that is lost, and a picture that does not fit, show mid-grey.
 
@@ -63,15 +62,16 @@ def expected_utility(
         curves: Of the codec.
         mcs: Modulation and coding.
         size: ``(H, W)`` of the image to be sent.
-        budget: Channel uses, the channel's law and its mean Es/N0.
-        utility: Metric, of `UTILITIES`.
+        budget: Channel uses, the channel's law, its mean Es/N0 and the utility.
 
     Returns:
-        In the metric's own unit and direction; NaN if no picture fits.
+        The more the better; NaN if no picture fits.
     """
     max_bits = max_payload_bits(budget.uses(size), mcs) // 8 * 8
-    grey = curves.grey[utility]
-    shown = curves.at(max_bits, size, utility) if max_bits else np.full(grey.shape, np.nan)
+    if not max_bits:
+        return float("nan")
+    utility = Utility.parse(budget.utility)
+    shown, grey = curves.at(max_bits, size, utility), curves.failure(utility)
     fits = ~np.isnan(shown)
     if not fits.any():
         return float("nan")
@@ -84,11 +84,11 @@ class EnvelopeSystem(System):
 
     Args:
         system: The codec over a protected frame.
-        utility: Metric to make best whatever the budget says; None takes the budget's.
+        utility: What to make best whatever the budget says; None takes the budget's.
         curves: Rate and quality on validation pictures; None for those that were measured.
 
     Raises:
-        ScmcError: There are no curves of this codec.
+        ScmcError: There are no curves of this codec, or the utility is none.
     """
 
     knows = frozenset({"esno_db", "channel"})
@@ -97,7 +97,7 @@ class EnvelopeSystem(System):
         self,
         system: SeparationSystem,
         utility: str | None = None,
-        curves: ValidationCurves | None = None,
+        curves: CodecCurves | None = None,
     ) -> None:
         self.system = system
         self.utility = utility
@@ -110,22 +110,12 @@ class EnvelopeSystem(System):
 
         It depends on nothing of the image but its size. Of equally good ones (none of which ever
         arrives, say) the most robust is first.
-
-        Raises:
-            ScmcError: The utility is no metric that can be made best.
         """
-        utility = self.utility or budget.utility
-        if utility not in UTILITIES:
-            raise ScmcError(
-                f"{self.name} cannot maximise {utility!r}; expected one of {', '.join(UTILITIES)}"
-            )
-        key = (budget.uses(size), size, budget.channel, budget.design_esno_db, utility)
+        budget = dataclasses.replace(budget, utility=self.utility or budget.utility)
+        key = (size, budget)
         if key not in self._ranked:
-            value = {}
-            for mcs in MCS_GRID:
-                found = expected_utility(self.curves, mcs, size, budget, utility)
-                if not np.isnan(found):
-                    value[mcs] = UTILITIES[utility] * found
+            found = {mcs: expected_utility(self.curves, mcs, size, budget) for mcs in MCS_GRID}
+            value = {mcs: utility for mcs, utility in found.items() if not np.isnan(utility)}
             self._ranked[key] = tuple(
                 sorted(value, key=lambda mcs: (-round(value[mcs] / _TIE), mcs.bits_per_use))
             )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from types import ModuleType
 
 from scmc_comm.commands import (
+    anchors,
     bench,
     bler,
     channels,
     decode,
     encode,
     info,
+    plan,
     rd,
+    report,
+    stream,
     sweep,
     train,
     transmit,
@@ -19,5 +23,6 @@ from scmc_comm.commands import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, sweep, rd, channels, train, weights, bler, bench, info,
+    encode, decode, transmit, plan, sweep, report, stream, rd, anchors, channels, train, weights,
+    bler, bench, info,
 )  # fmt: skip

@@ -89,7 +89,7 @@ def codec_options(args: argparse.Namespace) -> CodecOptions:
 
 def require_layered(system: str) -> None:
     """Fail if networks are chosen for a system that has none of them."""
-    if not system.startswith("scmc"):
+    if not system.startswith("scmc") or system == "scmc-signal":
         raise ScmcError(
             f"--semantic.*, --structure.* and --signal.* are options of the scmc systems; {system} "
             "has none of them"

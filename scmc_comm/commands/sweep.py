@@ -13,7 +13,9 @@ def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
     from experiments.plots import plot_sweep
     from experiments.runner import run_sweep
-    from experiments.spec import load_sweep
+    from experiments.spec import SweepSpec, load_sweep
+    from experiments.timed.figures import plot_timed
+    from experiments.timed.runner import run_timed
 
     changes = list(args.set)
     if args.images is not None:
@@ -21,8 +23,12 @@ def sweep(args: argparse.Namespace) -> None:
     if args.estimator is not None:
         changes.append(f"estimator={args.estimator}")
     spec = load_sweep(args.name).override(changes)
-    run_sweep(spec, args.out, args.jobs, dask=args.dask)
-    figures = plot_sweep(args.out)
+    if isinstance(spec, SweepSpec):
+        run_sweep(spec, args.out, args.jobs, dask=args.dask)
+        figures = plot_sweep(args.out)
+    else:
+        run_timed(spec, args.out, args.jobs, dask=args.dask)
+        figures = plot_timed(args.out)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
     print(f"figures: {args.out / 'figures'} ({len(figures)} files)")
 
@@ -30,8 +36,10 @@ def sweep(args: argparse.Namespace) -> None:
 def plot(args: argparse.Namespace) -> None:
     """Draw the figures of a finished sweep again."""
     from experiments.plots import plot_sweep
+    from experiments.timed.figures import plot_timed
+    from experiments.timed.results import is_timed
 
-    for path in plot_sweep(args.dir):
+    for path in plot_timed(args.dir) if is_timed(args.dir) else plot_sweep(args.dir):
         print(path)
 
 

@@ -16,9 +16,13 @@ SCRIPTS = {
     "fusion": "fusion",
     "signal": "signal",
     "detail": "detail",
+    "deepjscc": "deepjscc",
     "text_model": "text_model",
     "lower": "lower",
+    "layer_curves": "layer_curves",
+    "codec_curves": "codec_curves",
     "export": "export",
+    "evaluate_deepjscc": "evaluate_deepjscc",
     "all": "recipe",
 }
 """What can be named, and the script in ``scmc_comm.training``."""
@@ -42,7 +46,8 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "network",
         choices=SCRIPTS,
-        help="a network; 'lower': what the upper layers are trained on; 'export': checkpoint to "
-        "weights; 'all': every layer on one data set",
+        help="a network; 'lower': what the upper layers are trained on; 'layer_curves': what the "
+        "protection optimiser plans with; 'codec_curves': what envelopes are chosen by; 'export': "
+        "checkpoint to weights; 'all': every layer on one data set",
     )
     sub.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own")

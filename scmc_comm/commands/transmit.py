@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 
 def transmit(args: argparse.Namespace) -> None:
     """Send one image over a channel and show what arrives."""
+    from channels.links import make_phy
     from channels.models import make_channel
-    from channels.phy import BitTruePhy
     from scmc_comm.images import load_image, save_png
     from scmc_comm.metrics import measure
     from scmc_comm.system import Budget
 
-    system, channel = make_chosen_system(args), make_channel(args.channel)
+    channel, phy = make_channel(args.channel), make_phy(args.phy)
+    system = make_chosen_system(args)
     img = load_image(args.image)
     design = args.esno_db if args.design_esno_db is None else args.design_esno_db
-    budget = Budget(args.rho, design)
-    sent = system.transmit(img, channel, args.esno_db, budget, [args.seed], BitTruePhy())
-    shown = sent.prepared.reconstruct(sent.delivered[0])
+    budget = Budget(args.rho, design, phy=args.phy)
+    sent = system.transmit(img, channel, args.esno_db, budget, [args.seed], phy)
+    shown = sent.reconstruction(0)
     metrics = measure(img, shown.img_hat)
     save_png(shown.img_hat, args.output)
     if args.report is not None:
@@ -38,6 +39,8 @@ def transmit(args: argparse.Namespace) -> None:
     if sent.prepared.infeasible:
         print(f"infeasible: {sent.prepared.infeasible}")
     print(sent.prepared.ledger.to_text())
+    if not sent.infeasible:
+        print(f"PAPR: {sent.prepared.papr_db:.2f} dB")
     print(f"delivered: {', '.join(sorted(shown.delivered)) or 'nothing'}")
     say_shown(shown)
     print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
@@ -65,11 +68,13 @@ def _report(
         "system": args.system,
         "options": codec_options(args).chosen(),
         "channel": args.channel,
+        "phy": args.phy,
         "esno_db": args.esno_db,
         "rho": args.rho,
         "seed": args.seed,
         "size": list(sent.prepared.size),
         "bpp": sent.prepared.bpp,
+        "papr_db": None if sent.infeasible else sent.prepared.papr_db,
         "infeasible": sent.prepared.infeasible,
         "delivered": sorted(shown.delivered),
         "level": None if shown.level is None else shown.level.tag,
@@ -88,12 +93,15 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("image", type=Path, metavar="IMG")
     sub.add_argument("--channel", default="awgn", help="for example awgn, rayleigh_block (awgn)")
+    sub.add_argument(
+        "--phy", default="flat", help="flat, or ofdm:KEY=VALUE,... with pilots charged (flat)"
+    )
     sub.add_argument("--esno-db", type=float, required=True, help="mean Es/N0 in dB")
     sub.add_argument("--design-esno-db", type=float, help="Es/N0 designed for (that of the link)")
     sub.add_argument(
         "--rho", type=bandwidth_ratio, required=True, help="channel uses / (3 H W), as in 1/16"
     )
-    sub.add_argument("--system", default="scmc", help="scmc, scmc-equal, jpeg or vvc (scmc)")
+    sub.add_argument("--system", default="scmc", help="scmc, vvc, jpeg, deepjscc, ... (scmc)")
     sub.add_argument("--seed", type=int, default=0, help="of the channel's draw (0)")
     sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
     sub.add_argument("--report", type=Path, help="JSON with ledger and metrics to write")

@@ -3,8 +3,8 @@
 Bits are counted on the wire. Of each frame: the payload, the packet header, the CRCs of transport
 block and code blocks, the filler (zeros that make the code blocks equally long; bits shortened by
 the LDPC code are not sent and cost nothing), the parity of the code rate-matched to whole symbols,
-and repetition. Their sum over the bits per symbol is the number of channel uses, which must equal
-the symbols sent.
+and repetition. Their sum over the bits per symbol is the number of channel uses; with the pilots of
+the link beside them it must equal the symbols sent.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from channels.types import Frame
 from scmc_comm.errors import ScmcError
 
 ITEMS = ("payload", "header", "crc", "filler", "parity", "repetition")
+PILOTS, UNUSED = "pilots", "unused"
 
 
 @dataclass(frozen=True)
@@ -91,56 +92,82 @@ class Ledger:
     Attributes:
         entries: One per frame, in the order of sending.
         budget_uses: Channel uses that the transmission may take.
+        pilots: Channel uses of the pilots that go with each frame; empty on a link without.
     """
 
     entries: tuple[LedgerEntry, ...]
     budget_uses: int
+    pilots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.pilots and (len(self.pilots) != len(self.entries) or min(self.pilots) < 0):
+            raise ScmcError(
+                f"pilots are {self.pilots}; expected 0 or more for each of {len(self.entries)} "
+                "frames"
+            )
         if self.used > self.budget_uses:
             raise ScmcError(
-                f"the frames take {self.used} channel uses; the budget is {self.budget_uses}"
+                f"the frames take {self.used} channel uses, {sum(self.pilots)} of them pilots; the "
+                f"budget is {self.budget_uses}"
             )
 
     @property
     def used(self) -> int:
-        """Channel uses sent."""
-        return sum(entry.channel_uses for entry in self.entries)
+        """Channel uses sent, pilots included."""
+        return sum(self._uses())
 
     @property
     def unused(self) -> int:
         """Channel uses of the budget that carry nothing."""
         return self.budget_uses - self.used
 
+    def _uses(self) -> list[int]:
+        pilots = self.pilots or (0,) * len(self.entries)
+        pairs = zip(self.entries, pilots, strict=True)
+        return [entry.channel_uses + count for entry, count in pairs]
+
+    def uses_by_item(self) -> dict[str, float]:
+        """Channel uses by what they carry: `ITEMS`, pilots, and what is `UNUSED`.
+
+        They sum to the budget.
+        """
+        totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
+        totals[PILOTS] = float(sum(self.pilots))
+        return totals | {UNUSED: float(self.unused)}
+
     def check(self, channel_uses: Sequence[int]) -> None:
         """Raise ScmcError unless these symbols, frame by frame, are what the ledger says."""
-        sent = [int(uses) for uses in channel_uses]
-        expected = [entry.channel_uses for entry in self.entries]
+        sent, expected = [int(uses) for uses in channel_uses], self._uses()
         if sent != expected:
             raise ScmcError(f"the link sent {sent} symbols per frame; the ledger has {expected}")
 
     def to_dict(self) -> dict[str, object]:
         """Plain numbers for a JSON report: bits per frame, and totals in channel uses."""
-        totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
+        totals = self.uses_by_item()
+        pilots = self.pilots or (0,) * len(self.entries)
         return {
             "budget_uses": self.budget_uses,
             "used": self.used,
             "unused": self.unused,
-            "uses_by_item": totals,
-            "frames": [asdict(entry) for entry in self.entries],
+            "uses_by_item": {item: totals[item] for item in (*ITEMS, PILOTS)},
+            "frames": [
+                {**asdict(entry), "pilots": count}
+                for entry, count in zip(self.entries, pilots, strict=True)
+            ],
         }
 
     def to_text(self) -> str:
         """A table: a row per frame, a column per item, in channel uses."""
-        head = ("frame", *ITEMS, "uses")
+        head = ("frame", *ITEMS, *(["pilots"] if self.pilots else []), "uses")
         rows = [
-            (e.tag, *(f"{e.uses(item):.1f}" for item in ITEMS), str(e.channel_uses))
-            for e in self.entries
+            (e.tag, *(f"{e.uses(item):.1f}" for item in ITEMS), *counts, str(uses))
+            for e, counts, uses in zip(self.entries, self._pilot_cells(), self._uses(), strict=True)
         ]
         totals = [sum(e.uses(item) for e in self.entries) for item in ITEMS]
+        totals += [sum(self.pilots)] if self.pilots else []
         rows.append(("sum", *(f"{total:.1f}" for total in totals), str(self.used)))
-        rows.append(("unused", *("" for _ in ITEMS), str(self.unused)))
-        rows.append(("budget", *("" for _ in ITEMS), str(self.budget_uses)))
+        rows.append(("unused", *("" for _ in head[2:]), str(self.unused)))
+        rows.append(("budget", *("" for _ in head[2:]), str(self.budget_uses)))
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
         return "\n".join(
             "  ".join(
@@ -149,3 +176,6 @@ class Ledger:
             ).rstrip()
             for row in (head, *rows)
         )
+
+    def _pilot_cells(self) -> list[list[str]]:
+        return [[f"{count:.1f}"] for count in self.pilots] or [[] for _ in self.entries]

@@ -8,7 +8,7 @@ with a small margin too. Equal protection sends all with one scheme, so that all
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -17,7 +17,7 @@ from channels.types import Mcs
 from channels.units import uses_to_rho
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.mcs import choose_mcs
-from scmc_comm.types import LayerKind
+from scmc_comm.types import MAX_PARTS, LayerKind
 
 # Margin below the design Es/N0 that a layer aims at, and the share of the channel uses that it
 # may take for it while there is a signal layer to feed.
@@ -67,11 +67,13 @@ class ProtectionPlan:
         signal_uses: Channel uses left to the signal layer, 0 if it has no room.
         later_parts: Protection of the signal layer's second, third, ... part; a part behind these
             is sent like the last of them, or like the first part if there are none.
+        num_parts: Of the signal's parts only the first so many are sent.
     """
 
     layers: Mapping[LayerKind, Protection]
     signal_uses: int = 0
     later_parts: tuple[Protection, ...] = ()
+    num_parts: int = MAX_PARTS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))
@@ -118,7 +120,7 @@ def unequal_plan(
     both = _base_layers(num_bits)
     caption = {LayerKind.SEMANTIC: both[LayerKind.SEMANTIC]}
     basic = choose_mcs(design_esno_db, num_bits=caption[LayerKind.SEMANTIC])
-    _check_caption(num_uses, caption[LayerKind.SEMANTIC], basic, size)
+    check_caption(num_uses, caption[LayerKind.SEMANTIC], basic, size)
     no_limit = dict.fromkeys(LayerKind, 1.0)
     least = num_channel_uses(caption[LayerKind.SEMANTIC], basic) / num_uses + 1e-9
     needed = {**no_limit, LayerKind.SEMANTIC: max(SHARES[LayerKind.SEMANTIC], least)}
@@ -156,7 +158,7 @@ def equal_plan(
     choices = [choose_mcs(design_esno_db, num_bits=bits) for bits in base.values()]
     choices.append(choose_mcs(design_esno_db, num_uses=num_uses))
     mcs = min(choices, key=lambda mcs: mcs.bits_per_use)
-    _check_caption(num_uses, base[LayerKind.SEMANTIC], mcs, size)
+    check_caption(num_uses, base[LayerKind.SEMANTIC], mcs, size)
     layers, left = {}, num_uses
     for kind, bits in base.items():
         if num_channel_uses(bits, mcs) <= left:
@@ -165,23 +167,14 @@ def equal_plan(
     return _add_signal(layers, left, [mcs]) if with_signal else ProtectionPlan(layers)
 
 
-PLANS: dict[str, Callable[..., ProtectionPlan]] = {"unequal": unequal_plan, "equal": equal_plan}
-
-
-def make_plan(name: str) -> Callable[..., ProtectionPlan]:
-    """The planner called ``name``."""
-    if name not in PLANS:
-        raise ScmcError(f"protection is {name!r}; expected one of {', '.join(sorted(PLANS))}")
-    return PLANS[name]
-
-
 def _base_layers(num_bits: Mapping[LayerKind, int]) -> dict[LayerKind, int]:
     if num_bits.get(LayerKind.SEMANTIC, 0) <= 0:
         raise ScmcError("the plan needs the size of the semantic layer, in bits above 0")
     return {kind: num_bits[kind] for kind in MARGINS_DB if num_bits.get(kind, 0) > 0}
 
 
-def _check_caption(num_uses: int, num_bits: int, mcs: Mcs, size: tuple[int, int]) -> None:
+def check_caption(num_uses: int, num_bits: int, mcs: Mcs, size: tuple[int, int]) -> None:
+    """InfeasibleBudgetError, which says what would do, unless the caption fits the budget."""
     needed = num_channel_uses(num_bits, mcs)
     if needed > num_uses:
         height, width = size

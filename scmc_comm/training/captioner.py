@@ -26,6 +26,7 @@ from scmc_comm.codec.captioner import Captioner, save_small
 from scmc_comm.training.caption_text import class_words, sentence, targets
 from scmc_comm.training.data import CaptionedImages, load_split
 from scmc_comm.training.loop import Averaged, Run, adam
+from scmc_comm.training.precision import mixed_precision
 from scmc_comm.zoo.sources import alexnet_features
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def precompute(
                 top, left = rng.integers(0, 256 - side + 1, 2)
                 crop = net.prepare(img[..., top : top + side, left : left + side])
                 views.append(crop.flip(-1) if rng.random() < 0.5 else crop)
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 maps[row] = encoder.maps(torch.cat(views)).float().numpy()
             if row % 500 == 499 or row == len(keep) - 1:
                 maps.flush()
@@ -178,7 +179,7 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
         labels = label_batch([texts[keep[r]] for r in rows], ids)
         start = torch.ones(len(rows), 1, dtype=torch.long)
         inputs = torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] < 0, 2)], dim=1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             tokens = encoder.tokens(parts[rows, views].float(), colors[rows], kinds[rows])
             logits = model(tokens, inputs)
         loss = F.cross_entropy(

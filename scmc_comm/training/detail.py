@@ -25,6 +25,7 @@ from scmc_comm.training.data import load_split
 from scmc_comm.training.gan import PatchDiscriminator, adversarial_loss, discriminator_loss
 from scmc_comm.training.loop import Averaged, Run, adam, start_state
 from scmc_comm.training.lower import SETS, load_lower
+from scmc_comm.training.precision import mixed_precision
 from scmc_comm.training.signal import Crops, SignalRecipe, random_levels
 
 logger = logging.getLogger(__name__)
@@ -82,10 +83,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         img, lower, keep = crops.batch(rng)
         img = img.to(memory_format=torch.channels_last)
         quality = random_levels(rng, len(img), recipe.net, recipe.low_rate_emphasis)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), mixed_precision():
             y_hat, _ = net.encode_decode(img, quality)
             base, features = net.synthesis.base(y_hat, lower, keep)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             fake = base + net.synthesis.correction(base, features, lower, keep)
             distance = lpips(fake.clamp(0, 1), img).mean()
         error = F.mse_loss(fake.float(), img, reduction="none").mean((1, 2, 3))
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         loss = distance + recipe.error_weight * excess
         judge_loss = torch.zeros(())
         if run.progress > recipe.adversarial_from:
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 loss = loss + recipe.adversarial_weight * adversarial_loss(judge, fake)
                 judge_loss = discriminator_loss(judge, img, fake)
             judge_optimizer.zero_grad()
@@ -105,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         torch.nn.utils.clip_grad_norm_(detail.parameters(), 1.0)
         optimizer.step()
         averaged.update(net)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), mixed_precision():
             before = lpips(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
         run.step_done(
             lpips=distance.item(), before=50 * before.item(), error=excess.item(),

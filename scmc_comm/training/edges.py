@@ -29,6 +29,7 @@ from tqdm import tqdm
 from scmc_comm.codec.edges import EdgeConfig, EdgeDetector, thin
 from scmc_comm.codec.weights import save_weights
 from scmc_comm.errors import ScmcError
+from scmc_comm.training.precision import mixed_precision
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def train(data: Path, out: Path, cfg: TrainConfig, vgg16: Path | None) -> EdgeDe
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
         img, share = random_crops(samples, cfg, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             logits = detector.logits(img.contiguous(memory_format=torch.channels_last))
         loss = torch.stack([balanced_loss(score, share, cfg) for score in logits]).sum()
         optimizer.zero_grad()
@@ -214,7 +215,7 @@ def ods(detector: EdgeDetector, samples: list[Sample]) -> tuple[float, float]:
     counts = torch.zeros(4, len(thresholds))
     for img, share in tqdm(samples, desc="evaluating"):
         x = torch.from_numpy(img.copy()).permute(2, 0, 1)[None] / 255
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             ridge = thin(detector(x))
         marks = torch.from_numpy(share.copy())[None, None] / 255
         radius = round(_TOLERANCE * math.hypot(*share.shape))

@@ -33,6 +33,7 @@ from scmc_comm.training.gan import (
 )
 from scmc_comm.training.loop import Averaged, Run, adam, start_state
 from scmc_comm.training.lower import SETS, load_lower
+from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
 
@@ -102,13 +103,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         present = torch.from_numpy(rng.random(recipe.batch) > recipe.drop_semantic).float()
         window = random_window(256, 256)
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             fake = net(semantic, present, edges, colours)[:, :, *window]
             loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
         judge_loss = torch.zeros(())
         if run.progress > recipe.adversarial_from:
             lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 loss = loss + recipe.adversarial_weight * adversarial_loss(
                     judge, torch.cat([fake, lines], 1)
                 )

@@ -29,6 +29,7 @@ from scmc_comm.training.gan import (
     random_window,
 )
 from scmc_comm.training.loop import Averaged, Run, adam
+from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
 
@@ -112,13 +113,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         noise = torch.randn(recipe.batch, 1, NOISE_SIDE, NOISE_SIDE)
         window = random_window(256, 256)
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             whole = net(net.tokens(texts), layout, has_layout, noise)
             fake = whole[:, :, *window]
             loss, l1, distance = picture_loss(whole, img, lpips, recipe.perceptual_weight, shrink=2)
         judge_loss = torch.zeros(())
         if run.progress > recipe.adversarial_from:
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed_precision():
                 loss = loss + recipe.adversarial_weight * adversarial_loss(judge, fake)
                 judge_loss = discriminator_loss(judge, real, fake)
             judge_optimizer.zero_grad()

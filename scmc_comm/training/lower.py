@@ -29,6 +29,7 @@ from scmc_comm.codec.vvc import encode_decode_batch
 from scmc_comm.errors import ScmcError
 from scmc_comm.training.data import CaptionedImages, load_split, to_float, to_uint8
 from scmc_comm.training.generator import content_of
+from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +72,11 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
     for start in tqdm(range(0, len(index), BATCH), desc=f"{name} sketches"):
         rows = index[start : start + BATCH]
         imgs = data.batch(rows)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             maps.append(draw(detector, imgs))
         texts = [content_of(data, int(i)) for i in rows]
         layouts, _ = layout_grid(imgs)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             semantic.append(to_uint8(paint(generator, texts, layouts, seed=0).float()))
     edges, edge_bytes = encode_decode_batch(np.concatenate([m[0] for m in maps]), EDGE_QP)
     colours, colour_bytes = encode_decode_batch(
@@ -103,7 +104,7 @@ def write_pictures(name: str, out: Path) -> None:
         rows = slice(start, start + BATCH)
         semantic = to_float(lower.semantic[rows])
         edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), mixed_precision():
             img = fusion(semantic, torch.ones(len(semantic)), edges, to_float(lower.colours[rows]))
         pictures.append(to_uint8(img.float()))
     np.save(out / f"{name}-fused.npy", np.concatenate(pictures))

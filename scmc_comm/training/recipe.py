@@ -5,8 +5,9 @@
 The models come to OUT/models. A run that was stopped goes on with the same command: finished
 stages are passed over, and each script resumes from its checkpoint. With other minutes all
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
-generator 25 %, fusion 20 %, signal 20 %, signal with lower layers 10 %, its correction for looks
-10 %; text model and lower layers take what they need beside.
+generator 20 %, fusion 15 %, signal 20 %, signal with lower layers 10 %, its correction for looks
+10 %, the analog baseline, which starts from the signal's transforms, 10 %; text model, lower
+layers and the curves of the protection optimiser take what they need beside.
 """
 
 from __future__ import annotations
@@ -85,11 +86,11 @@ class Plan:
                 out / "captioner" / "captioner.safetensors",
             ),
             Stage("text_model", (self._text_model(),)),
-            Stage("generator", (self._train("generator", 0.25), self._export("generator"))),
+            Stage("generator", (self._train("generator", 0.20), self._export("generator"))),
             Stage("sketches", (self._lower("sketches"),)),
             Stage(
                 "fusion",
-                (self._train("fusion", 0.20, "--lower", lower), self._export("fusion")),
+                (self._train("fusion", 0.15, "--lower", lower), self._export("fusion")),
             ),
             Stage("pictures", (self._lower("pictures"),)),
             Stage("signal", (self._train("signal", 0.20),)),
@@ -112,6 +113,14 @@ class Plan:
                     self._export("signal", "detail"),
                 ),
             ),
+            Stage(
+                "deepjscc",
+                (
+                    self._train("deepjscc", 0.10, "--start", self._model("signal")),
+                    self._export("deepjscc"),
+                ),
+            ),
+            Stage("layer_curves", (self._curves(),), out / "curves" / "layer_curves.json"),
         ]  # fmt: skip
 
     def _edges(self) -> list[Stage]:
@@ -139,6 +148,9 @@ class Plan:
     def _text_model(self) -> Command:
         captions, file = self.out / "captioner", self.models / "text_model.npz"
         return ("text_model", *self._data(), "--captions", str(captions), "--out", str(file))
+
+    def _curves(self) -> Command:
+        return ("layer_curves", *self._data(), "--out", str(self.out / "curves"))
 
     def _export(self, network: str, run: str = "") -> Command:
         checkpoint = self.out / (run or network) / "checkpoint.pt"

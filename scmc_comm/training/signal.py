@@ -27,6 +27,7 @@ from scmc_comm.codec.signal_net import LATENT_STRIDE, LOWEST_LEVEL, SignalConfig
 from scmc_comm.training.data import CaptionedImages, load_split, to_float
 from scmc_comm.training.loop import Averaged, Run, adam, start_state
 from scmc_comm.training.lower import SETS, Lower, load_lower
+from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         quality = random_levels(rng, recipe.batch, recipe.net, recipe.low_rate_emphasis)
         cut = rng.random(recipe.batch) < recipe.truncate_probability
         channels = np.where(cut, rng.choice(edges[:-1], recipe.batch), edges[-1])
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             img_hat, bits = net(
                 img.to(memory_format=torch.channels_last),
                 quality,

@@ -11,7 +11,8 @@ import torch
 from channels.errors import ChannelError
 from channels.grid import OfdmGrid
 from channels.models import make_channel
-from channels.trace import Trace, read_trace
+from channels.trace import Trace
+from channels.traces import ReplayTrace, read_trace
 
 
 @pytest.fixture
@@ -55,6 +56,7 @@ def test_on_a_grid_time_goes_by_symbols(trace: Trace) -> None:
         ("time_s,esno_db\n0,1\n1,x\n", "line 3"),
         ("time_s,esno_db\n0,1\n1,nan\n", "line 3"),
         ("time_s,esno_db\n0,1\n1\n", "line 3"),
+        ("time_s,esno_db\n0,1\ninf,2\n", "line 3"),
         ("time_s,esno_db\n0,1\n0,2\n", "does not rise at row 2"),
         ("\0\xff" * 100, "has the columns"),
     ],
@@ -62,8 +64,10 @@ def test_on_a_grid_time_goes_by_symbols(trace: Trace) -> None:
 def test_broken_files_are_refused_in_one_line(tmp_path: Path, text: str, wrong: str) -> None:
     path = tmp_path / "broken.csv"
     path.write_text(text, encoding="latin-1")
+    with pytest.raises(ChannelError, match=wrong):
+        Trace(str(path))
     with pytest.raises(ChannelError, match=wrong) as error:
-        read_trace(str(path))
+        read_trace(path)
     assert "\n" not in str(error.value)
 
 
@@ -72,3 +76,13 @@ def test_missing_file_and_missing_path() -> None:
         make_channel("trace:path=/nowhere.csv")
     with pytest.raises(ChannelError, match="needs path"):
         make_channel("trace")
+
+
+def test_the_channel_and_the_timed_link_read_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "snr.csv"
+    path.write_text("esno_db,time_s\n10,5.0\n20,6.0\n0,8.0\n")
+    timed, channel = read_trace(path), Trace(str(path))
+    assert timed == ReplayTrace((0.0, 1.0, 3.0), (10.0, 20.0, 0.0))
+    times = np.linspace(0, 7, 29)
+    replayed = 10 * np.log10(channel.power_at(times)) + channel.mean_esno_db
+    np.testing.assert_allclose(replayed, [timed.esno_db(t) for t in times.tolist()], atol=1e-9)

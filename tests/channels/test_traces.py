@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from channels.traces import (
     GilbertElliottTrace,
     ReplayTrace,
     SnrTrace,
-    read_trace,
 )
 
 
@@ -75,34 +73,12 @@ def test_the_order_of_questions_does_not_matter(make) -> None:  # type: ignore[n
     assert all(other.esno_db(t) == forward[t] for t in times)
 
 
-def test_replay_of_a_csv(tmp_path: Path) -> None:
-    path = tmp_path / "trace.csv"
-    path.write_text("esno_db,time_s\n10,5.0\n20,6.0\n0,8.0\n")
-    trace = read_trace(path)
+def test_a_replayed_trace_goes_round() -> None:
+    trace = ReplayTrace((0.0, 1.0, 3.0), (10.0, 20.0, 0.0))
     assert [trace.esno_db(t) for t in (0.0, 0.5, 2.0, 3.0, 3.5)] == [10, 15, 10, 10, 15]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a,b\n1,2\n", "columns a, b; expected time_s,esno_db"),
-        ("", "columns none"),
-        ("time_s,esno_db\n0,1\n", "two or more"),
-        ("time_s,esno_db\n0,1\n1,x\n", "line 3"),
-        ("time_s,esno_db\n0,1\n1\n", "line 3"),
-        ("time_s,esno_db\n0,1\n0,2\n", "rise"),
-        ("time_s,esno_db\n0,1\n1,nan\n", "finite"),
-        ("time_s,esno_db\n0,1\ninf,2\n", "rise"),
-    ],
-)
-def test_a_wrong_csv_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "trace.csv"
-    path.write_text(text)
-    with pytest.raises(ChannelError, match=message):
-        read_trace(path)
-
-
-def test_wrong_settings_are_refused(tmp_path: Path) -> None:
+def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ChannelError, match="speed_mps is -1"):
         clarke(1, speed_mps=-1.0)
     with pytest.raises(ChannelError, match="carrier_hz is 0"):
@@ -113,5 +89,7 @@ def test_wrong_settings_are_refused(tmp_path: Path) -> None:
         GilbertElliottTrace(1.0, 0.0, 1.0, 0.0, seed=1)
     with pytest.raises(ChannelError, match="inf dB"):
         ConstantTrace(math.inf)
-    with pytest.raises(ChannelError, match="no trace"):
-        read_trace(tmp_path / "missing.csv")
+    with pytest.raises(ChannelError, match="two or more"):
+        ReplayTrace((0.0,), (1.0,))
+    with pytest.raises(ChannelError, match="must start at 0 and rise"):
+        ReplayTrace((0.0, 0.0), (1.0, 2.0))

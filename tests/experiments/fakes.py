@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
+from channels.analog import send_symbols
 from channels.coding import num_channel_uses
 from channels.models import make_channel
 from channels.types import Frame, LinkReport, Mcs
 from experiments.components import Components
+from scmc_comm.baselines.analog import analog
+from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.protection import InfeasibleBudgetError
 from scmc_comm.system import Budget, Prepared, System, grey, infeasible
@@ -34,6 +37,8 @@ KNOWS = {
     "toy-tuned": frozenset({"esno_db", "channel"}),
     "toy-law": frozenset({"channel"}),
     "toy-fixed": frozenset(),
+    "toy-analog": frozenset({"esno_db"}),
+    "toy-analog-fixed": frozenset(),
 }
 POOL = {"semantic": 32, "structure": 8, "signal": 2}
 
@@ -106,11 +111,43 @@ class TunedSystem(ToySystem):
         )  # fmt: skip
 
 
+class AnalogToy(System):
+    """Sends the means of 8 x 8 blocks, two to a symbol, and knows their scale."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.knows = name, toy_knows(name)
+
+    def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
+        note_call(self.name)
+        size = (int(img.shape[1]), int(img.shape[2]))
+        uses = budget.uses(size)
+        small = torch.nn.functional.avg_pool2d(img[None] - 0.5, 8)
+        pairs = torch.view_as_complex(small.reshape(-1, 2))
+        if uses < len(pairs):
+            return infeasible(size, budget, "toy: too few uses")
+        scale = pairs.abs().square().mean(dtype=torch.float64).sqrt().float()
+        told = budget.design_esno_db
+
+        def receive(x_hat: torch.Tensor, esno: torch.Tensor) -> torch.Tensor:
+            shrink = (1 + 10 ** (-told / 10)) / (1 + 1 / esno)  # it takes the SNR for that told
+            values = torch.view_as_real(x_hat * scale * shrink[:, None])
+            blocks = values.reshape(-1, *small.shape[1:])
+            return torch.nn.functional.interpolate(blocks, scale_factor=8).add(0.5).clamp(0, 1)
+
+        return analog(pairs / scale, receive, size, uses)
+
+
+def is_analog_toy(name: str) -> bool:
+    return name.startswith("toy-analog")
+
+
 def toy_knows(name: str) -> frozenset[str]:
     return KNOWS.get(name, frozenset())
 
 
-def make_toy(name: str) -> ToySystem:
+def make_toy(name: str) -> System:
+    if is_analog_toy(name):
+        return AnalogToy(name)
     return TunedSystem(name) if name in KNOWS else ToySystem(name)
 
 
@@ -128,7 +165,9 @@ MARGIN = 0.15  # of the toy link's draw, in bits per use
 class ToyPhy:
     """A frame arrives when the SNR of its fade beats its rate, give or take a seeded draw."""
 
-    def __init__(self, estimator: str = "monte-carlo") -> None:
+    send_symbols = staticmethod(send_symbols)
+
+    def __init__(self, estimator: str = "monte-carlo", phy: str = "flat") -> None:
         self.estimator = estimator
 
     def send(self, frames, channel, esno_db, seeds) -> LinkReport:
@@ -192,12 +231,37 @@ def toy_fingerprint() -> str:
     return "toy-1"
 
 
+class ToyCodec:
+    """Block means at finer and finer scales, eight bits a value."""
+
+    qualities = (1.0, 2.0, 3.0, 4.0)
+
+    def __init__(self, name: str) -> None:
+        if name != "toy-codec":
+            raise ScmcError(f"no image codec {name!r}; there is toy-codec")
+        self.name = name
+
+    def encode(self, img, quality) -> bytes:
+        side = 64 >> int(quality)
+        note_call(f"{self.name} {quality:g}")
+        small = torch.nn.functional.avg_pool2d(img[None], side)[0]
+        return bytes((255 * small).round().to(torch.uint8).flatten().tolist())
+
+    def decode(self, data, size) -> torch.Tensor:
+        values = torch.tensor(list(data), dtype=torch.float32) / 255
+        side = size[0] // math.isqrt(len(data) // 3)
+        small = values.reshape(1, 3, size[0] // side, size[1] // side)
+        return torch.nn.functional.interpolate(small, scale_factor=side, mode="nearest")[0]
+
+
 TOYS = Components(
     system_names=toy_names,
     make_system=make_toy,
     knows=toy_knows,
+    is_analog=is_analog_toy,
     make_channel=make_channel,
     make_phy=ToyPhy,
+    make_codec=ToyCodec,
     measure=toy_measure,
     available_metrics=toy_available,
     load_images=toy_images,

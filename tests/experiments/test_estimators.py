@@ -109,7 +109,7 @@ def real_link():
     stopping = Stopping(num_errors=200, min_bler=4e-3)
     table = BlerTable({key: measure_curve(key, stopping) for key in keys})
     return dataclasses.replace(
-        TOYS, make_phy=lambda name: BitTruePhy() if name == "monte-carlo" else TablePhy(table)
+        TOYS, make_phy=lambda name, phy: BitTruePhy() if name == "monte-carlo" else TablePhy(table)
     )
 
 

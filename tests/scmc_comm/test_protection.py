@@ -14,10 +14,10 @@ from scmc_comm.link.protection import (
     InfeasibleBudgetError,
     Protection,
     equal_plan,
-    make_plan,
     unequal_plan,
 )
 from scmc_comm.link.thresholds import THRESHOLD_BITS, THRESHOLDS_DB, measure_threshold_db
+from scmc_comm.planners import make_planner
 from scmc_comm.types import LayerKind
 
 SEMANTIC, STRUCTURE, SIGNAL = LayerKind
@@ -111,17 +111,17 @@ def test_equal_plan_has_one_mcs():
 
 @settings(deadline=None, max_examples=80)
 @given(
-    st.sampled_from(["unequal", "equal"]),
+    st.sampled_from([unequal_plan, equal_plan]),
     st.integers(10, 40_000),
     st.integers(16, 800),
     st.integers(0, 8000),
     st.floats(-6, 25),
     st.booleans(),
 )
-def test_plans_keep_the_budget(name, num_uses, semantic, structure, design, with_signal):
+def test_plans_keep_the_budget(make, num_uses, semantic, structure, design, with_signal):
     num_bits = {SEMANTIC: semantic, STRUCTURE: structure}
     try:
-        plan = make_plan(name)(num_uses, num_bits, design, SIZE, with_signal)
+        plan = make(num_uses, num_bits, design, SIZE, with_signal)
     except ScmcError:
         return
     used = plan.signal_uses + sum(
@@ -136,7 +136,7 @@ def test_plans_keep_the_budget(name, num_uses, semantic, structure, design, with
         most = max_payload_bits(plan.signal_uses, plan.layers[SIGNAL].mcs)
         assert plan.signal_fits([most]) and not plan.signal_fits([most + 64])
         assert not plan.signal_fits([most, 200])
-    if name == "unequal" and SIGNAL in plan.layers:
+    if make is unequal_plan and SIGNAL in plan.layers:
         semantic_uses = num_channel_uses(semantic, plan.layers[SEMANTIC].mcs)
         basic = num_channel_uses(semantic, choose_mcs(design, num_bits=semantic))
         assert semantic_uses <= max(0.25 * num_uses, basic)
@@ -153,8 +153,8 @@ def test_small_budgets_leave_layers_out_then_fail():
 
 
 def test_wrong_arguments():
-    with pytest.raises(ScmcError, match="unequal"):
-        make_plan("some")
+    with pytest.raises(ScmcError, match="unequal, equal"):
+        make_planner("some")
     with pytest.raises(ScmcError, match="max_transmissions"):
         Protection(Mcs(2, 0.5), max_transmissions=0)
     with pytest.raises(ScmcError, match="deadline"):

@@ -40,11 +40,16 @@ class Recorder:
             folder = models.parent / command[0]
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{command[0]}.safetensors").touch()
+        if command[0] == "layer_curves":
+            folder = models.parent / "curves"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "layer_curves.json").touch()
 
 
 ORDER = [
     "captioner", "text_model", "generator", "export generator", "lower sketches", "fusion",
-    "export fusion", "lower pictures", "signal", "signal", "detail", "export signal",
+    "export fusion", "lower pictures", "signal", "signal", "detail", "export signal", "deepjscc",
+    "export deepjscc", "layer_curves",
 ]  # fmt: skip
 
 
@@ -70,7 +75,7 @@ def test_minutes_are_shared_out_whole(roses, tmp_path, monkeypatch):
         for i, word in enumerate(command)
         if word in ("--minutes", "--cpu-minutes")
     ]
-    assert minutes == [10, 20, 50, 40, 40, 20, 20] and sum(minutes) == 200
+    assert minutes == [10, 20, 40, 30, 40, 20, 20, 20] and sum(minutes) == 200
     assert stages[0].name == "edges"
 
 

@@ -1,9 +1,9 @@
 """Rate-quality curves of image codecs on validation pictures, which the envelope chooses by.
 
-    python -m scmc_comm.training.envelope --data DIR --out DIR
-    python -m scmc_comm.training.envelope --data DIR --out DIR --codecs jpeg,vvc --count 4
+    scmc-comm train codec_curves --data DIR --out DIR
+    scmc-comm train codec_curves --data DIR --out DIR --codecs jpeg,vvc --count 4
 
-Writes ``envelope.json``; codecs that stand in it already are kept, so it goes on where it was
+Writes ``codec_curves.json``; codecs that stand in it already are kept, so it goes on where it was
 stopped. Every picture is coded at the same few qualities, chosen so that their rates lie evenly.
 """
 
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from scmc_comm.baselines.envelope_curves import FILE, METRICS
+from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.errors import ScmcError
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 SETS = ("flowers256", "general256")
 CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "hyperprior")
-DIGITS = {"psnr_db": 3, "ms_ssim": 5, "lpips": 4, "dists": 4}
+DIGITS = 5
 
 
 def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str], Tensor]:
@@ -79,26 +79,32 @@ def spread_qualities(codec: ImageCodec, img: Tensor, count: int) -> list[float]:
 
 
 def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
-    """One codec's entry: sizes in bytes, slim and as a file, and metrics, [quality][picture]."""
+    """One codec's entry: its sizes in bytes, slim and as a file, and `METRICS`.
+
+    Args:
+        name: Slim form of the codec.
+        imgs: float32 [n, 3, H, W] in [0, 1].
+        count: How many of its qualities.
+
+    Returns:
+        ``qualities``, and for each of them ``bytes`` and ``file_bytes`` [quality][picture], and
+        ``scores`` [quality][picture][metric].
+    """
     slim, whole = make_image_codec(name), make_image_codec(f"{name}-file")
     size = (int(imgs.shape[2]), int(imgs.shape[3]))
     entry: dict[str, Any] = {"qualities": spread_qualities(slim, imgs[0], count)}
-    rows: dict[str, list[list[float]]] = {key: [] for key in ("bytes", FILE, *METRICS)}
+    rows: dict[str, list[Any]] = {"bytes": [], "file_bytes": [], "scores": []}
     for quality in tqdm(entry["qualities"], desc=name):
         data = [slim.encode(img, quality) for img in imgs]
-        shown = torch.stack([slim.decode(d, size) for d in data])
-        scores = measure_many(imgs, shown, METRICS)
         rows["bytes"].append([len(d) for d in data])
-        rows[FILE].append([len(whole.encode(img, quality)) for img in imgs])
-        for metric in METRICS:
-            rows[metric].append([round(s[metric], DIGITS[metric]) for s in scores])
+        rows["file_bytes"].append([len(whole.encode(img, quality)) for img in imgs])
+        rows["scores"].append(_scores(imgs, torch.stack([slim.decode(d, size) for d in data])))
     return entry | rows
 
 
-def grey_scores(imgs: Tensor) -> dict[str, list[float]]:
-    """What the failure picture scores on each picture."""
-    scores = measure_many(imgs, torch.full_like(imgs, 0.5), METRICS)
-    return {m: [round(s[m], DIGITS[m]) for s in scores] for m in METRICS}
+def _scores(imgs: Tensor, shown: Tensor) -> list[list[float]]:
+    rows = measure_many(imgs, shown, METRICS)
+    return [[round(row[metric], DIGITS) for metric in METRICS] for row in rows]
 
 
 def _write(path: Path, tree: dict[str, Any]) -> None:
@@ -111,19 +117,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True, help="folder for envelope.json")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
     parser.add_argument("--codecs", default=",".join(CODECS), help="comma-separated")
     parser.add_argument("--count", type=int, default=16, help="pictures, half of each set")
     parser.add_argument("--qualities", type=int, default=14, help="qualities of a codec")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
     args = parser.parse_args(argv)
     names, imgs = validation_pictures(args.data, args.count, args.cache)
-    path = args.out / "envelope.json"
+    path = args.out / FILE
     args.out.mkdir(parents=True, exist_ok=True)
     tree = json.loads(path.read_text()) if path.is_file() else {}
     if tree.get("pictures", names) != names:
         raise ScmcError(f"{path} was measured on other pictures; give another folder")
-    tree |= {"pictures": names, "size": list(imgs.shape[2:]), "grey": grey_scores(imgs)}
+    tree |= {"format": FORMAT, "metrics": METRICS, "pictures": names, "size": list(imgs.shape[2:])}
+    tree["grey"] = _scores(imgs, torch.full_like(imgs, 0.5))
     tree.setdefault("codecs", {})
     for name in args.codecs.split(","):
         if name in tree["codecs"]:

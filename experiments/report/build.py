@@ -1,0 +1,183 @@
+"""Builds the report of finished sweeps: the page, the PDF, and the figures' files beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from tqdm import tqdm
+
+from experiments import store
+from experiments.cache import write_atomic
+from experiments.rd import capacity
+from experiments.rd.tables import cost_cells
+from experiments.report.chapter import Chapter, reference_of, steps
+from experiments.report.checks import MISTAKES, states
+from experiments.report.markup import Section, Table, page, paragraph, table
+from experiments.report.pdf import table_lines, write_pdf
+from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class ReportSpec:
+    """What a report holds.
+
+    Attributes:
+        folders: Output folders of sweeps.
+        out: The page, ``NAME.html``; beside it come ``NAME.pdf`` and the folder ``NAME_files``.
+        run_checks: Run the tests that keep the known mistakes out.
+        reference: System that deltas are against; None takes VVC, or each sweep's first.
+        threshold_psnr_db: PSNR that must hold; None takes the middle between failure and best.
+        rd: Output folder of a rate-distortion run, for times and parameters; or None.
+        anchors: Output folder of the anchors' run; or None.
+    """
+
+    folders: tuple[Path, ...]
+    out: Path
+    run_checks: bool = False
+    reference: str | None = None
+    threshold_psnr_db: float | None = None
+    rd: Path | None = None
+    anchors: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.out.suffix.lower() not in (".html", ".htm"):
+            raise ScmcError(f"the report is to be {self.out}; expected a name that ends in .html")
+        if self.out.is_dir():
+            raise ScmcError(f"{self.out} is a folder; give the name of a file in it")
+        if not self.folders:
+            raise ScmcError("no sweep was named; give the output folder of at least one")
+
+    @property
+    def files(self) -> Path:
+        """Folder of the figures' files."""
+        return self.out.with_name(f"{self.out.stem}_files")
+
+
+def write_report(spec: ReportSpec, progress: bool = True) -> list[Path]:
+    """Writes the report; each file is there whole or not at all, the page last.
+
+    Args:
+        spec: What it holds.
+        progress: Show a progress bar.
+
+    Returns:
+        The page, the PDF and the folder of files.
+
+    Raises:
+        ScmcError: A folder holds no results, or a name does not exist.
+    """
+    extra = [*_anchors(spec.anchors), *_costs(spec.rd)]
+    with ExitStack() as opened:
+        chapters = []
+        for number, folder in enumerate(spec.folders):
+            ds = opened.enter_context(store.reading(folder / "results.nc"))
+            reference_of(ds, spec.reference)
+            name = re.sub(r"[^\w.-]+", "_", f"{number + 1}_{ds.attrs['title']}")
+            chapters.append(Chapter(
+                ds, folder, spec.files / name, f"{spec.files.name}/{name}", f"s{number + 1}",
+                spec.reference, spec.threshold_psnr_db,
+            ))  # fmt: skip
+        todo = [step for chapter in chapters for step in steps(chapter)]
+        for step in tqdm(todo, desc="report", unit="part", disable=not progress):
+            step()
+        checks = _checks(spec.run_checks)
+        extra.append(checks)
+        title = f"Report: {', '.join(str(c.ds.attrs['title']) for c in chapters)}"
+        pdf = spec.out.with_suffix(".pdf")
+        lead, tables = _blocks(chapters, extra)
+        write_atomic(pdf, write_pdf(lead, _figures(chapters), tables, title))
+        sections = [chapter.section for chapter in chapters] + [part for part, _ in extra]
+        write_atomic(spec.out, page(title, _lead(spec), sections).encode())
+    return [spec.out, pdf, spec.files]
+
+
+Extra = tuple[Section, list[tuple[str, Table]]]
+"""A part of the page that belongs to no sweep, and its tables."""
+
+
+def _lead(spec: ReportSpec) -> list[str]:
+    pdf, files = spec.out.with_suffix(".pdf").name, spec.files.name
+    return [paragraph(
+        f"Everything on this page is drawn from the sweeps' stores. Beside it lie {pdf} (drawn by "
+        f"matplotlib) and {files}: every figure as PDF and SVG at 3.5 in and 7.16 in, its numbers "
+        "as CSV, pgfplots source that draws them, and the tables as LaTeX.", "soft",
+    )]  # fmt: skip
+
+
+def _figures(chapters: Sequence[Chapter]) -> Iterator[Figure]:
+    for chapter in chapters:
+        for draw in chapter.figures:
+            yield draw()
+
+
+def _blocks(
+    chapters: Sequence[Chapter], extra: Sequence[Extra]
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Lines of the PDF before and after its figures."""
+    lead, after = [], []
+    for chapter in chapters:
+        attrs = chapter.ds.attrs
+        lead.append(table_lines(*chapter.blocks[0]))
+        lead.append(["Spec", "", *str(attrs["spec_yaml"]).split("\n")])
+        named = ((f"{attrs['title']}: {title}", cells) for title, cells in chapter.blocks[1:])
+        after += [table_lines(title, cells) for title, cells in named]
+    after += [table_lines(title, cells) for _, tables in extra for title, cells in tables]
+    return lead, after
+
+
+def _checks(run: bool) -> Extra:
+    rows = [
+        [mistake.what, mistake.effect, mistake.rule, state.text]
+        for mistake, state in zip(MISTAKES, states(run), strict=True)
+    ]
+    cells = (["mistake", "effect", "what holds here", "state"], rows)
+    title = "Known mistakes, and what keeps them out"
+    said = (
+        "The tests were run for this report." if run
+        else "The tests were not run for this report; --run-checks runs them."
+    )  # fmt: skip
+    return Section("checks", title, [paragraph(said, "note"), table(cells)]), [(title, cells)]
+
+
+def _read(folder: Path, name: str, command: str) -> pd.DataFrame:
+    path = folder / name
+    if not path.is_file():
+        raise ScmcError(f"there is no {path}; give the output folder of '{command}'")
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise ScmcError(f"{path} is not a table of '{command}': {error}; run it again") from error
+
+
+def _anchors(folder: Path | None) -> list[Extra]:
+    if folder is None:
+        return []
+    found = _read(folder, "anchors.csv", "scmc-comm anchors")
+    cells, title = capacity.cells(found), "Anchors: codec + capacity on Kodak"
+    note = (
+        "PSNR in dB at bpp = 3 ρ log2(1 + snr), beside the values of the published curves. The "
+        "mean curve is read as the published ones are, linear in the logarithm of the rate, and "
+        "decides; per image each picture's own curve is read at that rate, as bounds are."
+    )
+    return [(Section("anchors", title, [paragraph(note, "note"), table(cells)]), [(title, cells)])]
+
+
+def _costs(folder: Path | None) -> list[Extra]:
+    title = "Compute time and parameters"
+    if folder is None:
+        said = (
+            "Not known to a sweep: its results do not depend on the machine. 'scmc-comm rd' "
+            "measures encoder and decoder times and counts parameters; --rd DIR shows them here."
+        )
+        return [(Section("cost", title, [paragraph(said, "note")]), [])]
+    cells = cost_cells(_read(folder, "cost.csv", "scmc-comm rd"))
+    return [(Section("cost", title, [table(cells)]), [(title, cells)])]

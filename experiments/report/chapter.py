@@ -1,0 +1,280 @@
+"""The chapter of one sweep: what was run, its figures, its tables, its reconstructions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from experiments import store
+from experiments.bound_lines import NORMAL_ERROR, has_bounds
+from experiments.cache import write_atomic
+from experiments.plot_style import channel_label, codec_label, metric_label, ratio_label
+from experiments.rd.tables import latex
+from experiments.report import deltas, strips
+from experiments.report.exports import figure_table, pgfplots
+from experiments.report.ledger import ledger_panels, render_ledger
+from experiments.report.markup import Section, Table, pairs, paragraph, plot, table, text
+from experiments.report.panels import (
+    Panel,
+    channel_stem,
+    groups,
+    panels,
+    paper_figure,
+    render_panel,
+    views,
+)
+from experiments.strips import strip_figures
+from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Step = Callable[[], None]
+
+
+@dataclass
+class Chapter:
+    """A sweep on its way into the report.
+
+    Attributes:
+        ds: The result store.
+        folder: The sweep's folder.
+        files: Folder that its figures go to, and its path from the page's folder.
+        link: That path.
+        prefix: Start of the ids of this chapter.
+        reference: System that deltas are against, or None.
+        threshold: PSNR in dB that must hold, or None to choose it.
+        section: What stands on the page.
+        blocks: Tables for the PDF: title, cells.
+        figures: Functions that draw the PDF's figures.
+    """
+
+    ds: xr.Dataset
+    folder: Path
+    files: Path
+    link: str
+    prefix: str
+    reference: str | None = None
+    threshold: float | None = None
+    section: Section = field(init=False)
+    blocks: list[tuple[str, Table]] = field(default_factory=list)
+    figures: list[Callable[[], Figure]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.section = Section(self.prefix, f"Sweep {self.ds.attrs['title']}")
+
+    def part(self, name: str, title: str) -> Section:
+        """Opens a part of the chapter."""
+        made = Section(f"{self.prefix}-{name}", title)
+        self.section.parts.append(made)
+        return made
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file beside the page, whole or not at all."""
+        write_atomic(self.files / name, data)
+
+    def links(self, stem: str, *kinds: str) -> str:
+        """Links to files beside the page, as HTML."""
+        anchors = (f'<a href="{text(self.link)}/{text(stem)}.{k}">{k}</a>' for k in kinds)
+        return f" <span>[{', '.join(anchors)}]</span>"
+
+    def add_table(self, part: Section, title: str, cells: Table, name: str) -> None:
+        """A table on the page, in the PDF, and as LaTeX beside them."""
+        part.body.append(table(cells, title))
+        self.blocks.append((title, cells))
+        self.write(f"{name}.tex", (latex(cells) + "\n").encode())
+
+
+def steps(chapter: Chapter) -> Iterator[Step]:
+    """What makes a chapter, in the order of the page."""
+    yield lambda: _what_was_run(chapter)
+    part = Section(f"{chapter.prefix}-figures", "Figures")
+    found = [panel for view in views(chapter.ds) for panel in panels(view)]
+    if found:
+        yield lambda: _open_figures(chapter, part)
+    for number, panel in enumerate(found):
+        yield partial(_figure, chapter, part, panel, number)
+    yield lambda: _strips(chapter)
+    yield lambda: _ledger(chapter)
+    if chapter.ds.sizes["system"] > 1:
+        yield lambda: _deltas(chapter)
+    if chapter.ds.sizes["esno_db"] > 1:
+        yield lambda: _falls(chapter)
+    yield lambda: _averages(chapter)
+
+
+def _what_was_run(chapter: Chapter) -> None:
+    attrs, ds = chapter.ds.attrs, chapter.ds
+    part = chapter.part("run", "What was run")
+    versions = json.loads(attrs["versions"])
+    trials = "none, expectations are exact" if store.is_exact(ds) else str(ds.sizes["trial"])
+    sent = "every bit is sent" if attrs["estimator"] == "monte-carlo" else "block error tables"
+    facts = [
+        ("sweep", str(attrs["title"])),
+        ("git revision", str(attrs["git_revision"])),
+        ("seed", str(attrs["seed"])),
+        ("estimator", f"{attrs['estimator']} ({sent})"),
+        ("images", f"{ds.sizes['image']}: {', '.join(map(str, ds.image.values))}"),
+        ("channel draws an image", trials),
+        ("failure policy", str(attrs["failure_policy"])),
+        ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+    ]
+    part.body += [pairs(facts), f"<pre>{text(attrs['spec_yaml'])}</pre>"]
+    cells = (["what", "value"], [list(fact) for fact in facts])
+    chapter.blocks.append((f"Sweep {attrs['title']}", cells))
+
+
+def _open_figures(chapter: Chapter, part: Section) -> None:
+    chapter.section.parts.append(part)
+    part.body.append(paragraph(_reading(chapter.ds), "note"))
+
+
+def _reading(ds: xr.Dataset) -> str:
+    words = ["Bands are 95 % intervals: "]
+    nested = "nested bootstrap over images and channel draws (Wilson's for delivery)."
+    words.append("bootstrap over images." if store.is_exact(ds) else nested)
+    words.append(
+        " Failures are scored as mid-grey and stay in every mean. Below each curve is the "
+        "probability that each layer arrives."
+    )
+    if has_bounds(ds):
+        codecs = " and ".join(codec_label(str(name)) for name in ds.codec.values)
+        words.append(
+            f" Thin lines are bounds: {codecs} over an ideal code. Capacity and the normal "
+            f"approximation (one codeword an image, lost with probability {NORMAL_ERROR:g}) belong "
+            "to AWGN; in block fading the rate is the best one fixed for the mean SNR, and what "
+            "does not carry it shows mid-grey. Bounds are means over the images of each image's."
+        )
+    else:
+        words.append(" This sweep measured no bounds: run it with --set bounds=jpeg,vvc.")
+    return "".join(words)
+
+
+def _figure(chapter: Chapter, part: Section, panel: Panel, number: int) -> None:
+    """A panel over each channel on the page; the same and all side by side as files."""
+    drawings = []
+    channels = list(map(str, chapter.ds.channel.values))
+    for chosen in groups(channels):
+        alone = len(chosen) == 1
+        stem = f"{panel.stem}_{channel_stem(chosen[0])}" if alone else panel.stem
+        stem = re.sub(r"[^\w.-]+", "_", stem)
+        kinds = render_panel(panel, chosen)
+        for kind in ("pdf", "svg"):
+            chapter.write(f"{stem}.{kind}", kinds[kind])
+        if alone:
+            frame, curves = figure_table(panel, chosen[0])
+            chapter.write(f"{stem}.csv", frame.to_csv(index=False).encode())
+            source = pgfplots(panel, chosen[0], curves, f"{stem}.csv")
+            chapter.write(f"{stem}.tex", source.encode())
+            prefix = f"{chapter.prefix}-f{number}-{channels.index(chosen[0])}"
+            caption = f"{panel.title}, {channel_label(chosen[0])}."
+            links = chapter.links(stem, "pdf", "svg", "csv", "tex")
+            drawings.append(plot(kinds["svg"], prefix, caption, links))
+    below = Section(f"{part.anchor}-{number}", panel.title)
+    below.body.append(f'<div class="figures">{"".join(drawings)}</div>')
+    if len(channels) > 1 and len(groups(channels)) > len(channels):
+        wide = chapter.links(panel.stem, "pdf", "svg")
+        below.body.append(f'<p class="note">All channels side by side, 7.16 in wide:{wide}</p>')
+    part.parts.append(below)
+    widest = groups(channels)[len(channels) :] or groups(channels)
+    chapter.figures += [partial(paper_figure, panel, chosen) for chosen in widest]
+
+
+def _strips(chapter: Chapter) -> None:
+    found = strips.strips(chapter.ds, chapter.folder)
+    part = chapter.part("strips", "Reconstructions")
+    part.body += found or [paragraph("This sweep kept no reconstructions.", "note")]
+    if found:
+        chapter.figures += [draw for _, draw in strip_figures(chapter.ds, chapter.folder)]
+
+
+def _ledger(chapter: Chapter) -> None:
+    part = chapter.part("ledger", "Where the channel uses go")
+    found = ledger_panels(chapter.ds)
+    if not found:
+        part.body.append(paragraph("This store holds no ledger; run the sweep again.", "note"))
+        return
+    drawings = []
+    for number, panel in enumerate(found):
+        kinds = render_ledger(panel)
+        for kind in ("pdf", "svg"):
+            chapter.write(f"{panel.stem}.{kind}", kinds[kind])
+        chapter.write(f"{panel.stem}.csv", panel.frame().to_csv(index=False).encode())
+        chapter.write(f"{panel.stem}.tex", panel.pgfplots(f"{panel.stem}.csv").encode())
+        links = chapter.links(panel.stem, "pdf", "svg", "csv", "tex")
+        drawings.append(plot(kinds["svg"], f"{chapter.prefix}-l{number}", panel.title, links))
+        chapter.figures.append(panel.draw)
+    part.body.append(f'<div class="figures">{"".join(drawings)}</div>')
+
+
+def reference_of(ds: xr.Dataset, asked: str | None) -> str:
+    """The system that deltas are against: the one asked for, else VVC, else the first.
+
+    Raises:
+        ScmcError: The sweep has no such system.
+    """
+    names = [str(name) for name in ds.system.values]
+    if asked is not None and asked not in names:
+        raise ScmcError(f"reference {asked!r} is not in the sweep; it has {', '.join(names)}")
+    return asked or ("vvc" if "vvc" in names else names[0])
+
+
+def _deltas(chapter: Chapter) -> None:
+    ds, reference = chapter.ds, reference_of(chapter.ds, chapter.reference)
+    part = chapter.part("bd", f"Bjontegaard deltas against {reference}")
+    part.body.append(paragraph(
+        "Mean difference of SNR (dB), or of bandwidth (%), at equal quality; negative needs less. "
+        f"In brackets 95 % intervals, {deltas.RESAMPLES} bootstrap resamples of images and channel "
+        "draws, the same for both systems. 'Over' is the share of the range of quality that both "
+        "reach; resamples without a delta widen the interval.", "note",
+    ))  # fmt: skip
+    for x, name, unit in (("esno_db", "BD-SNR", "dB"), ("rho", "BD-rho", "%")):
+        if ds.sizes[x] < 2:
+            continue
+        for metric in deltas.metrics_of(ds):
+            cells = deltas.delta_table(ds, x, metric, reference)
+            title = f"{name} against {reference} by {metric_label(metric)}, in {unit}"
+            chapter.add_table(part, title, cells, f"{name.lower()}_{metric}")
+
+
+def _falls(chapter: Chapter) -> None:
+    ds = chapter.ds
+    span = float(ds.esno_db.max() - ds.esno_db.min())
+    if span < 1:
+        return
+    part = chapter.part("falls", "Where and how systems fall")
+    metric = "psnr_db"
+    chosen = chapter.threshold
+    threshold = deltas.threshold_of(ds, metric) if chosen is None else chosen
+    why = " (half way between mid-grey and the best mean)" if chosen is None else ""
+    part.body.append(paragraph(
+        f"Threshold: {threshold:.2f} dB{why}. A fall runs from 90 % to 10 % of the way between "
+        "mid-grey and the quality at the highest SNR. Outage is the loss of the caption, or of "
+        "the whole file where a system sends one. Curves are linear between the SNRs swept.",
+        "note",
+    ))  # fmt: skip
+    for n, place in enumerate(deltas.places(ds, "esno_db")):
+        cells = deltas.cliff_table(ds, place, metric, threshold)
+        chapter.add_table(part, f"Falls, {place.text}", cells, f"falls_{n}")
+
+
+def _averages(chapter: Chapter) -> None:
+    ds = chapter.ds
+    part = chapter.part("averages", "Averages, deliveries and failures")
+    part.body.append(paragraph(
+        "The mean of the images' PSNR in dB and the PSNR of the mean squared error are two "
+        "averages; failures are in both. The mean given delivery leaves them out.", "note",
+    ))  # fmt: skip
+    snrs = deltas.chosen_snrs(ds)
+    for c, channel in enumerate(map(str, ds.channel.values)):
+        for r, rho in enumerate(map(float, ds.rho.values)):
+            cells = deltas.averages_table(ds, channel, rho, snrs)
+            title = f"Averages, {channel_label(channel)}, ρ = {ratio_label(rho)}"
+            chapter.add_table(part, title, cells, f"averages_{c}_{r}")

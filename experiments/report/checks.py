@@ -1,0 +1,210 @@
+"""The known mistakes of comparisons over a channel, and the tests that keep each out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from scmc_comm.errors import ScmcError
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake found in published code.
+
+    Attributes:
+        what: The mistake.
+        effect: What it does to results.
+        rule: What holds here instead.
+        tests: Ids of the tests that fail if it is made, relative to the root of the sources.
+    """
+
+    what: str
+    effect: str
+    rule: str
+    tests: tuple[str, ...]
+
+
+_METRICS, _MODELS = "tests/scmc_comm/test_metrics.py", "tests/channels/test_models.py"
+_UNITS, _MODULATION = "tests/channels/test_units.py", "tests/channels/test_modulation.py"
+
+MISTAKES = (
+    Mistake(
+        "noise power split over real and imaginary parts, but added to real symbols",
+        "curves shifted by 3.01 dB",
+        "the empirical Es/N0 of each channel lies within 0.05 dB of the request",
+        (f"{_MODELS}::test_empirical_esno_within_a_twentieth_of_a_db",
+         f"{_MODELS}::test_noise_has_half_its_variance_in_each_real_dimension"),
+    ),
+    Mistake(
+        "constellation size used where bits per symbol belong in Eb/N0",
+        "several dB",
+        "Eb/N0 agrees with Sionna and round-trips for every modulation",
+        (f"{_UNITS}::test_ebno_agrees_with_sionna_and_round_trips",
+         f"{_UNITS}::test_constellation_size_is_not_taken_for_bits_per_symbol"),
+    ),
+    Mistake(
+        "noise variance before equalisation in the demapper",
+        "wrong LLRs in fading",
+        "uncoded BER in Rayleigh fading agrees with the closed form",
+        (f"{_MODULATION}::test_uncoded_ber_in_rayleigh_fading",),
+    ),
+    Mistake(
+        "fading drawn as a real gain per symbol, without equaliser, called block fading",
+        "not the stated channel",
+        "complex gains of unit power, constant in a block, independent between blocks",
+        (f"{_MODELS}::test_fading_has_unit_power_and_independent_blocks",
+         f"{_MODELS}::test_rayleigh_amplitude_distribution"),
+    ),
+    Mistake(
+        "failure image scored after a mix-up of integers and floats",
+        "failure floor of 6.6 dB instead of about 12 dB",
+        "mid-grey is scored as its closed form says",
+        (f"{_METRICS}::test_mid_grey_against_a_uniform_picture_is_10_79_db",
+         f"{_METRICS}::test_failure_floor_of_photographs_is_about_12_db_not_6"),
+    ),
+    Mistake(
+        "a whole batch coded as one mosaic",
+        "the baseline gains rate for free",
+        "one bit stream an image, whatever was coded before",
+        ("tests/scmc_comm/test_image_codecs.py::"
+         "test_one_bitstream_an_image_whatever_was_coded_before",),
+    ),
+    Mistake(
+        "header or side-information bytes left out, or restored for free after decoding",
+        "a semantic win that is none",
+        "the ledger equals the symbols on the wire",
+        ("tests/scmc_comm/test_ledger.py::test_ledger_equals_what_the_phy_sends",
+         "tests/scmc_comm/test_ledger.py::test_items_sum_to_the_channel_uses"),
+    ),
+    Mistake(
+        "a fixed modulation and code rate over the whole SNR axis called the baseline",
+        "a flat curve, a manufactured cliff",
+        "modulation and code rate can be chosen at each SNR, and bounds are drawn beside them",
+        ("tests/scmc_comm/test_separation.py::"
+         "test_modulation_coding_and_quality_chosen_by_the_caller",
+         "tests/experiments/test_bound_lines.py::"
+         "test_fading_line_is_the_best_fixed_rate_for_the_mean_snr"),
+    ),
+    Mistake(
+        "power normalised over a batch",
+        "images lend power to each other",
+        "each transmission has mean power 1",
+        ("tests/channels/test_phy.py::test_mean_power_of_each_transmission_is_one",),
+    ),
+    Mistake(
+        "reconstructions saved as JPEG before they are scored",
+        "wrong metrics",
+        "metrics take float tensors and refuse bytes",
+        (f"{_METRICS}::test_pictures_that_cannot_be_compared_are_refused",
+         f"{_METRICS}::test_networks_refuse_bytes_and_tiny_pictures"),
+    ),
+    Mistake(
+        "LPIPS fed [0, 1] in place of [-1, 1]",
+        "wrong LPIPS",
+        "the published example pair, 0.722 and 0.138",
+        (f"{_METRICS}::test_lpips_takes_0_to_1_and_feeds_minus_1_to_1",
+         f"{_METRICS}::test_published_example_pairs"),
+    ),
+    Mistake(
+        "a metric's network left trainable inside the model",
+        "the metric is trained too",
+        "metric networks are frozen",
+        (f"{_METRICS}::test_metric_networks_are_frozen_inside_a_model_that_is_trained",),
+    ),
+    Mistake(
+        "a missing codec silently replaced by another",
+        "false labels",
+        "an error that names the fix",
+        ("tests/scmc_comm/test_vvc.py::test_missing_binary_names_the_fix",
+         "tests/scmc_comm/test_codec_contract.py::test_an_ffmpeg_without_x265_names_the_fix"),
+    ),
+)  # fmt: skip
+"""In the order in which the protocol lists them."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a mistake.
+
+    Attributes:
+        text: ``passed``, ``FAILED``, ``skipped: WHY``, or which tests keep it if none was run.
+        passed: True, False, or None where nothing was found out.
+    """
+
+    text: str
+    passed: bool | None
+
+
+def _test_id(case: ElementTree.Element) -> str:
+    """The id of a test in a JUnit report, without its parameters."""
+    module = str(case.get("classname")).replace(".", "/") + ".py"
+    return f"{module}::{str(case.get('name')).partition('[')[0]}"
+
+
+def _outcome(case: ElementTree.Element) -> str:
+    for child in case:
+        if child.tag in ("failure", "error"):
+            return "failed"
+        if child.tag == "skipped":
+            return f"skipped: {child.get('message')}"
+    return "passed"
+
+
+def run_tests(tests: Sequence[str], root: Path = ROOT) -> dict[str, list[str]]:
+    """Runs tests in a process of their own.
+
+    Args:
+        tests: Their ids.
+        root: Where the sources lie.
+
+    Returns:
+        For each id the outcomes of its cases: ``passed``, ``failed`` or ``skipped: WHY``; none if
+        it did not run.
+
+    Raises:
+        ScmcError: There are no tests here, or pytest could not run them.
+    """
+    if not (root / "tests").is_dir():
+        raise ScmcError(f"{root} holds no tests; run the report from a checkout of the sources")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                   f"--junit-xml={path}", *tests]  # fmt: skip
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+        if not path.is_file() or done.returncode not in (0, 1):
+            last = (done.stdout + done.stderr).strip().splitlines()[-1:]
+            raise ScmcError(f"pytest could not run the checks: {' '.join(last) or 'no output'}")
+        found: dict[str, list[str]] = {test: [] for test in tests}
+        for case in ElementTree.parse(path).iter("testcase"):
+            found.setdefault(_test_id(case), []).append(_outcome(case))
+    return found
+
+
+def state_of(mistake: Mistake, outcomes: dict[str, list[str]] | None) -> State:
+    """The state of a mistake from the outcomes of `run_tests`, or None if none were run."""
+    if outcomes is None:
+        names = ", ".join(test.partition("::")[2] for test in mistake.tests)
+        return State(f"kept by {names}; not run for this report", None)
+    results = [outcomes.get(test, []) for test in mistake.tests]
+    flat = [result for cases in results for result in cases]
+    if "failed" in flat:
+        return State("FAILED", False)
+    skipped = sorted({result for result in flat if result.startswith("skipped")})
+    if skipped or not all(results):
+        return State("; ".join(skipped) or "did not run", None)
+    return State(f"passed ({len(flat)} test{'s' if len(flat) > 1 else ''})", True)
+
+
+def states(run: bool) -> list[State]:
+    """The state of each of `MISTAKES`; their tests are run if so asked."""
+    tests = [test for mistake in MISTAKES for test in mistake.tests]
+    outcomes = run_tests(tests) if run else None
+    return [state_of(mistake, outcomes) for mistake in MISTAKES]

@@ -1,0 +1,241 @@
+"""Tables of numbers: Bjontegaard deltas, where systems fall, and the averages of both kinds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from experiments import store, summary
+from experiments.bjontegaard_delta import BdInterval, bd_of_trials, bd_rate, bd_snr
+from experiments.cliff import Cliff, cliff, crossing_esno_db, crossing_text, outage_esno_db
+from experiments.plot_style import channel_label, metric_label, ratio_label, system_label
+from experiments.rd.bd import LOWER_IS_BETTER
+from experiments.statistics import Interval
+
+Floats = NDArray[np.float64]
+Table = tuple[list[str], list[list[str]]]
+
+RESAMPLES = 200  # of a delta: each costs two interpolations
+_MANY = 2_000_000  # values of a curve beyond which images' means stand for their trials
+OUTAGE = 0.1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a curve lies: over which axis, and what is held fixed."""
+
+    channel: str
+    x: str
+    fixed: float
+
+    @property
+    def other(self) -> str:
+        """The axis held fixed."""
+        return "rho" if self.x == "esno_db" else "esno_db"
+
+    @property
+    def text(self) -> str:
+        """For table headings."""
+        at = f"ρ = {ratio_label(self.fixed)}" if self.x == "esno_db" else f"{self.fixed:g} dB"
+        return f"{channel_label(self.channel)}, {at}"
+
+
+def places(ds: xr.Dataset, x: str) -> list[Place]:
+    """Every curve of a sweep over an axis."""
+    other = "rho" if x == "esno_db" else "esno_db"
+    return [
+        Place(str(channel), x, float(value))
+        for channel in ds.channel.values
+        for value in ds[other].values
+    ]
+
+
+def samples(ds: xr.Dataset, place: Place, system: str, metric: str) -> Floats:
+    """Quality of every trial, [points, images, trials]; images' means if trials are too many."""
+    part = ds.sel({"channel": [place.channel], "system": [system], place.other: [place.fixed]})
+    dims = (place.x, "image", "trial")
+    flat = {"channel": 0, "system": 0, place.other: 0}
+    if store.is_exact(ds) or part.delivered_set.size > _MANY:
+        means = summary.image_means(part, metric).isel(flat)
+        return np.asarray(means.transpose(*dims[:2]).values, dtype=float)[..., None]
+    values = store.expand(part, [metric])[metric].isel(flat).transpose(*dims).values
+    return np.asarray(values, dtype=float)
+
+
+def metrics_of(ds: xr.Dataset) -> list[str]:
+    """The metrics that have values, mean squared error left to PSNR."""
+    names = [name for name in store.metric_names(ds) if name != "mse"]
+    return [name for name in names if bool(ds[name].notnull().any())]
+
+
+def delta(ds: xr.Dataset, place: Place, system: str, reference: str, metric: str) -> BdInterval:
+    """BD-SNR in dB or BD-rho in percent of a system against another, with its interval."""
+    kind = bd_snr if place.x == "esno_db" else bd_rate
+    x = ds[place.x].values.astype(float)
+    mine, theirs = (samples(ds, place, name, metric) for name in (system, reference))
+    if not (np.isfinite(mine[..., 0]).all() and np.isfinite(theirs[..., 0]).all()):
+        return BdInterval(np.nan, np.nan, np.nan, 0.0, 1.0, "not measured at every point")
+    up = metric not in LOWER_IS_BETTER
+    return bd_of_trials(
+        kind, (x, theirs), (x, mine), np.random.default_rng(0), up, num_resamples=RESAMPLES
+    )
+
+
+def _limit(value: float, unit: str) -> str:
+    if math.isinf(value):
+        return "−∞" if value < 0 else "∞"
+    return f"{value:+.2f}" if unit == "dB" else f"{value:+.1f}"
+
+
+def delta_text(found: BdInterval, unit: str) -> str:
+    """A delta for a table.
+
+    Example:
+        >>> delta_text(BdInterval(-1.25, -1.5, -1.0, 0.9, 0.0), "dB")
+        '-1.25 dB [-1.50, -1.00], over 90 %'
+        >>> delta_text(BdInterval(float("nan"), 0, 0, 0.0, 1.0, "no overlap"), "dB")
+        'none: no overlap'
+    """
+    if math.isnan(found.value):
+        return f"none: {found.reason}"
+    interval = f"[{_limit(found.low, unit)}, {_limit(found.high, unit)}]"
+    return f"{_limit(found.value, unit)} {unit} {interval}, over {100 * found.overlap:.0f} %"
+
+
+def delta_table(ds: xr.Dataset, x: str, metric: str, reference: str) -> Table:
+    """Deltas of every system, a column for each channel and fixed value."""
+    where = places(ds, x)
+    unit = "dB" if x == "esno_db" else "%"
+    rows = []
+    for system in map(str, ds.system.values):
+        if system == reference:
+            continue
+        cells = [delta_text(delta(ds, at, system, reference, metric), unit) for at in where]
+        rows.append([system_label(system), *cells])
+    return ["system", *(at.text for at in where)], rows
+
+
+def failure_quality(ds: xr.Dataset, metric: str) -> float:
+    """Mean quality of mid-grey, NaN where neither a bound nor a trial ever showed it."""
+    name = f"bound_failure_{metric}"
+    if name in ds:
+        return float(ds[name].mean())
+    if "" not in ds.set.values:
+        return math.nan
+    shown = ds[metric].sel(set="")
+    each = shown.max([dim for dim in shown.dims if dim != "image"])  # one value where known
+    return float(each.mean()) if bool(each.notnull().all()) else math.nan
+
+
+def threshold_of(ds: xr.Dataset, metric: str) -> float:
+    """Half way between mid-grey and the best mean of any system in the sweep."""
+    means = summary.image_means(ds, metric).mean("image")
+    best = float(means.min() if metric in LOWER_IS_BETTER else means.max())
+    failure = failure_quality(ds, metric)
+    worst = float(means.max() if metric in LOWER_IS_BETTER else means.min())
+    return (best + (worst if math.isnan(failure) else failure)) / 2
+
+
+def _number(found: Interval, digits: int, unit: str) -> str:
+    value, low, high = (float(part) for part in (found.mean, found.low, found.high))
+    if math.isnan(value):
+        return "no fall"
+    if math.isinf(value):
+        return "wider than swept"
+
+    def limit(number: float) -> str:
+        return "∞" if math.isinf(number) else f"{number:.{digits}f}"
+
+    return f"{value:.{digits}f} {unit} [{limit(low)}, {limit(high)}]"
+
+
+def base_unit(ds: xr.Dataset, system: str) -> str | None:
+    """The unit that a system needs before all others: its caption, or the whole file."""
+    tags = [str(text) for text in np.ravel(ds.frames.sel(system=system).values) if str(text)]
+    return str(tags[0]).partition("+")[0] if tags else None
+
+
+def _outage(ds: xr.Dataset, place: Place, system: str, arrivals: xr.Dataset) -> str:
+    unit = base_unit(ds, system)
+    if unit is None:
+        return "nothing sent"
+    esno = ds.esno_db.values.astype(float)
+    at = {"channel": place.channel, "system": system, "rho": place.fixed}
+    if store.is_exact(ds):
+        part = arrivals.sel(at | {"unit": unit})
+        limits = (1 - part[name].values for name in ("probability", "high", "low"))
+        crossings = [crossing_esno_db(esno, lost, OUTAGE, False) for lost in limits]
+        return crossing_text(Interval(*crossings), esno)
+    part = ds.sel({name: [value] for name, value in at.items()})
+    flat = dict.fromkeys(at, 0)
+    arrived = store.delivered(part, unit).isel(flat).transpose("esno_db", "image", "trial")
+    run = store.was_run(part).isel(flat).transpose("esno_db", "image", "trial")
+    lost = np.where(run.values, ~arrived.values, np.nan)
+    return crossing_text(outage_esno_db(esno, lost, OUTAGE, np.random.default_rng(0), 500), esno)
+
+
+def cliff_table(ds: xr.Dataset, place: Place, metric: str, threshold: float) -> Table:
+    """Where and how each system falls as the SNR falls."""
+    up, esno = metric not in LOWER_IS_BETTER, ds.esno_db.values.astype(float)
+    unit, digits = ("dB", 2) if metric == "psnr_db" else ("", 3)
+    arrivals = summary.delivery(ds)
+    failure = failure_quality(ds, metric)
+    rows = []
+    for system in map(str, ds.system.values):
+        values = samples(ds, place, system, metric)
+        found: Cliff = cliff(esno, values, threshold, failure, np.random.default_rng(0), up, 500)
+        rows.append([
+            system_label(system),
+            crossing_text(found.threshold_esno_db, esno),
+            _number(found.fall_width_db, 1, "dB"),
+            _number(found.largest_drop, digits, unit),
+            _number(found.mean_quality, digits, unit),
+            _outage(ds, place, system, arrivals),
+        ])  # fmt: skip
+    label = metric_label(metric).replace(" (lower is better)", "")
+    return [
+        "system", f"SNR where {label} falls below {threshold:.{digits}f}", "width of the fall",
+        "largest drop over 1 dB", f"mean {label} over the range",
+        f"SNR of {100 * OUTAGE:.0f} % outage",
+    ], rows  # fmt: skip
+
+
+def chosen_snrs(ds: xr.Dataset) -> list[float]:
+    """The lowest SNR, that nearest to the design, and the highest."""
+    grid = ds.esno_db.values.astype(float)
+    design = float(ds.attrs["design_esno_db"])
+    nearest = grid[np.abs(grid - design).argmin()]
+    return sorted({float(grid.min()), float(nearest), float(grid.max())})
+
+
+def averages_table(ds: xr.Dataset, channel: str, rho: float, snrs: Sequence[float]) -> Table:
+    """Both averages of PSNR, that given delivery, how often anything came, what never fitted."""
+    found = summary.quality(ds)
+    rows = []
+    table = summary.table(ds, found)
+    infeasible = store.infeasible(ds)
+    nothing = (store.weights(ds) * (ds.set == "")).sum("set").mean("image")
+    for esno_db in snrs:
+        for system in map(str, ds.system.values):
+            at = {"system": system, "channel": channel, "esno_db": esno_db, "rho": rho}
+            part = table.sel(at | {"metric": "psnr_db"})
+            given = float(part.given_delivery)
+            unfit = int(infeasible.sel(at).sum())
+            rows.append([
+                f"{esno_db:g}", system_label(system),
+                f"{float(part.value_mean):.2f} [{float(part.value_low):.2f}, "
+                f"{float(part.value_high):.2f}]",
+                f"{float(part.psnr_of_mean_mse_db):.2f}",
+                "never" if math.isnan(given) else f"{given:.2f}",
+                f"{1 - float(nothing.sel(at)):.3f}",
+                f"{unfit} of {ds.sizes['image']}",
+                f"{float(part.bpp):.4f}", f"{float(part.channel_uses):.0f}",
+            ])  # fmt: skip
+    return ["Es/N0 (dB)", "system", "mean PSNR (dB)", "PSNR of mean MSE (dB)",
+            "mean PSNR given delivery (dB)", "anything arrived", "infeasible images", "bpp",
+            "channel uses"], rows  # fmt: skip

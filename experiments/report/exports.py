@@ -1,0 +1,156 @@
+r"""A figure's numbers as CSV, and LaTeX (pgfplots) that draws the curve from that CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from experiments.bound_lines import KINDS
+from experiments.plot_style import CHANNELS, codec_label, metric_label, system_label
+from experiments.report.panels import Panel
+
+_MARKS = {"o": "*", "s": "square*", "^": "triangle*", "D": "diamond*", "v": "triangle*",
+          "P": "+", "X": "x"}  # fmt: skip
+_DASHES = {"capacity": "dashed", "normal": "densely dotted", "outage": "dashdotted"}
+_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve of a figure as columns of its CSV.
+
+    Attributes:
+        label: Legend entry.
+        column: Column of its values.
+        band: Columns of its limits, or none.
+        colour: Such as ``"#0072B2"``.
+        mark: pgfplots' mark, or empty.
+        dash: pgfplots' line style.
+    """
+
+    label: str
+    column: str
+    band: tuple[str, str] | None
+    colour: str
+    mark: str
+    dash: str = "solid"
+
+
+def escape(text: str) -> str:
+    r"""Text for LaTeX.
+
+    Example:
+        >>> print(escape("5 % of a_b & c"))
+        5 \% of a\_b \& c
+    """
+    return "".join(_SPECIAL.get(c, "\\" + c if c in "%_&#${}" else c) for c in text)
+
+
+def quality_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]]:
+    """The numbers of a quality panel over one channel, and how each curve is drawn.
+
+    Returns:
+        A row for each abscissa, the bounds' columns after the systems'; the curves.
+    """
+    view, curves = panel.view, []
+    columns: dict[str, np.ndarray] = {view.x: view.ds[view.x].values}
+    for system in map(str, view.ds.system.values):
+        part = view.found.sel(metric=panel.metric, channel=channel, system=system)
+        names = [f"{system}_{end}" for end in ("mean", "low", "high")]
+        columns |= {n: part[f"value_{n.rpartition('_')[2]}"].values for n in names}
+        style = view.style[system]
+        mark = _MARKS.get(style.marker, "*")
+        curves.append(
+            Curve(system_label(system), names[0], (names[1], names[2]), style.colour, mark)
+        )
+    for line in view.bounds(channel, panel.metric):
+        name = f"{line.codec}_{line.kind}"
+        columns[name] = line.quality.sel({view.other: view.fixed}).values
+        label = f"{codec_label(line.codec)} + {KINDS[line.kind]}"
+        colour = view.codec_style[line.codec].colour
+        curves.append(Curve(label, name, None, colour, "", _DASHES[line.kind]))
+    return pd.DataFrame(columns), curves
+
+
+def loss_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]]:
+    """The same of a panel of losses; where none was seen the mean is left empty."""
+    view, curves = panel.view, []
+    columns: dict[str, np.ndarray] = {view.x: view.ds[view.x].values}
+    for system in map(str, view.ds.system.values):
+        for unit in map(str, view.arrivals.unit.values):
+            part = view.arrivals.sel(unit=unit, channel=channel, system=system)
+            if "." in unit or bool(part.probability.isnull().all()):
+                continue
+            lost, name = 1 - part.probability.values, f"{system}_{unit}_loss"
+            columns[name] = np.where(lost > 0, lost, np.nan)
+            columns[f"{name}_low"] = 1 - part.high.values
+            columns[f"{name}_high"] = 1 - part.low.values
+            style = view.style[system]
+            dash = {"semantic": "densely dotted", "structure": "dashed"}.get(unit, "solid")
+            label = f"{system_label(system)}, {unit}"
+            mark = _MARKS.get(style.marker, "*")
+            curves.append(Curve(label, name, None, style.colour, mark, dash))
+    return pd.DataFrame(columns), curves
+
+
+def figure_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]]:
+    """The numbers of a panel over one channel."""
+    return (quality_table if panel.metric else loss_table)(panel, channel)
+
+
+def _axis_options(panel: Panel, channel: str) -> list[str]:
+    label = metric_label(panel.metric) if panel.metric else "probability of loss"
+    over_snr = panel.view.x == "esno_db"
+    x = "$E_s/N_0$ per channel use (dB)" if over_snr else r"bandwidth ratio $\rho$"
+    base, _, args = channel.partition(":")
+    title = CHANNELS.get(base, base) + (f" ({args})" if args else "")
+    options = [
+        "width=3.5in", "height=2.8in", "grid=major", f"title={{{escape(title)}}}",
+        f"xlabel={{{x}}}", f"ylabel={{{escape(label)}}}", "unbounded coords=jump",
+        "legend style={font=\\tiny, at={(0.5,-0.22)}, anchor=north, draw=none}",
+        "legend columns=2", "legend cell align=left", "mark options={scale=0.7, solid}",
+    ]  # fmt: skip
+    return options + ([] if over_snr else ["xmode=log"]) + ([] if panel.metric else ["ymode=log"])
+
+
+def _plots(curve: Curve, number: int, x: str, csv: str) -> list[str]:
+    def from_csv(column: str) -> str:
+        return f"table [x={x}, y={column}, col sep=comma] {{{csv}}};"
+
+    lines = []
+    if curve.band:
+        for path, column in zip(("low", "high"), curve.band, strict=True):
+            options = f"draw=none, forget plot, name path={path}{number}"
+            lines.append(rf"\addplot [{options}] {from_csv(column)}")
+        fill = f"fill=c{number}, opacity=0.15, draw=none, forget plot"
+        between = f"fill between [of=low{number} and high{number}];"
+        lines.append(rf"\addplot [{fill}] {between}")
+    mark = f"mark={curve.mark}" if curve.mark else "no marks"
+    lines.append(rf"\addplot [c{number}, {curve.dash}, {mark}] {from_csv(curve.column)}")
+    return [*lines, rf"\addlegendentry{{{escape(curve.label)}}}"]
+
+
+def pgfplots(panel: Panel, channel: str, curves: Sequence[Curve], csv: str) -> str:
+    """A LaTeX file that draws the curves from the CSV beside it.
+
+    Args:
+        panel: The figure.
+        channel: Its channel.
+        curves: What `figure_table` gave.
+        csv: Name of the CSV file.
+    """
+    colours = [
+        rf"\definecolor{{c{n}}}{{HTML}}{{{curve.colour.lstrip('#').upper()}}}"
+        for n, curve in enumerate(curves)
+    ]
+    body = [line for n, curve in enumerate(curves) for line in _plots(curve, n, panel.view.x, csv)]
+    return "\n".join([
+        r"\documentclass[border=2pt]{standalone}", r"\usepackage{pgfplots}",
+        r"\pgfplotsset{compat=1.16}", r"\usepgfplotslibrary{fillbetween}", *colours,
+        r"\begin{document}", r"\begin{tikzpicture}", r"\begin{axis}[",
+        *(f"  {option}," for option in _axis_options(panel, channel)), "]", *body,
+        r"\end{axis}", r"\end{tikzpicture}", r"\end{document}", "",
+    ])  # fmt: skip

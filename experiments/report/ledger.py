@@ -1,0 +1,133 @@
+"""The ledger as stacked bars: which share of the budget each system spends on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from experiments.plot_style import COLOURS, paper_style, ratio_label, system_label
+from experiments.report.exports import escape
+from experiments.report.panels import ONE_COLUMN, SMALL, rendered
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oo", "")
+_FILLS = (*COLOURS[:7], "#FFFFFF")
+_PATTERNS = (
+    "", "north east lines", "dots", "crosshatch",
+    "north west lines", "grid", "horizontal lines", "",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LedgerPanel:
+    """The ledgers of all systems at one bandwidth.
+
+    Attributes:
+        stem: Start of its file names.
+        title: What it shows.
+        systems: Names.
+        items: What channel uses go to, the unused ones last.
+        share: Share of the budget, mean over the images, [system, item].
+    """
+
+    stem: str
+    title: str
+    systems: tuple[str, ...]
+    items: tuple[str, ...]
+    share: NDArray[np.float64]
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each system, a column for each item."""
+        rows = pd.DataFrame(self.share, columns=list(self.items))
+        rows.insert(0, "system", list(self.systems))
+        return rows
+
+    def draw(self) -> Figure:
+        """Bars, a row for each system."""
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure as NewFigure
+
+        count = len(self.systems)
+        with rc_context(SMALL | {"hatch.linewidth": 0.5}):
+            figure = NewFigure(figsize=(ONE_COLUMN, 0.27 * count + 1.05), layout="constrained")
+            ax = figure.subplots()
+            left = np.zeros(count)
+            for item, name in enumerate(self.items):
+                width = 100 * self.share[:, item]
+                ax.barh(
+                    np.arange(count), width, left=left, label=name, color=_FILLS[item],
+                    hatch=_HATCHES[item], edgecolor="#333333", linewidth=0.5, height=0.66,
+                )  # fmt: skip
+                left += width
+            ax.set_yticks(np.arange(count), [system_label(name) for name in self.systems])
+            ax.invert_yaxis()
+            ax.grid(False, axis="y")
+            ax.set_xlim(0, 100)
+            ax.set_xlabel("share of the channel uses (%)")
+            figure.legend(
+                loc="outside lower center", ncols=4, frameon=False, handlelength=1.3,
+                columnspacing=1.0,
+            )  # fmt: skip
+        return figure
+
+    def pgfplots(self, csv: str) -> str:
+        """A LaTeX file that draws the bars from the CSV beside it."""
+        ticks = ", ".join(f"{{{escape(system_label(name))}}}" for name in self.systems)
+        colours = [
+            rf"\definecolor{{c{n}}}{{HTML}}{{{fill.lstrip('#')}}}" for n, fill in enumerate(_FILLS)
+        ]
+        plots = []
+        for n, item in enumerate(self.items):
+            source = f"table [y expr=\\coordindex, x={item}, col sep=comma] {{{csv}}};"
+            lines = rf", postaction={{pattern={_PATTERNS[n]}}}" if _PATTERNS[n] else ""
+            plots += [rf"\addplot [fill=c{n}{lines}] {source}", rf"\addlegendentry{{{item}}}"]
+        return "\n".join([
+            r"\documentclass[border=2pt]{standalone}", r"\usepackage{pgfplots}",
+            r"\usetikzlibrary{patterns}", r"\pgfplotsset{compat=1.16}", *colours,
+            r"\begin{document}", r"\begin{tikzpicture}", r"\begin{axis}[",
+            "  xbar stacked, width=3.5in, height=2.6in, xmin=0, xmax=1, y dir=reverse,",
+            f"  ytick={{0,...,{len(self.systems) - 1}}}, yticklabels={{{ticks}}},",
+            "  xlabel={share of the channel uses}, legend columns=4,",
+            r"  legend style={font=\tiny, at={(0.5,-0.25)}, anchor=north, draw=none},", "]",
+            *plots, r"\end{axis}", r"\end{tikzpicture}", r"\end{document}", "",
+        ])  # fmt: skip
+
+
+def _at_design(ds: xr.Dataset) -> xr.DataArray:
+    """Ledgers [system, rho, image, item] of what was sent nearest to the design SNR."""
+    esno_db = int(np.abs(ds.esno_db.values - ds.attrs["design_esno_db"]).argmin())
+    systems = xr.DataArray(np.arange(ds.sizes["system"]), dims="system")
+    chosen = ds.design_of.isel(channel=0, esno_db=esno_db)
+    found = ds.ledger_uses.isel(system=systems, design=chosen)
+    return found.transpose("system", "rho", "image", "item")
+
+
+def ledger_panels(ds: xr.Dataset) -> list[LedgerPanel]:
+    """A panel for each bandwidth; none if the store has no ledgers."""
+    if "ledger_uses" not in ds:
+        return []
+    uses = _at_design(ds)
+    share = (uses / uses.sum("item")).mean("image")
+    items = tuple(map(str, ds.item.values))
+    return [
+        LedgerPanel(
+            "ledger_rho" + ratio_label(float(rho)).replace("/", "-"),
+            f"Channel uses by purpose at ρ = {ratio_label(float(rho))}, "
+            "mean over the images, as sent nearest to the design SNR.",
+            tuple(map(str, ds.system.values)), items, share.sel(rho=rho).values,
+        )
+        for rho in ds.rho.values
+    ]  # fmt: skip
+
+
+def render_ledger(panel: LedgerPanel) -> dict[str, bytes]:
+    """The panel's drawing as SVG and PDF."""
+    with paper_style():
+        return rendered(panel.draw())

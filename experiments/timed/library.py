@@ -1,0 +1,196 @@
+"""The pictures of a timed experiment as each system sends them: sizes, and quality of each set."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from experiments.cache import Cache, digest
+from experiments.components import Components
+from experiments.tasks import digest_of, fingerprint_of, load_system, png_bytes
+from scmc_comm.errors import ScmcError
+from scmc_comm.images import from_uint8
+from scmc_comm.system import Budget, Prepared
+from scmc_comm.types import Reconstruction
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a receiver makes of one delivered set.
+
+    Attributes:
+        metrics: By name.
+        caption: Text that arrived, or empty.
+        png: The picture, 8-bit PNG.
+    """
+
+    metrics: dict[str, float]
+    caption: str
+    png: bytes
+
+    @property
+    def img(self) -> torch.Tensor:
+        """The picture, float32 [3, H, W]."""
+        with Image.open(io.BytesIO(self.png)) as opened:
+            return from_uint8(np.asarray(opened.convert("RGB")))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One picture as one system sends it.
+
+    Attributes:
+        key: Content key.
+        sizes: Payload bits of each unit by tag, the most urgent first; none if it does not fit.
+        reconstruct: From the delivered tags to what is shown.
+        usable: From the delivered tags to those that can be used.
+    """
+
+    key: str
+    sizes: Mapping[str, int]
+    reconstruct: Callable[[frozenset[str]], Reconstruction]
+    usable: Callable[[frozenset[str]], frozenset[str]]
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all units, headers of packets included."""
+        return sum(self.sizes.values()) // 8
+
+
+class Library:
+    """Pictures by system, encoded when first asked for and remembered on disk.
+
+    Args:
+        images: float32 [3, H, W] each, by name.
+        reference: System whose pictures say how many bytes the files of others may have.
+        rho: Bandwidth ratio that it fills.
+        design_esno_db: Es/N0 in dB that it codes for.
+        metrics: Metrics to measure.
+        cache: Where to remember.
+        components: What to build systems and metrics from.
+    """
+
+    def __init__(
+        self,
+        images: Mapping[str, torch.Tensor],
+        reference: str,
+        rho: float,
+        design_esno_db: float,
+        metrics: Sequence[str],
+        cache: Cache,
+        components: Components,
+    ) -> None:
+        self.images, self.metrics = dict(images), tuple(metrics)
+        self._reference, self._budget = reference, Budget(rho, design_esno_db)
+        self._cache, self._components = cache, components
+        self._known: dict[tuple[str, str], Sent] = {}
+
+    def sent(self, system: str, image: str) -> Sent:
+        """One picture as one system sends it."""
+        if (system, image) not in self._known:
+            self._known[system, image] = self._prepare(system, image)
+        return self._known[system, image]
+
+    def sizes(self, system: str) -> list[Mapping[str, int]]:
+        """Payload bits of the units of each picture, in the order of the images.
+
+        Raises:
+            ScmcError: A picture does not fit, so there would be nothing to send.
+        """
+        found = [self.sent(system, image).sizes for image in self.images]
+        for image, sizes in zip(self.images, found, strict=True):
+            if not sizes:
+                raise ScmcError(f"{system} cannot code {image} in so few bytes; raise rho")
+        return found
+
+    def tags(self, system: str) -> tuple[str, ...]:
+        """Tags of a system's units over all pictures, the most urgent first."""
+        longest = max(self.sizes(system), key=len)
+        rest = {tag for sizes in self.sizes(system) for tag in sizes} - set(longest)
+        return (*longest, *sorted(rest))
+
+    def seen(self, system: str, image: str, delivered: frozenset[str]) -> Seen:
+        """What a receiver makes of a delivered set, computed once."""
+        sent = self.sent(system, image)
+        tags = sent.usable(delivered)
+        key = digest("timed seen", sent.key, sorted(tags), list(self.metrics))
+        png_key = digest("timed png", sent.key, sorted(tags))
+        known, png = self._cache.get_json(key), self._cache.get(png_key)
+        if known is None or png is None:
+            shown = sent.reconstruct(tags)
+            original = self.images[image]
+            scores = self._components.measure(original, shown.img_hat.detach(), self.metrics)
+            png = png_bytes(shown.img_hat.detach())
+            known = {
+                "metrics": {name: float(scores[name]) for name in self.metrics},
+                "caption": shown.caption or "",
+            }
+            self._cache.put_json(key, known)
+            self._cache.put(png_key, png)
+        return Seen(known["metrics"], known["caption"], png)
+
+    def _prepare(self, name: str, image: str) -> Sent:
+        img = self.images[image]
+        limit = None
+        if name != self._reference and _is_file_codec(self._components, name):
+            limit = self.sent(self._reference, image).num_bytes
+        budget = self._budget
+        key = digest(
+            "timed", fingerprint_of(self._components), name, budget.rho, budget.design_esno_db,
+            limit, digest_of(img.numpy()),
+        )  # fmt: skip
+        encode = functools.cache(lambda: self._encode(name, img, limit))
+        sizes = self._cache.get_json(digest("timed sizes", key))
+        if sizes is None:
+            frames = sorted(encode().frames, key=lambda frame: frame.priority)
+            sizes = {frame.tag: int(frame.bits.size) for frame in frames}
+            self._cache.put_json(digest("timed sizes", key), sizes)
+        usable = _layer_prefix if len(sizes) > 1 else frozenset
+        return Sent(key, sizes, lambda tags: encode().reconstruct(tags), usable)
+
+    def _encode(self, name: str, img: torch.Tensor, limit: int | None) -> Prepared:
+        system = load_system(self._components.make_system, name)
+        if limit is None:
+            prepared: Prepared = system.prepare(img, self._budget)
+            return prepared
+        return file_of(system, img, limit)
+
+
+def file_of(system: Any, img: torch.Tensor, max_bytes: int) -> Prepared:
+    """A picture as one file of at most so many bytes, at the finest quality that fits.
+
+    Args:
+        system: A `scmc_comm.baselines.separation.SeparationSystem`.
+        img: float32 [3, H, W] in [0, 1].
+        max_bytes: Of the file.
+    """
+    from scmc_comm.baselines.image_codecs import largest_fitting
+    from scmc_comm.link.mcs import MCS_GRID
+    from scmc_comm.system import infeasible
+
+    wide = Budget(rho=4.0, design_esno_db=0.0)  # the link is the timed one: bytes are the limit
+    coded = largest_fitting(system.image_codec, img, max_bytes)
+    if coded is None:
+        size = (int(img.shape[1]), int(img.shape[2]))
+        return infeasible(size, wide, f"no quality fits {max_bytes} bytes")
+    prepared: Prepared = system.prepare_with(img, wide, MCS_GRID[-1], coded.quality)
+    return prepared
+
+
+def _is_file_codec(components: Components, name: str) -> bool:
+    from scmc_comm.baselines.separation import SeparationSystem
+
+    return isinstance(load_system(components.make_system, name), SeparationSystem)
+
+
+def _layer_prefix(delivered: frozenset[str]) -> frozenset[str]:
+    from scmc_comm.transmit import usable
+
+    return usable(delivered)

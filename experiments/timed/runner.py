@@ -1,0 +1,178 @@
+"""Runs a timed experiment: encode the pictures, run the link many times, score what arrived."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments.cache import Cache, default_cache_dir, digest, write_atomic
+from experiments.components import Components
+from experiments.executors import executor
+from experiments.tasks import fingerprint_of
+from experiments.timed import results
+from experiments.timed.library import Library
+from experiments.timed.schemes import Scheme
+from experiments.timed.simulate import Job, Outcome, full_rate, run
+from experiments.timed.spec import TimedSpec
+from scmc_comm.errors import ScmcError
+
+logger = logging.getLogger(__name__)
+
+REAL = Components()
+
+
+def run_timed(
+    spec: TimedSpec,
+    out_dir: str | Path,
+    jobs: int = 1,
+    *,
+    dask: str | None = None,
+    cache_dir: Path | None = None,
+    components: Components = REAL,
+    progress: bool = True,
+) -> Path:
+    """Runs a timed experiment and writes ``results.nc``, ``results.csv`` and ``spec.yaml``.
+
+    The result depends on the spec, the code and the weights alone. Finished runs and pictures
+    are remembered, so a killed experiment goes on where it was.
+
+    Args:
+        spec: The experiment.
+        out_dir: Folder to write to.
+        jobs: Number of processes.
+        dask: Address of a Dask scheduler, or ``local``.
+        cache_dir: Folder of finished work; None for the user's cache folder.
+        components: What to build systems and metrics from.
+        progress: Show progress bars.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        ScmcError: A name that does not exist, or another error a user can mend.
+    """
+    folder = Path(out_dir)
+    if folder.exists() and not folder.is_dir():
+        raise ScmcError(f"output {folder} is a file; give a folder")
+    cache_dir = (cache_dir or default_cache_dir()).absolute()
+    library = open_library(spec, cache_dir, components)
+    todo = make_jobs(spec, library, fingerprint_of(components))
+    outcomes = _run_all(todo, Cache(cache_dir), jobs, dask, progress, spec.name)
+    shown = sorted({
+        (Scheme.parse(job.scheme).system, place, tags)
+        for job, outcome in zip(todo, outcomes, strict=True)
+        for place, tags in outcome.delivered
+    })  # fmt: skip
+    images = list(library.images)
+    quality = {
+        (system, place, tags): library.seen(
+            system, images[place], frozenset(filter(None, tags.split("+")))
+        ).metrics
+        for system, place, tags in tqdm(
+            shown, desc="pictures", unit="picture", disable=not progress
+        )
+    }
+    ds = results.dataset(spec, images, library, todo, outcomes, quality)
+    _write(spec, ds, folder)
+    return folder
+
+
+def open_library(spec: TimedSpec, cache_dir: Path, components: Components) -> Library:
+    """The pictures of an experiment.
+
+    Raises:
+        ScmcError: An unknown system, metric or image set.
+    """
+    known = components.system_names()
+    schemes = [Scheme.parse(text) for text in spec.schemes]
+    for scheme in schemes:
+        if scheme.system not in known:
+            raise ScmcError(
+                f"there is no system {scheme.system!r}; there are {', '.join(sorted(known))}"
+            )
+    metrics = components.available_metrics(spec.metrics)
+    for name in set(spec.metrics) - set(metrics):
+        logger.warning("metric %s cannot be measured here; it is left out", name)
+    if not metrics:
+        raise ScmcError(f"none of the metrics {', '.join(spec.metrics)} can be measured here")
+    images = components.load_images(spec.images, spec.num_images)
+    return Library(
+        images, schemes[0].system, spec.rho, spec.design_esno_db, metrics, Cache(cache_dir),
+        components,
+    )  # fmt: skip
+
+
+def make_jobs(spec: TimedSpec, library: Library, fingerprint: str) -> list[Job]:
+    """All runs, in the order of the axes."""
+    first = Scheme.parse(spec.schemes[0]).system
+    rate = full_rate(spec, library.sizes(first), library.tags(first))
+    todo = []
+    for text in spec.schemes:
+        system = Scheme.parse(text).system
+        sizes, tags = tuple(library.sizes(system)), library.tags(system)
+        fixed = (
+            fingerprint, asdict(Scheme.parse(text)), [list(s.items()) for s in sizes], rate,
+            spec.bandwidth_hz, spec.num_users, spec.spread_db, spec.speed_mps, spec.carrier_hz,
+            spec.duration_s, spec.seed,
+        )  # fmt: skip
+        for value in spec.values:
+            for replication in range(spec.num_replications):
+                key = digest("timed run", *fixed, asdict(spec.at(value)), replication)
+                todo.append(Job(spec, text, value, replication, sizes, tags, rate, key))
+    return todo
+
+
+def _run_all(
+    todo: list[Job], cache: Cache, jobs: int, dask: str | None, progress: bool, name: str
+) -> list[Outcome]:
+    found: dict[str, Outcome] = {}
+    for job in todo:
+        known = cache.get_json(job.key)
+        if known is not None:
+            found[job.key] = _outcome(known)
+    missing = [job for job in todo if job.key not in found]
+    bar = tqdm(total=len(todo), initial=len(found), desc=name, unit="run", disable=not progress)
+    with bar, executor(jobs, dask) as workers:
+        for key, outcome in workers.run(run_keyed, missing):
+            counts = [[place, tags, n] for (place, tags), n in outcome.delivered.items()]
+            cache.put_json(key, {**asdict(outcome), "delivered": counts})
+            found[key] = outcome
+            bar.update()
+    return [found[job.key] for job in todo]
+
+
+def run_keyed(job: Job) -> tuple[str, Outcome]:
+    """A run and its key; importable, for workers."""
+    return job.key, run(job)
+
+
+def _outcome(known: dict[str, object]) -> Outcome:
+    counts = {(int(place), str(tags)): int(n) for place, tags, n in known.pop("delivered")}  # type: ignore[attr-defined]
+    return Outcome(delivered=counts, **known)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes ``path`` if the body succeeds."""
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        yield Path(part)
+        os.replace(part, path)
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def _write(spec: TimedSpec, ds: results.Dataset, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
+    write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())
+    with _new_file(folder / "results.nc") as part:
+        ds.to_netcdf(part, engine="h5netcdf")

@@ -1,0 +1,110 @@
+"""How a picture's units are treated on the timed link: a system and the settings of the link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_type_hints
+
+from channels.errors import ChannelError
+from channels.harq import HARQ_KINDS
+from channels.link import LinkConfig, TrafficClass
+from channels.specs import parse_arguments
+from channels.timed.types import SCHEDULING
+from scmc_comm.errors import ScmcError
+from scmc_comm.types import LayerKind
+
+PRIORITIES = ("layers", "equal")
+RETRANSMISSIONS = 4
+_LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A system on the timed link.
+
+    Attributes:
+        system: Registry name.
+        priorities: "layers" sends lower layers first and lets them interrupt higher ones, "equal"
+            serves all units in order of arrival.
+        scheduling: How users share the link: layer_aware, proportional_fair or round_robin.
+        harq: "incremental", "chase", or "none", which sends each block once.
+        margin_db: Rate adaptation plans the lowest layer's blocks for a channel so much worse;
+            None takes 3 dB with priorities of layers and none without.
+
+    >>> Scheme.parse("scmc:priorities=equal,scheduling=round_robin").priorities
+    'equal'
+    """
+
+    system: str
+    priorities: str = "layers"
+    scheduling: str = "layer_aware"
+    harq: str = "incremental"
+    margin_db: float | None = None
+
+    def __post_init__(self) -> None:
+        for key, known in (
+            ("priorities", PRIORITIES),
+            ("scheduling", SCHEDULING),
+            ("harq", (*HARQ_KINDS, "none")),
+        ):
+            if getattr(self, key) not in known:
+                raise ScmcError(
+                    f"{key} is {getattr(self, key)!r}; expected one of {', '.join(known)}"
+                )
+        if self.margin_db is not None and not abs(self.margin_db) <= 30:
+            raise ScmcError(f"margin_db is {self.margin_db}; expected -30 to 30 dB")
+
+    @classmethod
+    def parse(cls, text: str) -> Scheme:
+        """A scheme from ``SYSTEM:key=value,key=value``.
+
+        Raises:
+            ScmcError: An unknown key or value.
+        """
+        system, _, args = text.partition(":")
+        known = {key: kind for key, kind in get_type_hints(cls).items() if key != "system"}
+        try:
+            return cls(system, **parse_arguments(f"scheme {system!r}", known, args))
+        except ChannelError as error:
+            raise ScmcError(str(error)) from error
+
+    def link(self, bandwidth_hz: float) -> LinkConfig:
+        """The link's settings."""
+        return LinkConfig(
+            bandwidth_hz=bandwidth_hz,
+            scheduling=self.scheduling,
+            preemption=self.priorities == "layers",
+            harq="chase" if self.harq == "none" else self.harq,
+        )
+
+    def classes(self, tags: Sequence[str], deadlines_s: Sequence[float]) -> list[TrafficClass]:
+        """A class of traffic for each unit.
+
+        Args:
+            tags: The system's units, the most urgent first.
+            deadlines_s: Of the semantic, structure and signal layers; a unit that is no layer,
+                such as a whole file, has the last.
+        """
+        layered = self.priorities == "layers"
+        margin_db = self.margin_db if self.margin_db is not None else 3.0 * layered
+        return [
+            TrafficClass(
+                tag,
+                priority=place if layered else 0,
+                deadline_s=deadlines_s[layer_of(tag)],
+                max_transmissions=1 if self.harq == "none" else RETRANSMISSIONS,
+                margin_db=margin_db if tag == LayerKind.SEMANTIC.tag else 0.0,
+            )
+            for place, tag in enumerate(tags)
+        ]
+
+
+def layer_of(tag: str) -> int:
+    """Index of the layer that a unit belongs to; the last for a unit that is no layer.
+
+    >>> [layer_of(tag) for tag in ("semantic", "signal.2", "image")]
+    [0, 2, 2]
+    """
+    base = tag.partition(".")[0]
+    return _LAYER_TAGS.index(base) if base in _LAYER_TAGS else len(_LAYER_TAGS) - 1

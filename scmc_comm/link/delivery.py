@@ -1,0 +1,178 @@
+"""Arrival probabilities for planning: which fades the transmitter reckons with, and what arrives.
+
+Over a channel of one fade per transmission (AWGN, block fading without a coherence length) the
+states are values of the Es/N0, cut into cells a quarter of a dB wide. Over other channels they are
+realisations of all fades, few of them during the search (`COARSE_STATES`); where the fades of one
+transmission are many, neighbours are merged, which a plan can bear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from channels.abstraction import BlerTable, default_table
+from channels.fades import DEFAULT_STATES, ChannelStates, channel_states
+from channels.models import BlockFading, Channel
+from channels.segmentation import plan_blocks
+from channels.table_phy import TablePhy
+from channels.types import Mcs
+from channels.units import db_to_lin, lin_to_db
+from scmc_comm.errors import ScmcError
+
+_CELL_DB, _LOWEST_DB, _HIGHEST_DB = 0.25, -24.0, 40.0
+COARSE_STATES, _MAX_FADES = 128, 64
+_SLACK = 1.1  # a plan between two rates of the signal may be reckoned at the longer one
+_MIN_BLOCK_BITS = 24  # that the tables hold
+
+
+class Link(Protocol):
+    """What a plan reckons with: states of the channel, and what arrives in each."""
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Of the states: float64 [S], summing to 1."""
+        ...
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the place of a frame in the transmission makes no difference."""
+        ...
+
+    def arrival(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
+        """Probability that a frame arrives, in each state: float64 [S].
+
+        Args:
+            num_bits: Payload bits.
+            mcs: A scheme of the tables.
+            start: Its first symbol.
+            power_db: Its power over the mean of the transmission.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FlatLink:
+    """One Es/N0 over the transmission, which the transmitter does not know exactly.
+
+    Attributes:
+        esno_db: float64 [S].
+        weights: float64 [S].
+        table: Block error rates.
+
+    Example:
+        >>> link = make_link("awgn", 1000, (10.0,))
+        >>> float(link.arrival(400, Mcs(2, 0.25), 0, 0.0).round(3)[0])
+        1.0
+    """
+
+    esno_db: np.ndarray
+    weights: np.ndarray
+    table: BlerTable
+    is_flat: bool = True
+
+    def arrival(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
+        """See `Link`."""
+        plan = plan_blocks(num_bits, mcs)
+        esno_db = self.esno_db + (power_db + lin_to_db(mcs.repetition))
+        lost = self.table.bler(mcs, max(plan.block_bits, _MIN_BLOCK_BITS), esno_db)
+        p: np.ndarray = (1 - lost) ** plan.num_blocks
+        return p
+
+
+@dataclass(frozen=True)
+class FadingLink:
+    """Several fades over the transmission.
+
+    Attributes:
+        states: The fades at each mean Es/N0.
+        weights: float64 [S] over all of them.
+        phy: The tables.
+    """
+
+    states: tuple[ChannelStates, ...]
+    weights: np.ndarray
+    phy: TablePhy
+    is_flat: bool = field(default=False)
+
+    def arrival(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
+        """See `Link`."""
+        power = db_to_lin(power_db)
+        return np.concatenate(
+            [self.phy.arrival(num_bits, mcs, start, power, states) for states in self.states]
+        )
+
+
+def make_link(
+    channel: str,
+    num_uses: int,
+    esno_db: Sequence[float],
+    weights: Sequence[float] | None = None,
+    num_states: int = DEFAULT_STATES,
+) -> Link:
+    """The link that a plan reckons with.
+
+    Args:
+        channel: Name and parameters, as `channels.models.make_channel` takes them.
+        num_uses: Channel uses of the transmission.
+        esno_db: Mean Es/N0 in dB; several if the transmitter does not know which it is.
+        weights: How likely each of them is, in any unit; alike by default.
+        num_states: Realisations of several fades, for each mean Es/N0.
+
+    Raises:
+        ScmcError: Weights that are none.
+    """
+    from channels.models import make_channel
+
+    share = _shares(esno_db, weights)
+    model = make_channel(channel)
+    if isinstance(model, BlockFading) and model.num_blocks(num_uses) == 1:
+        states = [channel_states(model, num_uses, mean) for mean in esno_db]
+        with np.errstate(divide="ignore"):
+            db = np.concatenate([10 * np.log10(s.power[:, 0] / s.no) for s in states])
+        all_weights = np.concatenate([w * s.weights for w, s in zip(share, states, strict=True)])
+        return FlatLink(*_cells(db, all_weights), default_table())
+    fades = tuple(_few_fades(model, num_uses, mean, num_states) for mean in esno_db)
+    all_weights = np.concatenate([w * s.weights for w, s in zip(share, fades, strict=True)])
+    return FadingLink(fades, all_weights, TablePhy())
+
+
+def _shares(esno_db: Sequence[float], weights: Sequence[float] | None) -> np.ndarray:
+    share = np.ones(len(esno_db)) if weights is None else np.asarray(weights, float)
+    good = len(share) == len(esno_db) > 0 and np.isfinite([*share, *esno_db]).all()
+    if not good or (share < 0).any() or share.sum() <= 0:
+        raise ScmcError(
+            f"mean Es/N0 {list(esno_db)} have weights {share.tolist()}; expected one weight for "
+            "each, 0 or more, not all 0"
+        )
+    normalised: np.ndarray = share / share.sum()
+    return normalised
+
+
+def _cells(esno_db: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joins states within a quarter of a dB, unless they are few."""
+    if len(esno_db) <= 64:
+        return esno_db, weights
+    inside = np.clip(esno_db, _LOWEST_DB, _HIGHEST_DB)
+    cell = ((inside - _LOWEST_DB) / _CELL_DB).astype(int)
+    total = np.bincount(cell, weights)
+    mean = np.bincount(cell, weights * inside) / np.maximum(total, 1e-300)
+    return mean[total > 0], total[total > 0]
+
+
+def _few_fades(
+    channel: Channel, num_uses: int, esno_db: float, num_states: int
+) -> ChannelStates:
+    states = channel_states(channel, math.ceil(_SLACK * num_uses) + 1, esno_db, num_states)
+    num_fades = states.power.shape[1]
+    if num_fades <= _MAX_FADES:
+        return states
+    merged = -(-num_fades // _MAX_FADES)
+    starts = np.arange(0, num_fades, merged)
+    counts = np.diff(np.append(starts, num_fades))
+    power = np.add.reduceat(states.power, starts, axis=1) / counts
+    return ChannelStates(power, states.weights, states.block_symbols * merged, states.no)

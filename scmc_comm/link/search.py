@@ -1,0 +1,240 @@
+"""The search for the best protection plan.
+
+Two steps. First every choice of a scheme for the caption, one for the structure and one for all
+parts of the signal is tried, exactly but for the signal's rate, between whose nodes the value is
+interpolated. Then coordinate ascent starts from the best of these and from every plan that the
+caller gives: one unit at a time takes the scheme that is best beside the others, as do all parts of
+the signal from one on, or up to one; powers, if they are free, step up and down in turn. It ends
+where no move helps. What comes out is therefore never worse than any start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator
+from scmc_comm.types import MAX_PARTS
+
+POWER_STEPS_DB = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+MAX_POWER_DB = 6.0
+_NUM_NODES = 16  # of the signal's rate in the enumeration
+_NUM_STARTS = 3
+_GAIN = 1e-6  # less than this is no gain
+_IN_VAIN = 1e-5  # a unit is not sent for less than this share of the range of utilities
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plan and what it is worth.
+
+    Attributes:
+        plan: int [6], as `Allocator` takes it.
+        power_db: float64 [6], relative to one another.
+        value: Expected utility.
+    """
+
+    plan: np.ndarray
+    power_db: np.ndarray
+    value: float
+
+
+def search(
+    allocator: Allocator,
+    starts: Sequence[np.ndarray] = (),
+    with_signal: bool = True,
+    with_power: bool = False,
+) -> Found:
+    """The best plan found.
+
+    Args:
+        allocator: Says what plans are worth.
+        starts: Plans that the result must not be worse than, int [6] each.
+        with_signal: Whether a signal layer may be sent.
+        with_power: Whether units may be sent with different powers.
+    """
+    every = [*best_common(allocator, with_signal), *starts]
+    found = [_ascend(allocator, plan, with_signal) for plan in every]
+    best = max(found, key=lambda f: f.value)
+    if with_power:
+        best = _ascend_power(allocator, best, with_signal)
+    return _tidy(allocator, best)
+
+
+def best_common(allocator: Allocator, with_signal: bool = True) -> list[np.ndarray]:
+    """The best plans with one scheme for all parts of the signal, and the best without a signal.
+
+    Over a channel of several fades, where every place differs, only some of the schemes are tried.
+    """
+    if not allocator.link.is_flat:
+        return _best_of_some(allocator, with_signal)
+    schemes = np.arange(-1, len(allocator.grid))  # LEFT_OUT first
+    a, b = (
+        np.stack([allocator.row(bits, int(scheme), 0, 0.0) for scheme in schemes])
+        for bits in allocator.lower_bits
+    )
+    uses = allocator.lower_uses[:, schemes]
+    left = allocator.num_uses - (uses[0][:, None] + uses[1][None])
+    without = _joint(a, b, allocator.steps[0, :, :1], allocator.link.weights)
+    ranked = [(*_top(np.where(left >= 0, without, -np.inf)), LEFT_OUT)]
+    for scheme in range(len(allocator.grid)) if with_signal else ():
+        ranked.append((*_top(_with_signal(allocator, scheme, a, b, left)), scheme))
+    ranked = [row for row in ranked if np.isfinite(row[0])]
+    ranked.sort(key=lambda row: -row[0])
+    return [
+        np.array([schemes[i], schemes[j], *[signal] * MAX_PARTS])
+        for _, (i, j), signal in ranked[:_NUM_STARTS]
+    ]
+
+
+def _best_of_some(allocator: Allocator, with_signal: bool) -> list[np.ndarray]:
+    some = np.unique(np.linspace(0, len(allocator.grid) - 1, 7).round().astype(int)).tolist()
+    plans = np.array(
+        [
+            (a, b, *[signal] * MAX_PARTS)
+            for a in (LEFT_OUT, *some)
+            for b in (LEFT_OUT, *some)
+            for signal in (LEFT_OUT, *(some if with_signal else ()))
+        ]
+    )
+    values = allocator.evaluate(plans).value
+    best = np.argsort(values)[::-1][:_NUM_STARTS]
+    return [plans[i] for i in best if np.isfinite(values[i])]
+
+
+def _with_signal(
+    allocator: Allocator, scheme: int, a: np.ndarray, b: np.ndarray, left: np.ndarray
+) -> np.ndarray:
+    """Values [G + 1, G + 1] over the schemes of both lower layers, the signal at one scheme."""
+    nodes = np.unique(np.linspace(0, len(allocator.steps) - 1, _NUM_NODES).round().astype(int))
+    total = allocator.part_uses[scheme].sum(axis=1)
+    values = []
+    for node in nodes:
+        rows = [allocator.row(bits, int(scheme), 0, 0.0) for bits in allocator.part_bits[node]]
+        chain = np.concatenate([np.ones((1, len(rows[0]))), np.cumprod(rows, axis=0)])
+        values.append(_joint(a, b, allocator.steps[node], allocator.link.weights, chain))
+    rate = np.interp(left, total, np.arange(len(total)))
+    low = np.clip(np.searchsorted(nodes, rate, side="right") - 1, 0, len(nodes) - 2)
+    share = (rate - nodes[low]) / (nodes[low + 1] - nodes[low])
+    stacked, i, j = np.array(values), *np.indices(left.shape)
+    between = (1 - share) * stacked[low, i, j] + share * stacked[low + 1, i, j]
+    return np.where(left >= total[0], between, -np.inf)
+
+
+def _joint(
+    a: np.ndarray,
+    b: np.ndarray,
+    steps: np.ndarray,
+    weights: np.ndarray,
+    chain: np.ndarray | None = None,
+) -> np.ndarray:
+    """Expected utility [Ga, Gb] for arrivals a [Ga, S], b [Gb, S] and chains [1 + P, S].
+
+    The sum over the four lower sets, sorted by products of a and b.
+    """
+    seen = steps @ (np.ones((1, a.shape[1])) if chain is None else chain) * weights
+    none, one, two, both = seen
+    mixed = (a * (both - one - two + none)) @ b.T
+    value: np.ndarray = none.sum() + (a @ (one - none))[:, None] + (b @ (two - none)) + mixed
+    return value
+
+
+def _top(values: np.ndarray) -> tuple[float, tuple[int, int]]:
+    i, j = np.unravel_index(int(values.argmax()), values.shape)
+    return float(values[i, j]), (int(i), int(j))
+
+
+def _ascend(allocator: Allocator, plan: np.ndarray, with_signal: bool) -> Found:
+    value = float(allocator.evaluate(plan[None]).value[0])
+    while True:
+        before = value
+        for move in range(_NUM_MOVES):
+            plans = _moves(plan, move, len(allocator.grid), with_signal)
+            if len(plans) == 0:
+                continue
+            values = allocator.evaluate(plans).value
+            if values.max() > value + _GAIN:
+                value, plan = float(values.max()), plans[values.argmax()]
+        if value <= before + _GAIN:
+            return Found(plan, np.zeros(NUM_UNITS), value)
+
+
+_GROUPS: tuple[tuple[int, ...], ...] = (
+    *((u,) for u in range(NUM_UNITS)),
+    (0, 1),
+    *(tuple(range(u, NUM_UNITS)) for u in range(2, NUM_UNITS - 1)),
+    *(tuple(range(2, u)) for u in range(4, NUM_UNITS)),
+)
+_NUM_MOVES = len(_GROUPS)
+
+
+def _moves(plan: np.ndarray, move: int, num_schemes: int, with_signal: bool) -> np.ndarray:
+    """The plan with the units of one group at every scheme, or left out.
+
+    Parts of the signal are left out from one on; those in between never.
+    """
+    units = list(_GROUPS[move])
+    is_signal = units[0] >= 2
+    gap = is_signal and units[0] > 2 and plan[units[0] - 1] == LEFT_OUT
+    needed = is_signal and units[-1] < NUM_UNITS - 1 and plan[units[-1] + 1] != LEFT_OUT
+    if gap or (is_signal and not with_signal):
+        return np.empty((0, NUM_UNITS), int)
+    schemes = np.arange(0 if needed else LEFT_OUT, num_schemes)
+    plans = np.repeat(plan[None], len(schemes), axis=0)
+    plans[:, units] = schemes[:, None]
+    return plans
+
+
+def _ascend_power(allocator: Allocator, found: Found, with_signal: bool) -> Found:
+    """Powers and schemes in turn, from equal powers on."""
+    plan, power, value = found.plan, found.power_db, found.value
+    while True:
+        before = value
+        for units in _GROUPS:
+            sent = [u for u in units if plan[u] != LEFT_OUT]
+            powers = np.repeat(power[None], len(POWER_STEPS_DB), axis=0)
+            powers[:, sent] += np.array(POWER_STEPS_DB)[:, None]
+            powers = powers.clip(-MAX_POWER_DB, MAX_POWER_DB)
+            values = allocator.evaluate(np.repeat(plan[None], len(powers), axis=0), powers).value
+            if values.max() > value + _GAIN:
+                value, power = float(values.max()), powers[values.argmax()]
+        for move in range(NUM_UNITS):
+            plans = _moves(plan, move, len(allocator.grid), with_signal)
+            plans = _near(plans, plan, move)
+            if len(plans) == 0:
+                continue
+            values = allocator.evaluate(plans, np.repeat(power[None], len(plans), axis=0)).value
+            if values.max() > value + _GAIN:
+                value, plan = float(values.max()), plans[values.argmax()]
+        if value <= before + _GAIN:
+            return Found(plan, power, value)
+
+
+def _near(plans: np.ndarray, plan: np.ndarray, unit: int) -> np.ndarray:
+    """Those moves that change the unit's scheme by a few steps."""
+    return plans[np.abs(plans[:, unit] - plan[unit]) <= 4] if len(plans) else plans
+
+
+def _tidy(allocator: Allocator, found: Found) -> Found:
+    """Without units that are sent in vain; with those that have nothing to say at this rate.
+
+    The parts of the signal behind the last that has bits cost nothing here. For an image in which
+    they do have some, they take the scheme of the part before.
+    """
+    plan, power = found.plan.copy(), found.power_db.copy()
+    least = found.value - _IN_VAIN * float(np.ptp(np.cumsum(allocator.steps, axis=2)))
+    for unit in reversed(range(NUM_UNITS)):
+        without = plan.copy()
+        without[unit] = LEFT_OUT
+        is_last = unit < 2 or (without[unit:] == LEFT_OUT).all()
+        if is_last and allocator.evaluate(without[None], power[None]).value[0] >= least:
+            plan = without
+    outcome = allocator.evaluate(plan[None], power[None])
+    if np.isfinite(outcome.rate[0]):
+        bits = allocator.part_bits[round(float(outcome.rate[0]))]
+        for part in range(1, MAX_PARTS):
+            if bits[part] == 0 and plan[2 + part] == LEFT_OUT != plan[1 + part]:
+                plan[2 + part], power[2 + part] = plan[1 + part], power[1 + part]
+    return Found(plan, power, float(allocator.evaluate(plan[None], power[None]).value[0]))

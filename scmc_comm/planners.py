@@ -1,0 +1,131 @@
+"""How a sender protects the layers, by name: by rule, or by the optimiser and measured curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.optimiser import Allocation, Request, optimise
+from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
+from scmc_comm.system import Budget
+from scmc_comm.types import LayerKind
+
+SPREAD_DB = (-15.0, -12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
+"""Mean Es/N0 around the design that a sender who does not know it reckons with, all alike."""
+
+
+class Planner(Protocol):
+    """Splits a budget over the layers of an image."""
+
+    @property
+    def knows(self) -> frozenset[str]:
+        """As `scmc_comm.system.System.knows`."""
+        ...
+
+    def plan(
+        self,
+        budget: Budget,
+        num_bits: Mapping[LayerKind, int],
+        size: tuple[int, int],
+        with_signal: bool = True,
+    ) -> ProtectionPlan:
+        """The plan for one image.
+
+        Args:
+            budget: What may be spent, and what is known of the channel.
+            num_bits: Packet bits of the semantic and, if there is one, the structure layer.
+            size: ``(H, W)``.
+            with_signal: Keep room for a signal layer.
+
+        Raises:
+            InfeasibleBudgetError: Not even the caption fits.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RulePlanner:
+    """A rule that looks at the design Es/N0 alone, which is fixed.
+
+    Attributes:
+        rule: `unequal_plan` or `equal_plan`.
+    """
+
+    rule: Callable[..., ProtectionPlan]
+    knows: frozenset[str] = frozenset()
+
+    def plan(
+        self,
+        budget: Budget,
+        num_bits: Mapping[LayerKind, int],
+        size: tuple[int, int],
+        with_signal: bool = True,
+    ) -> ProtectionPlan:
+        """See `Planner`."""
+        uses = budget.uses(size)
+        return self.rule(uses, num_bits, budget.design_esno_db, size, with_signal)
+
+
+@dataclass(frozen=True)
+class OptimisedPlanner:
+    """The optimiser, on the curves of the validation pictures.
+
+    Attributes:
+        spread_db: Mean Es/N0 that it reckons with, around the design.
+        knows: What it is told of the channel.
+    """
+
+    spread_db: tuple[float, ...] = (0.0,)
+    knows: frozenset[str] = frozenset({"esno_db", "channel"})
+
+    def plan(
+        self,
+        budget: Budget,
+        num_bits: Mapping[LayerKind, int],
+        size: tuple[int, int],
+        with_signal: bool = True,
+    ) -> ProtectionPlan:
+        """See `Planner`; what happens where it does not fit: `Allocation.plan_for`."""
+        uses = budget.uses(size)
+        means_db = tuple(budget.design_esno_db + spread for spread in self.spread_db)
+        request = Request(uses, budget.channel, means_db, None, budget.utility, with_signal)
+        return best_allocation(request, size).plan_for(uses, num_bits, size)
+
+
+def best_allocation(request: Request, size: tuple[int, int]) -> Allocation:
+    """The optimiser's answer for the mean of the validation pictures, kept for the next call.
+
+    Example:
+        >>> found = best_allocation(Request(2048, "awgn", (0.0,)), (256, 256))
+        >>> found.units[2].mcs.num_bits_per_symbol
+        2
+    """
+    from scmc_comm.zoo.layer_curves import layer_curves_path
+
+    return _cached(request, size, layer_curves_path())
+
+
+@lru_cache(maxsize=1024)
+def _cached(request: Request, size: tuple[int, int], curves: Path) -> Allocation:
+    from scmc_comm.zoo.layer_curves import load_quality
+
+    return optimise(request, load_quality(size), size)
+
+
+PLANNERS: dict[str, Planner] = {
+    "unequal": RulePlanner(unequal_plan),
+    "equal": RulePlanner(equal_plan),
+    "optimised": OptimisedPlanner(),
+    "optimised-fixed": OptimisedPlanner(SPREAD_DB, frozenset({"channel"})),
+}
+
+
+def make_planner(name: str) -> Planner:
+    """The planner called ``name``."""
+    if name not in PLANNERS:
+        raise ScmcError(f"protection is {name!r}; expected one of {', '.join(PLANNERS)}")
+    return PLANNERS[name]

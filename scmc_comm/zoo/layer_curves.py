@@ -1,0 +1,34 @@
+"""The quality curves that ship, or those of the models in use."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from scmc_comm.link.quality import QualityModel, load_pictures, quality_model
+
+FILE = "layer_curves.json"
+
+
+def layer_curves_path() -> Path:
+    """Where the curves lie: with the models in use, like all weights."""
+    from scmc_comm.codec.weights import model_path
+
+    return model_path(FILE, Path(__file__).parent)
+
+
+def load_quality(size: tuple[int, int]) -> QualityModel:
+    """The mean over the validation pictures, for pictures of ``(H, W)``.
+
+    Example:
+        >>> model = load_quality((256, 256))
+        >>> model.shown.shape
+        (96, 4, 4, 4)
+    """
+    return _load(layer_curves_path(), size)
+
+
+@lru_cache(maxsize=32)
+def _load(path: Path, size: tuple[int, int]) -> QualityModel:
+    pictures, metrics = load_pictures(path)
+    return quality_model(pictures, metrics, size)
