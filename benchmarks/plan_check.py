@@ -29,7 +29,6 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTOS, load_photo
 from scmc_comm.link.utility import Utility
 from scmc_comm.metrics import measure
-from scmc_comm.planners import PLANNERS, best_allocation  # noqa: F401
 from scmc_comm.prediction import expected_score, expected_sets, simulate
 from scmc_comm.system import Budget, Prepared, grey
 from scmc_comm.transmit import ScmcSystem
@@ -37,50 +36,10 @@ from scmc_comm.transmit import ScmcSystem
 SYSTEMS = ("optimised", "equal", "unequal")
 
 
-class Remembering(LayeredCodec):
-    """The codec, which codes and decodes nothing twice."""
-
-    def __init__(self):
-        super().__init__()
-        self._known = {}
-
-    def _once(self, key, make):
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
-
-    def encode_semantic(self, img):
-        code = super().encode_semantic
-        return self._once(("semantic", id(img)), lambda: code(img))
-
-    def encode_structure(self, img, lower=()):
-        code = super().encode_structure
-        return self._once(("structure", id(img)), lambda: code(img))
-
-    def encode_signal_fitting(self, img, fits, lower=()):
-        from scmc_comm.codec.layered import QUALITY_STEPS, _signal_layer
-
-        latent = self._once(("latent", id(img)), lambda: self.signal.analyse(img))
-        best, low, high = None, 0, QUALITY_STEPS
-        while low <= high:
-            quality = (low + high) // 2
-            make = partial(self.signal.parts, latent, quality)
-            layer = _signal_layer(self._once(("parts", id(img), quality), make))
-            if fits(layer):
-                best, low = layer, quality + 1
-            else:
-                high = quality - 1
-        return best
-
-    def decode(self, layers, size, seed=0, caption=None):
-        key = tuple((x.kind, hashlib.sha256(x.payload).digest(), len(x.cuts)) for x in layers)
-        return self._once(key, lambda: super(Remembering, self).decode(layers, size, seed, caption))
-
-
 class Photo:
     """One picture and the utility of what is shown for it."""
 
-    def __init__(self, name: str, utility: Utility, codec: Remembering) -> None:
+    def __init__(self, name: str, utility: Utility, codec: LayeredCodec) -> None:
         self.img, self.utility, self.codec = load_photo(name), utility, codec
         self._known = {}
 
@@ -145,7 +104,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    utility, codec = Utility.parse(args.utility), Remembering()
+    utility, codec = Utility.parse(args.utility), LayeredCodec.load()
     photos = [Photo(name, utility, codec) for name in PHOTOS[: args.photos]]
     head = "channel rho esno_db | optimised equal unequal | drawn +- half (equal) | inside"
     print(head, flush=True)

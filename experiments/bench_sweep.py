@@ -101,6 +101,7 @@ def _reconstruct_each_trial() -> float:
         reconstruct = prepared.reconstruct.__wrapped__  # type: ignore[attr-defined]
         start = time.perf_counter()
         for seed in trial_seeds(REAL_SPEC.seed, "photo", 0, REAL_SPEC.num_trials):
+            system.codec.forget()
             delivered = prepared.send(channel, REAL_SPEC.esno_db[0], [seed], phy).delivered[0]
             parts.measure(img, reconstruct(delivered).img_hat, REAL_SPEC.metrics)
         return time.perf_counter() - start

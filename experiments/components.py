@@ -177,6 +177,7 @@ class Components:
             ScmcError: Says which name came and which exist.
         """
         from channels.links import check_link, make_phy
+        from scmc_comm.link.utility import Utility
 
         known = self.system_names()
         unknown = [s for s in spec.systems if s not in known]
@@ -184,6 +185,7 @@ class Components:
             raise ScmcError(
                 f"there is no system {unknown[0]!r}; there are {', '.join(sorted(known))}"
             )
+        Utility.parse(spec.utility)
         make_phy(spec.phy, spec.estimator)
         for entry in spec.channels:
             link = Link.parse(entry, spec.phy)

@@ -45,7 +45,8 @@ class SweepSpec:
         num_images: Only the first so many of the set; None for all.
         design_esno_db: Es/N0 in dB that every system is designed for, but those that know the
             mean Es/N0 of each point.
-        utility: Metric that systems tuned to what they know of a point make best on average.
+        utility: What systems tuned to what they know of a point make best on average: a metric, or a
+            weighted sum such as ``psnr_db-20*lpips``.
         phy: Physical layer of channels without one of their own, as `channels.links.make_phy`
             takes it: ``"flat"``, or ``"ofdm:antennas=1x2,csi=lmmse"`` with pilots charged.
         metrics: Names that ``scmc_comm.metrics.measure`` knows; ``mse`` is always added.
@@ -259,7 +260,7 @@ _COERCE: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "esno_db": (_grid, "numbers in dB, such as 0,5,10 or -6:21:3"),
     "rho": (lambda v: tuple(_ratio(i) for i in _items(v)), "ratios, such as 1/48,1/24"),
     "design_esno_db": (_number, "a number in dB"),
-    "utility": (_text, "the name of a metric, such as psnr_db"),
+    "utility": (_text, "metrics, such as psnr_db or psnr_db-20*lpips"),
     "phy": (_text, "a link, such as flat or ofdm:csi=lmmse"),
     "num_images": (_optional(_integer), "a whole number or null"),
     "stop_half_width": (_optional(_number), "a number or null"),

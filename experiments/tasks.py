@@ -246,6 +246,18 @@ def _usable(
     return known
 
 
+def _scores(task: Task, img_hat: torch.Tensor, cache: Cache) -> dict[str, float]:
+    """Metrics of a picture, remembered: several designs may show the same."""
+    shown = digest(img_hat.contiguous().numpy().tobytes())
+    key = digest("scores", task.fingerprint, task.img_digest, shown, list(task.metrics))
+    known: dict[str, float] | None = cache.get_json(key)
+    if known is None:
+        scores = task.components.measure(torch.from_numpy(task.img), img_hat, task.metrics)
+        known = {name: float(scores[name]) for name in task.metrics}
+        cache.put_json(key, known)
+    return known
+
+
 def _quality(
     task: Task,
     cell_key: str,
@@ -261,9 +273,8 @@ def _quality(
     if known is None or (keep and cache.get(png_key) is None):
         seen = prepared.reconstruct(tags)
         img_hat = seen.img_hat.detach()
-        scores = task.components.measure(torch.from_numpy(task.img), img_hat, task.metrics)
         known = {
-            "metrics": {name: float(scores[name]) for name in task.metrics},
+            "metrics": _scores(task, img_hat, cache),
             "level": -1 if seen.level is None else int(seen.level),
             "caption": seen.caption or "",
         }

@@ -49,8 +49,8 @@ class Budget:
         design_esno_db: Mean Es/N0 in dB that rates and protection are chosen for.
         channel: The channel whose law they are chosen for, by name and parameters as
             `channels.models.make_channel` takes it; a scheme may ignore it.
-        utility: Metric that they are to make best on average, such as ``"psnr_db"``; a scheme
-            may ignore it.
+        utility: What they are to make best on average, as `scmc_comm.link.utility.Utility` reads
+            it; a scheme may ignore it.
         phy: The link that it is for, by name as `channels.links.make_phy` takes it. Its pilots
             are part of the budget.
 

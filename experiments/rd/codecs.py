@@ -105,6 +105,7 @@ class ScmcRdCodec(RdCodec):
 
         codec = self._layered
         assert isinstance(codec, LayeredCodec)
+        codec.forget()
         kind, _, quality = point.partition(" ")
         start = time.perf_counter()
         if kind == "signal":
@@ -115,6 +116,7 @@ class ScmcRdCodec(RdCodec):
                 layers.append(codec.encode_structure(img))
             stream = LayeredBitstream((int(img.shape[1]), int(img.shape[2])), tuple(layers))
         data = stream.to_bytes()
+        codec.forget()
         middle = time.perf_counter()
         got = LayeredBitstream.from_bytes(data, strict=True)
         shown = codec.decode(got.layers, got.size, got.seed)

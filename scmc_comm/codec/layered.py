@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
+from hashlib import sha256
 
 import torch
 from torch import Tensor
 
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
+from scmc_comm.codec.recent import Recent
 from scmc_comm.codec.semantic import SemanticCodec
 from scmc_comm.codec.signal import DEFAULT_REALISM, QUALITY_STEPS, SignalCodec
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
@@ -20,14 +22,15 @@ from scmc_comm.types import Layer, LayerKind, Reconstruction, part_tag
 logger = logging.getLogger(__name__)
 
 DEFAULT_QUALITY = 48
-_RECENT = 8  # pictures of lower layers kept: all subsets of one or two pictures' layers
 
 
 class LayeredCodec:
     """SCMC: caption, sketch and bitstream of one picture.
 
     Each layer's network is loaded when it is first needed. The lower two layers work at the size
-    of :func:`scmc_comm.codec.tensors.working_size`, the signal layer at the picture's own.
+    of :func:`scmc_comm.codec.tensors.working_size`, the signal layer at the picture's own. What was
+    coded and painted last is kept: a sender codes one picture for many budgets, a receiver is asked
+    for one subset of the same layers after the other.
 
     Args:
         semantic, structure, signal: The layers' codecs; those that ship unless given.
@@ -48,9 +51,7 @@ class LayeredCodec:
         realism: float = DEFAULT_REALISM,
     ) -> None:
         self.realism = realism
-        # A receiver is asked for one subset of the same layers after the other.
-        self._painted = lru_cache(_RECENT)(self._paint)
-        self._fused = lru_cache(_RECENT)(self._fuse)
+        self._recent = Recent()
         self.__dict__.update(
             {
                 name: part
@@ -67,6 +68,12 @@ class LayeredCodec:
     def load(cls) -> LayeredCodec:
         """The codec with the weights that ship."""
         return cls()
+
+    def forget(self) -> None:
+        """Drop what was kept, so that the next call takes its full time."""
+        self._recent = Recent()
+        if "signal" in self.__dict__:
+            self.signal.forget()
 
     @cached_property
     def semantic(self) -> SemanticCodec:
@@ -105,13 +112,19 @@ class LayeredCodec:
 
     def encode_semantic(self, img: Tensor) -> Layer:
         """Caption layer of a picture float32 [3, H, W] in [0, 1]."""
-        small = resize(img, working_size(_size(img)))
-        return _layer(LayerKind.SEMANTIC, self.semantic.encode(small))
+
+        def code() -> bytes:
+            return self.semantic.encode(resize(img, working_size(_size(img))))
+
+        return _layer(LayerKind.SEMANTIC, self._recent.get(("semantic", _key(img)), code))
 
     def encode_structure(self, img: Tensor, lower: tuple[Layer, ...] = ()) -> Layer:
         """Sketch layer; it does not depend on the lower one, so it decodes without it."""
-        small = resize(img, working_size(_size(img)))
-        return _layer(LayerKind.STRUCTURE, self.structure.encode(small))
+
+        def code() -> bytes:
+            return self.structure.encode(resize(img, working_size(_size(img))))
+
+        return _layer(LayerKind.STRUCTURE, self._recent.get(("structure", _key(img)), code))
 
     def encode_signal(self, img: Tensor, quality: int) -> Layer:
         """Signal layer at a quality."""
@@ -127,11 +140,13 @@ class LayeredCodec:
             fits: Whether a layer is small enough, in whatever measure the caller has.
             lower: The layers below, of which this one does not need to know.
         """
-        latent = self.signal.analyse(img)
+        key = _key(img)
+        latent = self._recent.get(("latent", key), lambda: self.signal.analyse(img))
         best, low, high = None, 0, QUALITY_STEPS
         while low <= high:
             quality = (low + high) // 2
-            layer = _signal_layer(self.signal.parts(latent, quality))
+            code = partial(self.signal.parts, latent, quality)
+            layer = _signal_layer(self._recent.get(("signal", key, quality), code))
             if fits(layer):
                 best, low = layer, quality + 1
             else:
@@ -176,7 +191,7 @@ class LayeredCodec:
         img = None if lower is None else resize(lower, size)
         if LayerKind.SIGNAL in arrived:
             try:
-                img = self.signal.decode(arrived[LayerKind.SIGNAL].parts, size, img, self.realism)
+                img = self._refined(arrived[LayerKind.SIGNAL].parts, size, img)
                 level = LayerKind.SIGNAL
             except ScmcError as e:
                 logger.warning("signal layer left out: %s", e)
@@ -189,16 +204,33 @@ class LayeredCodec:
         )
         return Reconstruction(img, level, tags, caption)
 
-    def _paint(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
-        return self.semantic.decode(caption, size, seed)
+    def _painted(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
+        paint = partial(self.semantic.decode, caption, size, seed)
+        return self._recent.get(("painted", caption, size, seed), paint)
 
-    def _fuse(
+    def _fused(
         self, payload: bytes, size: tuple[int, int], caption: str | None, seed: int
     ) -> Tensor:
-        guide = None
-        if caption is not None and self.structure.reads_picture:
-            guide = self._painted(caption, size, seed)
-        return self.structure.decode(payload, size, guide, caption, seed)
+        def fuse() -> Tensor:
+            guide = None
+            if caption is not None and self.structure.reads_picture:
+                guide = self._painted(caption, size, seed)
+            return self.structure.decode(payload, size, guide, caption, seed)
+
+        return self._recent.get(("fused", payload, size, caption, seed), fuse)
+
+    def _refined(
+        self, parts: tuple[bytes, ...], size: tuple[int, int], lower: Tensor | None
+    ) -> Tensor:
+        show = partial(self.signal.decode, parts, size, lower, self.realism)
+        below = None if lower is None else _key(lower)
+        return self._recent.get(("refined", parts, size, below, self.realism), show)
+
+
+def _key(img: Tensor) -> bytes:
+    """What tells pictures apart."""
+    pixels = img.detach().contiguous().cpu().numpy()
+    return sha256(repr((pixels.shape, pixels.dtype)).encode() + pixels.tobytes()).digest()
 
 
 def _is_ours(layer: Layer) -> bool:

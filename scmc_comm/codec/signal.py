@@ -63,6 +63,10 @@ class SignalCodec:
         # The same parts are shown with each subset of the lower layers, one after the other.
         self._last_latent = functools.lru_cache(1)(self.latent)
 
+    def forget(self) -> None:
+        """Drop the latent that was read last."""
+        self._last_latent.cache_clear()
+
     @property
     def num_parts(self) -> int:
         """Parts of a payload."""

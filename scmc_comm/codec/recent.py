@@ -1,0 +1,55 @@
+"""What a codec has just computed, kept while it is small and recent."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
+
+from torch import Tensor
+
+T = TypeVar("T")
+
+_KEPT_BYTES = 256 * 2**20
+
+
+class Recent:
+    """Results by key, the least recently used dropped first.
+
+    Args:
+        max_bytes: How much is kept, counting tensors and byte strings; one result that is larger
+            is not kept at all.
+
+    Example:
+        >>> recent = Recent()
+        >>> [recent.get("key", lambda: b"made"), recent.get("key", lambda: b"again")]
+        [b'made', b'made']
+    """
+
+    def __init__(self, max_bytes: int = _KEPT_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The result of that key, made if it is not kept; do not write into it."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key][0]  # type: ignore[return-value]
+        made = make()
+        size = _num_bytes(made)
+        if size <= self.max_bytes:
+            self._kept[key] = (made, size)
+            self._bytes += size
+        while self._bytes > self.max_bytes:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self._bytes -= dropped
+        return made
+
+
+def _num_bytes(made: object) -> int:
+    if isinstance(made, Tensor):
+        return made.numel() * made.element_size()
+    if isinstance(made, Sequence) and not isinstance(made, str | bytes):
+        return sum(_num_bytes(part) for part in made)
+    return len(made) if isinstance(made, bytes) else 64
