@@ -140,7 +140,10 @@ def draw_quality(view: View, ax: Axes, channel: str, metric: str, prefix: str) -
         if prefix == "difference" and s == 0:
             ax.axhline(0, color=style.colour, linewidth=1.4)
             continue
-        _curve(ax, view.ds[view.x].values, part, names, color=style.colour, marker=style.marker)
+        _curve(
+            ax, view.ds[view.x].values, part, names, color=style.colour, marker=style.marker,
+            linestyle=style.line,
+        )  # fmt: skip
 
 
 def layer_units(view: View) -> list[str]:
@@ -211,6 +214,13 @@ def _system_label(view: View, name: str) -> str:
     return f"{label} (infeasible: {failed} of {images} images)" if failed else label
 
 
+def system_handle(style: Style, label: str) -> Line2D:
+    """Legend entry of a system."""
+    from matplotlib.lines import Line2D as Line
+
+    return Line([], [], color=style.colour, marker=style.marker, linestyle=style.line, label=label)
+
+
 def bound_handles(view: View, channels: Sequence[str]) -> list[Line2D]:
     """Legend entries of the bounds that are drawn over some channels."""
     from matplotlib.lines import Line2D as Line
@@ -232,7 +242,7 @@ def _legends(figure: Figure, view: View, layers: bool, note: str, bounds: bool) 
     systems = []
     for name in map(str, view.ds.system.values):
         style, label = view.style[name], _system_label(view, name)
-        systems.append(Line2D([], [], color=style.colour, marker=style.marker, label=label))
+        systems.append(system_handle(style, label))
     width = figure.get_size_inches()[0]
     widest = max(len(str(line.get_label())) for line in systems)
     whole = sum(0.055 * len(str(line.get_label())) + 0.6 for line in systems)  # inches at 8 pt

@@ -57,7 +57,7 @@ CHANNELS = {
 }
 CODECS = {
     "jpeg": "JPEG", "vvc": "VVC", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF",
-    "hevc": "HEVC",
+    "hevc": "HEVC", "hyperprior": "hyperprior",
 }  # fmt: skip
 BOUND_LINES: dict[str, Any] = {
     "capacity": (0, (5, 1.5)), "normal": (0, (1, 1.2)), "outage": (0, (4, 1.2, 1, 1.2)),
@@ -65,37 +65,58 @@ BOUND_LINES: dict[str, Any] = {
 SYSTEMS = {
     "scmc": "SCMC, unequal protection",
     "scmc-equal": "SCMC, equal protection",
-    "jpeg": "JPEG + LDPC",
-    "vvc": "VVC + LDPC",
+    "scmc-optimised": "SCMC, optimised per SNR",
+    "scmc-optimised-fixed": "SCMC, optimised once",
     "deepjscc": "DeepJSCC, told the SNR",
     "deepjscc-peak": "DeepJSCC, PAPR limited to 6 dB",
     "deepjscc-fixed": "DeepJSCC, told the design SNR",
     "scmc-signal": "SCMC's signal layer + LDPC",
 }
+ENVELOPE: Any = (0, (6, 1.2))
 
 
 @dataclass(frozen=True)
 class Style:
-    """Colour and marker of a system."""
+    """Colour, marker and line of a system."""
 
     colour: str
     marker: str
+    line: Any = "-"
+
+
+_STYLES = {
+    "scmc": ("#0072B2", "o"), "scmc-equal": ("#56B4E9", "s"), "scmc-optimised": ("#332288", "*"),
+    "scmc-optimised-fixed": ("#AA4499", "h"), "scmc-signal": ("#44AA99", "8"),
+    "jpeg": ("#D55E00", "^"), "vvc": ("#009E73", "D"), "webp": ("#E69F00", "P"),
+    "avif": ("#CC79A7", "v"), "hevc": ("#000000", "X"), "jpeg2000": ("#999933", "<"),
+    "hyperprior": ("#882255", ">"), "deepjscc": ("#CC6677", "v"), "deepjscc-peak": ("#E69F00", "p"),
+    "deepjscc-fixed": ("#000000", "d"),
+}  # fmt: skip
 
 
 def styles(names: Sequence[str]) -> dict[str, Style]:
     """A style for each system; known systems keep theirs in every figure.
 
+    An envelope has the colour of its codec, its line dashed. Beside it, in one figure, the codec of
+    a fixed design has the same marker, hence the line.
+
     Example:
         >>> styles(["vvc"]) == {"vvc": styles(["scmc", "new", "vvc"])["vvc"]}
         True
+        >>> styles(["vvc-envelope"])["vvc-envelope"].colour == styles(["vvc"])["vvc"].colour
+        True
     """
-    places = {name: place for place, name in enumerate(SYSTEMS) if name in names}
-    free = itertools.count(len(SYSTEMS))
-    places |= {name: next(free) for name in names if name not in places}
-    return {
-        name: Style(COLOURS[p % len(COLOURS)], MARKERS[p % len(MARKERS)])
-        for name, p in places.items()
-    }
+    free = itertools.count()
+    found = {}
+    for name in names:
+        codec, is_envelope, _ = name.partition("-envelope")
+        if codec in _STYLES:
+            found[name] = Style(*_STYLES[codec], ENVELOPE if is_envelope else "-")
+        else:
+            place = next(free)
+            colour = COLOURS[-1 - place % len(COLOURS)]
+            found[name] = Style(colour, MARKERS[(place // len(COLOURS) - place) % len(MARKERS)])
+    return found
 
 
 def metric_label(name: str) -> str:
@@ -104,8 +125,19 @@ def metric_label(name: str) -> str:
 
 
 def system_label(name: str) -> str:
-    """Legend entry of a system."""
-    return SYSTEMS.get(name, name)
+    """Legend entry of a system.
+
+    Example:
+        >>> system_label("jpeg"), system_label("vvc-file-envelope")
+        ('JPEG + LDPC', 'VVC file, best of each SNR')
+    """
+    if name in SYSTEMS:
+        return SYSTEMS[name]
+    codec, is_envelope, utility = name.partition("-envelope")
+    if codec.removesuffix("-file") not in CODECS:
+        return name
+    best = f"best of each SNR{utility.replace('-', ' in ').upper()}"
+    return f"{codec_label(codec)}, {best}" if is_envelope else f"{codec_label(codec)} + LDPC"
 
 
 def codec_label(name: str) -> str:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from experiments import parameters, store, summary
 from experiments.cache import write_atomic
 from experiments.curves import Draw, View, curve_figure, draw_delivery, draw_loss, draw_quality
+from experiments.perception import planes
 from experiments.plot_style import (
     metric_label,
     paper_style,
@@ -22,26 +23,13 @@ from experiments.plot_style import (
     system_label,
 )
 from experiments.strips import strip_figures
+from experiments.views import views
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Job = tuple[str, Callable[[], "Figure"]]
-
-
-def _views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View]:
-    views: list[View] = []
-    for x, other in (("esno_db", "rho"), ("rho", "esno_db")):
-        if ds.sizes[x] > 1 and ((x == "esno_db" and ds.sizes["rho"] == 1) or x == "rho"):
-            for value in ds[other].values:
-                at = {other: value}
-                views.append(View(x, float(value), found.sel(at), arrivals.sel(at), ds))
-    if not views:
-        value = ds.rho.values[0]
-        at = {"rho": value}
-        views.append(View("esno_db", float(value), found.sel(at), arrivals.sel(at), ds))
-    return views
 
 
 def _note(ds: xr.Dataset, bands: str, drawn: str) -> str:
@@ -89,6 +77,7 @@ def _jobs(view: View) -> list[Job]:
             note = _note(ds, "bands of paired differences", "nested bootstrap")
             stem = f"{metric}_difference_{view.stem}"
             jobs.append((stem, partial(curve_figure, view, rows, False, note)))
+    jobs += planes(view)
     if sent:
         rows = [(2.5, "probability of loss", draw_loss)]
         note = _note(ds, "arrows (no loss seen, upper limit) and bands", "Wilson")
@@ -137,7 +126,7 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         write_atomic(paths[1], _csv(arrivals))
         jobs = _parameter_jobs(ds, found, arrivals)
         if not jobs:
-            jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
+            jobs = [job for view in views(ds, found, arrivals) for job in _jobs(view)]
         jobs += strip_figures(ds, Path(folder))
         with paper_style():
             for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):

@@ -45,8 +45,8 @@ class SweepSpec:
         num_images: Only the first so many of the set; None for all.
         design_esno_db: Es/N0 in dB that every system is designed for, but those that know the
             mean Es/N0 of each point.
-        utility: What systems tuned to what they know of a point make best on average: a metric, or a
-            weighted sum such as ``psnr_db-20*lpips``.
+        utility: What systems tuned to what they know of a point make best on average: a metric, or
+            a weighted sum such as ``psnr_db-20*lpips``.
         phy: Physical layer of channels without one of their own, as `channels.links.make_phy`
             takes it: ``"flat"``, or ``"ofdm:antennas=1x2,csi=lmmse"`` with pilots charged.
         metrics: Names that ``scmc_comm.metrics.measure`` knows; ``mse`` is always added.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from experiments import store
+from experiments import store, summary
 from experiments.bound_lines import NORMAL_ERROR, has_bounds
 from experiments.cache import write_atomic
 from experiments.plot_style import channel_label, codec_label, metric_label, ratio_label
@@ -28,9 +28,9 @@ from experiments.report.panels import (
     panels,
     paper_figure,
     render_panel,
-    views,
 )
 from experiments.strips import strip_figures
+from experiments.views import views
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def steps(chapter: Chapter) -> Iterator[Step]:
     """What makes a chapter, in the order of the page."""
     yield lambda: _what_was_run(chapter)
     part = Section(f"{chapter.prefix}-figures", "Figures")
-    found = [panel for view in views(chapter.ds) for panel in panels(view)]
+    made = views(chapter.ds, summary.quality(chapter.ds), summary.delivery(chapter.ds))
+    found = [panel for view in made for panel in panels(view)]
     if found:
         yield lambda: _open_figures(chapter, part)
     for number, panel in enumerate(found):

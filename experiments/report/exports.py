@@ -13,7 +13,8 @@ from experiments.plot_style import CHANNELS, codec_label, metric_label, system_l
 from experiments.report.panels import Panel
 
 _MARKS = {"o": "*", "s": "square*", "^": "triangle*", "D": "diamond*", "v": "triangle*",
-          "P": "+", "X": "x"}  # fmt: skip
+          "P": "+", "X": "x", "*": "star", "h": "pentagon*", "p": "pentagon*", "8": "oplus",
+          "<": "triangle*", ">": "triangle*", "d": "diamond*"}  # fmt: skip
 _DASHES = {"capacity": "dashed", "normal": "densely dotted", "outage": "dashdotted"}
 _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
@@ -62,10 +63,9 @@ def quality_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]
         names = [f"{system}_{end}" for end in ("mean", "low", "high")]
         columns |= {n: part[f"value_{n.rpartition('_')[2]}"].values for n in names}
         style = view.style[system]
-        mark = _MARKS.get(style.marker, "*")
-        curves.append(
-            Curve(system_label(system), names[0], (names[1], names[2]), style.colour, mark)
-        )
+        mark, dash = _MARKS.get(style.marker, "*"), "solid" if style.line == "-" else "dashed"
+        label, band = system_label(system), (names[1], names[2])
+        curves.append(Curve(label, names[0], band, style.colour, mark, dash))
     for line in view.bounds(channel, panel.metric):
         name = f"{line.codec}_{line.kind}"
         columns[name] = line.quality.sel({view.other: view.fixed}).values

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import xarray as xr
-
-from experiments import store, summary
+from experiments import store
 from experiments.curves import (
     LAYER_LINES,
     Draw,
@@ -21,6 +19,7 @@ from experiments.curves import (
     draw_loss,
     draw_quality,
     layer_units,
+    system_handle,
 )
 from experiments.plot_style import (
     GREY,
@@ -74,28 +73,6 @@ def _quality(metric: str, prefix: str) -> Draw:
     return draw
 
 
-def views(ds: xr.Dataset) -> list[View]:
-    """Over SNR at each bandwidth ratio, and over bandwidth ratio at each SNR, as far as swept."""
-    found, arrivals = summary.quality(ds), summary.delivery(ds)
-    made = []
-    for x, other in (("esno_db", "rho"), ("rho", "esno_db")):
-        if ds.sizes[x] < 2 and (x == "rho" or ds.sizes["rho"] > 1):
-            continue
-        for value in ds[other].values if x == "esno_db" else _few(ds):
-            at = {other: value}
-            made.append(View(x, float(value), found.sel(at), arrivals.sel(at), ds))
-    return made
-
-
-def _few(ds: xr.Dataset) -> list[float]:
-    """At most three SNRs at which curves over bandwidth are drawn, the design SNR among them."""
-    grid = sorted(float(e) for e in ds.esno_db.values)
-    if len(grid) <= 3:
-        return grid
-    design = min(grid, key=lambda e: abs(e - ds.attrs["design_esno_db"]))
-    return sorted({grid[len(grid) // 4], design, grid[-1 - len(grid) // 8]})
-
-
 def _held(view: View) -> str:
     """What a view holds fixed, without mathematics."""
     if view.x == "esno_db":
@@ -147,10 +124,7 @@ def _handles(panel: Panel, channels: Sequence[str]) -> list[list[Any]]:
     view = panel.view
     systems = []
     for name in map(str, view.ds.system.values):
-        style = view.style[name]
-        systems.append(
-            Line2D([], [], color=style.colour, marker=style.marker, label=system_label(name))
-        )
+        systems.append(system_handle(view.style[name], system_label(name)))
     units = [unit for unit in layer_units(view) if unit in LAYER_LINES] if panel.layers else []
     layers = [Line2D([], [], color=GREY, ls=LAYER_LINES[u], label=f"{u} layer") for u in units]
     return [systems, layers, bound_handles(view, channels) if panel.bounds else []]

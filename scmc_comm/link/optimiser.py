@@ -171,8 +171,8 @@ def optimise(request: Request, quality: QualityModel, size: tuple[int, int]) -> 
     coarse = make_allocator(request, quality, grid, COARSE_STATES)
     starts = _best_starts(coarse, plans)
     found = search(coarse, starts, request.with_signal, request.with_power)
-    if not np.isfinite(found.value):
-        least = min(num_channel_uses(quality.lower_bits[0], mcs) for mcs in MCS_GRID)
+    least = min(num_channel_uses(quality.lower_bits[0], mcs) for mcs in MCS_GRID)
+    if (found.plan == LEFT_OUT).all() and least > request.num_uses:
         raise ScmcError(
             f"the budget is {request.num_uses} channel uses; no layer fits, the caption needs "
             f"{least}; raise rho"
@@ -181,10 +181,8 @@ def optimise(request: Request, quality: QualityModel, size: tuple[int, int]) -> 
         return _allocation(coarse, found)
     fine = make_allocator(request, quality, grid)
     equal_power = np.zeros(NUM_UNITS)
-    every = [
-        _allocation(fine, candidate)
-        for candidate in (found, *(Found(plan, equal_power, 0.0) for plan in starts))
-    ]
+    candidates = (found, *(Found(plan, equal_power, 0.0) for plan in starts))
+    every = [_allocation(fine, candidate) for candidate in candidates]
     return max(every, key=lambda allocation: allocation.utility)
 
 
@@ -239,7 +237,7 @@ def compare(
         units = named_plan(make, request, quality, size, with_signal=with_signal)
         if units is not None:
             found = evaluate_units(make_allocator(request, quality), units)
-            if np.isfinite(found.utility):
+            if found is not None:
                 return found
     return None
 
@@ -261,12 +259,12 @@ def make_allocator(
     )
 
 
-def evaluate_units(allocator: Allocator, units: Units) -> Allocation:
-    """What the model says of a given plan."""
+def evaluate_units(allocator: Allocator, units: Units) -> Allocation | None:
+    """What the model says of a given plan; None if it does not fit the budget."""
     plan = np.array([LEFT_OUT if u is None else allocator.grid.index(u.mcs) for u in units])
     power_db = np.array([0.0 if u is None else u.power_db for u in units])
     value = float(allocator.evaluate(plan[None], power_db[None]).value[0])
-    return _allocation(allocator, Found(plan, power_db, value))
+    return _allocation(allocator, Found(plan, power_db, value)) if np.isfinite(value) else None
 
 
 def _efficient() -> tuple[Mcs, ...]:

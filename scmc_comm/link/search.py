@@ -1,7 +1,7 @@
 """The search for the best protection plan.
 
-Two steps. First every choice of a scheme for the caption, one for the structure and one for all
-parts of the signal is tried, exactly but for the signal's rate, between whose nodes the value is
+Two steps. First every choice of a scheme for the caption, one for the structure and one for the
+first parts of the signal, however many are sent, is tried, exactly but for the signal's rate, between whose nodes the value is
 interpolated. Then coordinate ascent starts from the best of these and from every plan that the
 caller gives: one unit at a time takes the scheme that is best beside the others, as do all parts of
 the signal from one on, or up to one; powers, if they are free, step up and down in turn. It ends
@@ -64,7 +64,7 @@ def search(
 
 
 def best_common(allocator: Allocator, with_signal: bool = True) -> list[np.ndarray]:
-    """The best plans with one scheme for all parts of the signal, and the best without a signal.
+    """The best plans with one scheme for the parts of the signal, and the best without a signal.
 
     Over a channel of several fades, where every place differs, only some of the schemes are tried.
     """
@@ -78,14 +78,16 @@ def best_common(allocator: Allocator, with_signal: bool = True) -> list[np.ndarr
     uses = allocator.lower_uses[:, schemes]
     left = allocator.num_uses - (uses[0][:, None] + uses[1][None])
     without = _joint(a, b, allocator.steps[0, :, :1], allocator.link.weights)
-    ranked = [(*_top(np.where(left >= 0, without, -np.inf)), LEFT_OUT)]
+    ranked = [(*_top(np.where(left >= 0, without, -np.inf)), LEFT_OUT, 0)]
     for scheme in range(len(allocator.grid)) if with_signal else ():
-        ranked.append((*_top(_with_signal(allocator, scheme, a, b, left)), scheme))
+        for count in range(1, MAX_PARTS + 1):
+            values = _with_signal(allocator, scheme, count, a, b, left)
+            ranked.append((*_top(values), scheme, count))
     ranked = [row for row in ranked if np.isfinite(row[0])]
     ranked.sort(key=lambda row: -row[0])
     return [
-        np.array([schemes[i], schemes[j], *[signal] * MAX_PARTS])
-        for _, (i, j), signal in ranked[:_NUM_STARTS]
+        np.array([schemes[i], schemes[j], *[scheme] * count, *[LEFT_OUT] * (MAX_PARTS - count)])
+        for _, (i, j), scheme, count in ranked[:_NUM_STARTS]
     ]
 
 
@@ -105,14 +107,15 @@ def _best_of_some(allocator: Allocator, with_signal: bool) -> list[np.ndarray]:
 
 
 def _with_signal(
-    allocator: Allocator, scheme: int, a: np.ndarray, b: np.ndarray, left: np.ndarray
+    allocator: Allocator, scheme: int, count: int, a: np.ndarray, b: np.ndarray, left: np.ndarray
 ) -> np.ndarray:
-    """Values [G + 1, G + 1] over the schemes of both lower layers, the signal at one scheme."""
+    """Values [G + 1, G + 1] over the schemes of both lower layers, some parts at one scheme."""
     nodes = np.unique(np.linspace(0, len(allocator.steps) - 1, _NUM_NODES).round().astype(int))
-    total = allocator.part_uses[scheme].sum(axis=1)
+    total = allocator.part_uses[scheme][:, :count].sum(axis=1)
     values = []
     for node in nodes:
-        rows = [allocator.row(bits, int(scheme), 0, 0.0) for bits in allocator.part_bits[node]]
+        sent = [allocator.row(bits, scheme, 0, 0.0) for bits in allocator.part_bits[node][:count]]
+        rows = [*sent, *[np.zeros_like(sent[0])] * (MAX_PARTS - count)]
         chain = np.concatenate([np.ones((1, len(rows[0]))), np.cumprod(rows, axis=0)])
         values.append(_joint(a, b, allocator.steps[node], allocator.link.weights, chain))
     rate = np.interp(left, total, np.arange(len(total)))

@@ -12,9 +12,10 @@ from channels.outage import outage_probability, rayleigh
 from channels.units import rho_to_uses
 from experiments import store, summary
 from experiments.bound_lines import bound_lines, curve_of, kinds_of
-from experiments.plots import _jobs, _views
+from experiments.plots import _jobs
 from experiments.runner import run_sweep
 from experiments.spec import SweepSpec
+from experiments.views import views
 from scmc_comm.errors import ScmcError
 
 METRICS = ("psnr_db", "mse")
@@ -42,7 +43,9 @@ def test_points_are_bits_and_scores_of_the_codec(ds):
         curve = curve_of(ds, "toy-codec", image, "psnr_db")
         assert curve.num_bits.tolist() == [8 * 3 * 4**q for q in range(1, 1 + len(curve.num_bits))]
         assert (np.diff(curve.quality) > 0).all()
-        assert curve.failure == pytest.approx(-10 * np.log10(float(((img - 0.5) ** 2).mean())), abs=1e-4)
+        assert curve.failure == pytest.approx(
+            -10 * np.log10(float(((img - 0.5) ** 2).mean())), abs=1e-4
+        )
         assert not curve_of(ds, "toy-codec", image, "mse").higher_is_better
 
 
@@ -94,13 +97,15 @@ def test_the_result_does_not_depend_on_jobs_nor_on_the_cache(run, ds):
 
 def test_figures_draw_the_bounds_from_the_store_alone(ds):
     found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
-    view = next(v for v in _views(ds, found, arrivals) if v.x == "rho" and v.fixed == 9.0)
+    view = next(v for v in views(ds, found, arrivals) if v.x == "rho" and v.fixed == 9.0)
     draw = dict(_jobs(view))["psnr_db_9dB"]
     figure = draw()
     legend = [text.get_text() for part in figure.legends for text in part.get_texts()]
-    assert {"toy-codec + capacity", "toy-codec + normal approximation", "toy-codec + outage"} <= set(
-        legend
-    )
+    assert {
+        "toy-codec + capacity",
+        "toy-codec + normal approximation",
+        "toy-codec + outage",
+    } <= set(legend)
     line = next(b for b in bound_lines(ds, "awgn", "psnr_db") if b.kind == "capacity")
     wanted = line.quality.sel(esno_db=9.0).values
     drawn = [part for part in figure.axes[0].lines if np.array_equal(part.get_ydata(), wanted)]

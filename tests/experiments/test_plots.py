@@ -10,10 +10,11 @@ from fakes import TOYS
 from experiments import store, summary
 from experiments.curves import View
 from experiments.plot_style import styles
-from experiments.plots import _jobs, _views, plot_sweep
+from experiments.plots import _jobs, plot_sweep
 from experiments.runner import run_sweep
 from experiments.shown import typical_trial
 from experiments.strips import strip_figures
+from experiments.views import views
 from scmc_comm.errors import ScmcError
 
 
@@ -78,7 +79,7 @@ def test_no_text_overlaps_another(toy_run):
     ds = store.load(toy_run)
     ds = ds.assign_coords(system=["scmc", "scmc-equal", "jpeg", "vvc"])
     found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
-    jobs = [job for view in _views(ds, found, arrivals) for job in _jobs(view)]
+    jobs = [job for view in views(ds, found, arrivals) for job in _jobs(view)]
     with paper_style():
         for _, draw in jobs:
             figure = draw()

@@ -21,9 +21,10 @@ from experiments.report.chapter import _what_was_run as what_was_run
 from experiments.report.exports import escape
 from experiments.report.ledger import ledger_panels
 from experiments.report.markup import inline_svg, table
-from experiments.report.panels import groups, panels, render_panel, views
+from experiments.report.panels import groups, panels, render_panel
 from experiments.report.pdf import _LONGEST, _WIDEST, _paged, table_lines
 from experiments.runner import run_sweep
+from experiments.views import views
 from scmc_comm.cli import main
 from scmc_comm.errors import ScmcError
 
@@ -177,7 +178,7 @@ def test_the_latex_compiles(report, tmp_path, stem):
 
 
 def test_equal_figures_are_equal_files(report, ds):
-    (view,) = views(ds)
+    (view,) = views(ds, summary.quality(ds), summary.delivery(ds))
     files = report.parent / "page_files" / "1_toy"
     for kind, data in render_panel(panels(view)[0], ("awgn",)).items():
         assert data == (files / f"psnr_db_rho1-24_awgn.{kind}").read_bytes()

@@ -99,7 +99,7 @@ MISTAKES = {
     ),
     "unknown system": (
         ("transmit", "cat.png", "--esno-db", "3", "--rho", "1/8", "-o", "x.png", "--system", "png"),
-        "scmc, scmc-equal, jpeg, vvc",
+        "scmc, scmc-equal, scmc-optimised",
     ),
     "unknown channel": (
         (

@@ -226,5 +226,5 @@ def test_wrong_budgets_are_refused(values):
 def test_registry_names_what_there_is():
     assert {"scmc", "scmc-equal", "jpeg", "jpeg-file", "vvc", "hyperprior"} <= set(SYSTEMS)
     assert make_system("scmc-equal", codec=FakeCodec()).name == "scmc-equal"
-    with pytest.raises(ScmcError, match="scmc, scmc-equal, jpeg, vvc"):
+    with pytest.raises(ScmcError, match="scmc, scmc-equal, scmc-optimised"):
         make_system("mp3")
