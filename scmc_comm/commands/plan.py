@@ -24,7 +24,7 @@ def plan(args: argparse.Namespace) -> None:
     """Find the protection of the layers that looks best on average over a channel."""
     from channels.models import make_channel
     from channels.units import rho_to_uses
-    from scmc_comm.link.optimiser import Request, compare, optimise
+    from scmc_comm.link.optimiser import Request, check_fits, compare, optimise
     from scmc_comm.link.protection import equal_plan, unequal_plan
     from scmc_comm.link.utility import Utility
 
@@ -36,6 +36,7 @@ def plan(args: argparse.Namespace) -> None:
         rho_to_uses(args.rho, size), channel.name, args.esno_db, args.weights, args.utility,
         with_power=args.power,
     )  # fmt: skip
+    check_fits(request, quality)
     best = optimise(request, quality, size)
     rivals = {
         "equal": compare(equal_plan, request, quality, size),

@@ -128,7 +128,7 @@ def make_link(
     """
     from channels.models import make_channel
 
-    share = _shares(esno_db, weights)
+    share = shares(esno_db, weights)
     model = make_channel(channel)
     if isinstance(model, BlockFading) and model.num_blocks(num_uses) == 1:
         states = [channel_states(model, num_uses, mean) for mean in esno_db]
@@ -141,7 +141,8 @@ def make_link(
     return FadingLink(fades, all_weights, TablePhy())
 
 
-def _shares(esno_db: Sequence[float], weights: Sequence[float] | None) -> np.ndarray:
+def shares(esno_db: Sequence[float], weights: Sequence[float] | None) -> np.ndarray:
+    """How likely each mean Es/N0 is, summing to 1; ScmcError for weights that are none."""
     share = np.ones(len(esno_db)) if weights is None else np.asarray(weights, float)
     good = len(share) == len(esno_db) > 0 and np.isfinite([*share, *esno_db]).all()
     if not good or (share < 0).any() or share.sum() <= 0:

@@ -17,7 +17,7 @@ from channels.fades import DEFAULT_STATES
 from channels.types import Frame, Mcs
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator
-from scmc_comm.link.delivery import COARSE_STATES, make_link
+from scmc_comm.link.delivery import COARSE_STATES, make_link, shares
 from scmc_comm.link.mcs import MCS_GRID, required_esno_db
 from scmc_comm.link.protection import (
     Protection,
@@ -63,6 +63,9 @@ class Request:
     utility: str = "psnr_db"
     with_signal: bool = True
     with_power: bool = False
+
+    def __post_init__(self) -> None:
+        shares(self.esno_db, self.weights)
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,11 @@ def optimise(request: Request, quality: QualityModel, size: tuple[int, int]) -> 
         quality: Sizes and qualities, of pictures of ``size``.
         size: ``(H, W)``.
 
+    Returns:
+        A plan without any unit where none fits (`check_fits`), or all would be sent in vain.
+
     Raises:
-        ScmcError: A wrong utility, or no unit fits the budget.
+        ScmcError: A wrong utility.
     """
     named = [
         named_plan(make, request, quality, size, offset, with_signal)
@@ -171,12 +177,6 @@ def optimise(request: Request, quality: QualityModel, size: tuple[int, int]) -> 
     coarse = make_allocator(request, quality, grid, COARSE_STATES)
     starts = _best_starts(coarse, plans)
     found = search(coarse, starts, request.with_signal, request.with_power)
-    least = min(num_channel_uses(quality.lower_bits[0], mcs) for mcs in MCS_GRID)
-    if (found.plan == LEFT_OUT).all() and least > request.num_uses:
-        raise ScmcError(
-            f"the budget is {request.num_uses} channel uses; no layer fits, the caption needs "
-            f"{least}; raise rho"
-        )
     if coarse.link.is_flat:
         return _allocation(coarse, found)
     fine = make_allocator(request, quality, grid)
@@ -184,6 +184,17 @@ def optimise(request: Request, quality: QualityModel, size: tuple[int, int]) -> 
     candidates = (found, *(Found(plan, equal_power, 0.0) for plan in starts))
     every = [_allocation(fine, candidate) for candidate in candidates]
     return max(every, key=lambda allocation: allocation.utility)
+
+
+def check_fits(request: Request, quality: QualityModel) -> None:
+    """Raise ScmcError if the budget holds no layer at all, sent with the fastest scheme."""
+    bits = (*quality.lower_bits, int(quality.part_bits[0, 0]))
+    least = min(num_channel_uses(b, mcs) for mcs in MCS_GRID for b in bits)
+    if least > request.num_uses:
+        raise ScmcError(
+            f"the budget is {request.num_uses} channel uses; no layer fits, the least needs "
+            f"{least}; raise rho"
+        )
 
 
 Units = tuple[Protection | None, ...]

@@ -16,6 +16,7 @@ from scmc_comm.link.delivery import make_link
 from scmc_comm.link.mcs import MCS_GRID
 from scmc_comm.link.optimiser import (
     Request,
+    check_fits,
     compare,
     evaluate_units,
     make_allocator,
@@ -217,8 +218,9 @@ def test_the_planner_is_a_pure_function_of_what_it_knows():
 
 
 def test_hopeless_requests_say_so(quality):
-    with pytest.raises(ScmcError, match="no layer fits"):
-        optimise(Request(3, "awgn", (6.0,)), quality, SIZE)
+    assert optimise(Request(3, "awgn", (6.0,)), quality, SIZE).units == (None,) * 6
+    with pytest.raises(ScmcError, match="3 channel uses; no layer fits, the least needs"):
+        check_fits(Request(3, "awgn", (6.0,)), quality)
     with pytest.raises(ScmcError, match="one weight for"):
         optimise(Request(6000, "awgn", (6.0,), (1.0, 2.0)), quality, SIZE)
 
