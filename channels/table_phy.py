@@ -163,9 +163,7 @@ class TablePhy:
         p: np.ndarray = np.prod(1 - self._block_errors(k, mcs, layout, esno), axis=1)
         return p
 
-    def _block_errors(
-        self, k: int, mcs: Mcs, layout: FrameLayout, esno: np.ndarray
-    ) -> np.ndarray:
+    def _block_errors(self, k: int, mcs: Mcs, layout: FrameLayout, esno: np.ndarray) -> np.ndarray:
         """Error probability of each code block [states, blocks] from piecewise Es/N0."""
         plan = plan_blocks(k, mcs)
         if mcs.repetition > 1 and mcs.num_bits_per_symbol != 2:

@@ -66,6 +66,7 @@ SYSTEMS = {
     "scmc": "SCMC, unequal protection",
     "scmc-equal": "SCMC, equal protection",
     "scmc-optimised": "SCMC, optimised per SNR",
+    "scmc-optimised-lpips": "SCMC, optimised per SNR in LPIPS",
     "scmc-optimised-fixed": "SCMC, optimised once",
     "deepjscc": "DeepJSCC, told the SNR",
     "deepjscc-peak": "DeepJSCC, PAPR limited to 6 dB",
@@ -73,6 +74,7 @@ SYSTEMS = {
     "scmc-signal": "SCMC's signal layer + LDPC",
 }
 ENVELOPE: Any = (0, (6, 1.2))
+ENVELOPE_LPIPS: Any = ":"
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Style:
 
 _STYLES = {
     "scmc": ("#0072B2", "o"), "scmc-equal": ("#56B4E9", "s"), "scmc-optimised": ("#332288", "*"),
-    "scmc-optimised-fixed": ("#AA4499", "h"), "scmc-signal": ("#44AA99", "8"),
+    "scmc-optimised-lpips": ("#44AA99", "*"), "scmc-optimised-fixed": ("#AA4499", "h"),
+    "scmc-signal": ("#44AA99", "8"),
     "jpeg": ("#D55E00", "^"), "vvc": ("#009E73", "D"), "webp": ("#E69F00", "P"),
     "avif": ("#CC79A7", "v"), "hevc": ("#000000", "X"), "jpeg2000": ("#999933", "<"),
     "hyperprior": ("#882255", ">"), "deepjscc": ("#CC6677", "v"), "deepjscc-peak": ("#E69F00", "p"),
@@ -109,9 +112,11 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
     free = itertools.count()
     found = {}
     for name in names:
-        codec, is_envelope, _ = name.partition("-envelope")
+        codec, is_envelope, utility = name.partition("-envelope")
         if codec in _STYLES:
-            found[name] = Style(*_STYLES[codec], ENVELOPE if is_envelope else "-")
+            colour, marker = _STYLES[codec]
+            line: Any = ENVELOPE if is_envelope else "-"
+            found[name] = Style(colour, marker, ENVELOPE_LPIPS if utility else line)
         else:
             place = next(free)
             colour = COLOURS[-1 - place % len(COLOURS)]

@@ -77,10 +77,12 @@ class OptimisedPlanner:
     Attributes:
         spread_db: Mean Es/N0 that it reckons with, around the design.
         knows: What it is told of the channel.
+        utility: What to make best whatever the budget says; None takes the budget's.
     """
 
     spread_db: tuple[float, ...] = (0.0,)
     knows: frozenset[str] = frozenset({"esno_db", "channel"})
+    utility: str | None = None
 
     def plan(
         self,
@@ -92,7 +94,8 @@ class OptimisedPlanner:
         """See `Planner`; what happens where it does not fit: `Allocation.plan_for`."""
         uses = budget.uses(size)
         means_db = tuple(budget.design_esno_db + spread for spread in self.spread_db)
-        request = Request(uses, budget.channel, means_db, None, budget.utility, with_signal)
+        utility = self.utility or budget.utility
+        request = Request(uses, budget.channel, means_db, None, utility, with_signal)
         return best_allocation(request, size).plan_for(uses, num_bits, size)
 
 
@@ -120,6 +123,7 @@ PLANNERS: dict[str, Planner] = {
     "unequal": RulePlanner(unequal_plan),
     "equal": RulePlanner(equal_plan),
     "optimised": OptimisedPlanner(),
+    "optimised-lpips": OptimisedPlanner(utility="lpips"),
     "optimised-fixed": OptimisedPlanner(SPREAD_DB, frozenset({"channel"})),
 }
 

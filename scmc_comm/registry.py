@@ -71,6 +71,7 @@ SYSTEMS: dict[str, Callable[..., System]] = {
     "scmc": _scmc("unequal"),
     "scmc-equal": _scmc("equal"),
     "scmc-optimised": _scmc("optimised"),
+    "scmc-optimised-lpips": _scmc("optimised-lpips"),
     "scmc-optimised-fixed": _scmc("optimised-fixed"),
     **{name: _separation(name) for name in IMAGE_CODEC_NAMES},
     **{f"{name}-file": _separation(f"{name}-file") for name in IMAGE_CODEC_NAMES},
@@ -89,6 +90,7 @@ ANALOG = frozenset({"deepjscc", "deepjscc-fixed", "deepjscc-peak"})
 KNOWS: dict[str, frozenset[str]] = {
     **{name: frozenset({"esno_db", "channel"}) for name in SYSTEMS if "-envelope" in name},
     "scmc-optimised": frozenset({"esno_db", "channel"}),
+    "scmc-optimised-lpips": frozenset({"esno_db", "channel"}),
     "scmc-optimised-fixed": frozenset({"channel"}),
     "deepjscc": frozenset({"esno_db"}),
     "deepjscc-peak": frozenset({"esno_db"}),

@@ -71,7 +71,7 @@ class ScmcSystem(System):
     Args:
         codec: The layered codec.
         protection: Name of a planner (`scmc_comm.planners`): ``"unequal"`` (caption first),
-            ``"equal"`` (one scheme for all layers), ``"optimised"`` or ``"optimised-fixed"``.
+            ``"equal"`` (one scheme for all layers), ``"optimised"``, ...
         seed: Seed of the decoder's noise; sent, and charged, if it is not 0.
     """
 

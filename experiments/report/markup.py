@@ -175,7 +175,7 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(title)}</title><style>{CSS}</style></head>\n<body>"
-        f'<header><h1>{text(title)}</h1>{"".join(lead)}</header>'
+        f"<header><h1>{text(title)}</h1>{''.join(lead)}</header>"
         f'<nav aria-label="Contents"><h3>Contents</h3>{_contents(sections)}</nav>\n'
         f"<main>{body}</main></body></html>\n"
     )

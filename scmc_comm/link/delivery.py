@@ -165,9 +165,7 @@ def _cells(esno_db: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
     return mean[total > 0], total[total > 0]
 
 
-def _few_fades(
-    channel: Channel, num_uses: int, esno_db: float, num_states: int
-) -> ChannelStates:
+def _few_fades(channel: Channel, num_uses: int, esno_db: float, num_states: int) -> ChannelStates:
     states = channel_states(channel, math.ceil(_SLACK * num_uses) + 1, esno_db, num_states)
     num_fades = states.power.shape[1]
     if num_fades <= _MAX_FADES:

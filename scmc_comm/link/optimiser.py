@@ -265,9 +265,7 @@ def make_allocator(
     )
     distinct = sorted(set(grid), key=lambda mcs: (mcs.bits_per_use, mcs.num_bits_per_symbol))
     steps = quality.steps(Utility.parse(request.utility))
-    return Allocator(
-        request.num_uses, quality.lower_bits, quality.part_bits, steps, link, distinct
-    )
+    return Allocator(request.num_uses, quality.lower_bits, quality.part_bits, steps, link, distinct)
 
 
 def evaluate_units(allocator: Allocator, units: Units) -> Allocation | None:
@@ -284,8 +282,7 @@ def _efficient() -> tuple[Mcs, ...]:
     def beaten(mcs: Mcs) -> bool:
         need = required_esno_db(mcs, _TYPICAL_BITS)
         return any(
-            other.bits_per_use >= mcs.bits_per_use
-            and required_esno_db(other, _TYPICAL_BITS) < need
+            other.bits_per_use >= mcs.bits_per_use and required_esno_db(other, _TYPICAL_BITS) < need
             for other in MCS_GRID
         )
 

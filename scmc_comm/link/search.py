@@ -1,11 +1,11 @@
 """The search for the best protection plan.
 
 Two steps. First every choice of a scheme for the caption, one for the structure and one for the
-first parts of the signal, however many are sent, is tried, exactly but for the signal's rate, between whose nodes the value is
-interpolated. Then coordinate ascent starts from the best of these and from every plan that the
-caller gives: one unit at a time takes the scheme that is best beside the others, as do all parts of
-the signal from one on, or up to one; powers, if they are free, step up and down in turn. It ends
-where no move helps. What comes out is therefore never worse than any start.
+first parts of the signal, however many are sent, is tried, exactly but for the signal's rate,
+between whose nodes the value is interpolated. Then coordinate ascent starts from the best of these
+and from every plan that the caller gives: one unit at a time takes the scheme that is best beside
+the others, as do all parts of the signal from one on, or up to one; powers, if they are free, step
+up and down in turn. It ends where no move helps. What comes out is never worse than any start.
 """
 
 from __future__ import annotations

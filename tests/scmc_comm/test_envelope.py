@@ -191,7 +191,7 @@ def test_every_codec_has_its_envelopes_in_the_registry():
 @pytest.mark.parametrize(
     "name",
     ["jpeg-envelope", "webp-file-envelope", "jpeg-envelope-lpips", "scmc", "scmc-equal",
-     "scmc-optimised", "scmc-optimised-fixed", "deepjscc", "deepjscc-fixed", "scmc-signal"],
+     "scmc-optimised", "scmc-optimised-lpips", "scmc-optimised-fixed", "deepjscc", "deepjscc-fixed", "scmc-signal"],
 )  # fmt: skip
 def test_systems_know_what_the_registry_says(name):
     system = make_system(name)
