@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments import store
 from experiments.curves import COLUMN, View, system_handle
@@ -78,6 +78,7 @@ def _draw(view: View, ax: Axes, channel: str, x: str, y: str) -> None:
     for system in map(str, view.ds.system.values):
         mean = view.found.value_mean.sel(channel=channel, system=system)
         style, places = view.style[system], (mean.sel(metric=x).values, mean.sel(metric=y).values)
-        look = {"color": style.colour, "marker": style.marker, "markeredgecolor": "white"}
-        ax.plot(*places, **look, ls=style.line, lw=1.0, markersize=4, markeredgewidth=0.4)
-        ax.plot(places[0][-1:], places[1][-1:], **look, markersize=8, markeredgewidth=0.4)
+        look: dict[str, Any] = {"color": style.colour, "marker": style.marker}
+        look |= {"markeredgecolor": "white", "markeredgewidth": 0.4}
+        ax.plot(*places, **look, linestyle=style.line, linewidth=1.0, markersize=4)
+        ax.plot(places[0][-1:], places[1][-1:], **look, markersize=8)

@@ -22,6 +22,7 @@ from experiments.plot_style import (
     save_figure,
     system_label,
 )
+from experiments.sizes import size_jobs
 from experiments.strips import strip_figures
 from experiments.views import views
 
@@ -124,7 +125,8 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         paths = [target / "summary.csv", target / "delivery.csv"]
         write_atomic(paths[0], _csv(summary.table(ds, found)))
         write_atomic(paths[1], _csv(arrivals))
-        jobs = _parameter_jobs(ds, found, arrivals)
+        jobs = size_jobs(ds, _note(ds, "bands", "nested bootstrap"))
+        jobs += _parameter_jobs(ds, found, arrivals)
         if not jobs:
             jobs = [job for view in views(ds, found, arrivals) for job in _jobs(view)]
         jobs += strip_figures(ds, Path(folder))

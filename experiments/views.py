@@ -19,13 +19,13 @@ def views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View]
     for x, other in (("esno_db", "rho"), ("rho", "esno_db")):
         if ds.sizes[x] < 2 and (x == "rho" or ds.sizes["rho"] > 1):
             continue
-        for value in ds[other].values if x == "esno_db" else _few(ds):
+        for value in ds[other].values if x == "esno_db" else few_snrs(ds):
             at = {other: value}
             made.append(View(x, float(value), found.sel(at), arrivals.sel(at), ds))
     return made
 
 
-def _few(ds: xr.Dataset) -> list[float]:
+def few_snrs(ds: xr.Dataset) -> list[float]:
     """At most three SNRs at which curves over bandwidth are drawn, the design SNR among them."""
     grid = sorted(float(e) for e in ds.esno_db.values)
     if len(grid) <= 3:

@@ -10,6 +10,7 @@ import importlib.util
 import io
 import logging
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ _PHOTOS: dict[str, tuple[str, str, str]] = {
 }
 PHOTOS = tuple(_PHOTOS)
 """Names of the built-in set ``photos``."""
+_SIDES = re.compile(r"(?P<source>.+)@(?P<sides>\d+(\+\d+)*)")
 
 
 @dataclass(frozen=True)
@@ -226,8 +228,10 @@ def image_set(
     """A set of images in the order of their names.
 
     Args:
-        source: ``"photos"`` for the built-in photographs, else a folder, or one picture file.
-        num_images: Only the first so many; None for all.
+        source: ``"photos"`` for the built-in photographs, else a folder, or one picture file. With
+            ``@SIDE`` behind it each is cropped to that side, with ``@SIDE+SIDE`` to several, and
+            names end in ``@SIDE``.
+        num_images: Only the first so many of the source; None for all.
         side: Crop each to the centre square of this side (short side scaled by Lanczos). None
             keeps files as they are, and photographs at 256.
 
@@ -238,11 +242,22 @@ def image_set(
     Raises:
         ScmcError: if there is no such set or folder, it holds no or too few pictures, or one
             cannot be read.
+
+    Example:
+        >>> [(x.name, x.img.shape[1]) for x in image_set("photos@32+64", 1)]
+        [('astronaut@32', 32), ('astronaut@64', 64)]
     """
     if num_images is not None and num_images < 1:
         raise ScmcError(f"num_images is {num_images}; expected 1 or more")
     if side is not None and side < MIN_SIDE:
         raise ScmcError(f"side is {side}; expected {MIN_SIDE} pixels or more")
+    several = _SIDES.fullmatch(str(source))
+    if several and side is None and not Path(source).exists():
+        return [
+            NamedImage(f"{found.name}@{own}", found.img)
+            for own in map(int, several["sides"].split("+"))
+            for found in image_set(several["source"], num_images, own)
+        ]
     if str(source) == "photos":
         _check_count(source, len(PHOTOS), num_images)
         return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
@@ -252,6 +267,17 @@ def image_set(
         NamedImage(f.name, load_image(f) if side is None else load_square(f, side))
         for f in files[:num_images]
     ]
+
+
+def side_of(name: str) -> int | None:
+    """The side that a name of `image_set` ends in, or None.
+
+    Example:
+        >>> side_of("astronaut@64"), side_of("astronaut")
+        (64, None)
+    """
+    found = re.search(r"@(\d+)$", name)
+    return int(found[1]) if found else None
 
 
 def _picture_files(source: Path) -> Sequence[Path]:

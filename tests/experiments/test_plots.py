@@ -4,15 +4,18 @@ import dataclasses
 import itertools
 import shutil
 
+import numpy as np
 import pytest
 from fakes import TOYS
 
 from experiments import store, summary
 from experiments.curves import View
-from experiments.plot_style import styles
+from experiments.perception import planes
+from experiments.plot_style import SYSTEMS, styles
 from experiments.plots import _jobs, plot_sweep
 from experiments.runner import run_sweep
 from experiments.shown import typical_trial
+from experiments.sizes import quality_by_side, size_jobs
 from experiments.strips import strip_figures
 from experiments.views import views
 from scmc_comm.errors import ScmcError
@@ -130,3 +133,43 @@ def test_a_known_system_keeps_its_colour():
     alone, among = styles(["vvc"]), styles(["scmc", "mine", "other", "vvc"])
     assert alone["vvc"] == among["vvc"]
     assert len(set(among.values())) == 4
+
+
+def test_planes_show_each_snr_where_both_metrics_say(toy_run):
+    ds = store.load(toy_run)
+    ds = ds.assign(lpips=(1 - ds.ms_ssim).assign_attrs(ds.ms_ssim.attrs))
+    found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    (view,) = views(ds, found, arrivals)
+    made = dict(planes(view))
+    assert set(made) == {"psnr_db_lpips_plane_rho1-24", "ms_ssim_lpips_plane_rho1-24"}
+    figure = made["psnr_db_lpips_plane_rho1-24"]()
+    assert [ax.yaxis.get_inverted() for ax in figure.axes] == [True] * ds.sizes["channel"]
+    mean = view.found.value_mean.isel(system=0, channel=0)
+    curve = figure.axes[0].lines[0]
+    np.testing.assert_array_equal(curve.get_xdata(), mean.sel(metric="psnr_db").values)
+    np.testing.assert_array_equal(curve.get_ydata(), mean.sel(metric="lpips").values)
+    assert planes(dataclasses.replace(view, x="rho")) == []
+
+
+def test_envelopes_are_told_from_their_codec_and_every_system_from_every_other():
+    names = ["jpeg", "jpeg-envelope", "jpeg-envelope-lpips", "scmc-optimised", "vvc", "a", "b"]
+    found = styles(names)
+    assert len(set(found.values())) == len(names)
+    assert found["jpeg"].colour == found["jpeg-envelope"].colour
+    assert len(set(styles(list(SYSTEMS)).values())) == len(SYSTEMS)
+
+
+def test_quality_is_drawn_against_the_side_of_the_pictures(toy_run):
+    ds = store.load(toy_run)
+    assert size_jobs(ds, "") == []
+    names = [f"img{i}@{32 if i else 64}" for i in range(ds.sizes["image"])]
+    ds = ds.assign_coords(image=names)
+    found = quality_by_side(ds)
+    assert found.side.values.tolist() == [32, 64]
+    alone = summary.quality(ds.sel(image=names[:1]))
+    np.testing.assert_allclose(found.value_mean.sel(side=64), alone.value_mean)
+    jobs = dict(size_jobs(ds, "note"))
+    figure = jobs["psnr_db_side_awgn_rho1/24"]()
+    curve = figure.axes[0].lines[0]
+    assert curve.get_xdata().tolist() == [32, 64]
+    assert np.isfinite(curve.get_ydata()).all()

@@ -309,3 +309,16 @@ def test_centre_square_keeps_the_middle():
     x[:, 100:200] = 255
     got = np.asarray(images.centre_square(Image.fromarray(x), 50))
     assert got.shape == (50, 50, 3) and got[:, 5:-5].min() > 250
+
+
+def test_one_set_at_several_sides(tmp_path):
+    got = images.image_set("photos@32+64", num_images=2)
+    names = [f"{name}@{side}" for side in (32, 64) for name in images.PHOTOS[:2]]
+    assert [x.name for x in got] == names
+    assert [images.side_of(x.name) for x in got] == [x.img.shape[1] for x in got]
+    odd = tmp_path / "set@64"  # a folder that is called so
+    odd.mkdir()
+    Image.fromarray(pixels()).save(odd / "a.png")
+    assert [x.name for x in images.image_set(odd)] == ["a.png"]
+    with pytest.raises(ScmcError, match="side is 4"):
+        images.image_set("photos@4")
