@@ -162,7 +162,8 @@ def test_sets_that_look_the_same_are_measured_once(tmp_path):
     quality = exact.psnr_db.isel(system=0, rho=0, image=0, design=0)
     seen = {str(t) for t in quality.set.values[quality.notnull().values]}
     usable = {store.set_tags(t) - ({"signal"} if "structure" not in t else set()) for t in seen}
-    assert fakes.CALLS["measure"] == len(usable) < len(seen)
+    looks = {float(quality.sel(set=text)) for text in seen}  # two usable sets may look the same
+    assert fakes.CALLS["measure"] == len(looks) < len(usable) < len(seen)
     assert float(quality.sel(set="semantic")) == float(quality.sel(set="semantic+signal"))
     fakes.CALLS.clear()  # what is usable is remembered too
     run(
@@ -170,7 +171,7 @@ def test_sets_that_look_the_same_are_measured_once(tmp_path):
         tmp_path / "x",
         cache_dir=tmp_path / "cache",
     )
-    assert fakes.CALLS["measure"] == len(usable)
+    assert fakes.CALLS["measure"] == len(looks)
 
 
 def test_the_utility_reaches_the_sender_and_the_cache_key(tmp_path):
