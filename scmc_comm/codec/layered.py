@@ -202,7 +202,7 @@ class LayeredCodec:
             for layer in arrived.values()
             for part in range(len(layer.parts))
         )
-        return Reconstruction(img, level, tags, caption)
+        return Reconstruction(img.clone(), level, tags, caption)  # what is kept stays as it is
 
     def _painted(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
         paint = partial(self.semantic.decode, caption, size, seed)

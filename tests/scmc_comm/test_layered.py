@@ -53,7 +53,20 @@ def test_each_layer_adds_quality(codec, photo, stream):
     assert scores[0] < scores[1] < scores[2] < scores[3]
 
 
+def test_what_is_kept_is_what_would_be_made_anew(codec, photo, stream):
+    shown = codec.decode(stream.layers, stream.size).img_hat
+    want = shown.clone()
+    shown.zero_()  # a caller's copy
+    assert torch.equal(codec.decode(stream.layers, stream.size).img_hat, want)
+    fits = [codec.encode_signal_fitting(photo, lambda x: len(x.payload) < 900) for _ in range(2)]
+    codec.forget()
+    fits.append(codec.encode_signal_fitting(photo, lambda x: len(x.payload) < 900))
+    assert fits[0] == fits[1] == fits[2]
+    assert torch.equal(codec.decode(stream.layers, stream.size).img_hat, want)
+
+
 def test_container_and_decoder_repeat_themselves(codec, photo, stream):
+    codec.forget()
     again = codec.encode(photo, quality=40)
     assert again.to_bytes() == stream.to_bytes()
     back = LayeredBitstream.from_bytes(stream.to_bytes())
