@@ -118,8 +118,11 @@ def cached_sets(folder: Path) -> dict[str, Any]:
 
 
 def two_jobs(folder: Path) -> dict[str, Any]:
-    """Two processes against one: SCMC on four images, coded, reconstructed and measured."""
-    spec = replace(REAL_SPEC, name="jobs", estimator="expected", num_images=4)
+    """Two processes against one: SCMC on eight images, coded, reconstructed and measured."""
+    spec = replace(
+        REAL_SPEC, name="jobs", estimator="expected", images="photos@512", num_images=8,
+        metrics=("psnr_db", "ms_ssim", "lpips", "dists"),
+    )  # fmt: skip
     allowed = in_fresh_process(machine_allows)
     one, two = (
         cost(_sweep(spec, folder, folder / f"cache-{jobs}", jobs, Components())).seconds

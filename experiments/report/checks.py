@@ -87,9 +87,9 @@ MISTAKES = (
     Mistake(
         "a fixed modulation and code rate over the whole SNR axis called the baseline",
         "a flat curve, a manufactured cliff",
-        "modulation and code rate can be chosen at each SNR, and bounds are drawn beside them",
-        ("tests/scmc_comm/test_separation.py::"
-         "test_modulation_coding_and_quality_chosen_by_the_caller",
+        "the envelope takes the best modulation and code rate of each SNR, and bounds are drawn",
+        ("tests/scmc_comm/test_envelope.py::"
+         "test_no_scheme_of_the_grid_is_better_on_the_validation_set",
          "tests/experiments/test_bound_lines.py::"
          "test_fading_line_is_the_best_fixed_rate_for_the_mean_snr"),
     ),

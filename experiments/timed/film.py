@@ -68,7 +68,7 @@ class Film:
 
     @property
     def _plot_top(self) -> int:
-        return GAP + LINE + self.side + 5 * LINE + 2 * GAP
+        return GAP + LINE + self.side + 6 * LINE + 2 * GAP
 
     def frames(self) -> Iterator[Image.Image]:
         """The frames, one a picture, as it is shown at its deadline."""
