@@ -92,14 +92,21 @@ def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
     """
     slim, whole = make_image_codec(name), make_image_codec(f"{name}-file")
     size = (int(imgs.shape[2]), int(imgs.shape[3]))
-    entry: dict[str, Any] = {"qualities": spread_qualities(slim, imgs[0], count)}
-    rows: dict[str, list[Any]] = {"bytes": [], "file_bytes": [], "scores": []}
-    for quality in tqdm(entry["qualities"], desc=name):
-        data = [slim.encode(img, quality) for img in imgs]
+    rows: dict[str, list[Any]] = {"qualities": [], "bytes": [], "file_bytes": [], "scores": []}
+    for quality in tqdm(spread_qualities(slim, imgs[0], count), desc=name):
+        try:
+            data = [slim.encode(img, quality) for img in imgs]
+            sizes = [len(whole.encode(img, quality)) for img in imgs]
+        except ScmcError as error:  # a quality that some picture cannot have
+            logger.warning("%s leaves out quality %g: %s", name, quality, error)
+            continue
+        rows["qualities"].append(quality)
         rows["bytes"].append([len(d) for d in data])
-        rows["file_bytes"].append([len(whole.encode(img, quality)) for img in imgs])
+        rows["file_bytes"].append(sizes)
         rows["scores"].append(_scores(imgs, torch.stack([slim.decode(d, size) for d in data])))
-    return entry | rows
+    if not rows["qualities"]:
+        raise ScmcError(f"{name} coded none of the pictures at any quality")
+    return rows
 
 
 def _scores(imgs: Tensor, shown: Tensor) -> list[list[float]]:
