@@ -48,34 +48,42 @@ def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str],
     return names, torch.cat(pictures)
 
 
-def spread_qualities(codec: ImageCodec, img: Tensor, count: int) -> list[float]:
+def finest_of_all(codec: ImageCodec, imgs: Tensor) -> int:
+    """Place of the finest quality that every picture can have; noise is too much for some."""
+    for place in reversed(range(len(codec.qualities))):
+        try:
+            for img in imgs:
+                codec.encode(img, codec.qualities[place])
+        except ScmcError as error:
+            logger.warning("%s: quality %g: %s", codec.name, codec.qualities[place], error)
+            continue
+        return place
+    raise ScmcError(f"{codec.name} has no quality at which it codes all of these pictures")
+
+
+def spread_qualities(codec: ImageCodec, imgs: Tensor, count: int) -> list[float]:
     """So many of the codec's qualities, both ends among them, the logarithms of their rates even.
 
-    Halves the largest step in log bytes, on one picture, until there are enough.
+    Halves the largest step in log bytes, on the first picture, until there are enough.
     """
-    log_bytes: dict[int, float] = {}
 
-    def add(place: int) -> None:
-        try:
-            log_bytes[place] = math.log(len(codec.encode(img, codec.qualities[place])))
-        except ScmcError as error:  # such as the finest VVC qualities on noise
-            logger.warning("%s: %s", codec.name, error)
-            log_bytes[place] = math.nan
+    def log_bytes(place: int) -> float:
+        return math.log(len(codec.encode(imgs[0], codec.qualities[place])))
 
-    add(0)
-    add(len(codec.qualities) - 1)
-    while len(log_bytes) < min(count, len(codec.qualities)):
-        places = sorted(log_bytes)
+    found = {place: log_bytes(place) for place in (0, finest_of_all(codec, imgs))}
+    while len(found) < count:
+        places = sorted(found)
         steps = [
-            (log_bytes[b] - log_bytes[a], -a, b)
+            (found[b] - found[a], -a, b)
             for a, b in zip(places, places[1:], strict=False)
             if b - a > 1
         ]
         if not steps:
             break
         _, minus_a, b = max(steps)
-        add((b - minus_a) // 2)
-    return [codec.qualities[place] for place in sorted(log_bytes)]
+        middle = (b - minus_a) // 2
+        found[middle] = log_bytes(middle)
+    return [codec.qualities[place] for place in sorted(found)]
 
 
 def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
@@ -93,19 +101,12 @@ def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
     slim, whole = make_image_codec(name), make_image_codec(f"{name}-file")
     size = (int(imgs.shape[2]), int(imgs.shape[3]))
     rows: dict[str, list[Any]] = {"qualities": [], "bytes": [], "file_bytes": [], "scores": []}
-    for quality in tqdm(spread_qualities(slim, imgs[0], count), desc=name):
-        try:
-            data = [slim.encode(img, quality) for img in imgs]
-            sizes = [len(whole.encode(img, quality)) for img in imgs]
-        except ScmcError as error:  # a quality that some picture cannot have
-            logger.warning("%s leaves out quality %g: %s", name, quality, error)
-            continue
+    for quality in tqdm(spread_qualities(slim, imgs, count), desc=name):
+        data = [slim.encode(img, quality) for img in imgs]
         rows["qualities"].append(quality)
         rows["bytes"].append([len(d) for d in data])
-        rows["file_bytes"].append(sizes)
+        rows["file_bytes"].append([len(whole.encode(img, quality)) for img in imgs])
         rows["scores"].append(_scores(imgs, torch.stack([slim.decode(d, size) for d in data])))
-    if not rows["qualities"]:
-        raise ScmcError(f"{name} coded none of the pictures at any quality")
     return rows
 
 
