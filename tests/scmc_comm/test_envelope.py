@@ -20,6 +20,7 @@ from scmc_comm.link.mcs import MCS_GRID, choose_mcs
 from scmc_comm.link.utility import Utility
 from scmc_comm.registry import KNOWS, SYSTEMS, knows, make_system
 from scmc_comm.system import Budget
+from scmc_comm.training.codec_curves import spread_qualities
 
 SIZE = (256, 256)
 RHO = 1 / 24
@@ -209,3 +210,21 @@ def test_shipped_curves_are_those_of_a_codec(codec):
     for form in (slim, whole):
         worth = [expected_utility(form, mcs, SIZE, Budget(RHO, 6.0)) for mcs in MCS_GRID]
         assert 18 < np.nanmax(worth) < 32
+
+
+class Picky(ToyCodec):
+    """Bright pictures cannot have the finest qualities."""
+
+    def encode(self, img, quality):
+        if quality > 800 and float(img.mean()) > 0.5:
+            raise ScmcError("too much")
+        return super().encode(img, quality)
+
+
+def test_qualities_to_measure_lie_evenly_and_every_picture_can_have_them():
+    imgs = torch.stack([torch.zeros(3, 64, 64), torch.ones(3, 64, 64)])
+    found = spread_qualities(Picky(), imgs, 8)
+    assert len(found) == 8 and found[0] == 1 and found[-1] == 800
+    steps = np.diff(np.log(found))
+    assert steps.min() > 0 and steps.max() < 2.8 * np.log(800) / 7
+    assert len(spread_qualities(Picky(), imgs, 5000)) == 800  # there are no more
