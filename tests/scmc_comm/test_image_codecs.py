@@ -185,6 +185,7 @@ def test_encodes_are_remembered_per_image_and_forgotten_with_the_codec():
     assert len(codec.calls) == 2 * first
     largest_fitting(codec, torch.zeros(3, 16, 64), 500)  # same bytes, another shape
     assert len(codec.calls) == 3 * first
+    gc.collect()  # other tests' codecs
     known = len(image_codecs._encodes)
     del codec
     gc.collect()
