@@ -6,7 +6,9 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,22 @@ def digest(*parts: Any) -> str:
     return state.hexdigest()
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A path beside ``path``, of no file yet, that takes its place if the body succeeds.
+
+    Args:
+        path: The file that is to be whole or not there; its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     """Writes a file so that a reader sees all of it or none, whenever the process dies.
 
@@ -45,18 +63,11 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
         data: What to write.
         durable: Wait for the disk, so that this also holds when the machine loses power.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with new_file(path) as part, part.open("xb") as file:
+        file.write(data)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)

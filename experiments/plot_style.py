@@ -73,7 +73,7 @@ SYSTEMS = {
     "deepjscc-fixed": "DeepJSCC, told the design SNR",
     "scmc-signal": "SCMC's signal layer + LDPC",
 }
-ENVELOPE: Any = (0, (6, 1.2))
+ENVELOPE: Any = (0, (3.5, 1.2))
 ENVELOPE_LPIPS: Any = ":"
 
 
@@ -100,8 +100,8 @@ _STYLES = {
 def styles(names: Sequence[str]) -> dict[str, Style]:
     """A style for each system; known systems keep theirs in every figure.
 
-    An envelope has the colour of its codec, its line dashed. Beside it, in one figure, the codec of
-    a fixed design has the same marker, hence the line.
+    An envelope has the colour and marker of its codec; its line, dashed, or dotted if it is for
+    another metric, tells it from the fixed design.
 
     Example:
         >>> styles(["vvc"]) == {"vvc": styles(["scmc", "new", "vvc"])["vvc"]}

@@ -6,11 +6,9 @@ import textwrap
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from experiments import store, summary
-from experiments.cache import digest
 from experiments.curves import COLUMN, system_handle
 from experiments.plot_style import channel_label, metric_label, ratio_label, styles, system_label
 from experiments.views import few_snrs
@@ -52,11 +50,9 @@ def size_jobs(ds: xr.Dataset, note: str) -> list[tuple[str, Callable[[], Figure]
     for rho in map(float, ds.rho.values):
         for metric in (m for m in store.metric_names(ds) if m != "mse"):
             for channel in map(str, ds.channel.values):
-                where = digest(channel)[:6] if ":" in channel else channel
-                stem = f"{metric}_side_{where}_rho{ratio_label(rho)}"
+                stem = f"{metric}_side_{channel}_rho{ratio_label(rho)}"
                 own = found.sel(metric=metric, channel=channel, rho=rho)
-                levels = few_snrs(ds)
-                jobs.append((stem, partial(_figure, own, levels, channel, metric, rho, note)))
+                jobs.append((stem, partial(_figure, own, few_snrs(ds), channel, metric, rho, note)))
     return jobs
 
 
@@ -97,5 +93,5 @@ def _draw(ax: Axes, part: xr.Dataset) -> None:
         )  # fmt: skip
         ax.fill_between(sides, low, high, color=style.colour, alpha=0.1, linewidth=0)
     ax.set_xscale("log", base=2)
-    ax.set_xticks(sides, [f"{side:g}" for side in np.asarray(sides)])
+    ax.set_xticks(sides, [f"{side:g}" for side in sides])
     ax.minorticks_off()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.cache import Cache, default_cache_dir, digest, write_atomic
+from experiments.cache import Cache, default_cache_dir, digest, new_file, write_atomic
 from experiments.components import Components
 from experiments.executors import executor
 from experiments.tasks import fingerprint_of
@@ -158,21 +154,9 @@ def _outcome(known: dict[str, object]) -> Outcome:
     return Outcome(delivered=counts, **known)  # type: ignore[arg-type]
 
 
-@contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes ``path`` if the body succeeds."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    try:
-        yield Path(part)
-        os.replace(part, path)
-    finally:
-        Path(part).unlink(missing_ok=True)
-
-
 def _write(spec: TimedSpec, ds: results.Dataset, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
     write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())
-    with _new_file(folder / "results.nc") as part:
+    with new_file(folder / "results.nc") as part:
         ds.to_netcdf(part, engine="h5netcdf")

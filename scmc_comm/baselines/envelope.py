@@ -88,7 +88,7 @@ class EnvelopeSystem(System):
         curves: Rate and quality on validation pictures; None for those that were measured.
 
     Raises:
-        ScmcError: There are no curves of this codec, or the utility is none.
+        ScmcError: There are no curves of this codec.
     """
 
     knows = frozenset({"esno_db", "channel"})
@@ -110,6 +110,9 @@ class EnvelopeSystem(System):
 
         It depends on nothing of the image but its size. Of equally good ones (none of which ever
         arrives, say) the most robust is first.
+
+        Raises:
+            ScmcError: The utility is none.
         """
         budget = dataclasses.replace(budget, utility=self.utility or budget.utility)
         key = (size, budget)

@@ -1,6 +1,7 @@
 """The same results whatever the processes, the cache or the order; common random numbers."""
 
 import dataclasses
+import os
 
 import fakes
 import numpy as np
@@ -161,3 +162,13 @@ def test_errors_come_before_any_work(toy_spec, tmp_path):
 def test_unmeasured_metrics_are_left_out_not_made_up(toy_run, toy_spec):
     assert "lpips" in toy_spec.metrics
     assert "lpips" not in store.load(toy_run)
+
+
+def test_others_may_read_results_as_far_as_the_umask_says(toy_spec, tmp_path):
+    before = os.umask(0o027)
+    try:
+        out = run(toy_spec, tmp_path / "out", cache_dir=tmp_path / "cache")
+    finally:
+        os.umask(before)
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert len(files) > 3 and {path.stat().st_mode & 0o777 for path in files} == {0o640}
