@@ -269,6 +269,22 @@ def image_set(
     ]
 
 
+def set_size(source: str | Path) -> int:
+    """How many images the source of `image_set` has, without reading them.
+
+    Raises:
+        ScmcError: if there is no such set or folder, or it holds no pictures.
+
+    Example:
+        >>> set_size("photos") == len(PHOTOS) == set_size("photos@64+128")
+        True
+    """
+    several = _SIDES.fullmatch(str(source))
+    if several and not Path(source).exists():
+        return set_size(several["source"])
+    return len(PHOTOS) if str(source) == "photos" else len(_picture_files(Path(source)))
+
+
 def side_of(name: str) -> int | None:
     """The side that a name of `image_set` ends in, or None.
 

@@ -20,6 +20,7 @@ def stream(args: argparse.Namespace) -> None:
     from experiments.timed.film import Film, check_side, check_target, save
     from experiments.timed.library import Library
     from experiments.timed.stream import SCHEMES, StreamSettings, play, synthetic_fade
+    from scmc_comm.images import set_size
 
     check_target(args.out)
     check_side(args.side)
@@ -29,7 +30,8 @@ def stream(args: argparse.Namespace) -> None:
     if args.num_images is not None and args.num_images < 1:
         raise ScmcError(f"num-images is {args.num_images}; expected at least 1")
     components = Components()
-    images = components.load_images(args.images, min(args.num_images or count, count))
+    wanted = args.num_images or set_size(args.images)
+    images = components.load_images(args.images, min(wanted, count))
     cache = Cache(default_cache_dir())
     library = Library(
         images, "scmc", args.rho, args.design_esno_db, ("psnr_db",), cache, components

@@ -131,3 +131,16 @@ def test_the_command_refuses_in_one_line(args, wrong, tmp_path, monkeypatch, cap
 def test_long_captions_are_cut(film):
     assert films._wrap("word " * 100, 96)[-1].endswith("…")
     assert len(films._wrap("word " * 100, 96)) == 4
+
+
+@pytest.mark.parametrize(("more", "loaded"), [([], 9), (["--duration-s", "2"], 2)])
+def test_a_film_longer_than_the_set_shows_its_pictures_again(
+    monkeypatch, tmp_path, capsys, more, loaded
+):
+    def stop(images, *_):
+        raise ScmcError(f"{len(images)} images")
+
+    monkeypatch.setattr("experiments.timed.library.Library", stop)  # before anything is coded
+    with pytest.raises(SystemExit):
+        main(["stream", "photos", "--out", str(tmp_path / "film.gif"), *more])
+    assert f"scmc-comm: {loaded} images" in capsys.readouterr().err
