@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from scmc_comm.errors import ScmcError
@@ -14,6 +16,7 @@ from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
 from scmc_comm.system import Budget
 from scmc_comm.types import LayerKind
 
+_NO_BITS: Mapping[LayerKind, int] = MappingProxyType({})
 SPREAD_DB = (-15.0, -12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
 """Mean Es/N0 around the design that a sender who does not know it reckons with, all alike."""
 
@@ -37,7 +40,8 @@ class Planner(Protocol):
 
         Args:
             budget: What may be spent, and what is known of the channel.
-            num_bits: Packet bits of the semantic and, if there is one, the structure layer.
+            num_bits: Packet bits of the semantic layer, of the structure layer if there is one,
+                and of the coarsest signal layer if that is known.
             size: ``(H, W)``.
             with_signal: Keep room for a signal layer.
 
@@ -72,7 +76,7 @@ class RulePlanner:
 
 @dataclass(frozen=True)
 class OptimisedPlanner:
-    """The optimiser, on the curves of the validation pictures.
+    """The optimiser: the validation pictures' curves at the sizes of this picture's layers.
 
     Attributes:
         spread_db: Mean Es/N0 that it reckons with, around the design.
@@ -96,11 +100,22 @@ class OptimisedPlanner:
         means_db = tuple(budget.design_esno_db + spread for spread in self.spread_db)
         utility = self.utility or budget.utility
         request = Request(uses, budget.channel, means_db, None, utility, with_signal)
-        return best_allocation(request, size).plan_for(uses, num_bits, size)
+        return best_allocation(request, size, num_bits).plan_for(uses, num_bits, size)
 
 
-def best_allocation(request: Request, size: tuple[int, int]) -> Allocation:
-    """The optimiser's answer for the mean of the validation pictures, kept for the next call.
+def best_allocation(
+    request: Request, size: tuple[int, int], num_bits: Mapping[LayerKind, int] = _NO_BITS
+) -> Allocation:
+    """The optimiser's answer for a picture as good as the mean of the validation pictures.
+
+    Answers are kept, and pictures whose layers have about the same sizes share one: sizes are
+    rounded up by at most 9 %.
+
+    Args:
+        request: For what.
+        size: ``(H, W)``.
+        num_bits: Packet bits of the picture's layers, as for `Planner.plan`; those of the
+            validation pictures for a layer that is missing.
 
     Example:
         >>> found = best_allocation(Request(2048, "awgn", (0.0,)), (256, 256))
@@ -109,14 +124,23 @@ def best_allocation(request: Request, size: tuple[int, int]) -> Allocation:
     """
     from scmc_comm.zoo.layer_curves import layer_curves_path
 
-    return _cached(request, size, layer_curves_path())
+    about = tuple(sorted((kind, _round_up(bits)) for kind, bits in num_bits.items()))
+    return _cached(request, size, about, layer_curves_path())
 
 
-@lru_cache(maxsize=1024)
-def _cached(request: Request, size: tuple[int, int], curves: Path) -> Allocation:
+@lru_cache(maxsize=4096)
+def _cached(
+    request: Request, size: tuple[int, int], about: tuple[tuple[LayerKind, int], ...], curves: Path
+) -> Allocation:
     from scmc_comm.zoo.layer_curves import load_quality
 
-    return optimise(request, load_quality(size), size)
+    return optimise(request, load_quality(size).resized(dict(about)), size)
+
+
+def _round_up(num_bits: int) -> int:
+    """To whole bytes, on a grid of eight steps an octave."""
+    step = math.ceil(8 * math.log2(num_bits) - 1e-9)
+    return 8 * math.ceil(2 ** (step / 8) / 8 - 1e-9)
 
 
 PLANNERS: dict[str, Planner] = {

@@ -21,7 +21,6 @@ from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.packetize import (
-    Packet,
     bits_to_bytes,
     bytes_to_bits,
     depacketize,
@@ -43,6 +42,12 @@ class Codec(Protocol):
 
     def encode_structure(self, img: torch.Tensor, lower: tuple[Layer, ...] = ()) -> Layer:
         """Its structure."""
+        ...
+
+    def encode_signal(
+        self, img: torch.Tensor, quality: int, lower: tuple[Layer, ...] = ()
+    ) -> Layer:
+        """The signal layer at a quality, 0 the coarsest."""
         ...
 
     def encode_signal_fitting(
@@ -103,13 +108,15 @@ class ScmcSystem(System):
         size = check_image(img)
 
         def plan_for(layers: tuple[Layer, ...], with_signal: bool) -> ProtectionPlan:
-            num_bits = {x.kind: 8 * len(Packet(x, size, self.seed).to_bytes()) for x in layers}
+            num_bits = {
+                layer.kind: sum(8 * len(p.to_bytes()) for p in split(layer, size, self.seed))
+                for layer in layers
+            }
             return self.planner.plan(budget, num_bits, size, with_signal)
 
         semantic = self.codec.encode_semantic(img)
-        plan_for((semantic,), False)  # fails early if not even the caption fits
         base = (semantic, self.codec.encode_structure(img, (semantic,)))
-        plan = plan_for(base, True)
+        plan = plan_for((*base, self.codec.encode_signal(img, 0, base)), True)
         sent = tuple(layer for layer in base if layer.kind in plan.layers)
         signal = self._signal(img, size, plan, sent)
         if signal is not None:

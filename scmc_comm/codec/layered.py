@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from hashlib import sha256
 
@@ -126,9 +126,19 @@ class LayeredCodec:
 
         return _layer(LayerKind.STRUCTURE, self._recent.get(("structure", _key(img)), code))
 
-    def encode_signal(self, img: Tensor, quality: int) -> Layer:
-        """Signal layer at a quality."""
-        return _signal_layer(self.signal.encode(img, quality))
+    def encode_signal(self, img: Tensor, quality: int, lower: tuple[Layer, ...] = ()) -> Layer:
+        """Signal layer at a quality; it does not depend on the lower ones.
+
+        Raises:
+            ScmcError: If the quality is out of range.
+        """
+        return self._signal_layer(img, _key(img), quality)
+
+    def _signal_layer(self, img: Tensor, key: bytes, quality: int) -> Layer:
+        latent = self._recent.get(("latent", key), lambda: self.signal.analyse(img))
+        code = partial(self.signal.parts, latent, quality)
+        parts = self._recent.get(("signal", key, quality), code)
+        return Layer.of_parts(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], parts)
 
     def encode_signal_fitting(
         self, img: Tensor, fits: Callable[[Layer], bool], lower: tuple[Layer, ...] = ()
@@ -141,12 +151,10 @@ class LayeredCodec:
             lower: The layers below, of which this one does not need to know.
         """
         key = _key(img)
-        latent = self._recent.get(("latent", key), lambda: self.signal.analyse(img))
         best, low, high = None, 0, QUALITY_STEPS
         while low <= high:
             quality = (low + high) // 2
-            code = partial(self.signal.parts, latent, quality)
-            layer = _signal_layer(self._recent.get(("signal", key, quality), code))
+            layer = self._signal_layer(img, key, quality)
             if fits(layer):
                 best, low = layer, quality + 1
             else:
@@ -247,10 +255,6 @@ def _is_ours(layer: Layer) -> bool:
 
 def _layer(kind: LayerKind, payload: bytes) -> Layer:
     return Layer(kind, DEFAULT_CODECS[kind], payload)
-
-
-def _signal_layer(parts: Sequence[bytes]) -> Layer:
-    return Layer.of_parts(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], parts)
 
 
 def _size(img: Tensor) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,25 @@ class QualityModel:
     part_bits: np.ndarray
     lower: np.ndarray
     shown: np.ndarray
+
+    def resized(self, num_bits: Mapping[LayerKind, int]) -> QualityModel:
+        """The same qualities for a picture whose layers take other bits.
+
+        Args:
+            num_bits: Packet bits of the layers that are known, of the signal those of its
+                coarsest rate; all its parts at all its rates then grow alike.
+        """
+        semantic, structure = self.lower_bits
+        scale = num_bits.get(LayerKind.SIGNAL, self.signal_bits[0]) / self.signal_bits[0]
+        return replace(
+            self,
+            lower_bits=(
+                num_bits.get(LayerKind.SEMANTIC, semantic),
+                num_bits.get(LayerKind.STRUCTURE, structure),
+            ),
+            signal_bits=scale * self.signal_bits,
+            part_bits=scale * self.part_bits,
+        )
 
     def steps(self, utility: Utility) -> np.ndarray:
         """Utility of each lower set, and what each part adds to it: float64 [R, 4, 1 + P]."""

@@ -1,6 +1,7 @@
 """The protection optimiser: its value function, its search, its plans and its promises."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -207,6 +208,36 @@ def test_plans_for_other_images_keep_the_budget(name):
             assert with_signal or SIGNAL not in plan.layers
     with pytest.raises(InfeasibleBudgetError, match="bandwidth ratio of 1/"):
         planner.plan(Budget(1 / 20_000, 6.0), {SEMANTIC: 160}, SIZE, False)
+
+
+def test_resized_curves_keep_the_qualities_and_the_shares_of_the_parts(quality):
+    coarsest = round(1.7 * quality.signal_bits[0])
+    other = quality.resized({SEMANTIC: 96, SIGNAL: coarsest})
+    assert other.lower_bits == (96, quality.lower_bits[1])
+    assert other.signal_bits[0] == pytest.approx(coarsest)
+    assert other.part_bits.sum(axis=1) == pytest.approx(other.signal_bits)
+    ratios = other.signal_bits / quality.signal_bits
+    assert ratios == pytest.approx(np.full(len(ratios), ratios[0]))
+    assert other.shown is quality.shown
+    same = quality.resized({})
+    assert same.lower_bits == quality.lower_bits
+    assert np.array_equal(same.part_bits, quality.part_bits)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("scale", [0.6, 1.0, 2.0, 3.0])
+def test_a_planned_signal_has_room_for_the_coarsest_of_the_picture(channel, scale):
+    """A busy picture's coarsest signal is larger than that of the validation pictures."""
+    planner, bits = make_planner("optimised"), {SEMANTIC: 100, STRUCTURE: round(1500 * scale)}
+    coarsest, planned = round(2600 * scale), []
+    for esno_db in (-6.0, -2.0, 2.0, 8.0):
+        budget = Budget(1 / 24, esno_db, channel)
+        plan = planner.plan(budget, {**bits, SIGNAL: coarsest}, SIZE)
+        planned.append(SIGNAL in plan.layers)
+        if planned[-1]:
+            assert plan.signal_fits([8 * math.ceil(coarsest / 8)])
+            assert planner.plan(budget, {**bits, SIGNAL: 10 * coarsest}, SIZE) != plan
+    assert planned == sorted(planned) and planned[-1], "from some Es/N0 on there is a signal"
 
 
 def test_the_planner_is_a_pure_function_of_what_it_knows():

@@ -37,18 +37,20 @@ class FakeCodec:
         self.lower["structure"] = tuple(x.kind.tag for x in lower)
         return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1])
 
+    def encode_signal(self, img, quality, lower=()):
+        return self._signal(self.min_signal + quality)
+
+    def _signal(self, size):
+        cuts = tuple(size * i // self.num_parts for i in range(1, self.num_parts))
+        return Layer(LayerKind.SIGNAL, self.signal_name, b"\x02" * size, cuts)
+
     def encode_signal_fitting(self, img, fits, lower=()):
         self.lower["signal"] = tuple(x.kind.tag for x in lower)
-
-        def layer(size):
-            cuts = tuple(size * i // self.num_parts for i in range(1, self.num_parts))
-            return Layer(LayerKind.SIGNAL, self.signal_name, b"\x02" * size, cuts)
-
         best = None
         for size in range(self.min_signal, 20_000):
-            if not fits(layer(size)):
+            if not fits(self._signal(size)):
                 break
-            best = layer(size)
+            best = self._signal(size)
         return best
 
     def decode(self, layers, size, seed=0, caption=None):
