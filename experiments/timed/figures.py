@@ -65,7 +65,7 @@ def _curve(
     ax: Axes, ds: xr.Dataset, values: xr.DataArray, place: int, top: float = math.inf,
     **more: object,
 ) -> None:  # fmt: skip
-    """A mean and its band, cut off where the quantity ends: Student's interval knows no limits."""
+    """A mean and its band; cut off at 0 and ``top``, since Student's interval knows no limits."""
     found = results.over_runs(values.transpose("value", "replication"))
     x, colour = ds.value.values, COLOURS[place % len(COLOURS)]
     style = {"color": colour, "marker": MARKERS[place % len(MARKERS)], **more}
@@ -258,9 +258,10 @@ def _summary(ds: xr.Dataset) -> str:
     parts = {}
     for name, values in columns.items():
         found = results.over_runs(values)
+        ends = (0, 1) if "delivered" in name or name == "utilisation" else (-math.inf, math.inf)
         for end in ("mean", "low", "high"):
             key = name if end == "mean" else f"{name}_{end}"
-            parts[key] = (("scheme", "value"), getattr(found, end))
+            parts[key] = (("scheme", "value"), np.clip(getattr(found, end), *ends))
     table = xr.Dataset(parts, {"scheme": ds.scheme, "value": ds.value})
     frame = table.to_dataframe().reset_index().rename(columns={"value": ds.attrs["axis"]})
     return str(frame.to_csv(index=False))

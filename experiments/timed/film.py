@@ -149,7 +149,7 @@ def _level(shot: Shot) -> str:
         return "nothing: grey"
     if LayerKind.SEMANTIC.tag not in shot.sent:
         return "file"
-    return "+".join(k.tag for k in LayerKind if k.tag in shot.delivered) or "parts"
+    return next((k.tag for k in reversed(LayerKind) if k.tag in shot.delivered), "parts")
 
 
 def _cell(draw: ImageDraw.ImageDraw, shot: Shot, box: tuple[float, float, float, float]) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from fakes import TOYS, files_below
@@ -208,5 +209,10 @@ def test_figures_are_drawn_from_the_store(ran):
     stems = {path.stem for path in paths if path.suffix == ".png"}
     assert stems == {"quality", "delivery", "latency", "energy"}
     assert all(path.stat().st_size > 5000 for path in paths if path.suffix == ".png")
+    table = pd.read_csv(next(path for path in paths if path.name == "summary.csv"))
+    shares = table.filter(regex="delivered|utilisation")
+    assert len(shares.columns) > 6 and ((shares >= 0) & (shares <= 1) | shares.isna()).all(
+        axis=None
+    )
     assert results.is_timed(ran[1]) and not results.is_timed(ran[0])
     assert not [name for name in files_below(ran[1]) if name.endswith(".tmp")]
