@@ -19,7 +19,7 @@ import xarray as xr
 
 from experiments import store
 from experiments.components import Components
-from experiments.cost import cost, in_fresh_process, machine_allows
+from experiments.cost import cost, in_fresh_process, machine_allows, seconds_of
 from experiments.executors import num_cores, one_thread
 from experiments.points import trial_seeds
 from experiments.runner import run_sweep
@@ -127,7 +127,7 @@ def two_jobs(folder: Path) -> dict[str, Any]:
     spec = replace(SNR, name="jobs", estimator="expected", num_images=8, strip_images=0)
     allowed = in_fresh_process(machine_allows)
     one, two = (
-        cost(_sweep(spec, folder, folder / f"cache-{jobs}", jobs, Components())).seconds
+        seconds_of(_sweep(spec, folder, folder / f"cache-{jobs}", jobs, Components()))
         for jobs in (1, 2)
     )
     return {
