@@ -228,10 +228,12 @@ def image_set(
     """A set of images in the order of their names.
 
     Args:
-        source: ``"photos"`` for the built-in photographs, else a folder, or one picture file. With
-            ``@SIDE`` behind it each is cropped to that side, with ``@SIDE+SIDE`` to several, and
-            names end in ``@SIDE``.
-        num_images: Only the first so many of the source; None for all.
+        source: ``"photos"`` for the built-in photographs, else a folder, or one picture file, or
+            ``FOLDER:test``: a split (train, val, test) of the data set in the folder, see
+            `scmc_comm.training.datasets`. With ``@SIDE`` behind it each is cropped to that side,
+            with ``@SIDE+SIDE`` to several, and names end in ``@SIDE``.
+        num_images: Only so many: the first of the source, or of a split, which is often sorted by
+            class, every n-th; None for all.
         side: Crop each to the centre square of this side (short side scaled by Lanczos). None
             keeps files as they are, and photographs at 256.
 
@@ -261,11 +263,13 @@ def image_set(
     if str(source) == "photos":
         _check_count(source, len(PHOTOS), num_images)
         return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
-    files = _picture_files(Path(source))
+    files = _picture_files(source)
     _check_count(source, len(files), num_images)
+    count = len(files) if num_images is None else num_images
+    every = len(files) / count if _split_of(source) else 1
     return [
         NamedImage(f.name, load_image(f) if side is None else load_square(f, side))
-        for f in files[:num_images]
+        for f in (files[int(every * n)] for n in range(count))
     ]
 
 
@@ -282,7 +286,7 @@ def set_size(source: str | Path) -> int:
     several = _SIDES.fullmatch(str(source))
     if several and not Path(source).exists():
         return set_size(several["source"])
-    return len(PHOTOS) if str(source) == "photos" else len(_picture_files(Path(source)))
+    return len(PHOTOS) if str(source) == "photos" else len(_picture_files(source))
 
 
 def side_of(name: str) -> int | None:
@@ -296,7 +300,24 @@ def side_of(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _picture_files(source: Path) -> Sequence[Path]:
+def _split_of(source: str | Path) -> tuple[Path, str] | None:
+    """Folder and split of ``FOLDER:SPLIT``."""
+    from scmc_comm.training.datasets import SPLITS
+
+    folder, colon, split = str(source).rpartition(":")
+    return (Path(folder), split) if colon and split in SPLITS and Path(folder).is_dir() else None
+
+
+def _picture_files(source: str | Path) -> Sequence[Path]:
+    if found := _split_of(source):
+        from scmc_comm.training.datasets import read_set
+
+        folder, split = found
+        files = [picture.path for picture in read_set(folder) if picture.split == split]
+        if not files:
+            raise ScmcError(f"data set {folder} has no pictures in split {split!r}")
+        return files
+    source = Path(source)
     if source.is_file():
         return [source]
     if not source.is_dir():

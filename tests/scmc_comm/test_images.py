@@ -322,3 +322,20 @@ def test_one_set_at_several_sides(tmp_path):
     assert [x.name for x in images.image_set(odd)] == ["a.png"]
     with pytest.raises(ScmcError, match="side is 4"):
         images.image_set("photos@4")
+
+
+def test_a_split_of_a_data_set_gives_every_nth_picture(tmp_path):
+    (tmp_path / "images").mkdir()
+    rows = ["file,split"]
+    for i in range(12):
+        images.save_png(torch.full((3, 40, 40), i / 12), tmp_path / "images" / f"{i:02}.png")
+        rows.append(f"{i:02}.png,{'test' if i % 2 else 'train'}")
+    (tmp_path / "captions.csv").write_text("\n".join(rows) + "\n")
+    source = f"{tmp_path}:test"
+    assert images.set_size(source) == images.set_size(f"{source}@32") == 6
+    names = [x.name for x in images.image_set(source)]
+    assert names == ["01.png", "03.png", "05.png", "07.png", "09.png", "11.png"]
+    assert [x.name for x in images.image_set(source, 3)] == ["01.png", "05.png", "09.png"]
+    assert [x.name for x in images.image_set(f"{source}@32", 2)] == ["01.png@32", "07.png@32"]
+    with pytest.raises(ScmcError, match="no pictures in split 'val'"):
+        images.image_set(f"{tmp_path}:val")
