@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
@@ -40,18 +41,42 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FusionRecipe:
-    """How the fusion network is trained; saved inside the checkpoint."""
+    """How the fusion network is trained; saved inside the checkpoint.
+
+    It sees crops of side ``crop``; the losses look at a window of side ``window`` inside, so that
+    neither sees the same grid all the time.
+    """
 
     net: FusionConfig = field(default_factory=FusionConfig)
     batch: int = 6
-    lr: float = 6e-4
+    crop: int = 192
+    window: int = 160
+    lr: float = 5e-4
     discriminator_lr: float = 2e-4
-    perceptual_weight: float = 0.7
+    perceptual_weight: float = 0.8
     adversarial_weight: float = 0.03
     adversarial_from: float = 0.4
     drop_semantic: float = 0.15
     general_share: float = 0.4
     seed: int = 0
+
+
+def random_crop(side: int, *batches: Tensor) -> tuple[Tensor, ...]:
+    """The same random square of pictures and of maps of half their size.
+
+    Args:
+        side: Of the square in pixels of the largest, a multiple of 32.
+        batches: [b, c, h, w] each, all of one size or of half that size, which is even.
+    """
+    full = max(batch.shape[-1] for batch in batches)
+    room = (full - side) // 2 + 1
+    top, left = (int(torch.randint(room, ())) for _ in range(2))
+    cut = []
+    for batch in batches:
+        scale = 2 * batch.shape[-1] // full  # in units of two pixels
+        y, x, length = top * scale, left * scale, side * scale // 2
+        cut.append(batch[:, :, y : y + length, x : x + length])
+    return tuple(cut)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -100,8 +125,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
         if rng.random() < 0.5:
             img, semantic, colours, edges = (x.flip(3) for x in (img, semantic, colours, edges))
+        img, semantic, colours, edges = random_crop(recipe.crop, img, semantic, colours, edges)
         present = torch.from_numpy(rng.random(recipe.batch) > recipe.drop_semantic).float()
-        window = random_window(256, 256)
+        window = random_window(recipe.crop, recipe.crop, recipe.window)
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
         with mixed_precision():
             fake = net(semantic, present, edges, colours)[:, :, *window]

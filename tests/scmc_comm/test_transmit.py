@@ -24,18 +24,19 @@ class FakeCodec:
     """Payload lengths are given; each delivered layer brightens a black picture."""
 
     def __init__(
-        self, semantic=12, structure=105, min_signal=40, signal_name="residual", num_parts=1
+        self, semantic=12, structure=(105,), min_signal=40, signal_name="residual", num_parts=1
     ):
-        self.lengths, self.min_signal = (semantic, structure), min_signal
+        self.lengths, self.min_signal = (semantic, *structure), min_signal
         self.num_parts = num_parts
+        self.structure_levels = len(self.lengths) - 1
         self.signal_name, self.lower, self.decodes = signal_name, {}, []
 
     def encode_semantic(self, img):
         return Layer(LayerKind.SEMANTIC, "caption", bytes(self.lengths[0]))
 
-    def encode_structure(self, img, lower=()):
+    def encode_structure(self, img, lower=(), level=0):
         self.lower["structure"] = tuple(x.kind.tag for x in lower)
-        return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1])
+        return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1 + level])
 
     def encode_signal(self, img, quality, lower=()):
         return self._signal(self.min_signal + quality)
@@ -142,7 +143,7 @@ def test_parts_of_the_signal_are_frames_of_their_own():
 
 
 def test_layers_without_room_are_left_out():
-    only_caption, _ = prepare(rho=1 / 1024, structure=400)
+    only_caption, _ = prepare(rho=1 / 1024, structure=(400,))
     assert only_caption.tags == ("semantic",)
     no_signal, _ = prepare(rho=1 / 192, min_signal=10_000)
     assert no_signal.tags == ("semantic", "structure")
