@@ -134,9 +134,7 @@ class ScmcSystem(System):
             return LayeredBitstream(size, sent, self.seed), plan
         return LayeredBitstream(size, (*sent, signal), self.seed), plan
 
-    def _num_bits(
-        self, layers: tuple[Layer, ...], size: tuple[int, int]
-    ) -> dict[LayerKind, int]:
+    def _num_bits(self, layers: tuple[Layer, ...], size: tuple[int, int]) -> dict[LayerKind, int]:
         """Packet bits of each layer."""
         return {
             layer.kind: sum(8 * len(packet.to_bytes()) for packet in split(layer, size, self.seed))

@@ -216,6 +216,18 @@ def test_plans_for_other_images_keep_the_budget(name):
         planner.plan(Budget(1 / 20_000, 6.0), [{SEMANTIC: 160}], SIZE, False)
 
 
+@pytest.mark.parametrize("name", ["unequal", "equal", "optimised"])
+def test_a_tight_budget_takes_the_coarse_structure(name):
+    """The finer level comes with room for it, and never goes again as the budget grows."""
+    planner, taken = make_planner(name), []
+    options = [{SEMANTIC: 280, STRUCTURE: 660}, {SEMANTIC: 280, STRUCTURE: 1800}]
+    for uses in (150, 700, 1000, 2000, 4000):
+        budget = Budget(uses / (3 * 256 * 256), 3.0)
+        level, plan = planner.plan(budget, options, SIZE, with_signal=False)
+        taken.append(level if STRUCTURE in plan.layers else -1)
+    assert taken == sorted(taken) and {0, 1} <= set(taken), taken
+
+
 def test_resized_curves_keep_the_qualities_and_the_shares_of_the_parts(quality):
     coarsest = round(1.7 * quality.signal_bits[0])
     other = quality.resized({SEMANTIC: 96, SIGNAL: coarsest})

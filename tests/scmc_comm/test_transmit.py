@@ -149,6 +149,15 @@ def test_layers_without_room_are_left_out():
     assert no_signal.tags == ("semantic", "structure")
 
 
+def test_the_structure_is_sent_at_the_finest_level_that_has_room():
+    lengths = []
+    for rho in (1 / 512, 1 / 24):
+        prepared, _ = prepare(rho=rho, structure=(60, 400))
+        sent = dict(zip(prepared.tags, prepared.frames, strict=True))
+        lengths.append(sent["structure"].bits.size // 8 - 1)
+    assert lengths == [60, 400]
+
+
 def test_what_the_signal_leaves_strengthens_the_others():
     with_signal, _ = prepare(rho=1 / 128, design=4.0)
     without, _ = prepare(rho=1 / 128, design=4.0, min_signal=10_000)
