@@ -221,7 +221,7 @@ def test_a_tight_budget_takes_the_coarse_structure(name):
     """The finer level comes with room for it, and never goes again as the budget grows."""
     planner, taken = make_planner(name), []
     options = [{SEMANTIC: 280, STRUCTURE: 660}, {SEMANTIC: 280, STRUCTURE: 1800}]
-    for uses in (150, 700, 1000, 2000, 4000):
+    for uses in (400, 900, 1200, 2000, 4000):
         budget = Budget(uses / (3 * 256 * 256), 3.0)
         level, plan = planner.plan(budget, options, SIZE, with_signal=False)
         taken.append(level if STRUCTURE in plan.layers else -1)
