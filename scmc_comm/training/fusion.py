@@ -61,6 +61,16 @@ class FusionRecipe:
     seed: int = 0
 
 
+ABLATIONS = {
+    "alignment": FusionRecipe(net=FusionConfig(alignment=False)),
+    "self-calibration": FusionRecipe(net=FusionConfig(self_calibration=False)),
+    "semantics": FusionRecipe(net=FusionConfig(semantics=False)),
+    "gan": FusionRecipe(adversarial_weight=0.0),
+    "perceptual": FusionRecipe(perceptual_weight=0.0, adversarial_weight=0.0),
+}
+"""What the network or its loss can be trained without; without the last, L1 alone is left."""
+
+
 def random_crop(side: int, *batches: Tensor) -> tuple[Tensor, ...]:
     """The same random square of pictures and of maps of half their size.
 
@@ -88,9 +98,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
+    parser.add_argument("--without", choices=ABLATIONS, help="leave a part out, to see its worth")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    recipe = FusionRecipe()
+    recipe = ABLATIONS[args.without] if args.without else FusionRecipe()
     torch.manual_seed(recipe.seed)
     cache = args.cache or args.out / "cache"
     originals = [load_split(args.data, name, "train", cache) for name in SETS]
@@ -133,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             fake = net(semantic, present, edges, colours)[:, :, *window]
             loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
         judge_loss = torch.zeros(())
-        if run.progress > recipe.adversarial_from:
+        if recipe.adversarial_weight and run.progress > recipe.adversarial_from:
             lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
             with mixed_precision():
                 loss = loss + recipe.adversarial_weight * adversarial_loss(

@@ -1,5 +1,7 @@
 """The structure layer: its payload, its fusion network and the switches of the ablations."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from scmc_comm.codec.fusion_net import ChannelAlignment, FusionConfig, FusionNet
 from scmc_comm.codec.structure import StructureCodec, draw
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
-from scmc_comm.training.fusion import random_crop
+from scmc_comm.training.fusion import ABLATIONS, FusionRecipe, random_crop
 from scmc_comm.training.lower import coded_maps
 from scmc_comm.types import FINEST, STRUCTURE_LEVELS
 
@@ -79,6 +81,31 @@ def test_ablations_change_the_network(switch):
         with torch.no_grad():
             outs.append(FusionNet(config).eval()(*x))
     assert outs[0].shape == outs[1].shape and not torch.equal(*outs)
+
+
+def test_each_ablation_leaves_one_part_out():
+    whole = flat(asdict(FusionRecipe()))
+    changed = {
+        name: {k for k, v in flat(asdict(recipe)).items() if v != whole[k]}
+        for name, recipe in ABLATIONS.items()
+    }
+    assert changed == {
+        "alignment": {"net.alignment"},
+        "self-calibration": {"net.self_calibration"},
+        "semantics": {"net.semantics"},
+        "gan": {"adversarial_weight"},
+        "perceptual": {"adversarial_weight", "perceptual_weight"},
+    }
+
+
+def flat(tree, prefix=""):
+    return {
+        path: leaf
+        for key, value in tree.items()
+        for path, leaf in (
+            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        ).items()
+    }
 
 
 def test_alignment_weights_are_over_channels_not_places():
