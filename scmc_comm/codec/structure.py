@@ -1,9 +1,9 @@
 """The structure layer: an edge map coded as screen content, a colour map, and their fusion.
 
 Payload: a varint with the length of the edge stream, the edge stream (gray VVC at half
-resolution; empty at the coarsest level, which has no bytes for edges), the colour stream (RGB VVC
-at half resolution). Both streams are slim: the parameter sets that never change stay at both ends
-(:mod:`scmc_comm.codec.vvc`).
+resolution, or :mod:`scmc_comm.codec.edge_coder`'s other coder; empty at the coarsest level, which
+has no bytes for edges), the colour stream (RGB VVC at half resolution). VVC's streams are slim: the
+parameter sets that never change stay at both ends (:mod:`scmc_comm.codec.vvc`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scmc_comm.codec.edge_coder import decode_edges, encode_edges
 from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.tensors import pad_to
@@ -86,13 +87,15 @@ class SketchCodec(ABC):
 
     Args:
         detector: Edge detector, [b, 3, H, W] to probabilities [b, 1, H, W].
+        edge_coder: One of `scmc_comm.codec.edge_coder.EDGE_CODERS`; a receiver reads both.
     """
 
     reads_picture = True
     """Whether decoding looks at the caption's picture; if not, nobody has to paint it."""
 
-    def __init__(self, detector: nn.Module) -> None:
+    def __init__(self, detector: nn.Module, edge_coder: str = "vvc") -> None:
         self.detector = detector.eval().requires_grad_(False)
+        self.edge_coder = edge_coder
 
     def encode(self, img: Tensor, level: int = FINEST) -> bytes:
         """Code the edges and colours of a picture.
@@ -108,7 +111,9 @@ class SketchCodec(ABC):
             raise ScmcError(f"structure level is {level}; expected 0 to {FINEST}")
         how = LEVELS[level]
         edges, colours = draw(self.detector, pad_to(img[None], STRIDE))
-        edge_stream = b"" if how.edge_qp is None else encode_slim(edges[0], how.edge_qp)
+        edge_stream = b""
+        if how.edge_qp is not None:
+            edge_stream = encode_edges(edges[0], how.edge_qp, self.edge_coder)
         colour_stream = encode_slim(colours[0], how.colour_qp, screen_content=False)
         return encode_varint(len(edge_stream)) + edge_stream + colour_stream
 
@@ -121,7 +126,7 @@ class SketchCodec(ABC):
         half = (-(-size[0] // STRIDE) * STRIDE // 2, -(-size[1] // STRIDE) * STRIDE // 2)
         reader = Reader(payload, "structure payload")
         edge_stream = reader.take(reader.varint("edge length", len(payload)), "edge stream")
-        edges = decode_slim(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
+        edges = decode_edges(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
         colours = decode_slim(reader.rest(), half, color=True, screen_content=False)
         return Sketch(
             torch.from_numpy(edges).float().div(255)[None],
@@ -158,17 +163,23 @@ class SketchCodec(ABC):
 class StructureCodec(SketchCodec):
     """The sketch, fused with the caption's picture by the network of this package."""
 
-    def __init__(self, detector: nn.Module, fusion: FusionNet) -> None:
-        super().__init__(detector)
+    def __init__(self, detector: nn.Module, fusion: FusionNet, edge_coder: str = "vvc") -> None:
+        super().__init__(detector, edge_coder)
         self.fusion = fusion.eval().requires_grad_(False)
 
     @classmethod
-    def load(cls, detector: nn.Module | None = None, fusion: Path | None = None) -> StructureCodec:
+    def load(
+        cls,
+        detector: nn.Module | None = None,
+        fusion: Path | None = None,
+        edge_coder: str = "vvc",
+    ) -> StructureCodec:
         """The shipped weights, or others.
 
         Args:
             detector: An edge detector in the place of the shipped one.
             fusion: Safetensors file of another fusion network.
+            edge_coder: As for the class.
 
         Raises:
             ScmcError: If a file is missing or of another layout.
@@ -176,7 +187,7 @@ class StructureCodec(SketchCodec):
         config, state = load_weights("fusion", fusion)
         net = FusionNet(FusionConfig(**config))
         net.load_state_dict(state)
-        return cls(detector or EdgeDetector.load(), net)
+        return cls(detector or EdgeDetector.load(), net, edge_coder)
 
     @torch.no_grad()
     def decode(

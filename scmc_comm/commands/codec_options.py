@@ -17,6 +17,7 @@ _ENCODER = (
     ("--semantic.captioner", "captioner", "NAME|DIR", "image-to-text model, as BLIP or Florence-2"),
     ("--semantic.beams", "beams", "N", "beam width of the captioner (3)"),
     ("--structure.edges", "edges", "FILE|DIR", "edge detector: RCF or PiDiNet checkpoint"),
+    ("--structure.coder", "edge_coder", "NAME", "how edges are coded: vvc or context (vvc)"),
 )
 _DECODER = (
     ("--semantic.generator", "generator", "NAME|DIR", "text-to-image model, as SD-Turbo"),

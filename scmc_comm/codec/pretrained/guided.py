@@ -57,12 +57,13 @@ class GuidedStructureCodec(SketchCodec):
     Args:
         detector: Edge detector, of the encoder.
         pipeline: One of the ControlNet or T2I-Adapter pipelines.
+        edge_coder: As for :class:`SketchCodec`.
     """
 
     reads_picture = False
 
-    def __init__(self, detector: nn.Module, pipeline: Any) -> None:
-        super().__init__(detector)
+    def __init__(self, detector: nn.Module, pipeline: Any, edge_coder: str = "vvc") -> None:
+        super().__init__(detector, edge_coder)
         self.pipeline = pipeline
         self.preset = preset_of(pipeline)
         adapter = pipeline.components.get("adapter")
