@@ -54,7 +54,7 @@ class FusionRecipe:
     lr: float = 5e-4
     discriminator_lr: float = 2e-4
     perceptual_weight: float = 0.8
-    adversarial_weight: float = 0.03
+    adversarial_weight: float = 0.15
     adversarial_from: float = 0.4
     drop_semantic: float = 0.15
     general_share: float = 0.4
