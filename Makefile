@@ -1,10 +1,11 @@
 # make demo   install into .venv, run the main job, say where the figures are
-# make test   install into .venv, run the test suite
+# make test   install into .venv, run the test suite in WORKERS processes of one thread each
 # make check  ruff and mypy
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= results/quick
+WORKERS ?= 2
 
 .PHONY: demo test check clean
 
@@ -18,7 +19,7 @@ demo: $(VENV)/installed
 	$(BIN)/scmc-comm sweep quick --out $(OUT) --jobs 2
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +14,11 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.optimiser import Allocation, Request, optimise
 from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
 from scmc_comm.system import Budget
-from scmc_comm.types import LayerKind
+from scmc_comm.types import FINEST, LayerKind
 
-_NO_BITS: Mapping[LayerKind, int] = MappingProxyType({})
+Sizes = Mapping[LayerKind, int]
+"""Packet bits of layers."""
+_NO_BITS: Sizes = MappingProxyType({})
 SPREAD_DB = (-15.0, -12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
 """Mean Es/N0 around the design that a sender who does not know it reckons with, all alike."""
 
@@ -32,16 +34,17 @@ class Planner(Protocol):
     def plan(
         self,
         budget: Budget,
-        num_bits: Mapping[LayerKind, int],
+        options: Sequence[Sizes],
         size: tuple[int, int],
         with_signal: bool = True,
-    ) -> ProtectionPlan:
-        """The plan for one image.
+    ) -> tuple[int, ProtectionPlan]:
+        """The plan for one image, and the level of the structure layer that it is for.
 
         Args:
             budget: What may be spent, and what is known of the channel.
-            num_bits: Packet bits of the semantic layer, of the structure layer if there is one,
-                and of the coarsest signal layer if that is known.
+            options: For each level of the structure layer, the coarsest first, the packet bits of
+                the semantic layer, of the structure layer if there is one, and of the coarsest
+                signal layer if that is known.
             size: ``(H, W)``.
             with_signal: Keep room for a signal layer.
 
@@ -55,6 +58,8 @@ class Planner(Protocol):
 class RulePlanner:
     """A rule that looks at the design Es/N0 alone, which is fixed.
 
+    Of the structure layer it takes the finest level that has room.
+
     Attributes:
         rule: `unequal_plan` or `equal_plan`.
     """
@@ -65,13 +70,17 @@ class RulePlanner:
     def plan(
         self,
         budget: Budget,
-        num_bits: Mapping[LayerKind, int],
+        options: Sequence[Sizes],
         size: tuple[int, int],
         with_signal: bool = True,
-    ) -> ProtectionPlan:
+    ) -> tuple[int, ProtectionPlan]:
         """See `Planner`."""
         uses = budget.uses(size)
-        return self.rule(uses, num_bits, budget.design_esno_db, size, with_signal)
+        for level in reversed(range(len(options))):
+            plan = self.rule(uses, options[level], budget.design_esno_db, size, with_signal)
+            if LayerKind.STRUCTURE in plan.layers:
+                break
+        return level, plan
 
 
 @dataclass(frozen=True)
@@ -91,20 +100,22 @@ class OptimisedPlanner:
     def plan(
         self,
         budget: Budget,
-        num_bits: Mapping[LayerKind, int],
+        options: Sequence[Sizes],
         size: tuple[int, int],
         with_signal: bool = True,
-    ) -> ProtectionPlan:
+    ) -> tuple[int, ProtectionPlan]:
         """See `Planner`; what happens where it does not fit: `Allocation.plan_for`."""
         uses = budget.uses(size)
         means_db = tuple(budget.design_esno_db + spread for spread in self.spread_db)
         utility = self.utility or budget.utility
         request = Request(uses, budget.channel, means_db, None, utility, with_signal)
-        return best_allocation(request, size, num_bits).plan_for(uses, num_bits, size)
+        found = [best_allocation(request, size, bits, i) for i, bits in enumerate(options)]
+        level = max(range(len(found)), key=lambda i: found[i].utility)
+        return level, found[level].plan_for(uses, options[level], size)
 
 
 def best_allocation(
-    request: Request, size: tuple[int, int], num_bits: Mapping[LayerKind, int] = _NO_BITS
+    request: Request, size: tuple[int, int], num_bits: Sizes = _NO_BITS, level: int = FINEST
 ) -> Allocation:
     """The optimiser's answer for a picture as good as the mean of the validation pictures.
 
@@ -116,6 +127,7 @@ def best_allocation(
         size: ``(H, W)``.
         num_bits: Packet bits of the picture's layers, as for `Planner.plan`; those of the
             validation pictures for a layer that is missing.
+        level: Of the structure layer.
 
     Example:
         >>> found = best_allocation(Request(2048, "awgn", (0.0,)), (256, 256))
@@ -125,16 +137,20 @@ def best_allocation(
     from scmc_comm.zoo.layer_curves import layer_curves_path
 
     about = tuple(sorted((kind, _round_up(bits)) for kind, bits in num_bits.items()))
-    return _cached(request, size, about, layer_curves_path())
+    return _cached(request, size, about, level, layer_curves_path())
 
 
 @lru_cache(maxsize=4096)
 def _cached(
-    request: Request, size: tuple[int, int], about: tuple[tuple[LayerKind, int], ...], curves: Path
+    request: Request,
+    size: tuple[int, int],
+    about: tuple[tuple[LayerKind, int], ...],
+    level: int,
+    curves: Path,
 ) -> Allocation:
     from scmc_comm.zoo.layer_curves import load_quality
 
-    return optimise(request, load_quality(size).resized(dict(about)), size)
+    return optimise(request, load_quality(size, level).resized(dict(about)), size)
 
 
 def _round_up(num_bits: int) -> int:

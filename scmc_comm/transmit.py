@@ -1,6 +1,7 @@
 """The one readable path of an image through the layered scheme.
 
-1. encode: semantic, then structure, then signal, each given the lower ones -> LayeredBitstream
+1. encode: semantic, then structure at the level that the plan asks for, then signal, each given
+   the lower ones -> LayeredBitstream
 2. protect: every layer, and every part of the signal, its own frame with its own code rate and
    modulation; the ledger adds up
 3. send: `System.transmit` hands the frames to the physical layer -> LinkReport
@@ -34,14 +35,22 @@ from scmc_comm.types import MAX_PARTS, Layer, LayerKind, Reconstruction, part_ta
 
 
 class Codec(Protocol):
-    """What the path needs of a layered codec; ``lower`` holds the layers already coded."""
+    """What the path needs of a layered codec; ``lower`` holds the layers already coded.
+
+    Attributes:
+        structure_levels: How many levels the structure can be coded at.
+    """
+
+    structure_levels: int
 
     def encode_semantic(self, img: torch.Tensor) -> Layer:
         """The caption of an image [3, H, W]."""
         ...
 
-    def encode_structure(self, img: torch.Tensor, lower: tuple[Layer, ...] = ()) -> Layer:
-        """Its structure."""
+    def encode_structure(
+        self, img: torch.Tensor, lower: tuple[Layer, ...] = (), level: int = 0
+    ) -> Layer:
+        """Its structure at a level, 0 the coarsest."""
         ...
 
     def encode_signal(
@@ -106,24 +115,31 @@ class ScmcSystem(System):
     def encode(self, img: torch.Tensor, budget: Budget) -> tuple[LayeredBitstream, ProtectionPlan]:
         """Semantic, structure, and the signal layer that fills the rest of the budget."""
         size = check_image(img)
-
-        def plan_for(layers: tuple[Layer, ...], with_signal: bool) -> ProtectionPlan:
-            num_bits = {
-                layer.kind: sum(8 * len(p.to_bytes()) for p in split(layer, size, self.seed))
-                for layer in layers
-            }
-            return self.planner.plan(budget, num_bits, size, with_signal)
-
         semantic = self.codec.encode_semantic(img)
-        base = (semantic, self.codec.encode_structure(img, (semantic,)))
-        plan = plan_for((*base, self.codec.encode_signal(img, 0, base)), True)
-        sent = tuple(layer for layer in base if layer.kind in plan.layers)
+        levels = range(self.codec.structure_levels)
+        sketches = [self.codec.encode_structure(img, (semantic,), level) for level in levels]
+        coarsest = self.codec.encode_signal(img, 0, (semantic, sketches[-1]))
+
+        def plan_for(*signal: Layer) -> tuple[tuple[Layer, ...], ProtectionPlan]:
+            """The lower layers to send, and how all are sent."""
+            options = [self._num_bits((semantic, sketch, *signal), size) for sketch in sketches]
+            level, plan = self.planner.plan(budget, options, size, bool(signal))
+            base = (semantic, sketches[level])
+            return tuple(layer for layer in base if layer.kind in plan.layers), plan
+
+        sent, plan = plan_for(coarsest)
         signal = self._signal(img, size, plan, sent)
-        if signal is not None:
-            return LayeredBitstream(size, (*sent, signal), self.seed), plan
-        plan = plan_for(base, False)  # what the signal leaves goes to the other layers
-        sent = tuple(layer for layer in base if layer.kind in plan.layers)
-        return LayeredBitstream(size, sent, self.seed), plan
+        if signal is None:  # what it leaves goes to the other layers
+            sent, plan = plan_for()
+            return LayeredBitstream(size, sent, self.seed), plan
+        return LayeredBitstream(size, (*sent, signal), self.seed), plan
+
+    def _num_bits(self, layers: tuple[Layer, ...], size: tuple[int, int]) -> dict[LayerKind, int]:
+        """Packet bits of each layer."""
+        return {
+            layer.kind: sum(8 * len(packet.to_bytes()) for packet in split(layer, size, self.seed))
+            for layer in layers
+        }
 
     def _signal(
         self,

@@ -14,6 +14,9 @@ from scmc_comm.errors import ScmcError
 MIN_SIDE = 32
 MAX_PARTS = 4
 """Parts that a signal layer can have."""
+STRUCTURE_LEVELS = 2
+"""Settings of the structure layer, from the coarsest, 0, to `FINEST`."""
+FINEST = STRUCTURE_LEVELS - 1
 
 
 class LayerKind(IntEnum):

@@ -12,6 +12,7 @@ import torch
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
 from scmc_comm.errors import ScmcError
+from scmc_comm.types import STRUCTURE_LEVELS
 
 SCMC = "scmc"
 # From the coarsest that makes sense to about 2 bpp on photographs; learned families use all.
@@ -87,7 +88,11 @@ class ScmcRdCodec(RdCodec):
     Bytes are those of the whole container. The only place here that knows `LayeredCodec`.
     """
 
-    points = ("semantic", "structure", *(f"signal {q}" for q in SIGNAL_LADDER))
+    points = (
+        "semantic",
+        *(f"structure {level}" for level in range(STRUCTURE_LEVELS)),
+        *(f"signal {q}" for q in SIGNAL_LADDER),
+    )
 
     @cached_property
     def _layered(self) -> object:
@@ -106,14 +111,14 @@ class ScmcRdCodec(RdCodec):
         codec = self._layered
         assert isinstance(codec, LayeredCodec)
         codec.forget()
-        kind, _, quality = point.partition(" ")
+        kind, _, setting = point.partition(" ")
         start = time.perf_counter()
         if kind == "signal":
-            stream = codec.encode(img, int(quality))
+            stream = codec.encode(img, int(setting))
         else:
             layers = [codec.encode_semantic(img)]
             if kind == "structure":
-                layers.append(codec.encode_structure(img))
+                layers.append(codec.encode_structure(img, level=int(setting)))
             stream = LayeredBitstream((int(img.shape[1]), int(img.shape[2])), tuple(layers))
         data = stream.to_bytes()
         codec.forget()

@@ -19,6 +19,7 @@ from experiments.plot_style import (
 )
 from experiments.rd.anchors import Anchors, counterparts
 from experiments.rd.tables import metric_columns
+from scmc_comm.types import FINEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ _PLACES = {"scmc": 0, "avif": 1, "jpeg": 2, "vvc": 3, "webp": 4, "jpeg2000": 5, 
 _MS_SSIM_TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 _LAYERS = {
     "semantic": ("caption", (3, 5), "left"),
-    "structure": ("+ structure", (0, -10), "center"),
+    f"structure {FINEST}": ("+ structure", (0, -10), "center"),
 }
 
 

@@ -17,7 +17,14 @@ from scmc_comm.codec.signal import DEFAULT_REALISM, QUALITY_STEPS, SignalCodec
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
-from scmc_comm.types import Layer, LayerKind, Reconstruction, part_tag
+from scmc_comm.types import (
+    FINEST,
+    STRUCTURE_LEVELS,
+    Layer,
+    LayerKind,
+    Reconstruction,
+    part_tag,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +43,17 @@ class LayeredCodec:
         semantic, structure, signal: The layers' codecs; those that ship unless given.
         realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look.
 
+    Attributes:
+        structure_levels: How many levels :meth:`encode_structure` knows.
+
     Example:
         >>> codec = LayeredCodec()
         >>> stream = codec.encode(torch.rand(3, 64, 64), quality=10)
         >>> codec.decode(stream.layers[:1], stream.size).level.tag
         'semantic'
     """
+
+    structure_levels = STRUCTURE_LEVELS
 
     def __init__(
         self,
@@ -118,13 +130,25 @@ class LayeredCodec:
 
         return _layer(LayerKind.SEMANTIC, self._recent.get(("semantic", _key(img)), code))
 
-    def encode_structure(self, img: Tensor, lower: tuple[Layer, ...] = ()) -> Layer:
-        """Sketch layer; it does not depend on the lower one, so it decodes without it."""
+    def encode_structure(
+        self, img: Tensor, lower: tuple[Layer, ...] = (), level: int = FINEST
+    ) -> Layer:
+        """Sketch layer; it does not depend on the lower one, so it decodes without it.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            lower: The caption layer, of which this one does not need to know.
+            level: How finely, 0 (about 80 bytes) to ``FINEST``.
+
+        Raises:
+            ScmcError: If there is no such level.
+        """
 
         def code() -> bytes:
-            return self.structure.encode(resize(img, working_size(_size(img))))
+            return self.structure.encode(resize(img, working_size(_size(img))), level)
 
-        return _layer(LayerKind.STRUCTURE, self._recent.get(("structure", _key(img)), code))
+        payload = self._recent.get(("structure", _key(img), level), code)
+        return _layer(LayerKind.STRUCTURE, payload)
 
     def encode_signal(self, img: Tensor, quality: int, lower: tuple[Layer, ...] = ()) -> Layer:
         """Signal layer at a quality; it does not depend on the lower ones.

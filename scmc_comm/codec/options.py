@@ -5,7 +5,8 @@ maps, and the signal layer's symbols; ``Layer.codec`` names the coder of those b
 receiver leaves a layer out whose coder it does not have. No option here changes that coder:
 
 * A captioner or an edge detector decides at the *encoder* which words and which edges are sent.
-  Any receiver reads them, so they are not named in the container.
+  Any receiver reads them, so they are not named in the container. The stream of an edge map says
+  itself which of the two edge coders made it.
 * A generator decides at the *decoder* how words and edges become a picture. It is the receiver's
   own affair; two receivers may show different pictures of the same bytes. What they must share
   to show the same one, the seed of the noise, is in the container.
@@ -19,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
+from scmc_comm.codec.edge_coder import EDGE_CODERS
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.semantic import Painter, SemanticCodec
 from scmc_comm.codec.signal import DEFAULT_REALISM
@@ -35,6 +37,7 @@ class CodecOptions:
         beams: Beam width of the captioner; 1 is greedy.
         generator: Text-to-image model (SD-Turbo, SDXL-Turbo, ...) of the semantic layer.
         edges: Edge detector (RCF, PiDiNet), a file or its folder.
+        edge_coder: How the edge map becomes bytes, ``"vvc"`` or ``"context"``.
         structure_generator: ControlNet or T2I-Adapter in the place of the fusion network.
         structure_base: Text-to-image model under it; None is the one it was trained for.
         realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look.
@@ -48,6 +51,7 @@ class CodecOptions:
     beams: int = DEFAULT_BEAMS
     generator: str | None = None
     edges: str | None = None
+    edge_coder: str = "vvc"
     structure_generator: str | None = None
     structure_base: str | None = None
     realism: float = DEFAULT_REALISM
@@ -55,6 +59,10 @@ class CodecOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.realism <= 1:
             raise ScmcError(f"realism is {self.realism}; expected 0 (least error) to 1 (best look)")
+        if self.edge_coder not in EDGE_CODERS:
+            raise ScmcError(
+                f"edge coder is {self.edge_coder!r}; expected one of {', '.join(EDGE_CODERS)}"
+            )
         if self.structure_base is not None and self.structure_generator is None:
             raise ScmcError(
                 f"{self.structure_base} is a base for no structure generator; name the ControlNet "
@@ -99,15 +107,17 @@ def _semantic(options: CodecOptions) -> SemanticCodec | None:
 
 
 def _structure(options: CodecOptions) -> SketchCodec | None:
-    if options.edges is None and options.structure_generator is None:
+    if {"edges", "edge_coder", "structure_generator"}.isdisjoint(options.chosen()):
         return None
     from scmc_comm.codec.pretrained.detectors import load_detector
 
     detector = load_detector(options.edges)
     if options.structure_generator is None:
-        return StructureCodec.load(detector)
+        return StructureCodec.load(detector, edge_coder=options.edge_coder)
     from scmc_comm.codec.pretrained.guided import GuidedStructureCodec, load_guided
 
     return GuidedStructureCodec(
-        detector, load_guided(options.structure_generator, options.structure_base)
+        detector,
+        load_guided(options.structure_generator, options.structure_base),
+        options.edge_coder,
     )

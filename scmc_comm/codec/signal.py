@@ -37,7 +37,7 @@ from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 
 QUALITY_STEPS = 96
-DEFAULT_REALISM = 0.5
+DEFAULT_REALISM = 0.75
 MAX_PIXELS = 4096 * 4096
 _UNIT = 2.0**ACTIVATION_BITS
 _MEAN_STEP = 2.0 ** (ACTIVATION_BITS - 4)  # means are multiples of 1/16

@@ -1,8 +1,9 @@
-"""The structure layer: an edge map coded as screen content, a small colour map, and their fusion.
+"""The structure layer: an edge map coded as screen content, a colour map, and their fusion.
 
 Payload: a varint with the length of the edge stream, the edge stream (gray VVC at half
-resolution), the colour stream (RGB VVC at an eighth). Both streams are slim: the parameter sets
-that never change stay at both ends (:mod:`scmc_comm.codec.vvc`).
+resolution, or :mod:`scmc_comm.codec.edge_coder`'s other coder; empty at the coarsest level, which
+has no bytes for edges), the colour stream (RGB VVC at half resolution). VVC's streams are slim: the
+parameter sets that never change stay at both ends (:mod:`scmc_comm.codec.vvc`).
 """
 
 from __future__ import annotations
@@ -16,17 +17,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scmc_comm.codec.edge_coder import decode_edges, encode_edges
 from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.vvc import decode_slim, encode_slim
 from scmc_comm.codec.weights import load_weights
+from scmc_comm.errors import ScmcError
+from scmc_comm.types import FINEST, STRUCTURE_LEVELS
 from scmc_comm.wire import Reader, encode_varint
 
-STRIDE = 64  # the fusion network's own is 32; the colour map must have 8 pixels a side
-EDGE_QP = 59
+STRIDE = 64  # the fusion network's own is 32; VVC codes the half size in blocks of 8
 EDGE_FLOOR = 0.2  # fainter edges are left out: they cost bytes and say little
-COLOUR_QP = 44
+
+
+@dataclass(frozen=True)
+class SketchLevel:
+    """How finely a sketch is coded.
+
+    Attributes:
+        colour_qp: Of the colour map, 0 to 63.
+        edge_qp: Of the edge map; None leaves it out.
+    """
+
+    colour_qp: int
+    edge_qp: int | None = None
+
+
+LEVELS = (SketchLevel(57), SketchLevel(51, edge_qp=63))
+"""About 70 and 235 bytes of a flower of 256 x 256, a quarter of them for the edges."""
+assert len(LEVELS) == STRUCTURE_LEVELS
 
 
 @dataclass(frozen=True)
@@ -34,8 +54,8 @@ class Sketch:
     """What the structure layer carries.
 
     Attributes:
-        edges: float32 [1, H / 2, W / 2], 1 on an edge, 0 elsewhere.
-        colours: float32 [3, H / 8, W / 8] in [0, 1].
+        edges: float32 [1, H / 2, W / 2], 1 on an edge, 0 elsewhere; all 0 where none were sent.
+        colours: float32 [3, H / 2, W / 2] in [0, 1].
     """
 
     edges: Tensor
@@ -50,12 +70,12 @@ def draw(detector: nn.Module, imgs: Tensor) -> tuple[np.ndarray, np.ndarray]:
         imgs: float32 [b, 3, H, W] in [0, 1]; H, W multiples of ``STRIDE``.
 
     Returns:
-        uint8 [b, H / 2, W / 2] and uint8 [b, H / 8, W / 8, 3].
+        uint8 [b, H / 2, W / 2] and uint8 [b, H / 2, W / 2, 3].
     """
     with torch.no_grad():
         strong = (detector(imgs)[:, 0] - EDGE_FLOOR).clamp(min=0) / (1 - EDGE_FLOOR)
         edges = F.avg_pool2d(strong, 2).float()
-        colours = F.avg_pool2d(imgs, 8)
+        colours = F.avg_pool2d(imgs, 2)
     return (
         edges.mul(255).round().byte().numpy(),
         colours.mul(255).round().byte().permute(0, 2, 3, 1).numpy(),
@@ -67,19 +87,34 @@ class SketchCodec(ABC):
 
     Args:
         detector: Edge detector, [b, 3, H, W] to probabilities [b, 1, H, W].
+        edge_coder: One of `scmc_comm.codec.edge_coder.EDGE_CODERS`; a receiver reads both.
     """
 
     reads_picture = True
     """Whether decoding looks at the caption's picture; if not, nobody has to paint it."""
 
-    def __init__(self, detector: nn.Module) -> None:
+    def __init__(self, detector: nn.Module, edge_coder: str = "vvc") -> None:
         self.detector = detector.eval().requires_grad_(False)
+        self.edge_coder = edge_coder
 
-    def encode(self, img: Tensor) -> bytes:
-        """Code the edges and colours of a picture float32 [3, H, W] in [0, 1]."""
+    def encode(self, img: Tensor, level: int = FINEST) -> bytes:
+        """Code the edges and colours of a picture.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            level: 0, the coarsest, to ``FINEST``.
+
+        Raises:
+            ScmcError: If there is no such level.
+        """
+        if level not in range(STRUCTURE_LEVELS):
+            raise ScmcError(f"structure level is {level}; expected 0 to {FINEST}")
+        how = LEVELS[level]
         edges, colours = draw(self.detector, pad_to(img[None], STRIDE))
-        edge_stream = encode_slim(edges[0], EDGE_QP)
-        colour_stream = encode_slim(colours[0], COLOUR_QP, screen_content=False)
+        edge_stream = b""
+        if how.edge_qp is not None:
+            edge_stream = encode_edges(edges[0], how.edge_qp, self.edge_coder)
+        colour_stream = encode_slim(colours[0], how.colour_qp, screen_content=False)
         return encode_varint(len(edge_stream)) + edge_stream + colour_stream
 
     def sketch(self, payload: bytes, size: tuple[int, int]) -> Sketch:
@@ -88,13 +123,11 @@ class SketchCodec(ABC):
         Raises:
             ScmcError: If the payload is damaged.
         """
-        height, width = (-(-s // STRIDE) * STRIDE for s in size)
+        half = (-(-size[0] // STRIDE) * STRIDE // 2, -(-size[1] // STRIDE) * STRIDE // 2)
         reader = Reader(payload, "structure payload")
         edge_stream = reader.take(reader.varint("edge length", len(payload)), "edge stream")
-        edges = decode_slim(edge_stream, (height // 2, width // 2))
-        colours = decode_slim(
-            reader.rest(), (height // 8, width // 8), color=True, screen_content=False
-        )
+        edges = decode_edges(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
+        colours = decode_slim(reader.rest(), half, color=True, screen_content=False)
         return Sketch(
             torch.from_numpy(edges).float().div(255)[None],
             torch.from_numpy(colours).float().div(255).permute(2, 0, 1),
@@ -130,17 +163,23 @@ class SketchCodec(ABC):
 class StructureCodec(SketchCodec):
     """The sketch, fused with the caption's picture by the network of this package."""
 
-    def __init__(self, detector: nn.Module, fusion: FusionNet) -> None:
-        super().__init__(detector)
+    def __init__(self, detector: nn.Module, fusion: FusionNet, edge_coder: str = "vvc") -> None:
+        super().__init__(detector, edge_coder)
         self.fusion = fusion.eval().requires_grad_(False)
 
     @classmethod
-    def load(cls, detector: nn.Module | None = None, fusion: Path | None = None) -> StructureCodec:
+    def load(
+        cls,
+        detector: nn.Module | None = None,
+        fusion: Path | None = None,
+        edge_coder: str = "vvc",
+    ) -> StructureCodec:
         """The shipped weights, or others.
 
         Args:
             detector: An edge detector in the place of the shipped one.
             fusion: Safetensors file of another fusion network.
+            edge_coder: As for the class.
 
         Raises:
             ScmcError: If a file is missing or of another layout.
@@ -148,7 +187,7 @@ class StructureCodec(SketchCodec):
         config, state = load_weights("fusion", fusion)
         net = FusionNet(FusionConfig(**config))
         net.load_state_dict(state)
-        return cls(detector or EdgeDetector.load(), net)
+        return cls(detector or EdgeDetector.load(), net, edge_coder)
 
     @torch.no_grad()
     def decode(

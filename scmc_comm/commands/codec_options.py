@@ -17,6 +17,7 @@ _ENCODER = (
     ("--semantic.captioner", "captioner", "NAME|DIR", "image-to-text model, as BLIP or Florence-2"),
     ("--semantic.beams", "beams", "N", "beam width of the captioner (3)"),
     ("--structure.edges", "edges", "FILE|DIR", "edge detector: RCF or PiDiNet checkpoint"),
+    ("--structure.coder", "edge_coder", "NAME", "how edges are coded: vvc or context (vvc)"),
 )
 _DECODER = (
     ("--semantic.generator", "generator", "NAME|DIR", "text-to-image model, as SD-Turbo"),
@@ -36,7 +37,7 @@ _DECODER = (
         "--signal.realism",
         "realism",
         "R",
-        "0 shows the least squared error, 1 the best look (0.5); the bits are the same",
+        "0 shows the least squared error, 1 the best look (0.75); the bits are the same",
     ),
 )
 _TYPES = {"beams": int, "realism": float}

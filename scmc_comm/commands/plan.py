@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from scmc_comm.commands.common import AddVerb, bandwidth_ratio, write_bytes
 from scmc_comm.errors import ScmcError
+from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from scmc_comm.link.optimiser import Allocation, Request
+    from scmc_comm.link.protection import ProtectionPlan
     from scmc_comm.link.quality import QualityModel
     from scmc_comm.prediction import Simulated
 
@@ -24,26 +28,30 @@ def plan(args: argparse.Namespace) -> None:
     """Find the protection of the layers that looks best on average over a channel."""
     from channels.models import make_channel
     from channels.units import rho_to_uses
-    from scmc_comm.link.optimiser import Request, check_fits, compare, optimise
+    from scmc_comm.link.optimiser import Request, check_fits, optimise
     from scmc_comm.link.protection import equal_plan, unequal_plan
     from scmc_comm.link.utility import Utility
 
     if args.simulate is not None and args.simulate < 1:
         raise ScmcError(f"--simulate is {args.simulate}; expected a number of trials above 0")
     utility, channel = Utility.parse(args.utility), make_channel(args.channel)
-    quality, size = _quality(args, [name for name, _ in utility.weights])
+    levels, size = _levels(args, [name for name, _ in utility.weights])
     request = Request(
         rho_to_uses(args.rho, size), channel.name, args.esno_db, args.weights, args.utility,
         with_power=args.power,
     )  # fmt: skip
-    check_fits(request, quality)
-    best = optimise(request, quality, size)
+    check_fits(request, levels[0])
+    every = [optimise(request, quality, size) for quality in levels]
+    level = max(range(len(every)), key=lambda i: every[i].utility)
+    best = every[level]
     rivals = {
-        "equal": compare(equal_plan, request, quality, size),
-        "unequal": compare(unequal_plan, request, quality, size),
+        "equal": _rival(equal_plan, request, levels, size),
+        "unequal": _rival(unequal_plan, request, levels, size),
     }
     print(f"{request.num_uses} channel uses for {size[0]}x{size[1]} pixels, {_where(request)}")
     print("\n".join(table(best)))
+    if best.units[LayerKind.STRUCTURE] is not None:
+        print(f"structure at level {level} (0 is the coarsest, {len(levels) - 1} the finest)")
     print(f"expected {args.utility}: {best.utility:.3f}")
     for name, other in rivals.items():
         value = "nothing can be sent" if other is None else f"{other.utility:.3f}"
@@ -55,7 +63,7 @@ def plan(args: argparse.Namespace) -> None:
             f"{drawn.num_trials} bit-true trials"
         )
     if args.json is not None:
-        told = _report(request, size, best, rivals, drawn)
+        told = _report(request, size, level, best, rivals, drawn)
         write_bytes(args.json, json.dumps(told, indent=2).encode() + b"\n")
 
 
@@ -67,13 +75,29 @@ def _where(request: Request) -> str:
     return f"{request.channel} at one of {means} dB ({shares})"
 
 
-def _quality(args: argparse.Namespace, metrics: list[str]) -> tuple[QualityModel, tuple[int, int]]:
-    """Curves of the validation pictures, or of the picture that is given; and its size."""
+def _rival(
+    make: Callable[..., ProtectionPlan],
+    request: Request,
+    levels: Sequence[QualityModel],
+    size: tuple[int, int],
+) -> Allocation | None:
+    """The plan of a rule at the level of the structure layer that is best for it."""
+    from scmc_comm.link.optimiser import compare
+
+    found = [compare(make, request, quality, size) for quality in levels]
+    sent = [allocation for allocation in found if allocation is not None]
+    return max(sent, key=lambda allocation: allocation.utility, default=None)
+
+
+def _levels(
+    args: argparse.Namespace, metrics: list[str]
+) -> tuple[list[QualityModel], tuple[int, int]]:
+    """Curves at each structure level, of the validation pictures or of the one given; its size."""
     from scmc_comm.link.quality import quality_model
     from scmc_comm.zoo.layer_curves import load_quality
 
     if args.image is None:
-        return load_quality(args.size), args.size
+        return [load_quality(args.size, level) for level in range(STRUCTURE_LEVELS)], args.size
     from scmc_comm.codec.layered import LayeredCodec
     from scmc_comm.images import load_image
     from scmc_comm.training.layer_curves import measure_picture
@@ -81,7 +105,8 @@ def _quality(args: argparse.Namespace, metrics: list[str]) -> tuple[QualityModel
     img = load_image(args.image)
     measured = measure_picture(LayeredCodec.load(), img, metrics)
     size = (int(img.shape[1]), int(img.shape[2]))
-    return quality_model([measured], metrics, size), size
+    levels = range(STRUCTURE_LEVELS)
+    return [quality_model([measured], metrics, size, level) for level in levels], size
 
 
 def table(found: Allocation) -> list[str]:
@@ -148,6 +173,7 @@ def _simulate(found: Allocation, request: Request, num_trials: int, seed: int) -
 def _report(
     request: Request,
     size: tuple[int, int],
+    level: int,
     best: Allocation,
     rivals: dict[str, Allocation | None],
     drawn: Simulated | None,
@@ -179,6 +205,7 @@ def _report(
     return {
         "request": dataclasses.asdict(request),
         "size": list(size),
+        "structure_level": level,
         "optimised": as_dict(best),
         **{name: as_dict(other) for name, other in rivals.items()},
         "simulated": None if drawn is None else dataclasses.asdict(drawn),

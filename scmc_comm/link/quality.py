@@ -6,6 +6,7 @@ signal (nothing, semantic, structure, both: `LOWER`) and how many of its parts a
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +19,9 @@ from scmc_comm import wire
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.packetize import Packet
 from scmc_comm.link.utility import Utility
-from scmc_comm.types import MAX_PARTS, Layer, LayerKind
+from scmc_comm.types import FINEST, MAX_PARTS, STRUCTURE_LEVELS, Layer, LayerKind
 
-FORMAT = 1
+FORMAT = 2
 LOWER = ("", "semantic", "structure", "semantic+structure")
 """Sets below the signal; bit 0 of the position is the semantic layer, bit 1 the structure."""
 NUM_RATES = 96  # the signal codec has about as many
@@ -99,7 +100,10 @@ def _interp(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def quality_model(
-    pictures: Sequence[Mapping[str, Any]], metrics: Sequence[str], size: tuple[int, int]
+    pictures: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str],
+    size: tuple[int, int],
+    level: int = FINEST,
 ) -> QualityModel:
     """The mean over measured pictures, for pictures of a size.
 
@@ -110,8 +114,10 @@ def quality_model(
         pictures: As `scmc_comm.training.layer_curves.measure_picture` returns them.
         metrics: Names of their scores.
         size: ``(H, W)``.
+        level: Of the structure layer. What the signal shows over it is taken to be the same at
+            every level, as it was measured over the finest.
     """
-    read = [_picture(picture, len(metrics), size) for picture in pictures]
+    read = [_picture(picture, len(metrics), size, level) for picture in pictures]
     ends = np.log([[p.signal_bits[0], p.signal_bits[-1]] for p in read]).mean(axis=0)
     log_bits = np.linspace(float(ends[0]), float(ends[1]), NUM_RATES)
     at = [picture.at(log_bits) for picture in read]
@@ -127,7 +133,9 @@ def quality_model(
     )
 
 
-def _picture(row: Mapping[str, Any], num_metrics: int, size: tuple[int, int]) -> _Picture:
+def _picture(
+    row: Mapping[str, Any], num_metrics: int, size: tuple[int, int], level: int
+) -> _Picture:
     scale = size[0] * size[1] / (row["size"][0] * row["size"][1])
     header = Packet(Layer(LayerKind.SEMANTIC, "caption", b"."), size).num_header_bytes
     num_rates = len(row["signal"])
@@ -140,9 +148,11 @@ def _picture(row: Mapping[str, Any], num_metrics: int, size: tuple[int, int]) ->
             shown[r, LOWER.index(name)] = [*scores, *[scores[-1]] * (MAX_PARTS - len(scores))]
     signal_bits = part_bits.sum(axis=1)
     _fill(shown, np.log(signal_bits))
-    sizes = [row["bytes"][kind.tag] for kind in (LayerKind.SEMANTIC, LayerKind.STRUCTURE)]
-    lower = np.array([row["lower"][name] for name in LOWER])
-    return _Picture(8 * (np.array(sizes) + header), signal_bits, part_bits, lower, shown)
+    structure = row["structure"][level]
+    sizes = np.array([row["semantic_bytes"], structure["bytes"]])
+    scores = {**row["lower"], **structure["lower"]}
+    lower = np.array([scores[name] for name in LOWER])
+    return _Picture(8 * (sizes + header), signal_bits, part_bits, lower, shown)
 
 
 def _fill(shown: np.ndarray, log_bits: np.ndarray) -> None:
@@ -177,8 +187,8 @@ def load_pictures(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         pictures, metrics = tree["pictures"], tuple(tree["metrics"])
         if tree["format"] != FORMAT or not pictures:
             raise ValueError(f"format {tree['format']}, {len(pictures)} pictures")
-        for picture in pictures:
-            _picture(picture, len(metrics), wire.DEFAULT_SIZE)
+        for picture, level in itertools.product(pictures, range(STRUCTURE_LEVELS)):
+            _picture(picture, len(metrics), wire.DEFAULT_SIZE, level)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ScmcError(
             f"{path} holds no quality curves ({error!r}); measure them with "

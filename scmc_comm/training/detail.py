@@ -23,10 +23,10 @@ from scmc_comm.codec.signal_net import SignalConfig, SignalNet
 from scmc_comm.metrics.perceptual import load_lpips
 from scmc_comm.training.data import load_split
 from scmc_comm.training.gan import PatchDiscriminator, adversarial_loss, discriminator_loss
-from scmc_comm.training.loop import Averaged, Run, adam, start_state
+from scmc_comm.training.loop import Averaged, Run, adam
 from scmc_comm.training.lower import SETS, load_lower
 from scmc_comm.training.precision import mixed_precision
-from scmc_comm.training.signal import Crops, SignalRecipe, random_levels
+from scmc_comm.training.signal import Crops, SignalRecipe, load_start, random_levels
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--lower", type=Path, required=True, help="output of training.lower")
-    parser.add_argument("--start", type=Path, required=True, help="checkpoint of training.signal")
+    parser.add_argument(
+        "--start", type=Path, required=True, help="weights of training.signal (.pt or .safetensors)"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=30)
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sets = [load_split(args.data, name, "train", cache) for name in SETS]
     crops = Crops(sets, [load_lower(args.lower, name) for name in SETS], recipe.crops)
     net = SignalNet(recipe.net).to(memory_format=torch.channels_last).eval()
-    net.load_state_dict(start_state("signal", args.start), strict=False)
+    load_start(net, args.start)
     net.requires_grad_(False)
     detail = net.synthesis.detail.train().requires_grad_(True)
     judge = PatchDiscriminator().to(memory_format=torch.channels_last)

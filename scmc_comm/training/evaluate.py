@@ -75,8 +75,10 @@ def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
     painted = codec.decode((semantic,), size).img_hat
     rows["semantic encode"] = {"seconds": middle - start}
     add("semantic", painted, len(semantic.payload), time.monotonic() - middle)
-    structure = codec.encode_structure(img)
+    sketches = [codec.encode_structure(img, level=i) for i in range(codec.structure_levels)]
+    structure = sketches[-1]
     for scheme, layers in (
+        ("semantic + coarse structure", (semantic, sketches[0])),
         ("structure", (structure,)),
         ("semantic + structure", (semantic, structure)),
     ):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
@@ -40,18 +41,52 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FusionRecipe:
-    """How the fusion network is trained; saved inside the checkpoint."""
+    """How the fusion network is trained; saved inside the checkpoint.
+
+    It sees crops of side ``crop``; the losses look at a window of side ``window`` inside, so that
+    neither sees the same grid all the time.
+    """
 
     net: FusionConfig = field(default_factory=FusionConfig)
     batch: int = 6
-    lr: float = 6e-4
+    crop: int = 192
+    window: int = 160
+    lr: float = 5e-4
     discriminator_lr: float = 2e-4
-    perceptual_weight: float = 0.7
-    adversarial_weight: float = 0.03
+    perceptual_weight: float = 0.8
+    adversarial_weight: float = 0.15
     adversarial_from: float = 0.4
     drop_semantic: float = 0.15
     general_share: float = 0.4
     seed: int = 0
+
+
+ABLATIONS = {
+    "alignment": FusionRecipe(net=FusionConfig(alignment=False)),
+    "self-calibration": FusionRecipe(net=FusionConfig(self_calibration=False)),
+    "semantics": FusionRecipe(net=FusionConfig(semantics=False)),
+    "gan": FusionRecipe(adversarial_weight=0.0),
+    "perceptual": FusionRecipe(perceptual_weight=0.0, adversarial_weight=0.0),
+}
+"""What the network or its loss can be trained without; without the last, L1 alone is left."""
+
+
+def random_crop(side: int, *batches: Tensor) -> tuple[Tensor, ...]:
+    """The same random square of pictures and of maps of half their size.
+
+    Args:
+        side: Of the square in pixels of the largest, a multiple of 32.
+        batches: [b, c, h, w] each, all of one size or of half that size, which is even.
+    """
+    full = max(batch.shape[-1] for batch in batches)
+    room = (full - side) // 2 + 1
+    top, left = (int(torch.randint(room, ())) for _ in range(2))
+    cut = []
+    for batch in batches:
+        scale = 2 * batch.shape[-1] // full  # in units of two pixels
+        y, x, length = top * scale, left * scale, side * scale // 2
+        cut.append(batch[:, :, y : y + length, x : x + length])
+    return tuple(cut)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -63,9 +98,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
+    parser.add_argument("--without", choices=ABLATIONS, help="leave a part out, to see its worth")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    recipe = FusionRecipe()
+    recipe = ABLATIONS[args.without] if args.without else FusionRecipe()
     torch.manual_seed(recipe.seed)
     cache = args.cache or args.out / "cache"
     originals = [load_split(args.data, name, "train", cache) for name in SETS]
@@ -100,14 +136,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
         if rng.random() < 0.5:
             img, semantic, colours, edges = (x.flip(3) for x in (img, semantic, colours, edges))
+        img, semantic, colours, edges = random_crop(recipe.crop, img, semantic, colours, edges)
         present = torch.from_numpy(rng.random(recipe.batch) > recipe.drop_semantic).float()
-        window = random_window(256, 256)
+        window = random_window(recipe.crop, recipe.crop, recipe.window)
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
         with mixed_precision():
             fake = net(semantic, present, edges, colours)[:, :, *window]
             loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
         judge_loss = torch.zeros(())
-        if run.progress > recipe.adversarial_from:
+        if recipe.adversarial_weight and run.progress > recipe.adversarial_from:
             lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
             with mixed_precision():
                 loss = loss + recipe.adversarial_weight * adversarial_loss(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.weights import model_path
+from scmc_comm.link.quality import FORMAT, LOWER
 from scmc_comm.metrics import measure_many
 from scmc_comm.training.data import load_split
 from scmc_comm.types import Layer, LayerKind
@@ -35,7 +36,6 @@ QUALITIES = (0, 10, 22, 36, 52, 72, 96)
 """Of the signal layer."""
 ALONE = (0, 22, 52)
 """Those of them at which the signal layer is also shown without one or both of the layers below."""
-FORMAT = 1
 FILE = "layer_curves.json"
 
 Measured = dict[str, Any]
@@ -63,38 +63,49 @@ def measure_picture(
         alone: Those at which the signal is also shown without the layers below.
 
     Returns:
-        Plain data: ``size`` (H, W); ``bytes`` of the payloads of both lower layers; ``lower``,
-        from the name of a set of lower layers to its scores in the order of ``metrics``; and for
-        each quality in ``signal`` its ``part_bytes`` and ``shown``: from the lower layers' name
-        to the scores after each part.
+        Plain data: ``size`` (H, W); ``semantic_bytes`` of the caption's payload; ``lower``, from
+        the name of a set without structure to its scores in the order of ``metrics``; for each
+        level in ``structure``, the coarsest first, its ``bytes`` and ``lower``, the same of the
+        sets with it; and for each quality in ``signal`` its ``part_bytes`` and ``shown``: from
+        the lower layers' name, the structure at its finest, to the scores after each part.
     """
     size = (int(img.shape[1]), int(img.shape[2]))
-    semantic, structure = codec.encode_semantic(img), codec.encode_structure(img)
-    sets: list[tuple[Layer, ...]] = [(), (semantic,), (structure,), (semantic, structure)]
-    painted = [codec.decode(layers, size).img_hat for layers in sets]
+    semantic = codec.encode_semantic(img)
+    levels = [codec.encode_structure(img, level=i) for i in range(codec.structure_levels)]
+
+    def painted(*sets: tuple[Layer, ...]) -> dict[str, Tensor]:
+        return {lower_name(layers): codec.decode(layers, size).img_hat for layers in sets}
 
     def scores(pictures: Sequence[Tensor]) -> list[list[float]]:
         rows = measure_many([img] * len(pictures), pictures, tuple(metrics))
         return [[round(row[name], 5) for name in metrics] for row in rows]
 
+    def scored(pictures: Mapping[str, Tensor]) -> dict[str, list[float]]:
+        return dict(zip(pictures, scores([*pictures.values()]), strict=True))
+
+    without = painted((), (semantic,))
+    over = [painted((layer,), (semantic, layer)) for layer in levels]
     signal, latent = [], codec.signal.analyse(img)
     for quality in qualities:
         parts = codec.signal.parts(latent, quality)
         shown = {}
-        for layers, below in zip(sets, painted, strict=True):
-            if quality not in alone and len(layers) < 2:
+        for name, below in {**without, **over[-1]}.items():
+            if quality not in alone and name != LOWER[-1]:
                 continue
-            given = below if layers else None
             prefixes = [
-                codec.signal.decode(parts[: j + 1], size, given, codec.realism)
+                codec.signal.decode(parts[: j + 1], size, below if name else None, codec.realism)
                 for j in range(len(parts))
             ]
-            shown[lower_name(layers)] = scores(prefixes)
+            shown[name] = scores(prefixes)
         signal.append({"quality": quality, "part_bytes": [*map(len, parts)], "shown": shown})
     return {
         "size": list(size),
-        "bytes": {layer.kind.tag: len(layer.payload) for layer in (semantic, structure)},
-        "lower": dict(zip(map(lower_name, sets), scores(painted), strict=True)),
+        "semantic_bytes": len(semantic.payload),
+        "lower": scored(without),
+        "structure": [
+            {"bytes": len(layer.payload), "lower": scored(pictures)}
+            for layer, pictures in zip(levels, over, strict=True)
+        ],
         "signal": signal,
     }
 

@@ -24,7 +24,7 @@ from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.generator import Generator
 from scmc_comm.codec.layout import layout_grid
 from scmc_comm.codec.semantic import paint
-from scmc_comm.codec.structure import COLOUR_QP, EDGE_QP, StructureCodec, draw
+from scmc_comm.codec.structure import LEVELS, StructureCodec, draw
 from scmc_comm.codec.vvc import encode_decode_batch
 from scmc_comm.errors import ScmcError
 from scmc_comm.training.data import CaptionedImages, load_split, to_float, to_uint8
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 SETS = ("flowers256", "general256")
 BATCH = 8
+LEVEL_SHARES = (0.35, 0.65)
+"""Shares of the pictures that are sketched at each level, from the coarsest."""
+assert len(LEVEL_SHARES) == len(LEVELS)
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,8 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
         layouts, _ = layout_grid(imgs)
         with mixed_precision():
             semantic.append(to_uint8(paint(generator, texts, layouts, seed=0).float()))
-    edges, edge_bytes = encode_decode_batch(np.concatenate([m[0] for m in maps]), EDGE_QP)
-    colours, colour_bytes = encode_decode_batch(
-        np.concatenate([m[1] for m in maps]), COLOUR_QP, screen_content=False
-    )
-    logger.info(
-        "%s: edges %.0f bytes, colours %.0f bytes", name, np.mean(edge_bytes), np.mean(colour_bytes)
+    edges, colours = coded_maps(
+        np.concatenate([m[0] for m in maps]), np.concatenate([m[1] for m in maps])
     )
     arrays: dict[str, np.ndarray] = {
         "index": index,
@@ -93,6 +92,36 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
     }
     for part, value in arrays.items():
         np.save(out / f"{name}-{part}.npy", value)
+
+
+def coded_maps(edges: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a receiver has of maps as `draw` makes them, the first share at the coarsest level.
+
+    The order of the pictures is taken to be random already.
+
+    Args:
+        edges: uint8 [n, h, w].
+        colours: uint8 [n, h, w, 3].
+
+    Returns:
+        The decoded maps, of the same shapes.
+    """
+    ends = np.round(np.cumsum(LEVEL_SHARES) * len(edges)).astype(int)
+    seen_edges, seen_colours = np.zeros_like(edges), np.empty_like(colours)
+    for number, (how, start, end) in enumerate(zip(LEVELS, [0, *ends], ends, strict=False)):
+        part, edge_bytes = slice(start, end), [0]
+        if start == end:
+            continue
+        if how.edge_qp is not None:
+            seen_edges[part], edge_bytes = encode_decode_batch(edges[part], how.edge_qp)
+        seen_colours[part], colour_bytes = encode_decode_batch(
+            colours[part], how.colour_qp, screen_content=False
+        )
+        logger.info(
+            "level %d: edges %.0f bytes, colours %.0f bytes of %d pictures",
+            number, np.mean(edge_bytes), np.mean(colour_bytes), end - start,
+        )  # fmt: skip
+    return seen_edges, seen_colours
 
 
 def write_pictures(name: str, out: Path) -> None:

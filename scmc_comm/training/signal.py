@@ -24,12 +24,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scmc_comm.codec.signal_net import LATENT_STRIDE, LOWEST_LEVEL, SignalConfig, SignalNet
+from scmc_comm.errors import ScmcError
 from scmc_comm.training.data import CaptionedImages, load_split, to_float
 from scmc_comm.training.loop import Averaged, Run, adam, start_state
 from scmc_comm.training.lower import SETS, Lower, load_lower
 from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
+
+TABLES = ("_quantized_cdf", "_offset", "_cdf_length", "scale_table")
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,20 @@ def block_components(sets: list[CaptionedImages], count: int, seed: int = 0) -> 
     return vectors.flip(1).T[:count].float()
 
 
+def load_start(net: SignalNet, path: Path) -> None:
+    """Go on from a checkpoint or from weights that ship, whose tables are made anew at the end.
+
+    Raises:
+        ScmcError: If the weights are of another network.
+    """
+    state = start_state("signal", path)
+    weights = {name: value for name, value in state.items() if not name.endswith(TABLES)}
+    left = net.load_state_dict(weights, strict=False)
+    strange = left.unexpected_keys + [k for k in left.missing_keys if not k.endswith(TABLES)]
+    if strange:
+        raise ScmcError(f"{path} holds another network: {', '.join(strange[:3])} ... differ")
+
+
 def parameter_groups(net: SignalNet, recipe: SignalRecipe, going_on: bool) -> list[dict[str, Any]]:
     """The linear transforms start good and move slowly; the gains are logarithms and move fast."""
     groups: dict[float, list[Tensor]] = {recipe.linear_lr: [], recipe.gain_lr: [], recipe.lr: []}
@@ -150,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--start", type=Path, help="checkpoint of the run to go on from")
+    parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
     parser.add_argument("--lower", type=Path, help="output of training.lower")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -164,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.start:
         net.start_from_components(block_components(sets, recipe.net.num_latents))
     else:
-        net.load_state_dict(start_state("signal", args.start))
+        load_start(net, args.start)
     averaged = Averaged(net)
     net.synthesis.detail.requires_grad_(False)  # scmc_comm.training.detail trains it
     main_params = [

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from scmc_comm.link.quality import QualityModel, load_pictures, quality_model
+from scmc_comm.types import FINEST
 
 FILE = "layer_curves.json"
 
@@ -17,18 +18,22 @@ def layer_curves_path() -> Path:
     return model_path(FILE, Path(__file__).parent)
 
 
-def load_quality(size: tuple[int, int]) -> QualityModel:
+def load_quality(size: tuple[int, int], level: int = FINEST) -> QualityModel:
     """The mean over the validation pictures, for pictures of ``(H, W)``.
+
+    Args:
+        size: ``(H, W)``.
+        level: Of the structure layer.
 
     Example:
         >>> model = load_quality((256, 256))
         >>> model.shown.shape
         (96, 4, 4, 4)
     """
-    return _load(layer_curves_path(), size)
+    return _load(layer_curves_path(), size, level)
 
 
 @lru_cache(maxsize=32)
-def _load(path: Path, size: tuple[int, int]) -> QualityModel:
+def _load(path: Path, size: tuple[int, int], level: int) -> QualityModel:
     pictures, metrics = load_pictures(path)
-    return quality_model(pictures, metrics, size)
+    return quality_model(pictures, metrics, size, level)

@@ -49,11 +49,13 @@ def made_up_picture(scale=1.0, alone=(0, 8)):
             less = [[psnr - 0.25, other] for psnr, other in scores]
             shown |= dict.fromkeys(("", "semantic", "structure"), less)
         signal.append({"quality": quality, "part_bytes": parts, "shown": shown})
-    lower = {"": [11.0, -1], "semantic": [14.0, -0.9], "structure": [16.0, -0.7]}
+    coarse = {"structure": [15.0, -0.8], "semantic+structure": [15.5, -0.75]}
+    fine = {"structure": [16.0, -0.7], "semantic+structure": [17.0, -0.6]}
     return {
         "size": [256, 256],
-        "bytes": {"semantic": 13, "structure": 180},
-        "lower": {**lower, "semantic+structure": [17.0, -0.6]},
+        "semantic_bytes": 13,
+        "lower": {"": [11.0, -1], "semantic": [14.0, -0.9]},
+        "structure": [{"bytes": 70, "lower": coarse}, {"bytes": 180, "lower": fine}],
         "signal": signal,
     }
 
@@ -86,6 +88,10 @@ def test_curves_go_through_what_was_measured():
     model = quality_model([picture], METRICS, SIZE)
     sizes = [8 * sum(b + 1 for b in rate["part_bytes"]) for rate in picture["signal"]]
     assert model.lower_bits == (8 * 14, 8 * 181)
+    assert model.lower[3, 0] == 17.0
+    coarse = quality_model([picture], METRICS, SIZE, level=0)
+    assert coarse.lower_bits == (8 * 14, 8 * 71)
+    assert coarse.lower[:, 0].tolist() == [11.0, 14.0, 15.0, 15.5]
     assert model.signal_bits[[0, -1]] == pytest.approx([sizes[0], sizes[-1]])
     assert model.part_bits.sum(axis=1) == pytest.approx(model.signal_bits)
     for rate, at in ((0, 0), (2, -1)):
@@ -198,7 +204,7 @@ def test_plans_for_other_images_keep_the_budget(name):
         budget = Budget(rho, 6.0, "rayleigh_block")
         bits = {SEMANTIC: 160, STRUCTURE: structure}
         for with_signal in (True, False):
-            plan = planner.plan(budget, bits, SIZE, with_signal)
+            _, plan = planner.plan(budget, [bits], SIZE, with_signal)
             used = plan.signal_uses + sum(
                 num_channel_uses(bits[kind], how.mcs)
                 for kind, how in plan.layers.items()
@@ -207,7 +213,19 @@ def test_plans_for_other_images_keep_the_budget(name):
             assert 0 < used <= budget.uses(SIZE)
             assert with_signal or SIGNAL not in plan.layers
     with pytest.raises(InfeasibleBudgetError, match="bandwidth ratio of 1/"):
-        planner.plan(Budget(1 / 20_000, 6.0), {SEMANTIC: 160}, SIZE, False)
+        planner.plan(Budget(1 / 20_000, 6.0), [{SEMANTIC: 160}], SIZE, False)
+
+
+@pytest.mark.parametrize("name", ["unequal", "equal", "optimised"])
+def test_a_tight_budget_takes_the_coarse_structure(name):
+    """The finer level comes with room for it, and never goes again as the budget grows."""
+    planner, taken = make_planner(name), []
+    options = [{SEMANTIC: 280, STRUCTURE: 660}, {SEMANTIC: 280, STRUCTURE: 1800}]
+    for uses in (400, 900, 1200, 2000, 4000):
+        budget = Budget(uses / (3 * 256 * 256), 3.0)
+        level, plan = planner.plan(budget, options, SIZE, with_signal=False)
+        taken.append(level if STRUCTURE in plan.layers else -1)
+    assert taken == sorted(taken) and {0, 1} <= set(taken), taken
 
 
 def test_resized_curves_keep_the_qualities_and_the_shares_of_the_parts(quality):
@@ -232,11 +250,11 @@ def test_a_planned_signal_has_room_for_the_coarsest_of_the_picture(channel, scal
     coarsest, planned = round(2600 * scale), []
     for esno_db in (-6.0, -2.0, 2.0, 8.0):
         budget = Budget(1 / 24, esno_db, channel)
-        plan = planner.plan(budget, {**bits, SIGNAL: coarsest}, SIZE)
+        _, plan = planner.plan(budget, [{**bits, SIGNAL: coarsest}], SIZE)
         planned.append(SIGNAL in plan.layers)
         if planned[-1]:
             assert plan.signal_fits([8 * math.ceil(coarsest / 8)])
-            assert planner.plan(budget, {**bits, SIGNAL: 10 * coarsest}, SIZE) != plan
+            assert planner.plan(budget, [{**bits, SIGNAL: 10 * coarsest}], SIZE)[1] != plan
     assert planned == sorted(planned) and planned[-1], "from some Es/N0 on there is a signal"
 
 

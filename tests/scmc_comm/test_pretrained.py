@@ -188,7 +188,8 @@ def test_edges_guide_the_picture(models, photo, payload, name):
     mirrored = codec.encode(photo.flip(2))
     assert not torch.equal(img, codec.decode(mirrored, (64, 64), None, CAPTION, 3))
     colours = codec.sketch(payload, (64, 64)).colours
-    assert (F.avg_pool2d(img, 8) - colours).abs().mean() < 0.05, "the colours are those sent"
+    error = F.avg_pool2d(img, 8) - F.avg_pool2d(colours, 4)
+    assert error.abs().mean() < 0.05, "the colours are those sent"
 
 
 def test_edges_alone_change_the_picture(models, payload):

@@ -24,18 +24,19 @@ class FakeCodec:
     """Payload lengths are given; each delivered layer brightens a black picture."""
 
     def __init__(
-        self, semantic=12, structure=105, min_signal=40, signal_name="residual", num_parts=1
+        self, semantic=12, structure=(105,), min_signal=40, signal_name="residual", num_parts=1
     ):
-        self.lengths, self.min_signal = (semantic, structure), min_signal
+        self.lengths, self.min_signal = (semantic, *structure), min_signal
         self.num_parts = num_parts
+        self.structure_levels = len(self.lengths) - 1
         self.signal_name, self.lower, self.decodes = signal_name, {}, []
 
     def encode_semantic(self, img):
         return Layer(LayerKind.SEMANTIC, "caption", bytes(self.lengths[0]))
 
-    def encode_structure(self, img, lower=()):
+    def encode_structure(self, img, lower=(), level=0):
         self.lower["structure"] = tuple(x.kind.tag for x in lower)
-        return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1])
+        return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1 + level])
 
     def encode_signal(self, img, quality, lower=()):
         return self._signal(self.min_signal + quality)
@@ -142,10 +143,19 @@ def test_parts_of_the_signal_are_frames_of_their_own():
 
 
 def test_layers_without_room_are_left_out():
-    only_caption, _ = prepare(rho=1 / 1024, structure=400)
+    only_caption, _ = prepare(rho=1 / 1024, structure=(400,))
     assert only_caption.tags == ("semantic",)
     no_signal, _ = prepare(rho=1 / 192, min_signal=10_000)
     assert no_signal.tags == ("semantic", "structure")
+
+
+def test_the_structure_is_sent_at_the_finest_level_that_has_room():
+    lengths = []
+    for rho in (1 / 512, 1 / 24):
+        prepared, _ = prepare(rho=rho, structure=(60, 400))
+        sent = dict(zip(prepared.tags, prepared.frames, strict=True))
+        lengths.append(sent["structure"].bits.size // 8 - 1)
+    assert lengths == [60, 400]
 
 
 def test_what_the_signal_leaves_strengthens_the_others():

@@ -33,6 +33,7 @@ from scmc_comm.codec.tensors import pad_to, resize
 from scmc_comm.errors import ScmcError
 
 WHAT = "ControlNet, T2I-Adapter, or pipeline with one of them"
+CELL = 8
 _GUIDES = ("ControlNetModel", "T2IAdapter")
 _PLAIN, _XL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
 # (guide, base) to the pipeline that joins them.
@@ -56,12 +57,13 @@ class GuidedStructureCodec(SketchCodec):
     Args:
         detector: Edge detector, of the encoder.
         pipeline: One of the ControlNet or T2I-Adapter pipelines.
+        edge_coder: As for :class:`SketchCodec`.
     """
 
     reads_picture = False
 
-    def __init__(self, detector: nn.Module, pipeline: Any) -> None:
-        super().__init__(detector)
+    def __init__(self, detector: nn.Module, pipeline: Any, edge_coder: str = "vvc") -> None:
+        super().__init__(detector, edge_coder)
         self.pipeline = pipeline
         self.preset = preset_of(pipeline)
         adapter = pipeline.components.get("adapter")
@@ -105,7 +107,8 @@ def match_colours(img: Tensor, colours: Tensor) -> Tensor:
 
     Args:
         img: float32 [3, H, W] in [0, 1].
-        colours: float32 [3, h, w] in [0, 1], means of the cells of the padded picture.
+        colours: float32 [3, h, w] in [0, 1], the padded picture made smaller. Only its means over
+            cells of ``CELL`` pixels count: what is finer is as coarse coding left it.
 
     Returns:
         float32 [3, H, W] in [0, 1].
@@ -115,8 +118,8 @@ def match_colours(img: Tensor, colours: Tensor) -> Tensor:
         0.5
     """
     padded = pad_to(img[None], STRIDE)
-    cells = (colours.shape[1], colours.shape[2])
-    error = colours[None] - F.adaptive_avg_pool2d(padded, cells)
+    cells = (padded.shape[2] // CELL, padded.shape[3] // CELL)
+    error = F.adaptive_avg_pool2d(colours[None], cells) - F.adaptive_avg_pool2d(padded, cells)
     padded = padded + F.interpolate(error, padded.shape[-2:], mode="bicubic")
     return padded[0, :, : img.shape[1], : img.shape[2]].clamp(0, 1)
 

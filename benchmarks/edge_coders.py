@@ -1,0 +1,44 @@
+"""Which edge coder says more in the same bytes? Decoded against drawn edges of validation pictures.
+
+python -m benchmarks.edge_coders --data DIR [--set flowers256] [--count 24]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from scmc_comm.codec.edge_coder import CELLS, decode_edges, encode_edges
+from scmc_comm.codec.edges import EdgeDetector
+from scmc_comm.codec.structure import draw
+from scmc_comm.training.data import load_split
+
+QPS = (63, 60, 57, 54)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--set", default="flowers256")
+    parser.add_argument("--count", type=int, default=24, help="pictures, evenly spaced")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    args = parser.parse_args()
+    data = load_split(args.data, args.set, "val", args.cache)
+    index = np.linspace(0, len(data) - 1, args.count).round().astype(int)
+    drawn, _ = draw(EdgeDetector.load(), data.batch(index))
+    settings = [
+        *((f"vvc, QP {qp}", (qp, "vvc")) for qp in QPS),
+        *((f"context, cells of {cell}", (60, "context", cell)) for cell in reversed(CELLS)),
+    ]
+    print("| coder | bytes | correlation |\n|---|---|---|")
+    for label, setting in settings:
+        streams = [encode_edges(edges, *setting) for edges in drawn]
+        back = [decode_edges(stream, drawn.shape[1:]) for stream in streams]
+        same = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(drawn, back, strict=True)]
+        print(f"| {label} | {np.mean([*map(len, streams)]):.0f} | {np.mean(same):.3f} |")
+
+
+if __name__ == "__main__":
+    main()
