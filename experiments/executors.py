@@ -239,13 +239,14 @@ def _dask_client(address: str, workers: int) -> Iterator[Any]:
             LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=None
             ) as cluster,
-            Client(cluster, set_as_default=False) as client,
+            Client(cluster) as client,
         ):
             yield client
         return
     try:
-        # A default client would outlive its failure, and xarray would lock its files through it.
-        client = Client(address, timeout=20, set_as_default=False)
+        # A default client outlives its failure to connect, and xarray would lock files through it.
+        Client(address, timeout=20, set_as_default=False).close()
+        client = Client(address, timeout=20)
     except (OSError, ValueError) as error:
         raise ScmcError(
             f"no Dask scheduler answers at {address!r} ({error}); expected 'local' or an address "
