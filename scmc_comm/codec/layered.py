@@ -103,7 +103,7 @@ class LayeredCodec:
         return SignalCodec.load()
 
     def encode(
-        self, img: Tensor, quality: int = DEFAULT_QUALITY, seed: int = 0
+        self, img: Tensor, quality: int = DEFAULT_QUALITY, seed: int = 0, level: int = 0
     ) -> LayeredBitstream:
         """Code all three layers.
 
@@ -111,13 +111,15 @@ class LayeredCodec:
             img: float32 [3, H, W] in [0, 1].
             quality: Of the signal layer, 0 (about 0.05 bpp) to ``QUALITY_STEPS``.
             seed: Seed of the generator's noise; 0 costs no byte.
+            level: Of the structure layer. The coarsest by default: below a signal a finer one
+                costs more bytes than it saves, it only shows more where the signal is lost.
 
         Raises:
-            ScmcError: If the quality is out of range.
+            ScmcError: If the quality or the level is out of range.
         """
         layers = (
             self.encode_semantic(img),
-            self.encode_structure(img),
+            self.encode_structure(img, level=level),
             self.encode_signal(img, quality),
         )
         return LayeredBitstream(_size(img), layers, seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scmc_comm.commands.codec_options import add_codec_options, codec_options
 from scmc_comm.commands.common import AddVerb, write_bytes
+from scmc_comm.types import FINEST
 
 
 def encode(args: argparse.Namespace) -> None:
@@ -16,7 +17,7 @@ def encode(args: argparse.Namespace) -> None:
 
     img = load_image(args.image)
     codec = make_codec(codec_options(args))
-    stream = codec.encode(img, args.quality, args.seed)
+    stream = codec.encode(img, args.quality, args.seed, args.level)
     data = stream.to_bytes()
     write_bytes(args.output, data)
     bits_per_byte_pixel = 8 / (stream.size[0] * stream.size[1])
@@ -35,5 +36,9 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("image", type=Path, metavar="IMG", help="picture, 32 x 32 or larger")
     sub.add_argument("-o", "--output", type=Path, required=True, help="container to write")
     sub.add_argument("--quality", type=int, default=48, help="of the signal layer, 0 to 96 (48)")
+    sub.add_argument(
+        "--level", type=int, default=0,
+        help=f"of the structure layer, 0 (coarse) to {FINEST}, which shows more without signal (0)",
+    )  # fmt: skip
     sub.add_argument("--seed", type=int, default=0, help="of the generator's noise (0: no byte)")
     add_codec_options(sub, encoder=True)

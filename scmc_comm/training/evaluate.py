@@ -89,11 +89,11 @@ def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
         budget = int(rate * size[0] * size[1] / 8)
 
         def fits(layer: Layer, budget: int = budget) -> bool:
-            return _container_bytes((semantic, structure, layer), size) <= budget
+            return _container_bytes((semantic, sketches[0], layer), size) <= budget
 
         signal = codec.encode_signal_fitting(img, fits)
         if signal is not None:
-            every = (semantic, structure, signal)
+            every = (semantic, sketches[0], signal)
             num_bytes = _container_bytes(every, size)
             start = time.monotonic()
             shown = codec.decode(every, size).img_hat
