@@ -31,7 +31,7 @@ from scmc_comm.link.packetize import (
 from scmc_comm.link.protection import ProtectionPlan
 from scmc_comm.planners import make_planner
 from scmc_comm.system import Budget, Prepared, System, check_image, grey
-from scmc_comm.types import MAX_PARTS, Layer, LayerKind, Reconstruction, part_tag
+from scmc_comm.types import FINEST, MAX_PARTS, Layer, LayerKind, Reconstruction, part_tag
 
 
 class Codec(Protocol):
@@ -48,7 +48,7 @@ class Codec(Protocol):
         ...
 
     def encode_structure(
-        self, img: torch.Tensor, lower: tuple[Layer, ...] = (), level: int = 0
+        self, img: torch.Tensor, lower: tuple[Layer, ...] = (), level: int = FINEST
     ) -> Layer:
         """Its structure at a level, 0 the coarsest."""
         ...

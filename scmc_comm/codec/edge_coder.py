@@ -47,7 +47,7 @@ def encode_edges(edges: Picture, qp: int, coder: str = "vvc", cell: int = DEFAUL
         cell: Of the context coder, one of `CELLS`.
 
     Raises:
-        ScmcError: There is no such coder.
+        ScmcError: There is no such coder, or it has no such cell.
 
     Example:
         >>> edges = np.zeros((32, 32), np.uint8)
@@ -58,6 +58,8 @@ def encode_edges(edges: Picture, qp: int, coder: str = "vvc", cell: int = DEFAUL
     if coder == "vvc":
         return encode_slim(edges, qp)
     if coder == "context":
+        if cell not in CELLS:
+            raise ScmcError(f"cell of the edge coder is {cell}; expected one of {CELLS}")
         return bytes([CELLS.index(cell)]) + _encode_bits(_cells(edges, cell))
     raise ScmcError(f"edge coder is {coder!r}; expected one of {', '.join(EDGE_CODERS)}")
 

@@ -140,7 +140,7 @@ class LayeredCodec:
         Args:
             img: float32 [3, H, W] in [0, 1].
             lower: The caption layer, of which this one does not need to know.
-            level: How finely, 0 (about 80 bytes) to ``FINEST``.
+            level: How finely, 0 (about 70 bytes) to ``FINEST``.
 
         Raises:
             ScmcError: If there is no such level.

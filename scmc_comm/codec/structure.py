@@ -45,7 +45,7 @@ class SketchLevel:
 
 
 LEVELS = (SketchLevel(57), SketchLevel(51, edge_qp=63))
-"""About 70 and 235 bytes of a flower of 256 x 256, a quarter of them for the edges."""
+"""About 70 and 250 bytes of a picture of 256 x 256, a quarter of them for the edges."""
 assert len(LEVELS) == STRUCTURE_LEVELS
 
 

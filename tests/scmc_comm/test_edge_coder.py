@@ -76,3 +76,5 @@ def test_the_coder_is_an_option_and_every_receiver_reads_it():
         CodecOptions(edge_coder="jbig2")
     with pytest.raises(ScmcError, match="edge coder is 'jbig2'"):
         encode_edges(np.zeros((32, 32), np.uint8), 60, "jbig2")
+    with pytest.raises(ScmcError, match="cell of the edge coder is 3"):
+        encode_edges(np.zeros((32, 32), np.uint8), 60, "context", 3)
