@@ -17,6 +17,7 @@ from typing import Any
 
 from channels.errors import ChannelError
 
+_SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 _UNITS = {"db": "dB", "s": "s", "m": "m", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
 
 
@@ -35,6 +36,15 @@ class Parameter:
     default: str | None
     unit: str
     meaning: str
+
+
+def split_specs(text: str) -> list[str]:
+    """The components of a comma-separated list; a comma before ``key=`` does not part them.
+
+    >>> split_specs("awgn, tdl:model=A,speed_kmh=30,rician_block")
+    ['awgn', 'tdl:model=A,speed_kmh=30', 'rician_block']
+    """
+    return [spec.strip() for spec in _SPLIT.split(text) if spec.strip()]
 
 
 def spec_of(name: str, component: object) -> str:

@@ -72,10 +72,16 @@ def code_fingerprint() -> str:
     return state.hexdigest()
 
 
-def _system_names() -> tuple[str, ...]:
-    from scmc_comm.registry import SYSTEMS
+def _check_system(name: str) -> None:
+    from scmc_comm.registry import check_system
 
-    return tuple(SYSTEMS)
+    check_system(name)
+
+
+def _identity(name: str) -> str:
+    from scmc_comm.registry import identity
+
+    return identity(name)
 
 
 def _make_system(name: str) -> Any:
@@ -143,7 +149,8 @@ class Components:
     """The parts a sweep needs; every function must be importable, workers look it up by name.
 
     Attributes:
-        system_names: Lists the systems that exist.
+        check_system: Raises ScmcError if no system can have that name.
+        identity: The name, and what identifies the files that it names; part of cache keys.
         make_system: Builds one by name.
         knows: What the sender of the system of that name knows of a point, `System.knows`; asked
             before any system is built.
@@ -158,7 +165,8 @@ class Components:
         fingerprint: Identifies code and weights; part of every cache key.
     """
 
-    system_names: Callable[[], tuple[str, ...]] = _system_names
+    check_system: Callable[[str], None] = _check_system
+    identity: Callable[[str], str] = _identity
     make_system: Callable[[str], Any] = _make_system
     knows: Callable[[str], frozenset[str]] = _knows
     is_analog: Callable[[str], bool] = _is_analog
@@ -179,12 +187,8 @@ class Components:
         from channels.links import check_link, make_phy
         from scmc_comm.link.utility import Utility
 
-        known = self.system_names()
-        unknown = [s for s in spec.systems if s not in known]
-        if unknown:
-            raise ScmcError(
-                f"there is no system {unknown[0]!r}; there are {', '.join(sorted(known))}"
-            )
+        for system in spec.systems:
+            self.check_system(system)
         Utility.parse(spec.utility)
         make_phy(spec.phy, spec.estimator)
         for entry in spec.channels:

@@ -75,6 +75,8 @@ SYSTEMS = {
 }
 ENVELOPE: Any = (0, (3.5, 1.2))
 ENVELOPE_LPIPS: Any = ":"
+VARIANT_LINES: tuple[Any, ...] = ("-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
+VARIANT_MARKERS = ("d", "p", "h", "8")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
     """A style for each system; known systems keep theirs in every figure.
 
     An envelope has the colour and marker of its codec; its line, dashed, or dotted if it is for
-    another metric, tells it from the fixed design.
+    another metric, tells it from the fixed design. Options of the codec keep the colour too.
 
     Example:
         >>> styles(["vvc"]) == {"vvc": styles(["scmc", "new", "vvc"])["vvc"]}
@@ -109,13 +111,19 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
         >>> styles(["vvc-envelope"])["vvc-envelope"].colour == styles(["vvc"])["vvc"].colour
         True
     """
-    free = itertools.count()
+    free, variant = itertools.count(), itertools.count()
     found = {}
     for name in names:
         codec, is_envelope, utility = name.partition("-envelope")
-        if codec in _STYLES:
+        base, _, options = name.partition(":")
+        if options and base in _STYLES:
+            place = next(variant)
+            marker = VARIANT_MARKERS[place % len(VARIANT_MARKERS)]
+            line = VARIANT_LINES[place % len(VARIANT_LINES)]
+            found[name] = Style(_STYLES[base][0], marker, line)
+        elif codec in _STYLES:
             colour, marker = _STYLES[codec]
-            line: Any = ENVELOPE if is_envelope else "-"
+            line = ENVELOPE if is_envelope else "-"
             found[name] = Style(colour, marker, ENVELOPE_LPIPS if utility else line)
         else:
             place = next(free)
@@ -135,9 +143,12 @@ def system_label(name: str) -> str:
     Example:
         >>> system_label("jpeg"), system_label("vvc-file-envelope")
         ('JPEG + LDPC', 'VVC file, best of each SNR')
+        >>> system_label("scmc:realism=0")
+        'SCMC, unequal protection, realism=0'
     """
-    if name in SYSTEMS:
-        return SYSTEMS[name]
+    base, _, options = name.partition(":")
+    if base in SYSTEMS:
+        return ", ".join([SYSTEMS[base], *filter(None, [options])])
     codec, is_envelope, utility = name.partition("-envelope")
     if codec.removesuffix("-file") not in CODECS:
         return name

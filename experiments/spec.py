@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from channels.specs import split_specs
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ RUN = (
     "min_trials",
 )  # fmt: skip
 ESTIMATORS = ("monte-carlo", "table", "expected")
-_SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _ratio_text(rho: float) -> str | float:
 
 def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
-        return [v.strip() for v in _SPLIT.split(value.strip().strip("[]")) if v.strip()]
+        return split_specs(value.strip().strip("[]"))
     return list(value) if isinstance(value, list | tuple) else [value]
 
 

@@ -10,6 +10,7 @@ import torch
 
 from channels.types import Frame
 from experiments.components import Components
+from scmc_comm.errors import ScmcError
 from scmc_comm.system import Budget, Prepared, System
 
 SIZE = (512, 768)
@@ -68,8 +69,9 @@ def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -
     return {"mse": mse, "psnr_db": -10 * math.log10(mse)}
 
 
-def _names() -> tuple[str, ...]:
-    return tuple(PLANS)
+def _check_system(name: str) -> None:
+    if name not in PLANS:
+        raise ScmcError(f"there is no system {name!r}; there are {', '.join(sorted(PLANS))}")
 
 
 def _same(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ def _same(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 STAND_INS = Components(
-    system_names=_names,
+    check_system=_check_system,
     make_system=StandIn,
     measure=_measure,
     available_metrics=_same,

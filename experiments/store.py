@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,8 @@ def picture_path(
     folder: Path, image: str, system: str, rho: int, design: int, delivered: int
 ) -> Path:
     """Where the reconstruction of (image, system, index of rho, design and set) lies."""
-    stem = f"{image}__{system}__rho{rho}__design{design}__set{delivered}".replace("/", "_")
+    stem = f"{image}__{system}__rho{rho}__design{design}__set{delivered}"
+    stem = re.sub(r'[\\/:*?"<>|]', "_", stem)
     return folder / "reconstructions" / f"{stem}.png"
 
 

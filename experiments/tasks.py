@@ -111,6 +111,11 @@ def _link(components: Components, link: Link, estimator: str) -> tuple[Any, Any]
 
 
 @functools.cache
+def _identity(components: Components, system: str) -> str:
+    return components.identity(system)
+
+
+@functools.cache
 def fingerprint_of(components: Components) -> str:
     """Identity of the code and weights that this process runs, hashed once."""
     return components.fingerprint()
@@ -136,8 +141,9 @@ def _cell_key(task: Task, design: Design) -> str:
     extra: dict[str, Any] = {"channel": design.channel} if "channel" in task.knows else {}
     extra |= {"phy": design.phy} if design.phy != "flat" else {}
     extra |= {"utility": spec.utility} if spec.utility != DEFAULT_UTILITY else {}
+    system = _identity(task.components, task.system)
     return digest(
-        task.fingerprint, task.system, spec.rho[task.rho], design.esno_db, task.img_digest,
+        task.fingerprint, system, spec.rho[task.rho], design.esno_db, task.img_digest,
         *([extra] if extra else []),
     )  # fmt: skip
 

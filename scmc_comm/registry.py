@@ -1,4 +1,8 @@
-"""Components by name. Nothing is imported until a factory is called."""
+"""Components by name. Nothing is imported until a factory is called.
+
+The layered systems take the options of `scmc_comm.codec.options.CodecOptions` behind a colon:
+``scmc:realism=0``, ``scmc-optimised:generator=DIR,beams=1``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
+    from scmc_comm.codec.options import CodecOptions
     from scmc_comm.system import System
 
 
@@ -84,6 +89,9 @@ SYSTEMS: dict[str, Callable[..., System]] = {
     "deepjscc-peak": _deepjscc("deepjscc-peak", peak_db=6.0),
 }
 
+LAYERED = frozenset(name for name in SYSTEMS if name.startswith("scmc") and name != "scmc-signal")
+"""Systems that take options of the codec."""
+
 ANALOG = frozenset({"deepjscc", "deepjscc-fixed", "deepjscc-peak"})
 """Systems that send symbols rather than bits."""
 
@@ -105,16 +113,73 @@ def knows(name: str) -> frozenset[str]:
         >>> knows("vvc")
         frozenset()
     """
-    return KNOWS.get(name, frozenset())
+    return KNOWS.get(name.partition(":")[0], frozenset())
+
+
+def identity(name: str) -> str:
+    """The name, and what identifies the local files that its options name: for cache keys.
+
+    Example:
+        >>> identity("scmc:realism=0")
+        'scmc:realism=0'
+    """
+    options = _options(name)
+    return name if options is None else name + options.files_state()
+
+
+def check_system(name: str) -> None:
+    """Whether a name can be a system's; its networks are not looked for.
+
+    Raises:
+        ScmcError: There is no such system, or it has no such options.
+
+    Example:
+        >>> check_system("scmc:realism=0")
+    """
+    base = name.partition(":")[0]
+    if base not in SYSTEMS:
+        raise ScmcError(f"there is no system {base!r}; there are {', '.join(sorted(SYSTEMS))}")
+    _options(name)
+
+
+def _options(name: str) -> CodecOptions | None:
+    """What is behind the colon of a name; None for nothing."""
+    base, _, args = name.partition(":")
+    if not args:
+        return None
+    if base not in LAYERED:
+        raise ScmcError(
+            f"system {base!r} takes no options, got {args!r}; {', '.join(sorted(LAYERED))} do"
+        )
+    from scmc_comm.codec.options import CodecOptions
+
+    return CodecOptions.parse(f"system {base!r}", args)
 
 
 def make_system(name: str, **options: Any) -> System:
     """The system called ``name``.
 
+    Args:
+        name: One of `SYSTEMS`, the layered ones with options behind a colon if need be.
+        **options: For the system's factory.
+
+    Raises:
+        ScmcError: There is no such system, or something that it needs is missing.
+
     Example:
         >>> make_system("webp-file").name
         'webp-file'
+        >>> make_system("scmc:realism=0").name
+        'scmc:realism=0'
     """
-    if name not in SYSTEMS:
-        raise ScmcError(f"no system is called {name!r}; expected one of {', '.join(SYSTEMS)}")
-    return SYSTEMS[name](**options)
+    check_system(name)
+    base, chosen = name.partition(":")[0], _options(name)
+    if chosen is None:
+        return SYSTEMS[base](**options)
+    if "codec" in options:
+        raise ScmcError(f"system {name!r} names its codec's options; no codec can be given too")
+    from scmc_comm.codec.options import make_codec
+
+    system = SYSTEMS[base](codec=make_codec(chosen), **options)
+    system.name = name
+    return system

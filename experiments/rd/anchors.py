@@ -77,7 +77,7 @@ def _curve(found: dict[str, list[float] | None]) -> dict[str, np.ndarray]:
 
 def counterparts(codec: str, anchors: Anchors) -> tuple[str, ...]:
     """Published curves that a codec can be held against."""
-    family = codec.partition("=")[0].removesuffix("-file")
+    family = codec.partition("=")[0].partition(":")[0].removesuffix("-file")
     return tuple(name for name in COUNTERPARTS.get(family, ()) if name in anchors.curves)
 
 

@@ -11,6 +11,7 @@ import torch
 
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
+from scmc_comm.codec.options import CodecOptions
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import STRUCTURE_LEVELS
 
@@ -86,6 +87,9 @@ class ScmcRdCodec(RdCodec):
     """The layered codec: caption, sketch, then the signal layer at a ladder of qualities.
 
     Bytes are those of the whole container. The only place here that knows `LayeredCodec`.
+
+    Args:
+        options: As written behind the colon of the codec's name.
     """
 
     points = (
@@ -94,11 +98,14 @@ class ScmcRdCodec(RdCodec):
         *(f"signal {q}" for q in SIGNAL_LADDER),
     )
 
+    def __init__(self, options: str = "") -> None:
+        self._options = options
+
     @cached_property
     def _layered(self) -> object:
-        from scmc_comm.codec.layered import LayeredCodec
+        from scmc_comm.codec.options import make_codec
 
-        codec = LayeredCodec.load()
+        codec = make_codec(CodecOptions.parse(SCMC, self._options))
         stream = codec.encode(torch.full((3, 64, 64), 0.5), SIGNAL_LADDER[0])  # loads networks
         codec.decode(stream.layers, stream.size)
         return codec
@@ -145,7 +152,10 @@ class ScmcRdCodec(RdCodec):
 def check_codec_names(names: tuple[str, ...]) -> None:
     """Raise ScmcError unless each name is a codec's, named once."""
     for name in names:
-        if name != SCMC and name.partition("=")[0] not in IMAGE_CODECS:
+        base, _, options = name.partition(":")
+        if base == SCMC:
+            CodecOptions.parse(f"codec {SCMC!r}", options)
+        elif name.partition("=")[0] not in IMAGE_CODECS:
             known = ", ".join((SCMC, *IMAGE_CODECS))
             raise ScmcError(f"there is no codec {name!r}; there are {known}")
     if len(set(names)) != len(names) or not names:
@@ -154,10 +164,11 @@ def check_codec_names(names: tuple[str, ...]) -> None:
 
 @lru_cache(maxsize=16)
 def make_rd_codec(name: str) -> RdCodec:
-    """The codec called ``name``: ``scmc``, or a name of `make_image_codec`.
+    """The codec called ``name``: ``scmc`` or ``scmc:OPTION=VALUE``, or one of `make_image_codec`.
 
     Example:
         >>> make_rd_codec("vvc").points[:3]
         ('0', '5', '10')
     """
-    return ScmcRdCodec() if name == SCMC else ImageRdCodec(make_image_codec(name))
+    base, _, options = name.partition(":")
+    return ScmcRdCodec(options) if base == SCMC else ImageRdCodec(make_image_codec(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,14 @@ from experiments.plot_style import (
     COLOURS,
     GREY,
     MARKERS,
+    VARIANT_LINES,
+    VARIANT_MARKERS,
     metric_label,
     paper_style,
     save_figure,
 )
 from experiments.rd.anchors import Anchors, counterparts
+from experiments.rd.codecs import SCMC
 from experiments.rd.tables import metric_columns
 from scmc_comm.types import FINEST
 
@@ -43,29 +47,44 @@ def codec_label(name: str) -> str:
     """Legend entry of a codec.
 
     Example:
-        >>> codec_label("vvc-file"), codec_label("hyperprior=nets")
-        ('VVC intra, file', 'Hyperprior')
+        >>> codec_label("vvc-file"), codec_label("hyperprior=nets"), codec_label("scmc:realism=0")
+        ('VVC intra, file', 'Hyperprior', 'SCMC, realism=0')
     """
+    family, options, is_file = _parts(name)
+    return ", ".join(filter(None, [_LABELS.get(family, family), options, "file" * is_file]))
+
+
+def _parts(name: str) -> tuple[str, str, bool]:
+    """Family, options, and whether it is the complete file that counts."""
+    if name.partition(":")[0] == SCMC:
+        return SCMC, name.partition(":")[2], False
     base = name.partition("=")[0]
-    family = base.removesuffix("-file")
-    return _LABELS.get(family, family) + (", file" if base != family else "")
+    return base.removesuffix("-file"), "", base.endswith("-file")
 
 
 def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """How each codec is drawn: a family keeps its colour, files are dashed and hollow."""
+    """How each codec is drawn.
+
+    A family keeps its colour, files are dashed and hollow; options change line and marker.
+    """
     styles: dict[str, dict[str, Any]] = {}
     places = dict(_PLACES)
+    variants: list[str] = []
     for name in names:
-        base = name.partition("=")[0]
-        family = base.removesuffix("-file")
+        family, options, is_file = _parts(name)
         place = places.setdefault(family, max(places.values()) + 1)
         colour = COLOURS[place] if place < len(COLOURS) else GREY
         marker = MARKERS[place] if place < len(MARKERS) else "*<>hp8"[place % 6]
         style: dict[str, Any] = {"color": colour, "marker": marker, "markeredgewidth": 0.5}
         style["markeredgecolor"] = "white" if marker not in "xX+" else colour
-        if base != family:
+        if is_file:
             style |= {"linestyle": "--", "linewidth": 1.0}
             style |= {"markerfacecolor": "white", "markeredgecolor": colour}
+        if options:
+            variants.append(options)
+            marker = VARIANT_MARKERS[(len(variants) - 1) % len(VARIANT_MARKERS)]
+            line = VARIANT_LINES[(len(variants) - 1) % len(VARIANT_LINES)]
+            style |= {"marker": marker, "linestyle": line, "markeredgecolor": "white"}
         styles[name] = style
     return styles
 
@@ -94,8 +113,12 @@ def draw_figures(
         for reference in bd["reference"].unique():
             part = bd[bd["reference"] == reference]
             if part["percent"].notna().any():
-                paths += save_figure(_bd_figure(part, reference), folder, f"bd_{reference}")
+                paths += save_figure(_bd_figure(part, reference), folder, _bd_stem(reference))
     return paths
+
+
+def _bd_stem(reference: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", f"bd_{reference}")
 
 
 def _overview(

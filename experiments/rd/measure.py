@@ -18,6 +18,7 @@ from experiments.cache import Cache, default_cache_dir, digest
 from experiments.components import code_fingerprint, package_versions
 from experiments.executors import executor
 from experiments.rd.codecs import SCMC, make_rd_codec
+from scmc_comm.codec.options import CodecOptions
 from scmc_comm.images import NamedImage
 from scmc_comm.metrics import measure
 
@@ -128,8 +129,9 @@ def _measure(task: Task) -> dict[str, dict[str, Any]]:
 
 def codec_fingerprint(codec: str) -> str:
     """Identifies everything that a codec's numbers depend on."""
-    if codec == SCMC:
-        return code_fingerprint()
+    base, _, options = codec.partition(":")
+    if base == SCMC:
+        return code_fingerprint() + CodecOptions.parse(SCMC, options).files_state()
     state = hashlib.sha256(json.dumps(package_versions(_PACKAGES), sort_keys=True).encode())
     root = Path(__file__).parents[2]
     for pattern in _SOURCES:

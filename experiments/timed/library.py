@@ -143,8 +143,8 @@ class Library:
             limit = self.sent(self._reference, image).num_bytes
         budget = self._budget
         key = digest(
-            "timed", fingerprint_of(self._components), name, budget.rho, budget.design_esno_db,
-            limit, digest_of(img.numpy()),
+            "timed", fingerprint_of(self._components), self._components.identity(name),
+            budget.rho, budget.design_esno_db, limit, digest_of(img.numpy()),
         )  # fmt: skip
         encode = functools.cache(lambda: self._encode(name, img, limit))
         sizes = self._cache.get_json(digest("timed sizes", key))

@@ -86,13 +86,9 @@ def open_library(spec: TimedSpec, cache_dir: Path, components: Components) -> Li
     Raises:
         ScmcError: An unknown system, metric or image set.
     """
-    known = components.system_names()
     schemes = [Scheme.parse(text) for text in spec.schemes]
     for scheme in schemes:
-        if scheme.system not in known:
-            raise ScmcError(
-                f"there is no system {scheme.system!r}; there are {', '.join(sorted(known))}"
-            )
+        components.check_system(scheme.system)
     metrics = components.available_metrics(spec.metrics)
     for name in set(spec.metrics) - set(metrics):
         logger.warning("metric %s cannot be measured here; it is left out", name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import get_type_hints
 
 from channels.errors import ChannelError
@@ -11,11 +11,13 @@ from channels.harq import HARQ_KINDS
 from channels.link import LinkConfig, TrafficClass
 from channels.specs import parse_arguments
 from channels.timed.types import SCHEDULING
+from scmc_comm.codec.options import CodecOptions
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import LayerKind
 
 PRIORITIES = ("layers", "equal")
 RETRANSMISSIONS = 4
+CODEC_OPTIONS = frozenset(field.name for field in fields(CodecOptions))
 _LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
 
 
@@ -59,15 +61,26 @@ class Scheme:
     def parse(cls, text: str) -> Scheme:
         """A scheme from ``SYSTEM:key=value,key=value``.
 
+        Keys of `scmc_comm.codec.options.CodecOptions` are the system's.
+
         Raises:
             ScmcError: An unknown key or value.
+
+        >>> Scheme.parse("scmc:harq=chase,realism=0").system
+        'scmc:realism=0'
         """
         system, _, args = text.partition(":")
         known = {key: kind for key, kind in get_type_hints(cls).items() if key != "system"}
+        own: list[str] = []
+        codec: list[str] = []
+        for item in filter(None, args.split(",")):
+            key = item.partition("=")[0].strip()
+            (codec if key not in known and key in CODEC_OPTIONS else own).append(item)
         try:
-            return cls(system, **parse_arguments(f"scheme {system!r}", known, args))
+            settings = parse_arguments(f"scheme {system!r}", known, ",".join(own))
         except ChannelError as error:
             raise ScmcError(str(error)) from error
+        return cls(":".join([system, ",".join(codec)]) if codec else system, **settings)
 
     def link(self, bandwidth_hz: float) -> LinkConfig:
         """The link's settings."""

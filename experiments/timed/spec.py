@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
+from channels.specs import split_specs
 from experiments.timed.schemes import Scheme
 from scmc_comm.errors import ScmcError
 
 KIND = "timed"
 AXES = ("load", "num_users", "deadline_s", "esno_db")
 MAX_USERS = 256
-_SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Point:
 
 def _items(value: Any) -> list[Any]:
     if isinstance(value, str):
-        return [v.strip() for v in _SPLIT.split(value.strip().strip("[]")) if v.strip()]
+        return split_specs(value.strip().strip("[]"))
     return list(value) if isinstance(value, list | tuple) else [value]
 
 

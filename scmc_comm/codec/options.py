@@ -18,7 +18,12 @@ receiver leaves a layer out whose coder it does not have. No option here changes
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import get_type_hints
 
+from channels.errors import ChannelError
+from channels.specs import parse_arguments
 from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
 from scmc_comm.codec.edge_coder import EDGE_CODERS
 from scmc_comm.codec.layered import LayeredCodec
@@ -69,6 +74,26 @@ class CodecOptions:
                 "or T2I-Adapter too"
             )
 
+    @classmethod
+    def parse(cls, owner: str, text: str) -> CodecOptions:
+        """Options from ``key=value,key=value``.
+
+        Args:
+            owner: Whose they are, for errors.
+            text: As written behind the colon of a system's name.
+
+        Raises:
+            ScmcError: An unknown option, or a value that it cannot have.
+
+        Example:
+            >>> CodecOptions.parse("scmc", "realism=0,beams=1").chosen()
+            {'beams': 1, 'realism': 0.0}
+        """
+        try:
+            return cls(**parse_arguments(owner, get_type_hints(cls), text))
+        except ChannelError as error:
+            raise ScmcError(str(error)) from error
+
     def chosen(self) -> dict[str, str | int | float]:
         """The options that are not those that ship, by name, for reports."""
         return {
@@ -76,6 +101,23 @@ class CodecOptions:
             for field in fields(self)
             if getattr(self, field.name) != field.default
         }
+
+    def files_state(self) -> str:
+        """Identifies the local files that the options name, by path, size and time; "" for none.
+
+        Example:
+            >>> CodecOptions(beams=1).files_state()
+            ''
+        """
+        named = [Path(v).expanduser() for v in self.chosen().values() if isinstance(v, str)]
+        files = [
+            file
+            for path in named
+            for file in ([path] if path.is_file() else sorted(path.rglob("*")))
+            if file.is_file()
+        ]
+        stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+        return sha256(repr(stats).encode()).hexdigest() if stats else ""
 
 
 def make_codec(options: CodecOptions = CodecOptions()) -> LayeredCodec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from channels.specs import split_specs
 from scmc_comm.commands.common import AddVerb
 
 CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
@@ -23,7 +24,7 @@ def rd(args: argparse.Namespace) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    return tuple(split_specs(text))
 
 
 def _window(text: str) -> tuple[float, float]:

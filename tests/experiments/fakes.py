@@ -223,8 +223,10 @@ def toy_images(name: str, num_images: int | None) -> dict[str, torch.Tensor]:
     return images
 
 
-def toy_names() -> tuple[str, ...]:
-    return (*PLANS, *KNOWS)
+def check_toy(name: str) -> None:
+    known = (*PLANS, *KNOWS)
+    if name not in known:
+        raise ScmcError(f"there is no system {name!r}; there are {', '.join(sorted(known))}")
 
 
 def toy_fingerprint() -> str:
@@ -255,7 +257,7 @@ class ToyCodec:
 
 
 TOYS = Components(
-    system_names=toy_names,
+    check_system=check_toy,
     make_system=make_toy,
     knows=toy_knows,
     is_analog=is_analog_toy,
