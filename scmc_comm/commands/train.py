@@ -22,7 +22,10 @@ SCRIPTS = {
     "layer_curves": "layer_curves",
     "codec_curves": "codec_curves",
     "export": "export",
+    "evaluate": "evaluate",
     "evaluate_deepjscc": "evaluate_deepjscc",
+    "ablation": "ablation",
+    "gallery": "gallery",
     "all": "recipe",
 }
 """What can be named, and the script in ``scmc_comm.training``."""
@@ -48,6 +51,7 @@ def add(verb: AddVerb) -> None:
         choices=SCRIPTS,
         help="a network; 'lower': what the upper layers are trained on; 'layer_curves': what the "
         "protection optimiser plans with; 'codec_curves': what envelopes are chosen by; 'export': "
-        "checkpoint to weights; 'all': every layer on one data set",
+        "checkpoint to weights; 'ablation': what each part of the fusion is worth; 'gallery': what "
+        "receivers see, side by side; 'all': every layer on one data set",
     )
     sub.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own")

@@ -49,9 +49,40 @@ class Job:
 
 
 @cache
-def _codec() -> LayeredCodec:
+def worker_codec() -> LayeredCodec:
+    """The codec that ships, loaded once a process, with one thread."""
     torch.set_num_threads(1)
     return LayeredCodec.load()
+
+
+def fill(
+    codec: LayeredCodec, img: Tensor, lower: tuple[Layer, ...], bpp: float
+) -> tuple[Layer, ...] | None:
+    """The lower layers and the best signal beside them at a rate; None if there is no room.
+
+    Args:
+        codec: The codec.
+        img: float32 [3, H, W] in [0, 1].
+        lower: Its lower layers.
+        bpp: The most that the whole container may take, in bits a pixel.
+    """
+    size = (img.shape[1], img.shape[2])
+    most = int(bpp * size[0] * size[1] / 8)
+    signal = codec.encode_signal_fitting(
+        img, lambda layer: _container_bytes((*lower, layer), size) <= most
+    )
+    return None if signal is None else (*lower, signal)
+
+
+def evenly(total: int, count: int | None) -> list[int]:
+    """Numbers of ``count`` pictures of a split, evenly spaced; all for None.
+
+    Example:
+        >>> evenly(10, 4)
+        [0, 3, 6, 9]
+    """
+    spaced = np.linspace(0, total - 1, min(count or total, total))
+    return [int(i) for i in spaced.round()]
 
 
 def _container_bytes(layers: Sequence[Layer], size: tuple[int, int]) -> int:
@@ -60,7 +91,7 @@ def _container_bytes(layers: Sequence[Layer], size: tuple[int, int]) -> int:
 
 def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
     """Bytes, bpp and metrics of a picture float32 [3, H, W] by scheme."""
-    codec, size = _codec(), (img.shape[1], img.shape[2])
+    codec, size = worker_codec(), (img.shape[1], img.shape[2])
     rows: dict[str, Row] = {}
 
     def add(scheme: str, img_hat: Tensor, num_bytes: float, seconds: float = 0.0) -> None:
@@ -86,21 +117,15 @@ def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
         shown = codec.decode(layers, size).img_hat
         add(scheme, shown, _container_bytes(layers, size), time.monotonic() - start)
     for rate in RATES_BPP:
-        budget = int(rate * size[0] * size[1] / 8)
-
-        def fits(layer: Layer, budget: int = budget) -> bool:
-            return _container_bytes((semantic, sketches[0], layer), size) <= budget
-
-        signal = codec.encode_signal_fitting(img, fits)
-        if signal is not None:
-            every = (semantic, sketches[0], signal)
+        every = fill(codec, img, (semantic, sketches[0]), rate)
+        if every is not None:
             num_bytes = _container_bytes(every, size)
             start = time.monotonic()
             shown = codec.decode(every, size).img_hat
             add(f"all layers, {rate} bpp", shown, num_bytes, time.monotonic() - start)
-            add(f"signal alone, {rate} bpp", codec.decode((signal,), size).img_hat, num_bytes)
+            add(f"signal alone, {rate} bpp", codec.decode(every[-1:], size).img_hat, num_bytes)
         jpeg = JpegCodec()
-        coded = largest_fitting(jpeg, img, budget)
+        coded = largest_fitting(jpeg, img, int(rate * size[0] * size[1] / 8))
         if coded is not None:
             add(f"jpeg slim, {rate} bpp", jpeg.decode(coded.data, size), len(coded.data))
     return rows
@@ -132,9 +157,11 @@ def table(result: dict[str, Row], metrics: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--set", default="flowers256")
     parser.add_argument("--split", default="test")
@@ -143,12 +170,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON to write")
     parser.add_argument("--metrics", default=",".join(METRICS), help="comma-separated")
     parser.add_argument("--jobs", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
     total = len(load_split(args.data, args.set, args.split, args.cache))
-    index = np.linspace(0, total - 1, min(args.count or total, total)).round().astype(int)
     metrics = tuple(args.metrics.split(","))
-    jobs = [Job(args.data, args.set, args.split, args.cache, int(i), metrics) for i in index]
+    jobs = [
+        Job(args.data, args.set, args.split, args.cache, i, metrics)
+        for i in evenly(total, args.count)
+    ]
     with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
         results = list(tqdm(pool.imap(_run, jobs), total=len(jobs), desc="pictures"))
     result = means(results)

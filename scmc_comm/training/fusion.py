@@ -97,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--steps", type=int, help="length in steps, in the place of minutes")
     parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
     parser.add_argument("--without", choices=ABLATIONS, help="leave a part out, to see its worth")
     args = parser.parse_args(argv)
@@ -125,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "judge": judge,
             "judge_optimizer": judge_optimizer,
         },
+        steps=args.steps,
     )
     rng = np.random.default_rng(recipe.seed + run.step)
     while run.goes_on():

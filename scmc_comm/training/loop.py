@@ -1,8 +1,9 @@
 """What every training script shares: a clock, a checkpoint that survives a kill, averaged weights.
 
-A recipe is timed in minutes rather than steps, because that is what a small machine has. The
-learning rate falls along a cosine of the share of the time used, and the time used is part of
-the checkpoint, so a run that was stopped goes on where it was.
+A recipe is timed in minutes rather than steps, because that is what a small machine has, unless
+runs are to be compared. The learning rate falls along a cosine of the share of the time (or of the
+steps) used, and what was used is part of the checkpoint, so a run that was stopped goes on where it
+was.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Run:
         minutes: Length of the run in minutes of wall time.
         state: Everything with a ``state_dict`` that must survive, by name.
         save_every_s: Seconds between checkpoints.
+        steps: Length of the run in steps, in the place of minutes.
     """
 
     def __init__(
@@ -75,11 +77,13 @@ class Run:
         minutes: float,
         state: dict[str, Any],
         save_every_s: float = 120,
+        steps: int | None = None,
     ) -> None:
         out.mkdir(parents=True, exist_ok=True)
         self.path = out / "checkpoint.pt"
         self.config = config
         self.budget_s = minutes * 60
+        self.steps = steps
         self.state = state
         self.save_every_s = save_every_s
         self.step = 0
@@ -92,12 +96,13 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the time used, 0 to 1."""
-        return min(1.0, self.used_s / self.budget_s)
+        """Share of the run that is done, 0 to 1."""
+        done = self.used_s / self.budget_s if self.steps is None else self.step / self.steps
+        return min(1.0, done)
 
     def goes_on(self) -> bool:
-        """True until the time is used; sets the learning rates for the next step."""
-        if self.used_s >= self.budget_s:
+        """True until the run is done; sets the learning rates for the next step."""
+        if self.progress >= 1:
             self.save()
             return False
         warm = min(1.0, (self.step + 1) / 100)

@@ -49,3 +49,15 @@ def test_learning_rate_warms_up_then_falls(tmp_path):
     assert rates[2] > rates[3] > rates[4]
     run.used_s = 60
     assert not run.goes_on() and (tmp_path / "checkpoint.pt").is_file()
+
+
+def test_a_run_of_so_many_steps_does_not_look_at_the_clock(tmp_path):
+    torch.manual_seed(0)
+    optimizer = adam(nn.Linear(2, 1).parameters(), Recipe.lr)
+    run = Run(tmp_path, Recipe(), 1, {"optimizer": optimizer}, steps=3)
+    run.used_s = 1e6
+    count = 0
+    while run.goes_on():
+        run.step_done(loss=0.0)
+        count += 1
+    assert count == 3 and run.progress == 1
