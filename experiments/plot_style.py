@@ -44,6 +44,7 @@ METRICS = {
     "ms_ssim": "MS-SSIM",
     "ssim": "SSIM",
     "lpips": "LPIPS (lower is better)",
+    "lpips_vgg": "LPIPS-VGG (lower is better)",
     "dists": "DISTS (lower is better)",
     "mse": "MSE (lower is better)",
 }

@@ -22,7 +22,7 @@ from scmc_comm.codec.options import CodecOptions
 from scmc_comm.images import NamedImage
 from scmc_comm.metrics import measure
 
-METRICS = ("psnr_db", "ms_ssim", "lpips", "dists")
+METRICS = ("psnr_db", "ms_ssim", "lpips", "lpips_vgg", "dists")
 _PACKAGES = ("torch", "numpy", "pillow", "imageio-ffmpeg", "compressai", "lpips", "pytorch-msssim")
 # What the conventional codecs and the metrics are computed by; networks of other parts may change.
 _SOURCES = ("scmc_comm/baselines/*.py", "scmc_comm/metrics/*.py", "scmc_comm/images.py",

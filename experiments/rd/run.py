@@ -18,7 +18,7 @@ from experiments.rd.figures import draw_figures
 from experiments.rd.measure import METRICS, measure_points
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import image_set
-from scmc_comm.metrics import default_metrics
+from scmc_comm.metrics import default_metrics, unavailable
 
 _POSSIBLE_REFERENCES = ("jpeg", "vvc")
 
@@ -35,6 +35,8 @@ class RdSpec:
             or the first codec.
         window_bpp: Rates that BD-rates look at.
         anchors: JSON file of published curves, or None.
+        metrics: Of `experiments.rd.measure.METRICS`; None takes those of `METRICS` that
+            `default_metrics` has.
     """
 
     codecs: tuple[str, ...]
@@ -43,11 +45,14 @@ class RdSpec:
     references: tuple[str, ...] | None = None
     window_bpp: tuple[float, float] = (0.0, float("inf"))
     anchors: Path | None = None
+    metrics: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_codec_names(self.codecs)
         if unknown := [name for name in self.references or () if name not in self.codecs]:
             raise ScmcError(f"reference {unknown[0]!r} is not among {', '.join(self.codecs)}")
+        if self.metrics is not None:
+            _check_metrics(self.metrics)
         low, high = self.window_bpp
         if not 0 <= low < high:
             raise ScmcError(
@@ -80,7 +85,7 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     """
     anchors = None if spec.anchors is None else load_anchors(spec.anchors)
     images = image_set(spec.images, spec.limit)
-    metrics = tuple(name for name in METRICS if name in default_metrics())
+    metrics = spec.metrics or tuple(name for name in METRICS if name in default_metrics())
     parameters = {name: _check(name) for name in spec.codecs}
     frame = measure_points(spec.codecs, images, metrics, jobs, progress=progress)
     points = tables.gather_points(frame)
@@ -108,6 +113,16 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     write_atomic(out / "run.json", json.dumps(provenance, indent=2, default=str).encode() + b"\n")
     draw_figures(curves, bd, note, out / "figures", anchors)
     return out / "tables.md"
+
+
+def _check_metrics(names: tuple[str, ...]) -> None:
+    """Raise ScmcError unless all can be drawn and measured here."""
+    if not names or not set(names) <= set(METRICS):
+        raise ScmcError(
+            f"metrics are {', '.join(names) or 'none'}; expected some of {', '.join(METRICS)}"
+        )
+    if missing := unavailable(names):
+        raise ScmcError(next(iter(missing.values())))
 
 
 def _check(name: str) -> int:

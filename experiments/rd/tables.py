@@ -11,7 +11,7 @@ from experiments.plot_style import metric_label
 from experiments.rd.bd import LOWER_IS_BETTER, Points, bd_rate
 
 Table = tuple[list[str], list[list[str]]]
-_UNITS = {"psnr_db": 2, "ms_ssim": 4, "lpips": 3, "dists": 3}
+_UNITS = {"psnr_db": 2, "ms_ssim": 4, "lpips": 3, "lpips_vgg": 3, "dists": 3}
 
 
 def metric_columns(frame: pd.DataFrame) -> list[str]:

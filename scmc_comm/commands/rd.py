@@ -15,16 +15,18 @@ def rd(args: argparse.Namespace) -> None:
     """Compare codecs: rate against distortion and perception, BD-rates, times."""
     from experiments.rd.run import RdSpec, run_rd
 
-    names = [None if text is None else _names(text) for text in (args.codecs, args.reference)]
-    spec = RdSpec(names[0] or (), args.images, args.limit, names[1], args.bpp, args.anchors)
+    references, metrics = (
+        None if text is None else tuple(split_specs(text))
+        for text in (args.reference, args.metrics)
+    )
+    spec = RdSpec(
+        tuple(split_specs(args.codecs)), args.images, args.limit, references, args.bpp,
+        args.anchors, metrics,
+    )  # fmt: skip
     tables = run_rd(spec, args.out, args.jobs)
     print(tables.read_text())
     print(f"tables: {tables}, {args.out}/*.csv, {args.out}/*.tex")
     print(f"figures: {args.out / 'figures'}")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(split_specs(text))
 
 
 def _window(text: str) -> tuple[float, float]:
@@ -58,5 +60,8 @@ def add(verb: AddVerb) -> None:
         default=(0.0, float("inf")),
         metavar="LOW:HIGH",
         help="rates that BD-rates look at (all)",
+    )
+    sub.add_argument(
+        "--metrics", help="comma-separated (psnr_db, ms_ssim, lpips, dists; also lpips_vgg)"
     )
     sub.add_argument("--anchors", type=Path, help="JSON of published curves, drawn as thin lines")

@@ -305,6 +305,9 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
         (["--codecs", "jpeg", "--bpp", "0.5:0.1"], "LOW:HIGH"),
         (["--codecs", "jpeg", "--anchors", "none.json"], "no file none.json"),
         (["--codecs", "jpeg", "--images", "nowhere"], "nowhere"),
+        (["--codecs", "jpeg", "--metrics", "psnr"], "expected some of psnr_db"),
+        (["--codecs", "jpeg", "--metrics", ","], "metrics are none"),
+        (["--codecs", "scmc:realism=2"], "realism is 2.0"),
         (["--codecs", "hyperprior=nowhere"], "no checkpoint or folder nowhere"),
     ],
 )
@@ -314,6 +317,19 @@ def test_mistakes_are_one_line_and_write_nothing(tmp_path, capsys, args, message
     error = capsys.readouterr().err.strip()
     assert stop.value.code == 2 and message in error and "\n" not in error
     assert not (tmp_path / "out").exists()
+
+
+def test_the_metrics_are_those_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCMC_COMM_CACHE", str(tmp_path / "cache"))
+    picture = tmp_path / "coffee.png"
+    save_png(load_photo("coffee", 64), picture)
+    out = tmp_path / "out"
+    main([
+        "rd", "--codecs", "webp", "--images", str(tmp_path), "--out", str(out),
+        "--metrics", "psnr_db",
+    ])  # fmt: skip
+    points = pd.read_csv(out / "points.csv")
+    assert "psnr_db" in points and not {"ms_ssim", "lpips", "dists"} & set(points)
 
 
 def test_references_are_jpeg_and_vvc_where_compared():
