@@ -14,6 +14,7 @@ import xarray as xr
 from experiments import store
 from experiments.plot_style import channel_label, ratio_label, system_label
 from experiments.shown import shown
+from scmc_comm.transmit import usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,14 @@ TILE = 1.12  # inches
 
 
 def set_text(delivered: str, frames: str) -> str:
-    """What arrived, for people."""
+    """What arrived, for people; parts of the signal that nothing can be made of are told apart.
+
+    Example:
+        >>> set_text("semantic+signal.2", "semantic+signal+signal.2")
+        'semantic (signal.2 of no use)'
+        >>> set_text("semantic+signal", "semantic+signal+signal.2")
+        'semantic + signal'
+    """
     if not frames:
         return "infeasible"
     if not delivered:
@@ -32,7 +40,10 @@ def set_text(delivered: str, frames: str) -> str:
         return "analog"
     if delivered == frames:
         return "all layers" if "+" in frames else "arrived"
-    return delivered.replace("+", " + ")
+    tags = store.set_tags(delivered)
+    lost = store.set_text(tags - usable(tags))
+    seen = store.set_text(usable(tags)).replace("+", " + ") or "nothing"
+    return f"{seen} ({lost.replace('+', ', ')} of no use)" if lost else seen
 
 
 def _bare(ax: Axes) -> None:

@@ -101,7 +101,9 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--rho", type=bandwidth_ratio, required=True, help="channel uses / (3 H W), as in 1/16"
     )
-    sub.add_argument("--system", default="scmc", help="scmc, vvc, jpeg, deepjscc, ... (scmc)")
+    sub.add_argument(
+        "--system", default="scmc", help="scmc, vvc, jpeg, deepjscc, scmc:realism=0, ... (scmc)"
+    )
     sub.add_argument("--seed", type=int, default=0, help="of the channel's draw (0)")
     sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
     sub.add_argument("--report", type=Path, help="JSON with ledger and metrics to write")
