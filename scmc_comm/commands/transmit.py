@@ -102,7 +102,7 @@ def add(verb: AddVerb) -> None:
         "--rho", type=bandwidth_ratio, required=True, help="channel uses / (3 H W), as in 1/16"
     )
     sub.add_argument(
-        "--system", default="scmc", help="scmc, vvc, jpeg, deepjscc, scmc:realism=0, ... (scmc)"
+        "--system", default="scmc", help="scmc, scmc:realism=0, vvc, jpeg, deepjscc, ... (scmc)"
     )
     sub.add_argument("--seed", type=int, default=0, help="of the channel's draw (0)")
     sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
