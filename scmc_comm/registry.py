@@ -7,7 +7,7 @@ The layered systems take the options of `scmc_comm.codec.options.CodecOptions` b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from scmc_comm.errors import ScmcError
 
@@ -151,9 +151,31 @@ def _options(name: str) -> CodecOptions | None:
         raise ScmcError(
             f"system {base!r} takes no options, got {args!r}; {', '.join(sorted(LAYERED))} do"
         )
+    return parse_options(f"system {base!r}", args)
+
+
+def parse_options(owner: str, text: str) -> CodecOptions:
+    """Options of the codec from ``key=value,key=value``.
+
+    Args:
+        owner: Whose they are, for errors.
+        text: As written behind the colon of a system's name.
+
+    Raises:
+        ScmcError: An unknown option, or a value that it cannot have.
+
+    Example:
+        >>> parse_options("scmc", "realism=0,beams=1").chosen()
+        {'beams': 1, 'realism': 0.0}
+    """
+    from channels.errors import ChannelError
+    from channels.specs import parse_arguments
     from scmc_comm.codec.options import CodecOptions
 
-    return CodecOptions.parse(f"system {base!r}", args)
+    try:
+        return CodecOptions(**parse_arguments(owner, get_type_hints(CodecOptions), text))
+    except ChannelError as error:
+        raise ScmcError(str(error)) from error
 
 
 def make_system(name: str, **options: Any) -> System:

@@ -11,8 +11,8 @@ import torch
 
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
-from scmc_comm.codec.options import CodecOptions
 from scmc_comm.errors import ScmcError
+from scmc_comm.registry import parse_options
 from scmc_comm.types import STRUCTURE_LEVELS
 
 SCMC = "scmc"
@@ -105,7 +105,7 @@ class ScmcRdCodec(RdCodec):
     def _layered(self) -> object:
         from scmc_comm.codec.options import make_codec
 
-        codec = make_codec(CodecOptions.parse(SCMC, self._options))
+        codec = make_codec(parse_options(SCMC, self._options))
         stream = codec.encode(torch.full((3, 64, 64), 0.5), SIGNAL_LADDER[0])  # loads networks
         codec.decode(stream.layers, stream.size)
         return codec
@@ -154,7 +154,7 @@ def check_codec_names(names: tuple[str, ...]) -> None:
     for name in names:
         base, _, options = name.partition(":")
         if base == SCMC:
-            CodecOptions.parse(f"codec {SCMC!r}", options)
+            parse_options(f"codec {SCMC!r}", options)
         elif name.partition("=")[0] not in IMAGE_CODECS:
             known = ", ".join((SCMC, *IMAGE_CODECS))
             raise ScmcError(f"there is no codec {name!r}; there are {known}")

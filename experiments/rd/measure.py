@@ -18,9 +18,9 @@ from experiments.cache import Cache, default_cache_dir, digest
 from experiments.components import code_fingerprint, package_versions
 from experiments.executors import executor
 from experiments.rd.codecs import SCMC, make_rd_codec
-from scmc_comm.codec.options import CodecOptions
 from scmc_comm.images import NamedImage
 from scmc_comm.metrics import measure
+from scmc_comm.registry import parse_options
 
 METRICS = ("psnr_db", "ms_ssim", "lpips", "lpips_vgg", "dists")
 _PACKAGES = ("torch", "numpy", "pillow", "imageio-ffmpeg", "compressai", "lpips", "pytorch-msssim")
@@ -131,7 +131,7 @@ def codec_fingerprint(codec: str) -> str:
     """Identifies everything that a codec's numbers depend on."""
     base, _, options = codec.partition(":")
     if base == SCMC:
-        return code_fingerprint() + CodecOptions.parse(SCMC, options).files_state()
+        return code_fingerprint() + parse_options(SCMC, options).files_state()
     state = hashlib.sha256(json.dumps(package_versions(_PACKAGES), sort_keys=True).encode())
     root = Path(__file__).parents[2]
     for pattern in _SOURCES:

@@ -20,10 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import get_type_hints
 
-from channels.errors import ChannelError
-from channels.specs import parse_arguments
 from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
 from scmc_comm.codec.edge_coder import EDGE_CODERS
 from scmc_comm.codec.layered import LayeredCodec
@@ -73,26 +70,6 @@ class CodecOptions:
                 f"{self.structure_base} is a base for no structure generator; name the ControlNet "
                 "or T2I-Adapter too"
             )
-
-    @classmethod
-    def parse(cls, owner: str, text: str) -> CodecOptions:
-        """Options from ``key=value,key=value``.
-
-        Args:
-            owner: Whose they are, for errors.
-            text: As written behind the colon of a system's name.
-
-        Raises:
-            ScmcError: An unknown option, or a value that it cannot have.
-
-        Example:
-            >>> CodecOptions.parse("scmc", "realism=0,beams=1").chosen()
-            {'beams': 1, 'realism': 0.0}
-        """
-        try:
-            return cls(**parse_arguments(owner, get_type_hints(cls), text))
-        except ChannelError as error:
-            raise ScmcError(str(error)) from error
 
     def chosen(self) -> dict[str, str | int | float]:
         """The options that are not those that ship, by name, for reports."""
