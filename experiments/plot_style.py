@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,9 +119,7 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
         codec, is_envelope, utility = name.partition("-envelope")
         base, _, options = name.partition(":")
         if options and base in _STYLES:
-            place = next(variant)
-            marker = VARIANT_MARKERS[place % len(VARIANT_MARKERS)]
-            line = VARIANT_LINES[place % len(VARIANT_LINES)]
+            marker, line = variant_look(next(variant))
             found[name] = Style(_STYLES[base][0], marker, line)
         elif codec in _STYLES:
             colour, marker = _STYLES[codec]
@@ -131,6 +130,14 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
             colour = COLOURS[-1 - place % len(COLOURS)]
             found[name] = Style(colour, MARKERS[(place // len(COLOURS) - place) % len(MARKERS)])
     return found
+
+
+def variant_look(number: int) -> tuple[str, Any]:
+    """Marker and line of the so-manieth system of a figure that has options of its codec."""
+    return (
+        VARIANT_MARKERS[number % len(VARIANT_MARKERS)],
+        VARIANT_LINES[number % len(VARIANT_LINES)],
+    )
 
 
 def metric_label(name: str) -> str:
@@ -202,8 +209,9 @@ def paper_style() -> Iterator[None]:
 
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Writes a figure as vector PDF and as PNG."""
+    """Writes a figure as vector PDF and as PNG; what no file name should hold becomes ``_``."""
     folder.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w.-]+", "_", stem)
     paths = [folder / f"{stem}.pdf", folder / f"{stem}.png"]
     # A date inside the PDF would make equal figures differ.
     figure.savefig(paths[0], metadata={"CreationDate": None})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -132,5 +131,5 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         jobs += strip_figures(ds, Path(folder))
         with paper_style():
             for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):
-                paths += save_figure(draw(), target, re.sub(r"[^\w.-]+", "_", stem))
+                paths += save_figure(draw(), target, stem)
     return paths

@@ -61,14 +61,17 @@ def picture_path(
     folder: Path, image: str, system: str, rho: int, design: int, delivered: int
 ) -> Path:
     """Where the reconstruction of (image, system, index of rho, design and set) lies."""
-    stem = f"{image}__{system}__rho{rho}__design{design}__set{delivered}"
-    stem = re.sub(r'[\\/:*?"<>|]', "_", stem)
-    return folder / "reconstructions" / f"{stem}.png"
+    return _picture(folder, f"{image}__{system}__rho{rho}__design{design}__set{delivered}")
 
 
 def original_path(folder: Path, image: str) -> Path:
     """Where the original of an image lies."""
-    return folder / "reconstructions" / f"{image}__original.png".replace("/", "_")
+    return _picture(folder, f"{image}__original")
+
+
+def _picture(folder: Path, stem: str) -> Path:
+    """What some file system refuses in a name becomes ``_``."""
+    return folder / "reconstructions" / (re.sub(r'[\\/:*?"<>|]', "_", stem) + ".png")
 
 
 @contextmanager

@@ -123,8 +123,8 @@ def identity(name: str) -> str:
         >>> identity("scmc:realism=0")
         'scmc:realism=0'
     """
-    options = _options(name)
-    return name if options is None else name + options.files_state()
+    args = name.partition(":")[2]
+    return name + parse_options(f"system {name!r}", args).files_state() if args else name
 
 
 def check_system(name: str) -> None:
@@ -136,22 +136,21 @@ def check_system(name: str) -> None:
     Example:
         >>> check_system("scmc:realism=0")
     """
-    base = name.partition(":")[0]
+    _parse(name)
+
+
+def _parse(name: str) -> tuple[str, CodecOptions | None]:
+    """Name of a system and what is behind its colon, None for nothing."""
+    base, _, args = name.partition(":")
     if base not in SYSTEMS:
         raise ScmcError(f"there is no system {base!r}; there are {', '.join(sorted(SYSTEMS))}")
-    _options(name)
-
-
-def _options(name: str) -> CodecOptions | None:
-    """What is behind the colon of a name; None for nothing."""
-    base, _, args = name.partition(":")
     if not args:
-        return None
+        return base, None
     if base not in LAYERED:
         raise ScmcError(
             f"system {base!r} takes no options, got {args!r}; {', '.join(sorted(LAYERED))} do"
         )
-    return parse_options(f"system {base!r}", args)
+    return base, parse_options(f"system {base!r}", args)
 
 
 def parse_options(owner: str, text: str) -> CodecOptions:
@@ -194,8 +193,7 @@ def make_system(name: str, **options: Any) -> System:
         >>> make_system("scmc:realism=0").name
         'scmc:realism=0'
     """
-    check_system(name)
-    base, chosen = name.partition(":")[0], _options(name)
+    base, chosen = _parse(name)
     if chosen is None:
         return SYSTEMS[base](**options)
     if "codec" in options:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.rd.bd import Points, bd_quality, bd_rate, make_curve
+from experiments.rd.bd import Points, bd_quality, bd_rate
+from experiments.rd.codecs import name_parts
 from scmc_comm.errors import ScmcError
 
 # Codec family -> published curves of the same scheme, or of the nearest one.
@@ -32,6 +33,9 @@ COUNTERPARTS = {
     "cheng2020-attn": ("compressai-cheng2020-attn_mse_cpu",),
     "scmc": ("compressai-bmshj2018-hyperprior_mse_cpu",),
 }
+
+# Published curves that a family is held against beside them; they are not drawn for it.
+YARDSTICKS: dict[str, tuple[str, ...]] = {"scmc": ("jpeg",)}
 
 
 @dataclass(frozen=True)
@@ -77,16 +81,24 @@ def _curve(found: dict[str, list[float] | None]) -> dict[str, np.ndarray]:
 
 def counterparts(codec: str, anchors: Anchors) -> tuple[str, ...]:
     """Published curves that a codec can be held against."""
-    family = codec.partition("=")[0].partition(":")[0].removesuffix("-file")
-    return tuple(name for name in COUNTERPARTS.get(family, ()) if name in anchors.curves)
+    return _published(codec, COUNTERPARTS, anchors)
 
 
-def compare(points: dict[tuple[str, str], Points], anchors: Anchors) -> pd.DataFrame:
-    """How far each codec lies from its published counterparts.
+def _published(codec: str, names: dict[str, tuple[str, ...]], anchors: Anchors) -> tuple[str, ...]:
+    return tuple(name for name in names.get(name_parts(codec)[0], ()) if name in anchors.curves)
+
+
+def compare(
+    points: dict[tuple[str, str], Points],
+    anchors: Anchors,
+    window_bpp: tuple[float, float] = (0.0, np.inf),
+) -> pd.DataFrame:
+    """How far each codec lies from its published counterparts, SCMC from JPEG's curve too.
 
     Args:
         points: By codec and metric.
         anchors: Published curves.
+        window_bpp: Only rates in this range count.
 
     Returns:
         Rows ``codec, metric, published, bd_rate_percent, difference``; the difference is in the
@@ -94,14 +106,14 @@ def compare(points: dict[tuple[str, str], Points], anchors: Anchors) -> pd.DataF
     """
     rows = []
     for (codec, metric), found in points.items():
-        for name in counterparts(codec, anchors):
+        for name in (*counterparts(codec, anchors), *_published(codec, YARDSTICKS, anchors)):
             if metric not in anchors.curves[name]:
                 continue
             theirs = anchors.curves[name]
             published = Points(theirs["bpp"][None], theirs[metric][None])
             measured = Points(found.bpp.mean(0)[None], found.quality.mean(0)[None])
-            delta = bd_rate(measured, published, np.random.default_rng(0))
-            gap = bd_quality(measured.mean_curve(), make_curve(theirs["bpp"], theirs[metric]))
+            delta = bd_rate(measured, published, np.random.default_rng(0), window_bpp)
+            gap = bd_quality(*(p.mean_curve().within(*window_bpp) for p in (measured, published)))
             rows.append(
                 {"codec": codec, "metric": metric, "published": name,
                  "bd_rate_percent": delta.percent, "difference": gap}

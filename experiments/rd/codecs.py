@@ -149,11 +149,25 @@ class ScmcRdCodec(RdCodec):
         return total
 
 
+def name_parts(name: str) -> tuple[str, str, bool]:
+    """Family of a codec's name, its options, and whether it is the complete file that counts.
+
+    Example:
+        >>> name_parts("scmc:realism=0"), name_parts("vvc-file")
+        (('scmc', 'realism=0', False), ('vvc', '', True))
+    """
+    family, _, options = name.partition(":")
+    if family == SCMC:
+        return family, options, False
+    base = name.partition("=")[0]
+    return base.removesuffix("-file"), "", base.endswith("-file")
+
+
 def check_codec_names(names: tuple[str, ...]) -> None:
     """Raise ScmcError unless each name is a codec's, named once."""
     for name in names:
-        base, _, options = name.partition(":")
-        if base == SCMC:
+        family, options, _ = name_parts(name)
+        if family == SCMC:
             parse_options(f"codec {SCMC!r}", options)
         elif name.partition("=")[0] not in IMAGE_CODECS:
             known = ", ".join((SCMC, *IMAGE_CODECS))
@@ -170,5 +184,5 @@ def make_rd_codec(name: str) -> RdCodec:
         >>> make_rd_codec("vvc").points[:3]
         ('0', '5', '10')
     """
-    base, _, options = name.partition(":")
-    return ScmcRdCodec(options) if base == SCMC else ImageRdCodec(make_image_codec(name))
+    family, options, _ = name_parts(name)
+    return ScmcRdCodec(options) if family == SCMC else ImageRdCodec(make_image_codec(name))

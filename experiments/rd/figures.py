@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,13 @@ from experiments.plot_style import (
     COLOURS,
     GREY,
     MARKERS,
-    VARIANT_LINES,
-    VARIANT_MARKERS,
     metric_label,
     paper_style,
     save_figure,
+    variant_look,
 )
 from experiments.rd.anchors import Anchors, counterparts
-from experiments.rd.codecs import SCMC
+from experiments.rd.codecs import name_parts
 from experiments.rd.tables import metric_columns
 from scmc_comm.types import FINEST
 
@@ -50,16 +49,8 @@ def codec_label(name: str) -> str:
         >>> codec_label("vvc-file"), codec_label("hyperprior=nets"), codec_label("scmc:realism=0")
         ('VVC intra, file', 'Hyperprior', 'SCMC, realism=0')
     """
-    family, options, is_file = _parts(name)
+    family, options, is_file = name_parts(name)
     return ", ".join(filter(None, [_LABELS.get(family, family), options, "file" * is_file]))
-
-
-def _parts(name: str) -> tuple[str, str, bool]:
-    """Family, options, and whether it is the complete file that counts."""
-    if name.partition(":")[0] == SCMC:
-        return SCMC, name.partition(":")[2], False
-    base = name.partition("=")[0]
-    return base.removesuffix("-file"), "", base.endswith("-file")
 
 
 def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -69,9 +60,9 @@ def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """
     styles: dict[str, dict[str, Any]] = {}
     places = dict(_PLACES)
-    variants: list[str] = []
+    variant = itertools.count()
     for name in names:
-        family, options, is_file = _parts(name)
+        family, options, is_file = name_parts(name)
         place = places.setdefault(family, max(places.values()) + 1)
         colour = COLOURS[place] if place < len(COLOURS) else GREY
         marker = MARKERS[place] if place < len(MARKERS) else "*<>hp8"[place % 6]
@@ -81,9 +72,7 @@ def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             style |= {"linestyle": "--", "linewidth": 1.0}
             style |= {"markerfacecolor": "white", "markeredgecolor": colour}
         if options:
-            variants.append(options)
-            marker = VARIANT_MARKERS[(len(variants) - 1) % len(VARIANT_MARKERS)]
-            line = VARIANT_LINES[(len(variants) - 1) % len(VARIANT_LINES)]
+            marker, line = variant_look(next(variant))
             style |= {"marker": marker, "linestyle": line, "markeredgecolor": "white"}
         styles[name] = style
     return styles
@@ -113,12 +102,8 @@ def draw_figures(
         for reference in bd["reference"].unique():
             part = bd[bd["reference"] == reference]
             if part["percent"].notna().any():
-                paths += save_figure(_bd_figure(part, reference), folder, _bd_stem(reference))
+                paths += save_figure(_bd_figure(part, reference), folder, f"bd_{reference}")
     return paths
-
-
-def _bd_stem(reference: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", f"bd_{reference}")
 
 
 def _overview(

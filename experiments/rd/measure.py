@@ -17,7 +17,7 @@ from tqdm import tqdm
 from experiments.cache import Cache, default_cache_dir, digest
 from experiments.components import code_fingerprint, package_versions
 from experiments.executors import executor
-from experiments.rd.codecs import SCMC, make_rd_codec
+from experiments.rd.codecs import SCMC, make_rd_codec, name_parts
 from scmc_comm.images import NamedImage
 from scmc_comm.metrics import measure
 from scmc_comm.registry import parse_options
@@ -129,8 +129,8 @@ def _measure(task: Task) -> dict[str, dict[str, Any]]:
 
 def codec_fingerprint(codec: str) -> str:
     """Identifies everything that a codec's numbers depend on."""
-    base, _, options = codec.partition(":")
-    if base == SCMC:
+    family, options, _ = name_parts(codec)
+    if family == SCMC:
         return code_fingerprint() + parse_options(SCMC, options).files_state()
     state = hashlib.sha256(json.dumps(package_versions(_PACKAGES), sort_keys=True).encode())
     root = Path(__file__).parents[2]

@@ -99,7 +99,7 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     parts.append(("cost", "Mean wall time of a picture, and model size", tables.cost_cells(cost)))
     data: dict[str, pd.DataFrame] = {"points": frame, "bd": bd, "curves": curves, "cost": cost}
     if anchors is not None:
-        data["published"] = compare(points, anchors)
+        data["published"] = compare(points, anchors, spec.window_bpp)
         cells = tables.anchor_cells(data["published"])
         parts.append(("published", f"Against published curves ({anchors.dataset})", cells))
     for name, found in data.items():

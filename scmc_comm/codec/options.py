@@ -29,6 +29,9 @@ from scmc_comm.codec.signal import DEFAULT_REALISM
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.errors import ScmcError
 
+NETWORKS = ("captioner", "generator", "edges", "structure_generator", "structure_base")
+"""Options that are a hub name, a folder or a file."""
+
 
 @dataclass(frozen=True)
 class CodecOptions:
@@ -86,7 +89,8 @@ class CodecOptions:
             >>> CodecOptions(beams=1).files_state()
             ''
         """
-        named = [Path(v).expanduser() for v in self.chosen().values() if isinstance(v, str)]
+        chosen = self.chosen()
+        named = [Path(str(chosen[name])).expanduser() for name in NETWORKS if name in chosen]
         files = [
             file
             for path in named

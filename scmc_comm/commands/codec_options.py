@@ -90,7 +90,9 @@ def codec_options(args: argparse.Namespace) -> CodecOptions:
 
 def require_layered(system: str) -> None:
     """Fail if networks are chosen for a system that has none of them."""
-    if not system.startswith("scmc") or system == "scmc-signal":
+    from scmc_comm.registry import LAYERED
+
+    if system.partition(":")[0] not in LAYERED:
         raise ScmcError(
             f"--semantic.*, --structure.* and --signal.* are options of the scmc systems; {system} "
             "has none of them"

@@ -88,6 +88,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING)
     if min(args.count, args.columns, args.jobs) < 1 or args.side < 8:
         raise ScmcError("--count, --columns and --jobs must be at least 1, --side at least 8")
+    if args.out.suffix.lower() not in Image.registered_extensions():
+        raise ScmcError(f"--out is {args.out}; expected the name of a picture, such as gallery.jpg")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     total = len(load_split(args.data, args.set, args.split, args.cache))
     index = evenly(total, args.count)
     show = partial(_show, args.data, args.set, args.split, args.cache)

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from scmc_comm.codec.weights import load_weights
+from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ class Run:
         state: Everything with a ``state_dict`` that must survive, by name.
         save_every_s: Seconds between checkpoints.
         steps: Length of the run in steps, in the place of minutes.
+
+    Raises:
+        ScmcError: If it has no length.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class Run:
         save_every_s: float = 120,
         steps: int | None = None,
     ) -> None:
+        if minutes <= 0 or (steps is not None and steps < 1):
+            raise ScmcError(f"a run of {minutes:g} minutes or {steps} steps; expected more than 0")
         out.mkdir(parents=True, exist_ok=True)
         self.path = out / "checkpoint.pt"
         self.config = config

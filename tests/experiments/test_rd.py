@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.rd import measure as rd_measure
-from experiments.rd.anchors import compare, load_anchors
+from experiments.rd.anchors import Anchors, compare, load_anchors
 from experiments.rd.bd import Points, bd_quality, bd_rate, make_curve
 from experiments.rd.codecs import ImageRdCodec, ScmcRdCodec, make_rd_codec
 from experiments.rd.figures import draw_figures, line_styles
@@ -248,9 +248,26 @@ def test_published_curves_are_compared_in_any_order(tmp_path):
     path = tmp_path / "curves.json"
     path.write_text(json.dumps(ANCHORS))
     found = compare(gather_points(synthetic()), load_anchors(path))
-    assert found[["codec", "published"]].values.tolist() == [["jpeg", "jpeg"]]
-    assert found.bd_rate_percent[0] == pytest.approx(0, abs=1e-6)
-    assert found.difference[0] == pytest.approx(0, abs=1e-9)
+    assert sorted(found[["codec", "published"]].values.tolist()) == [
+        ["jpeg", "jpeg"], ["scmc", "jpeg"],
+    ]  # fmt: skip
+    rows = found.set_index("codec")
+    assert rows.bd_rate_percent["jpeg"] == pytest.approx(0, abs=1e-6)
+    assert rows.difference["jpeg"] == pytest.approx(0, abs=1e-9)
+    assert rows.bd_rate_percent["scmc"] == pytest.approx(-50, abs=1e-6)
+
+
+def test_published_curves_are_compared_in_the_window():
+    """A line 1 dB below the measured one up to 0.2 bpp, and 5 dB below from 0.4 on."""
+    measured = psnr_curve(images=3, spread=0.0)
+    gaps = np.where(RATES <= 0.2, 1.0, 5.0)
+    line = {"bpp": RATES, "psnr_db": measured.quality[0] - gaps}
+    anchors = Anchors("toy", {"jpeg": line})
+    low, high = (
+        compare({("jpeg", "psnr_db"): measured}, anchors, window).difference[0]
+        for window in ((0.05, 0.2), (0.4, 1.6))
+    )
+    assert low == pytest.approx(1, abs=1e-6) and high == pytest.approx(5, abs=1e-6)
 
 
 @pytest.mark.parametrize(

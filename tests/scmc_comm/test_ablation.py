@@ -14,7 +14,7 @@ from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import image_set
 from scmc_comm.metrics import unavailable
-from scmc_comm.training import ablation, fusion
+from scmc_comm.training import ablation, fusion, gallery
 from scmc_comm.training.data import CaptionedImages, to_uint8
 from scmc_comm.training.evaluate import evenly
 from scmc_comm.training.gallery import sheet, views
@@ -84,28 +84,16 @@ def test_the_whole_against_itself_is_no_difference(tmp_path, monkeypatch, photo,
 
     monkeypatch.setattr(ablation, "train", train)
     monkeypatch.setattr(ablation, "load_split", lambda *_: data)
+    folder = str(tmp_path)
     ablation.main(
-        [
-            "--data",
-            str(tmp_path),
-            "--lower",
-            str(tmp_path),
-            "--out",
-            str(tmp_path),
-            "--count",
-            "2",
-            "--jobs",
-            "1",
-        ]
+        ["--data", folder, "--lower", folder, "--out", folder, "--count", "2", "--jobs", "1"]
     )
     shown = capsys.readouterr().out
     rows = [line for line in shown.splitlines() if line.startswith("| gan |")]
-    assert (
-        rows
-        == ["| gan | 5 | +0.00 ± 0.00 | +0.000 ± 0.000 | +0.000 ± 0.000 | +0.000 ± 0.000 |"] * 2
-    )
+    same = "| gan | 5 | +0.00 ± 0.00 | +0.000 ± 0.000 | +0.000 ± 0.000 | +0.000 ± 0.000 |"
+    assert rows == [same, same]
     other = [line for line in shown.splitlines() if line.startswith("| semantics |")]
-    assert other and other[0] != rows[0].replace("gan", "semantics")
+    assert other and other[0] != same.replace("gan", "semantics")
     record = json.loads((tmp_path / "ablation.json").read_text())
     assert set(record) == {"steps", "level 0", "level 1"}
     assert len(record["level 1"]["whole"]["dists"]) == 2
@@ -122,6 +110,11 @@ def test_wrong_numbers_are_refused(tmp_path, wrong):
         ablation.main(
             ["--data", str(tmp_path), "--lower", str(tmp_path), "--out", str(tmp_path), *wrong]
         )
+
+
+def test_a_sheet_that_cannot_be_written_is_said_before_the_work(tmp_path):
+    with pytest.raises(ScmcError, match="expected the name of a picture"):
+        gallery.main(["--data", str(tmp_path), "-o", str(tmp_path / "sheet")])
 
 
 def test_pictures_are_evenly_spaced():

@@ -62,7 +62,7 @@ def test_realism_changes_what_is_seen_and_nothing_that_is_sent():
     assert mse[0] < mse[1]
 
 
-def test_files_that_a_name_names_are_part_of_its_identity(tmp_path):
+def test_files_that_a_name_names_are_part_of_its_identity(tmp_path, monkeypatch):
     folder = tmp_path / "net"
     folder.mkdir()
     name = f"scmc:edges={folder}"
@@ -71,6 +71,10 @@ def test_files_that_a_name_names_are_part_of_its_identity(tmp_path):
     first = identity(name)
     (folder / "weights.pth").write_bytes(b"22")
     assert len({empty, first, identity(name)}) == 3
+    (tmp_path / "context").mkdir()
+    monkeypatch.chdir(tmp_path)  # the name of a coder is no folder
+    (tmp_path / "context" / "file").write_bytes(b"1")
+    assert identity("scmc:edge_coder=context") == "scmc:edge_coder=context"
     assert identity("scmc") == "scmc" and identity("vvc") == "vvc"
 
 

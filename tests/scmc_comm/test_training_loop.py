@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import pytest
 import torch
 from torch import nn
 
+from scmc_comm.errors import ScmcError
 from scmc_comm.training.loop import Averaged, Run, adam
 
 
@@ -49,6 +51,13 @@ def test_learning_rate_warms_up_then_falls(tmp_path):
     assert rates[2] > rates[3] > rates[4]
     run.used_s = 60
     assert not run.goes_on() and (tmp_path / "checkpoint.pt").is_file()
+
+
+@pytest.mark.parametrize(("minutes", "steps"), [(0, None), (-1, None), (1, 0)])
+def test_a_run_without_length_is_refused(tmp_path, minutes, steps):
+    with pytest.raises(ScmcError, match="expected more than 0"):
+        Run(tmp_path / "run", Recipe(), minutes, {}, steps=steps)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_of_so_many_steps_does_not_look_at_the_clock(tmp_path):
