@@ -24,13 +24,13 @@ TILE = 1.12  # inches
 
 
 def set_text(delivered: str, frames: str) -> str:
-    """What arrived, for people; parts of the signal that nothing can be made of are told apart.
+    """What arrived, for people, without parts of the signal that nothing can be made of.
 
     Example:
         >>> set_text("semantic+signal.2", "semantic+signal+signal.2")
-        'semantic (signal.2 of no use)'
-        >>> set_text("semantic+signal", "semantic+signal+signal.2")
-        'semantic + signal'
+        'semantic'
+        >>> set_text("signal.2", "semantic+signal+signal.2")
+        'nothing usable'
     """
     if not frames:
         return "infeasible"
@@ -40,10 +40,7 @@ def set_text(delivered: str, frames: str) -> str:
         return "analog"
     if delivered == frames:
         return "all layers" if "+" in frames else "arrived"
-    tags = store.set_tags(delivered)
-    lost = store.set_text(tags - usable(tags))
-    seen = store.set_text(usable(tags)).replace("+", " + ") or "nothing"
-    return f"{seen} ({lost.replace('+', ', ')} of no use)" if lost else seen
+    return store.set_text(usable(store.set_tags(delivered))).replace("+", " + ") or "nothing usable"
 
 
 def _bare(ax: Axes) -> None:
