@@ -13,10 +13,13 @@ pixel-attention block of Zhao et al., "Efficient image super-resolution using pi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from scmc_comm.codec.weights import load_weights
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,18 @@ class FusionNet(nn.Module):
         self.to_full = nn.Conv2d(config.half_width, 32, 3, padding=1)
         self.to_rgb = nn.Conv2d(8, 3, 3, padding=1)
 
+    @classmethod
+    def load(cls, path: Path | None = None) -> FusionNet:
+        """The shipped weights, or a safetensors file of the same layout.
+
+        Raises:
+            ScmcError: If the file is missing or of another layout.
+        """
+        config, state = load_weights("fusion", path)
+        net = cls(FusionConfig(**config))
+        net.load_state_dict(state)
+        return net.eval().requires_grad_(False)
+
     def forward(
         self, semantic: Tensor, has_semantic: Tensor, edges: Tensor, colours: Tensor
     ) -> Tensor:
@@ -176,3 +191,10 @@ class FusionNet(nn.Module):
         x = F.pixel_shuffle(self.to_full(F.leaky_relu(x, 0.2)), 2)
         base = F.interpolate(smooth, scale_factor=2.0, mode="bilinear", align_corners=False)
         return (self.to_rgb(F.leaky_relu(x, 0.2)) + base) * 0.5 + 0.5
+
+    def from_colours(self, colours: Tensor) -> Tensor:
+        """Picture [b, 3, 2 h, 2 w], not clamped, of a colour map [b, 3, h, w] alone."""
+        b, _, height, width = colours.shape
+        guide = colours.new_zeros(b, 3, 2 * height, 2 * width)
+        edges = colours.new_zeros(b, 1, height, width)
+        return self(guide, colours.new_zeros(b), edges, colours)

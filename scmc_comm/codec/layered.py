@@ -110,7 +110,7 @@ class LayeredCodec:
         Args:
             img: float32 [3, H, W] in [0, 1].
             quality: Of the signal layer, 0 (about 0.05 bpp) to ``QUALITY_STEPS``.
-            seed: Seed of the generator's noise; 0 costs no byte.
+            seed: Seed of the generator; 0 costs no byte.
             level: Of the structure layer. The coarsest by default: below a signal a finer one
                 costs more bytes than it saves, it only shows more where the signal is lost.
 
@@ -202,7 +202,7 @@ class LayeredCodec:
         Args:
             layers: What arrived.
             size: (H, W) of the picture.
-            seed: Seed of the generator's noise.
+            seed: Seed of the generator.
             caption: Words to paint instead of those that arrived.
         """
         arrived = {layer.kind: layer for layer in layers if _is_ours(layer)}

@@ -19,10 +19,9 @@ from torch.nn import functional as F
 
 from scmc_comm.codec.edge_coder import decode_edges, encode_edges
 from scmc_comm.codec.edges import EdgeDetector
-from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
+from scmc_comm.codec.fusion_net import FusionNet
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.vvc import decode_slim, encode_slim
-from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import FINEST, STRUCTURE_LEVELS
 from scmc_comm.wire import Reader, encode_varint
@@ -184,10 +183,7 @@ class StructureCodec(SketchCodec):
         Raises:
             ScmcError: If a file is missing or of another layout.
         """
-        config, state = load_weights("fusion", fusion)
-        net = FusionNet(FusionConfig(**config))
-        net.load_state_dict(state)
-        return cls(detector or EdgeDetector.load(), net, edge_coder)
+        return cls(detector or EdgeDetector.load(), FusionNet.load(fusion), edge_coder)
 
     @torch.no_grad()
     def decode(

@@ -40,5 +40,5 @@ def add(verb: AddVerb) -> None:
         "--level", type=int, default=0,
         help=f"of the structure layer, 0 (coarse) to {FINEST}, which shows more without signal (0)",
     )  # fmt: skip
-    sub.add_argument("--seed", type=int, default=0, help="of the generator's noise (0: no byte)")
+    sub.add_argument("--seed", type=int, default=0, help="of the generator (0: no byte)")
     add_codec_options(sub, encoder=True)

@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 SIDE = 256
 
+SETS = ("flowers256", "general256")
+"""What the networks are trained on, unless `--data` is the folder of one set."""
+
 
 @dataclass(frozen=True)
 class CaptionedImages:
@@ -89,6 +92,12 @@ def load_split(data: Path, name: str, split: str, cache: Path) -> CaptionedImage
         files=tuple(p.name for p in chosen),
         all_captions=tuple(p.captions for p in chosen),
     )
+
+
+def load_sets(data: Path, split: str, cache: Path) -> dict[str, CaptionedImages]:
+    """A split of every set by name, once where one folder stands for all of them."""
+    folders = {find_set(data, name): name for name in reversed(SETS)}
+    return {name: load_split(data, name, split, cache) for name in reversed(folders.values())}
 
 
 def _decoded(pictures: Sequence[Picture], cache: Path, stem: str) -> np.ndarray:

@@ -22,8 +22,8 @@ from torch.nn import functional as F
 from scmc_comm.codec.signal_net import SignalConfig, SignalNet
 from scmc_comm.metrics.perceptual import load_lpips
 from scmc_comm.training.data import load_split
-from scmc_comm.training.gan import PatchDiscriminator, adversarial_loss, discriminator_loss
-from scmc_comm.training.loop import Averaged, Run, adam
+from scmc_comm.training.gan import Adversary
+from scmc_comm.training.loop import Averaged, Run, adam, descend
 from scmc_comm.training.lower import SETS, load_lower
 from scmc_comm.training.precision import mixed_precision
 from scmc_comm.training.signal import Crops, SignalRecipe, load_start, random_levels
@@ -68,18 +68,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     load_start(net, args.start)
     net.requires_grad_(False)
     detail = net.synthesis.detail.train().requires_grad_(True)
-    judge = PatchDiscriminator().to(memory_format=torch.channels_last)
+    adversary = Adversary(3, recipe.judge_lr, recipe.adversarial_weight, recipe.adversarial_from)
     averaged = Averaged(net)
     optimizer = adam(detail.parameters(), recipe.lr, (0.5, 0.99))
-    judge_optimizer = adam(judge.parameters(), recipe.judge_lr, (0.5, 0.99))
     lpips = load_lpips("alex")
-    parts = {"net": net, "averaged": averaged, "optimizer": optimizer}
-    run = Run(
-        args.out,
-        recipe,
-        args.minutes,
-        {**parts, "judge": judge, "judge_optimizer": judge_optimizer},
-    )
+    parts = {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()}
+    run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng(recipe.seed + run.step)
     while run.goes_on():
         img, lower, keep = crops.batch(rng)
@@ -95,24 +89,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         floor = F.mse_loss(base.float(), img, reduction="none").mean((1, 2, 3)).clamp(min=1e-5)
         excess = (error / floor).mean()
         loss = distance + recipe.error_weight * excess
-        judge_loss = torch.zeros(())
-        if run.progress > recipe.adversarial_from:
-            with mixed_precision():
-                loss = loss + recipe.adversarial_weight * adversarial_loss(judge, fake)
-                judge_loss = discriminator_loss(judge, img, fake)
-            judge_optimizer.zero_grad()
-            judge_loss.backward(inputs=list(judge.parameters()))
-            judge_optimizer.step()
-        optimizer.zero_grad()
-        loss.backward(inputs=list(detail.parameters()))
-        torch.nn.utils.clip_grad_norm_(detail.parameters(), 1.0)
-        optimizer.step()
+        term, judge_loss = adversary.step(img, fake, run.progress)
+        loss = loss + term
+        descend(loss, detail, optimizer)
         averaged.update(net)
         with torch.no_grad(), mixed_precision():
             before = lpips(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
         run.step_done(
             lpips=distance.item(), before=50 * before.item(), error=excess.item(),
-            judge=judge_loss.item(),
+            judge=judge_loss,
         )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("network", choices=("signal", "generator", "fusion", "deepjscc"))
+    parser.add_argument("network", choices=("signal", "fusion", "deepjscc"))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("-o", "--out", type=Path)
     args = parser.parse_args(argv)
@@ -46,9 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.network == "signal":
         export_signal(config, state, out)
     else:
-        # The generator paints with noise in its input anyway, and the analog baseline decodes
-        # noise: eight bits are not seen there.
-        eight_bits = args.network in ("generator", "deepjscc")
+        # The analog baseline decodes noise: eight bits are not seen there.
+        eight_bits = args.network == "deepjscc"
         save_weights(args.network, config, state, out, eight_bits=eight_bits)
 
 

@@ -19,21 +19,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.metrics.perceptual import load_lpips
-from scmc_comm.training.data import load_split, to_float
+from scmc_comm.training.data import SETS, load_split, to_float
 from scmc_comm.training.gan import (
-    PatchDiscriminator,
-    adversarial_loss,
-    discriminator_loss,
+    Adversary,
     picture_loss,
+    random_crop,
     random_window,
 )
-from scmc_comm.training.loop import Averaged, Run, adam, start_state
-from scmc_comm.training.lower import SETS, load_lower
+from scmc_comm.training.loop import Averaged, Run, adam, descend, start_state
+from scmc_comm.training.lower import load_lower
 from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
@@ -71,24 +69,6 @@ ABLATIONS = {
 """What the network or its loss can be trained without; without the last, L1 alone is left."""
 
 
-def random_crop(side: int, *batches: Tensor) -> tuple[Tensor, ...]:
-    """The same random square of pictures and of maps of half their size.
-
-    Args:
-        side: Of the square in pixels of the largest, a multiple of 32.
-        batches: [b, c, h, w] each, all of one size or of half that size, which is even.
-    """
-    full = max(batch.shape[-1] for batch in batches)
-    room = (full - side) // 2 + 1
-    top, left = (int(torch.randint(room, ())) for _ in range(2))
-    cut = []
-    for batch in batches:
-        scale = 2 * batch.shape[-1] // full  # in units of two pixels
-        y, x, length = top * scale, left * scale, side * scale // 2
-        cut.append(batch[:, :, y : y + length, x : x + length])
-    return tuple(cut)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -110,22 +90,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
     if args.start:
         net.load_state_dict(start_state("fusion", args.start))
-    judge = PatchDiscriminator(4).to(memory_format=torch.channels_last)
+    adversary = Adversary(
+        4, recipe.discriminator_lr, recipe.adversarial_weight, recipe.adversarial_from
+    )
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
-    judge_optimizer = adam(judge.parameters(), recipe.discriminator_lr, (0.5, 0.99))
     lpips = load_lpips("alex")
     run = Run(
         args.out,
         recipe,
         args.minutes,
-        {
-            "net": net,
-            "averaged": averaged,
-            "optimizer": optimizer,
-            "judge": judge,
-            "judge_optimizer": judge_optimizer,
-        },
+        {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()},
         steps=args.steps,
     )
     rng = np.random.default_rng(recipe.seed + run.step)
@@ -145,27 +120,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         with mixed_precision():
             fake = net(semantic, present, edges, colours)[:, :, *window]
             loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
-        judge_loss = torch.zeros(())
-        if recipe.adversarial_weight and run.progress > recipe.adversarial_from:
-            lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
-            with mixed_precision():
-                loss = loss + recipe.adversarial_weight * adversarial_loss(
-                    judge, torch.cat([fake, lines], 1)
-                )
-                judge_loss = discriminator_loss(
-                    judge, torch.cat([real, lines], 1), torch.cat([fake, lines], 1)
-                )
-            judge_optimizer.zero_grad()
-            judge_loss.backward(inputs=list(judge.parameters()))
-            judge_optimizer.step()
-        optimizer.zero_grad()
-        loss.backward(inputs=list(net.parameters()))
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
+        lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
+        seen, made = torch.cat([real, lines], 1), torch.cat([fake, lines], 1)
+        term, judge_loss = adversary.step(seen, made, run.progress)
+        loss = loss + term
+        descend(loss, net, optimizer)
         averaged.update(net)
-        run.step_done(
-            loss=loss.item(), l1=l1.item(), lpips=distance.item(), judge=judge_loss.item()
-        )
+        run.step_done(loss=loss.item(), l1=l1.item(), lpips=distance.item(), judge=judge_loss)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The picture losses of the generator and of the fusion network.
+"""Losses and crops of the networks that paint.
 
 ``L_re = L1 + lambda_p * LPIPS`` and least-squares adversarial terms (Mao et al., "Least squares
 generative adversarial networks", ICCV 2017), as in the SCMC paper; the discriminator is four
@@ -7,12 +7,15 @@ strided spectral-norm convolutions that judge patches.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from scmc_comm.metrics.perceptual import PerceptualMetric
+from scmc_comm.training.loop import adam
+from scmc_comm.training.precision import mixed_precision
 
 CROP = 192
 
@@ -33,6 +36,24 @@ class PatchDiscriminator(nn.Module):
         return self.net(img * 2 - 1)
 
 
+def random_crop(side: int, *batches: Tensor) -> tuple[Tensor, ...]:
+    """The same random square of pictures and of maps of half their size.
+
+    Args:
+        side: Of the square in pixels of the largest, a multiple of 32.
+        batches: [b, c, h, w] each, all of one size or of half that size, which is even.
+    """
+    full = max(batch.shape[-1] for batch in batches)
+    room = (full - side) // 2 + 1
+    top, left = (int(torch.randint(room, ())) for _ in range(2))
+    cut = []
+    for batch in batches:
+        scale = 2 * batch.shape[-1] // full  # in units of two pixels
+        y, x, length = top * scale, left * scale, side * scale // 2
+        cut.append(batch[:, :, y : y + length, x : x + length])
+    return tuple(cut)
+
+
 def random_window(height: int, width: int, side: int = CROP) -> tuple[slice, slice]:
     """A random square window.
 
@@ -49,16 +70,10 @@ def picture_loss(
     img: Tensor,
     perceptual: PerceptualMetric,
     perceptual_weight: float,
-    shrink: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``L1 + perceptual_weight * LPIPS`` of same-sized pictures; also both terms.
-
-    With ``shrink`` the perceptual term sees both pictures that many times smaller: it then asks
-    for shapes, and not for fine texture that a blurred picture can only get as a pattern.
-    """
+    """``L1 + perceptual_weight * LPIPS`` of same-sized pictures; also both terms."""
     l1 = (img_hat - img).abs().mean()
-    small, small_hat = (F.avg_pool2d(x, shrink) if shrink > 1 else x for x in (img, img_hat))
-    distance = perceptual(small, small_hat).mean()
+    distance = perceptual(img, img_hat).mean()
     return l1 + perceptual_weight * distance, l1, distance
 
 
@@ -70,3 +85,44 @@ def discriminator_loss(net: PatchDiscriminator, real: Tensor, fake: Tensor) -> T
 def adversarial_loss(net: PatchDiscriminator, fake: Tensor) -> Tensor:
     """Least-squares loss of the generator."""
     return 0.5 * (net(fake) - 1).square().mean()
+
+
+class Adversary:
+    """A discriminator that learns beside the network that it judges.
+
+    Args:
+        in_channels: Of what it sees.
+        lr: Its learning rate.
+        weight: Of the adversarial term in the other's loss; 0 for none.
+        starts_at: Share of the run before which there is none either.
+    """
+
+    def __init__(self, in_channels: int, lr: float, weight: float, starts_at: float) -> None:
+        self.judge = PatchDiscriminator(in_channels).to(memory_format=torch.channels_last)
+        self.optimizer = adam(self.judge.parameters(), lr, (0.5, 0.99))
+        self.weight, self.starts_at = weight, starts_at
+
+    def parts(self) -> dict[str, Any]:
+        """What a checkpoint must hold of it."""
+        return {"judge": self.judge, "judge_optimizer": self.optimizer}
+
+    def step(self, real: Tensor, fake: Tensor, progress: float) -> tuple[Tensor, float]:
+        """Learn from one batch.
+
+        Args:
+            real: [b, in_channels, h, w].
+            fake: The same shape, of the network that is judged.
+            progress: Share of the run that is done.
+
+        Returns:
+            The term to add to that network's loss, and the discriminator's own loss.
+        """
+        if not self.weight or progress <= self.starts_at:
+            return torch.zeros(()), 0.0
+        with mixed_precision():
+            term = self.weight * adversarial_loss(self.judge, fake)
+            loss = discriminator_loss(self.judge, real, fake)
+        self.optimizer.zero_grad()
+        loss.backward(inputs=list(self.judge.parameters()))
+        self.optimizer.step()
+        return term, loss.item()

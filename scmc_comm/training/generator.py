@@ -1,8 +1,11 @@
-"""Train the one-step text-to-image generator of the semantic layer.
+"""Fill the memory of the semantic layer's generator and train its renderer.
 
-    python -m scmc_comm.training.generator --data DIR --out DIR --minutes 60
+    python -m scmc_comm.training.generator --data DIR --out DIR --minutes 30
 
-Each sentence of the caption is dropped at random, so that a caption may have either or both.
+Of every kind of picture (its class, or its set where it has none) those are remembered whose
+colours stand for most of the others: the pictures nearest to the centres of a k-means clustering of
+their layouts. The renderer learns to paint pictures from their own coarse colour maps, with the
+losses of the fusion network; what starts it is the fusion network that ships, or ``--start``.
 """
 
 from __future__ import annotations
@@ -16,39 +19,56 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
 
-from scmc_comm.codec.generator import NOISE_SIDE, Generator, GeneratorConfig, words_of
-from scmc_comm.codec.layout import layout_grid
+from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
+from scmc_comm.codec.generator import SIDE as PICTURE_SIDE
+from scmc_comm.codec.generator import Generator, coarse_map
+from scmc_comm.codec.layout import GRID, layout_grid
+from scmc_comm.codec.memory import SIDE, Memory, beyond_layout, smooth, words_of
+from scmc_comm.codec.weights import FOLDER
+from scmc_comm.errors import ScmcError
 from scmc_comm.metrics.perceptual import load_lpips
-from scmc_comm.training.data import CaptionedImages, load_split
+from scmc_comm.training.data import CaptionedImages, load_sets
 from scmc_comm.training.gan import (
-    PatchDiscriminator,
-    adversarial_loss,
-    discriminator_loss,
+    Adversary,
     picture_loss,
+    random_crop,
     random_window,
 )
-from scmc_comm.training.loop import Averaged, Run, adam
+from scmc_comm.training.loop import Averaged, Run, adam, descend, start_state
 from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
 
+BATCH = 64
+MIN_WORD_COUNT = 3
+COUNT = 2000
+COMPONENTS = 128
+
 
 @dataclass(frozen=True)
 class GeneratorRecipe:
-    """How the generator is trained; saved inside the checkpoint."""
+    """How the renderer is trained; saved inside the checkpoint.
 
-    net: GeneratorConfig = field(default_factory=GeneratorConfig)
+    Attributes:
+        least_detail: Share of the detail beyond the layout that it is shown at least.
+    """
+
+    net: FusionConfig = field(default_factory=FusionConfig)
     batch: int = 6
+    crop: int = 160
+    window: int = 128
     lr: float = 4e-4
-    discriminator_lr: float = 4e-4
-    perceptual_weight: float = 0.4
-    adversarial_weight: float = 0.06
+    discriminator_lr: float = 2e-4
+    perceptual_weight: float = 0.8
+    adversarial_weight: float = 0.15
     adversarial_from: float = 0.2
-    drop_content: float = 0.1
-    drop_layout: float = 0.12
-    general_share: float = 0.25
-    min_word_count: int = 3
+    least_detail: float = 0.5
     seed: int = 0
 
 
@@ -57,82 +77,142 @@ def content_of(data: CaptionedImages, i: int) -> str:
     return f"{data.class_names[i]} {data.captions[i]}".strip()
 
 
-def vocabulary(sets: list[CaptionedImages], min_count: int) -> tuple[str, ...]:
+def vocabulary(texts: Sequence[str], min_count: int = MIN_WORD_COUNT) -> tuple[str, ...]:
     """Words that occur at least ``min_count`` times, sorted."""
-    counts = Counter(w for d in sets for i in range(len(d)) for w in words_of(content_of(d, i)))
-    return tuple(sorted(w for w, n in counts.items() if n >= min_count))
+    counts = Counter(word for text in texts for word in words_of(text))
+    return tuple(sorted(word for word, count in counts.items() if count >= min_count))
+
+
+def small(data: CaptionedImages, name: str) -> Tensor:
+    """All pictures of a set, float32 [n, 3, SIDE, SIDE] in [0, 1]."""
+    starts = tqdm(range(0, len(data), BATCH), desc=f"{name} pictures")
+    rows = (np.arange(i, min(i + BATCH, len(data))) for i in starts)
+    return torch.cat([F.adaptive_avg_pool2d(data.batch(r), SIDE) for r in rows])
+
+
+def choose(layouts: NDArray[np.float32], kinds: Sequence[str], count: int) -> list[int]:
+    """Pictures that stand for the others of their kind, in order.
+
+    Args:
+        layouts: Colours of each picture, float32 [n, d].
+        kinds: Kind of each.
+        count: About how many to choose; every kind gets its share, rounded up.
+
+    Returns:
+        At most ``count`` numbers and one for each kind.
+    """
+    members: dict[str, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        members.setdefault(kind, []).append(i)
+    chosen: list[int] = []
+    for rows in members.values():
+        share = -(-count * len(rows) // len(kinds))
+        if share >= len(rows):
+            chosen += rows
+            continue
+        mine = layouts[rows]
+        centres, _ = kmeans2(mine, share, minit="++", seed=0)
+        nearest = (int(np.square(mine - centre).sum(1).argmin()) for centre in centres)
+        chosen += sorted({rows[i] for i in nearest})
+    return sorted(chosen)
+
+
+def principal_components(detail: Tensor, count: int) -> Tensor:
+    """The first principal components of pictures and their mirror images.
+
+    Args:
+        detail: float32 [n, 3, h, w], of mean about 0.
+        count: How many.
+
+    Returns:
+        float32 [count, 3 * h * w], orthonormal rows, the strongest first.
+    """
+    size = detail[0].numel()
+    total = torch.zeros(size, size)
+    for rows in (detail.flatten(1), detail.flip(3).flatten(1)):
+        total += rows.T @ rows
+    return torch.linalg.eigh(total)[1].flip(1)[:, :count].T.contiguous()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
-    parser.add_argument("--minutes", type=float, default=60)
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    cache = args.cache or args.out / "cache"
-    flowers, general = (
-        load_split(args.data, name, "train", cache) for name in ("flowers256", "general256")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    words = vocabulary([flowers, general], GeneratorRecipe.min_word_count)
-    recipe = GeneratorRecipe(net=GeneratorConfig(vocabulary=words))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="generator.safetensors goes there")
+    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--count", type=int, default=COUNT, help=f"about how many ({COUNT})")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        default=FOLDER / "fusion.safetensors",
+        help="fusion weights to go on from",
+    )
+    args = parser.parse_args(argv)
+    if args.count < 1:
+        raise ScmcError(f"got --count {args.count}; expected at least 1")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    sets = load_sets(args.data, "train", args.cache or args.out / "cache")
+    texts = [content_of(data, i) for data in sets.values() for i in range(len(data))]
+    kinds = [kind or name for name, data in sets.items() for kind in data.class_names]
+    imgs = torch.cat([small(data, name) for name, data in sets.items()])
+    basis = principal_components(beyond_layout(imgs), COMPONENTS)
+    chosen = choose(F.adaptive_avg_pool2d(imgs, GRID).flatten(1).numpy(), kinds, args.count)
+    memory = Memory.of(imgs[chosen], [texts[i] for i in chosen], vocabulary(texts), basis)
+    logger.info("%d memories of %d pictures", len(memory), len(imgs))
+    renderer = train_renderer(args, list(sets.values()), basis)
+    path = args.out / "generator.safetensors"
+    Generator(memory, renderer).save(path)
+    logger.info("wrote %s", path)
+
+
+def train_renderer(
+    args: argparse.Namespace, sets: Sequence[CaptionedImages], basis: Tensor
+) -> FusionNet:
+    """The network that turns coarse maps into pictures, its weights averaged."""
+    recipe = GeneratorRecipe()
     torch.manual_seed(recipe.seed)
-    net = Generator(recipe.net).to(memory_format=torch.channels_last)
-    judge = PatchDiscriminator().to(memory_format=torch.channels_last)
+    net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
+    net.load_state_dict(start_state("fusion", args.start))
+    adversary = Adversary(
+        3, recipe.discriminator_lr, recipe.adversarial_weight, recipe.adversarial_from
+    )
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
-    judge_optimizer = adam(judge.parameters(), recipe.discriminator_lr, (0.5, 0.99))
-    lpips = load_lpips("vgg")
-    run = Run(
-        args.out,
-        recipe,
-        args.minutes,
-        {
-            "net": net,
-            "averaged": averaged,
-            "optimizer": optimizer,
-            "judge": judge,
-            "judge_optimizer": judge_optimizer,
-        },
-    )
+    lpips = load_lpips("alex")
+    parts = {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()}
+    run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng(recipe.seed + run.step)
     while run.goes_on():
-        data = [
-            general if rng.random() < recipe.general_share else flowers for _ in range(recipe.batch)
-        ]
-        index = [int(rng.integers(len(d))) for d in data]
-        img = torch.cat([d.batch([i]) for d, i in zip(data, index, strict=True)])
+        data = sets[rng.choice(len(sets), p=[len(s) / sum(map(len, sets)) for s in sets])]
+        img = data.batch(rng.integers(len(data), size=recipe.batch))
         if rng.random() < 0.5:
             img = img.flip(3)
-        texts = [content_of(d, i) for d, i in zip(data, index, strict=True)]
-        texts = [t if rng.random() > recipe.drop_content else "" for t in texts]
-        has_layout = torch.from_numpy(rng.random(recipe.batch) > recipe.drop_layout).float()
-        layout, _ = layout_grid(img)
-        noise = torch.randn(recipe.batch, 1, NOISE_SIDE, NOISE_SIDE)
-        window = random_window(256, 256)
+        img, colours = random_crop(recipe.crop, img, own_map(img, basis, rng, recipe))
+        window = random_window(recipe.crop, recipe.crop, recipe.window)
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
         with mixed_precision():
-            whole = net(net.tokens(texts), layout, has_layout, noise)
-            fake = whole[:, :, *window]
-            loss, l1, distance = picture_loss(whole, img, lpips, recipe.perceptual_weight, shrink=2)
-        judge_loss = torch.zeros(())
-        if run.progress > recipe.adversarial_from:
-            with mixed_precision():
-                loss = loss + recipe.adversarial_weight * adversarial_loss(judge, fake)
-                judge_loss = discriminator_loss(judge, real, fake)
-            judge_optimizer.zero_grad()
-            judge_loss.backward(inputs=list(judge.parameters()))
-            judge_optimizer.step()
-        optimizer.zero_grad()
-        loss.backward(inputs=list(net.parameters()))
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
+            fake = net.from_colours(colours)[:, :, *window]
+            loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
+        term, judge_loss = adversary.step(real, fake, run.progress)
+        loss = loss + term
+        descend(loss, net, optimizer)
         averaged.update(net)
-        run.step_done(
-            loss=loss.item(), l1=l1.item(), lpips=distance.item(), judge=judge_loss.item()
-        )
+        run.step_done(loss=loss.item(), l1=l1.item(), lpips=distance.item(), judge=judge_loss)
+    net.load_state_dict(averaged.net.state_dict())
+    return net
+
+
+def own_map(
+    img: Tensor, basis: Tensor, rng: np.random.Generator, recipe: GeneratorRecipe
+) -> Tensor:
+    """What would be remembered of pictures [b, 3, 256, 256] themselves, [b, 3, 128, 128]."""
+    detail = beyond_layout(F.adaptive_avg_pool2d(img, SIDE))
+    kept = (detail.flatten(1) @ basis.T @ basis).view_as(detail)
+    share = torch.from_numpy(rng.uniform(recipe.least_detail, 1, (len(img), 1, 1, 1))).float()
+    return smooth(coarse_map(layout_grid(img)[0], kept, share), PICTURE_SIDE // 2).clamp(0, 1)
 
 
 if __name__ == "__main__":

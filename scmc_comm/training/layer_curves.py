@@ -27,10 +27,9 @@ from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.weights import model_path
 from scmc_comm.link.quality import FORMAT, LOWER
 from scmc_comm.metrics import measure_many
-from scmc_comm.training.data import load_split
+from scmc_comm.training.data import SETS, load_split
 from scmc_comm.types import Layer, LayerKind
 
-SETS = ("flowers256", "general256")
 METRICS = ("psnr_db", "ms_ssim", "lpips", "dists")
 QUALITIES = (0, 10, 22, 36, 52, 72, 96)
 """Of the signal layer."""

@@ -33,6 +33,15 @@ def adam(params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> to
     return optimizer
 
 
+def descend(loss: torch.Tensor, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """One step of a network's own parameters, its gradient clipped to norm 1."""
+    own = [p for p in net.parameters() if p.requires_grad]
+    optimizer.zero_grad()
+    loss.backward(inputs=own)
+    nn.utils.clip_grad_norm_(own, 1.0)
+    optimizer.step()
+
+
 def start_state(name: str, path: Path) -> dict[str, Any]:
     """Weights to go on from: the average in a checkpoint, or a file of shipped weights."""
     if path.suffix == ".safetensors":

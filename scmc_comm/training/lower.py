@@ -23,17 +23,15 @@ from tqdm import tqdm
 from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.generator import Generator
 from scmc_comm.codec.layout import layout_grid
-from scmc_comm.codec.semantic import paint
 from scmc_comm.codec.structure import LEVELS, StructureCodec, draw
 from scmc_comm.codec.vvc import encode_decode_batch
 from scmc_comm.errors import ScmcError
-from scmc_comm.training.data import CaptionedImages, load_split, to_float, to_uint8
+from scmc_comm.training.data import SETS, CaptionedImages, load_split, to_float, to_uint8
 from scmc_comm.training.generator import content_of
 from scmc_comm.training.precision import mixed_precision
 
 logger = logging.getLogger(__name__)
 
-SETS = ("flowers256", "general256")
 BATCH = 8
 LEVEL_SHARES = (0.35, 0.65)
 """Shares of the pictures that are sketched at each level, from the coarsest."""
@@ -80,7 +78,7 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
         texts = [content_of(data, int(i)) for i in rows]
         layouts, _ = layout_grid(imgs)
         with mixed_precision():
-            semantic.append(to_uint8(paint(generator, texts, layouts, seed=0).float()))
+            semantic.append(to_uint8(generator.paint(texts, list(layouts), seed=0).float()))
     edges, colours = coded_maps(
         np.concatenate([m[0] for m in maps]), np.concatenate([m[1] for m in maps])
     )

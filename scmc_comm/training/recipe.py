@@ -25,8 +25,8 @@ from pathlib import Path
 
 from scmc_comm.codec.weights import FOLDER, MODELS_ENV
 from scmc_comm.errors import ScmcError
+from scmc_comm.training.data import SETS
 from scmc_comm.training.datasets import find_set, read_set
-from scmc_comm.training.lower import SETS
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,11 @@ class Plan:
                 out / "captioner" / "captioner.safetensors",
             ),
             Stage("text_model", (self._text_model(),)),
-            Stage("generator", (self._train("generator", 0.20), self._export("generator"))),
+            Stage(
+                "generator",
+                (self._train("generator", 0.20),),
+                out / "generator" / "generator.safetensors",
+            ),
             Stage("sketches", (self._lower("sketches"),)),
             Stage(
                 "fusion",

@@ -26,11 +26,9 @@ from scmc_comm.codec import text_model as tm
 from scmc_comm.codec.layout import NAMES, layout_grid
 from scmc_comm.codec.text_tokens import END, ESCAPE, MARKS, tokenize
 from scmc_comm.training.caption_text import sentence, targets
-from scmc_comm.training.data import load_split, to_float
+from scmc_comm.training.data import SETS, load_split, to_float
 
 logger = logging.getLogger(__name__)
-
-SETS = ("flowers256", "general256")
 
 
 @dataclass(frozen=True)

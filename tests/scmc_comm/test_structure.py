@@ -13,7 +13,8 @@ from scmc_comm.codec.fusion_net import ChannelAlignment, FusionConfig, FusionNet
 from scmc_comm.codec.structure import StructureCodec, draw
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
-from scmc_comm.training.fusion import ABLATIONS, FusionRecipe, random_crop
+from scmc_comm.training.fusion import ABLATIONS, FusionRecipe
+from scmc_comm.training.gan import random_crop
 from scmc_comm.training.lower import coded_maps
 from scmc_comm.types import FINEST, STRUCTURE_LEVELS
 
