@@ -150,6 +150,8 @@ def test_any_size_undoes_rate_matching_and_interleaver(
     n = -(-int(k / rate) // m) * m
     if select_base_graph(k, n) == 1 and 3 * k < n:
         return
+    if n > 5 * k:  # whole symbols may take a short word below rate 1/5, where Sionna encodes none
+        return
     # Beyond these, parity bits are too few for the punctured ones; Sionna fails there too.
     if k / n > (0.85 if k < 64 else 0.92 if k < 150 else 0.95):
         return
