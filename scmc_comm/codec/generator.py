@@ -55,7 +55,9 @@ class Generator:
             ScmcError: If the file is missing or of another layout.
         """
         config, state = load_weights("generator", path)
-        weights = {k.removeprefix(_RENDERER): v for k, v in state.items() if _RENDERER in k}
+        weights = {
+            k.removeprefix(_RENDERER): v for k, v in state.items() if k.startswith(_RENDERER)
+        }
         try:
             memory = Memory(config["vocabulary"], *(state[name] for name in _MEMORY))
             renderer = FusionNet(FusionConfig(**with_tuples(config["renderer"])))

@@ -106,21 +106,21 @@ class Memory:
     def recall(self, content: str, layout: Tensor | None, place: int = 0) -> Recalled:
         """The memory that fits a caption best.
 
-        Both a picture and its mirror image are compared. What is compared are whole numbers and
-        double-precision sums, so that every machine recalls the same.
+        Of a scene and its mirror image the one that fits better counts. What is compared are whole
+        numbers and double-precision sums, so that every machine recalls the same.
 
         Args:
             content: Content sentence, perhaps empty.
             layout: Colours of the layout sentence, float32 [3, GRID, GRID] in [0, 1], or None.
             place: 0 for the best, 1 for the second best, ...; round and round.
         """
-        penalty = np.repeat(WORD_WEIGHT * (1 - self.likeness(content)), 2)
+        squares = np.zeros((len(self), 2))
         if layout is not None:
             wanted = layout.mul(_PEAK).round().numpy().astype(np.int64)
-            squares = np.square(self._grids - wanted).sum((2, 3, 4)).reshape(-1)
-            penalty = penalty + np.sqrt(squares / wanted.size) / _PEAK
-        best = int(np.argsort(penalty, kind="stable")[place % len(penalty)])
-        return Recalled(best // 2, bool(best % 2))
+            squares = np.square(self._grids - wanted).mean((2, 3, 4))
+        penalty = WORD_WEIGHT * (1 - self.likeness(content)) + np.sqrt(squares.min(1)) / _PEAK
+        best = int(np.argsort(penalty, kind="stable")[place % len(self)])
+        return Recalled(best, bool(squares[best, 1] < squares[best, 0]))
 
     def likeness(self, content: str) -> NDArray[np.float64]:
         """How much of what was said of each memory a sentence says, [n] in [0, 1].

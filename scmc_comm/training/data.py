@@ -96,8 +96,10 @@ def load_split(data: Path, name: str, split: str, cache: Path) -> CaptionedImage
 
 def load_sets(data: Path, split: str, cache: Path) -> dict[str, CaptionedImages]:
     """A split of every set by name, once where one folder stands for all of them."""
-    folders = {find_set(data, name): name for name in reversed(SETS)}
-    return {name: load_split(data, name, split, cache) for name in reversed(folders.values())}
+    names: dict[Path, str] = {}
+    for name in SETS:
+        names.setdefault(find_set(data, name), name)
+    return {name: load_split(data, name, split, cache) for name in names.values()}
 
 
 def _decoded(pictures: Sequence[Picture], cache: Path, stem: str) -> np.ndarray:

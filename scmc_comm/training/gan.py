@@ -17,8 +17,6 @@ from scmc_comm.metrics.perceptual import PerceptualMetric
 from scmc_comm.training.loop import adam
 from scmc_comm.training.precision import mixed_precision
 
-CROP = 192
-
 
 class PatchDiscriminator(nn.Module):
     """Scores overlapping patches of a picture; input [b, channels, H, W], about [0, 1]."""
@@ -54,7 +52,7 @@ def random_crop(side: int, *batches: Tensor) -> tuple[Tensor, ...]:
     return tuple(cut)
 
 
-def random_window(height: int, width: int, side: int = CROP) -> tuple[slice, slice]:
+def random_window(height: int, width: int, side: int) -> tuple[slice, slice]:
     """A random square window.
 
     The perceptual network has a stride of four; on a fixed grid it teaches a picture that has
