@@ -3,8 +3,8 @@
     python -m scmc_comm.training.detail --data DIR --lower LOWER \
         --start SIGNAL/checkpoint.pt --out DIR
 
-The loss weighs LPIPS against the squared error relative to that of the picture without the
-correction, so that one weight serves all rates.
+The loss weighs LPIPS of both networks against the squared error relative to that of the picture
+without the correction, so that one weight serves all rates.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import torch
 from torch.nn import functional as F
 
 from scmc_comm.codec.signal_net import SignalConfig, SignalNet
-from scmc_comm.metrics.perceptual import load_lpips
 from scmc_comm.training.data import load_split
 from scmc_comm.training.gan import Adversary
+from scmc_comm.training.looks import Looks, LooksRecipe
 from scmc_comm.training.loop import Averaged, Run, adam, descend
 from scmc_comm.training.lower import SETS, load_lower
 from scmc_comm.training.precision import mixed_precision
@@ -37,12 +37,13 @@ class DetailRecipe:
 
     net: SignalConfig = field(default_factory=SignalConfig)
     crops: SignalRecipe = field(default_factory=SignalRecipe)
-    lr: float = 6e-4
+    lr: float = 4e-4
     judge_lr: float = 2e-4
+    looks: LooksRecipe = field(default_factory=lambda: LooksRecipe(alex=0.6, vgg=0.5))
     error_weight: float = 0.25
-    adversarial_weight: float = 0.02
+    adversarial_weight: float = 0.03
     adversarial_from: float = 0.3
-    low_rate_emphasis: float = 1.3
+    low_rate_emphasis: float = 1.6
     seed: int = 1
 
 
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     adversary = Adversary(3, recipe.judge_lr, recipe.adversarial_weight, recipe.adversarial_from)
     averaged = Averaged(net)
     optimizer = adam(detail.parameters(), recipe.lr, (0.5, 0.99))
-    lpips = load_lpips("alex")
+    looks = Looks(recipe.looks)
     parts = {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()}
     run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng(recipe.seed + run.step)
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             base, features = net.synthesis.base(y_hat, lower, keep)
         with mixed_precision():
             fake = base + net.synthesis.correction(base, features, lower, keep)
-            distance = lpips(fake.clamp(0, 1), img).mean()
+            distance = looks(fake.clamp(0, 1), img).mean()
         error = F.mse_loss(fake.float(), img, reduction="none").mean((1, 2, 3))
         floor = F.mse_loss(base.float(), img, reduction="none").mean((1, 2, 3)).clamp(min=1e-5)
         excess = (error / floor).mean()
@@ -94,9 +95,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         descend(loss, detail, optimizer)
         averaged.update(net)
         with torch.no_grad(), mixed_precision():
-            before = lpips(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
+            before = looks(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
         run.step_done(
-            lpips=distance.item(), before=50 * before.item(), error=excess.item(),
+            looks=distance.item(), before=50 * before.item(), error=excess.item(),
             judge=judge_loss,
         )  # fmt: skip
 

@@ -22,14 +22,9 @@ import torch
 from torch.nn import functional as F
 
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
-from scmc_comm.metrics.perceptual import load_lpips
 from scmc_comm.training.data import SETS, load_split, to_float
-from scmc_comm.training.gan import (
-    Adversary,
-    picture_loss,
-    random_crop,
-    random_window,
-)
+from scmc_comm.training.gan import Adversary, random_crop, random_window
+from scmc_comm.training.looks import Looks, LooksRecipe, picture_loss
 from scmc_comm.training.loop import Averaged, Run, adam, descend, start_state
 from scmc_comm.training.lower import load_lower
 from scmc_comm.training.precision import mixed_precision
@@ -50,8 +45,9 @@ class FusionRecipe:
     crop: int = 192
     window: int = 160
     lr: float = 5e-4
+    going_on: float = 0.6  # share of this rate in a run that goes on from another
     discriminator_lr: float = 2e-4
-    perceptual_weight: float = 0.8
+    looks: LooksRecipe = field(default_factory=LooksRecipe)
     adversarial_weight: float = 0.15
     adversarial_from: float = 0.4
     drop_semantic: float = 0.15
@@ -59,12 +55,13 @@ class FusionRecipe:
     seed: int = 0
 
 
+NO_LOOKS = LooksRecipe(alex=0.0, vgg=0.0)
 ABLATIONS = {
     "alignment": FusionRecipe(net=FusionConfig(alignment=False)),
     "self-calibration": FusionRecipe(net=FusionConfig(self_calibration=False)),
     "semantics": FusionRecipe(net=FusionConfig(semantics=False)),
     "gan": FusionRecipe(adversarial_weight=0.0),
-    "perceptual": FusionRecipe(perceptual_weight=0.0, adversarial_weight=0.0),
+    "perceptual": FusionRecipe(looks=NO_LOOKS, adversarial_weight=0.0),
 }
 """What the network or its loss can be trained without; without the last, L1 alone is left."""
 
@@ -94,8 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         4, recipe.discriminator_lr, recipe.adversarial_weight, recipe.adversarial_from
     )
     averaged = Averaged(net)
-    optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
-    lpips = load_lpips("alex")
+    lr = recipe.lr * (recipe.going_on if args.start else 1.0)
+    optimizer = adam(net.parameters(), lr, (0.5, 0.99))
+    looks = Looks(recipe.looks)
     run = Run(
         args.out,
         recipe,
@@ -119,14 +117,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
         with mixed_precision():
             fake = net(semantic, present, edges, colours)[:, :, *window]
-            loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
+            loss, l1, distance = picture_loss(fake, real, looks)
         lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
         seen, made = torch.cat([real, lines], 1), torch.cat([fake, lines], 1)
         term, judge_loss = adversary.step(seen, made, run.progress)
         loss = loss + term
         descend(loss, net, optimizer)
         averaged.update(net)
-        run.step_done(loss=loss.item(), l1=l1.item(), lpips=distance.item(), judge=judge_loss)
+        run.step_done(loss=loss.item(), l1=l1.item(), looks=distance.item(), judge=judge_loss)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Losses and crops of the networks that paint.
+"""Discriminator and crops of the networks that paint.
 
-``L_re = L1 + lambda_p * LPIPS`` and least-squares adversarial terms (Mao et al., "Least squares
-generative adversarial networks", ICCV 2017), as in the SCMC paper; the discriminator is four
-strided spectral-norm convolutions that judge patches.
+Least-squares adversarial terms (Mao et al., "Least squares generative adversarial networks", ICCV
+2017), as in the SCMC paper; the discriminator is four strided spectral-norm convolutions that judge
+patches. :mod:`scmc_comm.training.looks` has the other losses.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from scmc_comm.metrics.perceptual import PerceptualMetric
 from scmc_comm.training.loop import adam
 from scmc_comm.training.precision import mixed_precision
 
@@ -61,18 +60,6 @@ def random_window(height: int, width: int, side: int) -> tuple[slice, slice]:
     top = int(torch.randint(height - side + 1, ()))
     left = int(torch.randint(width - side + 1, ()))
     return slice(top, top + side), slice(left, left + side)
-
-
-def picture_loss(
-    img_hat: Tensor,
-    img: Tensor,
-    perceptual: PerceptualMetric,
-    perceptual_weight: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """``L1 + perceptual_weight * LPIPS`` of same-sized pictures; also both terms."""
-    l1 = (img_hat - img).abs().mean()
-    distance = perceptual(img, img_hat).mean()
-    return l1 + perceptual_weight * distance, l1, distance
 
 
 def discriminator_loss(net: PatchDiscriminator, real: Tensor, fake: Tensor) -> Tensor:

@@ -32,14 +32,9 @@ from scmc_comm.codec.layout import GRID, layout_grid
 from scmc_comm.codec.memory import SIDE, Memory, beyond_layout, smooth, words_of
 from scmc_comm.codec.weights import FOLDER
 from scmc_comm.errors import ScmcError
-from scmc_comm.metrics.perceptual import load_lpips
 from scmc_comm.training.data import CaptionedImages, load_sets
-from scmc_comm.training.gan import (
-    Adversary,
-    picture_loss,
-    random_crop,
-    random_window,
-)
+from scmc_comm.training.gan import Adversary, random_crop, random_window
+from scmc_comm.training.looks import Looks, LooksRecipe, picture_loss
 from scmc_comm.training.loop import Averaged, Run, adam, descend, start_state
 from scmc_comm.training.precision import mixed_precision
 
@@ -65,7 +60,7 @@ class GeneratorRecipe:
     window: int = 128
     lr: float = 4e-4
     discriminator_lr: float = 2e-4
-    perceptual_weight: float = 0.8
+    looks: LooksRecipe = field(default_factory=LooksRecipe)
     adversarial_weight: float = 0.15
     adversarial_from: float = 0.2
     least_detail: float = 0.5
@@ -181,7 +176,7 @@ def train_renderer(
     )
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
-    lpips = load_lpips("alex")
+    looks = Looks(recipe.looks)
     parts = {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()}
     run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng(recipe.seed + run.step)
@@ -195,12 +190,12 @@ def train_renderer(
         real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
         with mixed_precision():
             fake = net.from_colours(colours)[:, :, *window]
-            loss, l1, distance = picture_loss(fake, real, lpips, recipe.perceptual_weight)
+            loss, l1, distance = picture_loss(fake, real, looks)
         term, judge_loss = adversary.step(real, fake, run.progress)
         loss = loss + term
         descend(loss, net, optimizer)
         averaged.update(net)
-        run.step_done(loss=loss.item(), l1=l1.item(), lpips=distance.item(), judge=judge_loss)
+        run.step_done(loss=loss.item(), l1=l1.item(), looks=distance.item(), judge=judge_loss)
     net.load_state_dict(averaged.net.state_dict())
     return net
 

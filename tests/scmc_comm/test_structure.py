@@ -100,7 +100,7 @@ def test_each_ablation_leaves_one_part_out():
         "self-calibration": {"net.self_calibration"},
         "semantics": {"net.semantics"},
         "gan": {"adversarial_weight"},
-        "perceptual": {"adversarial_weight", "perceptual_weight"},
+        "perceptual": {"adversarial_weight", "looks.alex", "looks.vgg"},
     }
 
 
