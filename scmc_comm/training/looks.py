@@ -1,4 +1,4 @@
-"""Losses of the networks that paint: ``L_re = L1 + LPIPS``, as in the SCMC paper, LPIPS of two networks."""
+"""Losses of the networks that paint: ``L_re = L1 + LPIPS`` of the SCMC paper, by two networks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Looks:
         if self.alex:
             total = total + self.recipe.alex * self.alex(img, img_hat)
         if self.vgg:
-            rows, columns = random_window(*img.shape[2:], self.recipe.vgg_side)
+            height, width = img.shape[2:]
+            rows, columns = random_window(height, width, self.recipe.vgg_side)
             seen = (x[:, :, rows, columns] for x in (img, img_hat))
             total = total + self.recipe.vgg * self.vgg(*seen)
         return total

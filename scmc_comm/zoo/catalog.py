@@ -43,8 +43,8 @@ class Weights:
 def catalog() -> dict[str, Weights]:
     """Every set of weights by name: the metric networks', then the package's own."""
     entries = [
-        _features("alexnet", "LPIPS-Alex; training of captioner, generator and fusion"),
-        _features("vgg16", "LPIPS-VGG and DISTS; training of edges"),
+        _features("alexnet", "LPIPS-Alex; training of captioner, generator, fusion and signal"),
+        _features("vgg16", "LPIPS-VGG and DISTS; training of edges, generator, fusion and signal"),
         Weights(
             "sentence",
             "sentence_similarity (all-MiniLM-L6-v2)",
