@@ -43,8 +43,8 @@ class SketchLevel:
     edge_qp: int | None = None
 
 
-LEVELS = (SketchLevel(57), SketchLevel(51, edge_qp=63))
-"""About 70 and 250 bytes of a picture of 256 x 256, a quarter of them for the edges."""
+LEVELS = (SketchLevel(57), SketchLevel(52, edge_qp=63))
+"""About 70 and 230 bytes of a picture of 256 x 256, a quarter of them for the edges."""
 assert len(LEVELS) == STRUCTURE_LEVELS
 
 

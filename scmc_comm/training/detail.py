@@ -40,8 +40,8 @@ class DetailRecipe:
     lr: float = 4e-4
     judge_lr: float = 2e-4
     looks: LooksRecipe = field(default_factory=lambda: LooksRecipe(alex=0.6, vgg=0.5))
-    error_weight: float = 0.25
-    adversarial_weight: float = 0.03
+    error_weight: float = 0.06
+    adversarial_weight: float = 0.08
     adversarial_from: float = 0.3
     low_rate_emphasis: float = 1.6
     seed: int = 1

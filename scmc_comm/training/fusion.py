@@ -48,7 +48,7 @@ class FusionRecipe:
     going_on: float = 0.6  # share of this rate in a run that goes on from another
     discriminator_lr: float = 2e-4
     looks: LooksRecipe = field(default_factory=LooksRecipe)
-    adversarial_weight: float = 0.15
+    adversarial_weight: float = 0.25
     adversarial_from: float = 0.4
     drop_semantic: float = 0.15
     general_share: float = 0.4
