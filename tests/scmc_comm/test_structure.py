@@ -43,7 +43,7 @@ def test_sketch_is_what_was_drawn_but_for_quantisation(codec, photo):
     wanted = torch.from_numpy(colours).permute(0, 3, 1, 2).float()[0] / 255
     assert (wanted - maps.colours).abs().mean() < 0.065
     coarsely = F.avg_pool2d(wanted, 4) - F.avg_pool2d(maps.colours, 4)
-    assert coarsely.abs().mean() < 0.04
+    assert coarsely.abs().mean() < 0.045
 
 
 def test_the_coarsest_level_has_no_edges_and_takes_fewer_bytes(codec, photo):
