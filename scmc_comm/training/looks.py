@@ -31,6 +31,7 @@ class Looks:
     """Weighted LPIPS of both networks.
 
     Example:
+        >>> import torch
         >>> looks = Looks(LooksRecipe(alex=1.0, vgg=0.0))
         >>> img = torch.rand(2, 3, 64, 64)
         >>> tuple(looks(img, img).shape)
