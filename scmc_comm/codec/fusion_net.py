@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +104,18 @@ class Residual(nn.Module):
         return x + self.conv2(F.leaky_relu(self.conv1(x), 0.2))
 
 
+class SemanticBranch(NamedTuple):
+    """Semantic features of a batch: at half the side, and at strides 4, 8, 16 and 32."""
+
+    top: Tensor
+    features: list[Tensor]
+
+    def repeated(self, count: int) -> SemanticBranch:
+        """The features [1, ...] as those of ``count`` pictures, without a copy."""
+        top, *features = (x.expand(count, -1, -1, -1) for x in (self.top, *self.features))
+        return SemanticBranch(top, features)
+
+
 class FusionNet(nn.Module):
     """Generated picture, edges and colour map to a picture."""
 
@@ -162,39 +175,63 @@ class FusionNet(nn.Module):
         Returns:
             Picture, float32 [b, 3, H, W], about [0, 1], not clamped.
         """
+        return self.fuse(self.semantic_branch(semantic, has_semantic), edges, colours)
+
+    def semantic_branch(self, semantic: Tensor, has_semantic: Tensor) -> SemanticBranch:
+        """Features of the generated picture; shapes as in :meth:`forward`."""
         present = has_semantic[:, None, None, None] * float(self.config.semantics)
+        guide = F.pixel_unshuffle((semantic * 2 - 1) * present, 2)
+        top = self.semantic_in(torch.cat([guide, present.expand(-1, 1, *guide.shape[-2:])], 1))
+        features, x = [], F.leaky_relu(top, 0.2)
+        for down in self.semantic_down:
+            x = F.leaky_relu(down(x), 0.2)
+            features.append(x)
+        return SemanticBranch(top, features)
+
+    def blank_branch(self, height: int, width: int) -> SemanticBranch:
+        """Features [1, ...] of no generated picture at ``height`` x ``width``.
+
+        They depend on nothing but the weights, so that whoever paints many pictures of one size
+        makes them once.
+        """
+        like = self.semantic_in.weight
+        return self.semantic_branch(like.new_zeros(1, 3, height, width), like.new_zeros(1))
+
+    def fuse(self, semantic: SemanticBranch, edges: Tensor, colours: Tensor) -> Tensor:
+        """Picture of semantic features, edges and colours; shapes as in :meth:`forward`."""
         half = edges.shape[-2:]
         smooth = F.interpolate(colours * 2 - 1, size=half, mode="bicubic", align_corners=False)
-        guide = F.pixel_unshuffle((semantic * 2 - 1) * present, 2)
-        top_semantic = self.semantic_in(torch.cat([guide, present.expand(-1, 1, *half)], 1))
         top_structure = self.structure_in(torch.cat([edges, smooth], 1))
-        semantic_features, structure_features = [], []
-        a, b = F.leaky_relu(top_semantic, 0.2), F.leaky_relu(top_structure, 0.2)
-        for down_a, down_b, calibrate in zip(
-            self.semantic_down, self.structure_down, self.calibrate, strict=True
-        ):
-            a, b = F.leaky_relu(down_a(a), 0.2), calibrate(down_b(b))
-            semantic_features.append(a)
-            structure_features.append(b)
-        x = structure_features[-1]
+        structure_features, x = [], F.leaky_relu(top_structure, 0.2)
+        for down, calibrate in zip(self.structure_down, self.calibrate, strict=True):
+            x = calibrate(down(x))
+            structure_features.append(x)
         for i in range(len(self.config.widths) - 1, -1, -1):
             if i < len(self.config.widths) - 1:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            aligned = semantic_features[i]
+            aligned = semantic.features[i]
             if self.config.alignment:
                 aligned = self.align[i](aligned, structure_features[i], x)
             carried = 0 if i == len(self.config.widths) - 1 else self.up[i](x)
             x = self.refine[i](aligned + structure_features[i] + carried)
         x = F.pixel_shuffle(self.to_half(F.leaky_relu(x, 0.2)), 2)
-        x = self.at_half(torch.cat([x, top_semantic, top_structure], 1))
+        x = self.at_half(torch.cat([x, semantic.top, top_structure], 1))
         x = self.half_refine(F.leaky_relu(x, 0.2))
         x = F.pixel_shuffle(self.to_full(F.leaky_relu(x, 0.2)), 2)
         base = F.interpolate(smooth, scale_factor=2.0, mode="bilinear", align_corners=False)
         return (self.to_rgb(F.leaky_relu(x, 0.2)) + base) * 0.5 + 0.5
 
-    def from_colours(self, colours: Tensor) -> Tensor:
-        """Picture [b, 3, 2 h, 2 w], not clamped, of a colour map [b, 3, h, w] alone."""
+    def from_colours(self, colours: Tensor, blank: SemanticBranch | None = None) -> Tensor:
+        """Picture of a colour map alone.
+
+        Args:
+            colours: float32 [b, 3, h, w] in [0, 1].
+            blank: ``blank_branch(2 * h, 2 * w)``, where it was made before.
+
+        Returns:
+            float32 [b, 3, 2 h, 2 w], about [0, 1], not clamped.
+        """
         b, _, height, width = colours.shape
-        guide = colours.new_zeros(b, 3, 2 * height, 2 * width)
+        blank = blank or self.blank_branch(2 * height, 2 * width)
         edges = colours.new_zeros(b, 1, height, width)
-        return self(guide, colours.new_zeros(b), edges, colours)
+        return self.fuse(blank.repeated(b), edges, colours)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
+from scmc_comm.codec.fusion_net import FusionConfig, FusionNet, SemanticBranch
 from scmc_comm.codec.memory import Memory, layout_map, smooth
 from scmc_comm.codec.weights import load_weights, save_weights, with_tuples
 from scmc_comm.errors import ScmcError
@@ -93,7 +94,11 @@ class Generator:
         """
         maps = [self.colour_map(c, g, seed) for c, g in zip(contents, layouts, strict=True)]
         colours = smooth(torch.stack(maps), SIDE // 2).clamp(0, 1)
-        return self.renderer.from_colours(colours).clamp(0, 1)
+        return self.renderer.from_colours(colours, self._blank).clamp(0, 1)
+
+    @cached_property
+    def _blank(self) -> SemanticBranch:
+        return self.renderer.blank_branch(SIDE, SIDE)
 
     def colour_map(self, content: str, layout: Tensor | None, seed: int) -> Tensor:
         """What is recalled of one caption, float32 [3, 32, 32], in the layout's colours."""

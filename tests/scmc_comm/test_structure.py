@@ -90,6 +90,18 @@ def test_without_semantics_the_generated_picture_is_ignored(photo):
         )
 
 
+def test_colours_alone_are_painted_as_with_a_lost_caption_and_no_edge():
+    torch.manual_seed(3)
+    net = FusionNet(TINY).eval()
+    colours = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        whole = net(torch.rand(2, 3, 64, 64), torch.zeros(2), torch.zeros(2, 1, 32, 32), colours)
+        kept = net.from_colours(colours, net.blank_branch(64, 64))
+        assert torch.allclose(net.from_colours(colours), whole, atol=1e-5)
+        assert torch.equal(kept, net.from_colours(colours))
+        assert not torch.allclose(kept[0], kept[1])
+
+
 @pytest.mark.parametrize("switch", ["alignment", "self_calibration"])
 def test_ablations_change_the_network(switch):
     x = (torch.rand(1, 3, 64, 64), torch.ones(1), torch.rand(1, 1, 32, 32), torch.rand(1, 3, 8, 8))
