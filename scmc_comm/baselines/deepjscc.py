@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from channels.analog import limit_peak
 from scmc_comm.baselines.analog import analog
 from scmc_comm.baselines.deepjscc_net import PILOT_SPACING, DeepJsccConfig, DeepJsccNet
-from scmc_comm.codec.signal_net import LATENT_STRIDE
+from scmc_comm.codec.signal_transforms import LATENT_STRIDE
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.system import Budget, Prepared, System, check_image, infeasible
 

@@ -10,8 +10,9 @@ ordered, and the first of them are sent until the budget is used (cf. Kurka, Gun
 "Bandwidth-agile image transmission with deep joint source-channel coding", IEEE TWC 2021). The
 power of each image is normalised, so its scale is lost; one use in 48 is a pilot that tells it.
 
-The transforms have the shape of the signal layer's (:mod:`scmc_comm.codec.signal_net`): a lapped
-linear transform of 16 x 16 blocks plus a residual network, so they can start from its weights.
+The transforms have the shape of the signal layer's (:mod:`scmc_comm.codec.signal_transforms`): a
+lapped linear transform of 16 x 16 blocks plus a residual network, so they can start from its
+weights.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scmc_comm.codec.signal_net import (
+from scmc_comm.codec.signal_transforms import (
     LATENT_STRIDE,
     Analysis,
     Residual,

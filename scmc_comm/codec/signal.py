@@ -22,22 +22,20 @@ from scmc_comm.codec.exact import ACTIVATION_BITS, ExactNetwork, to_fixed
 from scmc_comm.codec.range_coder import RangeDecoder, RangeEncoder, Tables
 from scmc_comm.codec.signal_net import (
     HYPER_STRIDE,
-    LATENT_STRIDE,
     LOWEST_LEVEL,
     SCALE_LEVELS,
     SCALE_MAX,
     SCALE_MIN,
-    SignalConfig,
     SignalNet,
     checkerboard,
 )
+from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.tiles import in_tiles
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 
 QUALITY_STEPS = 96
-DEFAULT_REALISM = 0.75
 MAX_PIXELS = 4096 * 4096
 _UNIT = 2.0**ACTIVATION_BITS
 _MEAN_STEP = 2.0 ** (ACTIVATION_BITS - 4)  # means are multiples of 1/16

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from channels.analog import equalise
 from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet
-from scmc_comm.codec.signal_net import LATENT_STRIDE
+from scmc_comm.codec.signal_transforms import LATENT_STRIDE
 from scmc_comm.training.data import CaptionedImages, load_split, to_float
 from scmc_comm.training.loop import Averaged, Run, adam, start_state
 from scmc_comm.training.lower import SETS

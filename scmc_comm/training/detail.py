@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from scmc_comm.codec.signal_net import SignalConfig, SignalNet
+from scmc_comm.codec.signal_net import SignalNet
+from scmc_comm.codec.signal_transforms import SignalConfig
 from scmc_comm.training.data import load_split
 from scmc_comm.training.gan import Adversary
 from scmc_comm.training.looks import Looks, LooksRecipe

@@ -19,7 +19,8 @@ from scmc_comm.codec.weights import FOLDER, save_weights, with_tuples
 def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> None:
     """Signal network: halve the weights first, then make the integer tables from them."""
     from scmc_comm.codec.signal import SignalCodec
-    from scmc_comm.codec.signal_net import SignalConfig, SignalNet
+    from scmc_comm.codec.signal_net import SignalNet
+    from scmc_comm.codec.signal_transforms import SignalConfig
 
     net = SignalNet(SignalConfig(**with_tuples(config)))
     net.load_state_dict(state)

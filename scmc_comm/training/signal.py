@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from scmc_comm.codec.signal_net import LATENT_STRIDE, LOWEST_LEVEL, SignalConfig, SignalNet
+from scmc_comm.codec.signal_net import LOWEST_LEVEL, SignalNet
+from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
 from scmc_comm.errors import ScmcError
 from scmc_comm.training.data import CaptionedImages, load_split, to_float
 from scmc_comm.training.loop import Averaged, Run, adam, start_state

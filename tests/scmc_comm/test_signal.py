@@ -8,7 +8,8 @@ from torch import nn
 
 from scmc_comm.codec.exact import ACTIVATION_BITS, BAND_ROWS, ExactNetwork, to_fixed
 from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
-from scmc_comm.codec.signal_net import SignalConfig, SignalNet
+from scmc_comm.codec.signal_net import SignalNet
+from scmc_comm.codec.signal_transforms import SignalConfig
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.tiles import HALO, TILE
 from scmc_comm.errors import ScmcError
