@@ -13,7 +13,7 @@ from torch import Tensor
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
 from scmc_comm.codec.recent import Recent
 from scmc_comm.codec.semantic import SemanticCodec
-from scmc_comm.codec.signal import DEFAULT_REALISM, QUALITY_STEPS, SignalCodec
+from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
@@ -41,7 +41,8 @@ class LayeredCodec:
 
     Args:
         semantic, structure, signal: The layers' codecs; those that ship unless given.
-        realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look.
+        realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look,
+            None for what suits its quality (:func:`scmc_comm.codec.signal.usual_realism`).
 
     Attributes:
         structure_levels: How many levels :meth:`encode_structure` knows.
@@ -60,7 +61,7 @@ class LayeredCodec:
         semantic: SemanticCodec | None = None,
         structure: SketchCodec | None = None,
         signal: SignalCodec | None = None,
-        realism: float = DEFAULT_REALISM,
+        realism: float | None = None,
     ) -> None:
         self.realism = realism
         self._recent = Recent()

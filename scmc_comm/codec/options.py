@@ -25,7 +25,6 @@ from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
 from scmc_comm.codec.edge_coder import EDGE_CODERS
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.semantic import Painter, SemanticCodec
-from scmc_comm.codec.signal import DEFAULT_REALISM
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.errors import ScmcError
 
@@ -45,7 +44,8 @@ class CodecOptions:
         edge_coder: How the edge map becomes bytes, ``"vvc"`` or ``"context"``.
         structure_generator: ControlNet or T2I-Adapter in the place of the fusion network.
         structure_base: Text-to-image model under it; None is the one it was trained for.
-        realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look.
+        realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look,
+            None for what suits its quality (:func:`scmc_comm.codec.signal.usual_realism`).
 
     Example:
         >>> CodecOptions(captioner="Salesforce/blip-image-captioning-base").beams
@@ -59,10 +59,10 @@ class CodecOptions:
     edge_coder: str = "vvc"
     structure_generator: str | None = None
     structure_base: str | None = None
-    realism: float = DEFAULT_REALISM
+    realism: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.realism <= 1:
+        if self.realism is not None and not 0 <= self.realism <= 1:
             raise ScmcError(f"realism is {self.realism}; expected 0 (least error) to 1 (best look)")
         if self.edge_coder not in EDGE_CODERS:
             raise ScmcError(

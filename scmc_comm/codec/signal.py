@@ -45,6 +45,19 @@ CodeField = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 the slice's symbols, of which only those in the field count."""
 
 
+def usual_realism(quality: int) -> float:
+    """The share of the correction for looks that is shown where nobody chose one.
+
+    The fewer bits, the more of a picture's texture has to be made up. The line was put through the
+    best DISTS of validation flowers.
+
+    Example:
+        >>> usual_realism(0), usual_realism(12), usual_realism(96)
+        (1.0, 0.875, 0.75)
+    """
+    return 1 - 0.25 * min(quality / 24, 1)
+
+
 class SignalCodec:
     """Encodes a picture at a quality, decodes it with or without a lower layer's picture.
 
@@ -158,7 +171,7 @@ class SignalCodec:
         parts: Sequence[bytes],
         size: tuple[int, int],
         lower: Tensor | None = None,
-        realism: float = DEFAULT_REALISM,
+        realism: float | None = None,
     ) -> Tensor:
         """Decode the parts that arrived.
 
@@ -167,7 +180,8 @@ class SignalCodec:
                 error.
             size: (H, W) of the picture.
             lower: The lower layers' picture, float32 [3, H, W], or None.
-            realism: 0 for the least squared error, 1 for the best look.
+            realism: 0 for the least squared error, 1 for the best look; None for
+                :func:`usual_realism`.
 
         Returns:
             float32 [3, H, W] in [0, 1].
@@ -178,7 +192,8 @@ class SignalCodec:
         height, width = size
         y_hat = self._last_latent(tuple(parts), size)
         inputs = [y_hat] if lower is None else [y_hat, pad_to(lower[None], HYPER_STRIDE)]
-        network = functools.partial(self.net.synthesis, realism=realism)
+        share = usual_realism(parts[0][0]) if realism is None else realism
+        network = functools.partial(self.net.synthesis, realism=share)
         img = in_tiles(network, inputs, (y_hat.shape[2], y_hat.shape[3]))
         return img[0, :, :height, :width].float().clamp(0, 1)
 

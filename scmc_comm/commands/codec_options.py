@@ -37,7 +37,7 @@ _DECODER = (
         "--signal.realism",
         "realism",
         "R",
-        "0 shows the least squared error, 1 the best look (0.75); the bits are the same",
+        "0 shows the least squared error, 1 the best look (by quality: 1 to 0.75); same bits",
     ),
 )
 _TYPES = {"beams": int, "realism": float}

@@ -105,6 +105,14 @@ def test_realism_is_a_choice_of_the_receiver(codec, photo):
     assert torch.allclose(between[inside], halfway[inside], atol=1e-3)
 
 
+@pytest.mark.parametrize(("quality", "share"), [(0, 1.0), (12, 0.875), (60, 0.75)])
+def test_without_a_choice_realism_falls_with_the_quality(codec, photo, quality, share):
+    parts = codec.encode(photo, quality)
+    shown = codec.decode(parts, (128, 128))
+    assert torch.equal(shown, codec.decode(parts, (128, 128), realism=share))
+    assert not torch.equal(shown, codec.decode(parts, (128, 128), realism=0.5))
+
+
 @pytest.mark.parametrize("size", [(32, 32), (33, 70), (64, 100)])
 def test_any_size(codec, size):
     img = torch.rand(3, *size)
