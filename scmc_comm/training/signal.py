@@ -51,7 +51,7 @@ class SignalRecipe:
     lower_probability: float = 0.7
     caption_only_share: float = 0.15
     truncate_probability: float = 0.1
-    low_rate_emphasis: float = 1.6
+    low_rate_emphasis: float = 1.0
     seed: int = 0
 
 
