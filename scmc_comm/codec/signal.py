@@ -48,8 +48,9 @@ the slice's symbols, of which only those in the field count."""
 def usual_realism(quality: int) -> float:
     """The share of the correction for looks that is shown where nobody chose one.
 
-    The fewer bits, the more of a picture's texture has to be made up. The line was put through the
-    best DISTS of validation flowers.
+    The fewer bits, the more of a picture's texture has to be made up. Of validation flowers the
+    whole correction has the lower DISTS at every quality, by 0.006 at 0 for 0.1 dB of PSNR, but by
+    0.001 at 24 for 0.3 dB and a higher LPIPS.
 
     Example:
         >>> usual_realism(0), usual_realism(12), usual_realism(96)
