@@ -33,6 +33,9 @@ class FusionConfig:
         alignment: Cross attention between the branches (else the semantic features as they are).
         self_calibration: Pixel-attention blocks (else plain convolutions).
         semantics: Use the generated picture at all.
+        lattice_free: Between scales bilinear (else nearest), at the borders what stands there
+            (else zeros): where the input is even, nothing then tells one place from another, and no
+            texture can be locked to the lattice of the strides.
     """
 
     widths: tuple[int, int, int, int] = (64, 96, 128, 128)
@@ -40,6 +43,7 @@ class FusionConfig:
     alignment: bool = True
     self_calibration: bool = True
     semantics: bool = True
+    lattice_free: bool = False
 
 
 class SelfCalibrated(nn.Module):
@@ -148,6 +152,9 @@ class FusionNet(nn.Module):
         self.half_refine = Residual(config.half_width)
         self.to_full = nn.Conv2d(config.half_width, 32, 3, padding=1)
         self.to_rgb = nn.Conv2d(8, 3, 3, padding=1)
+        if config.lattice_free:
+            for conv in (m for m in self.modules() if isinstance(m, nn.Conv2d)):
+                conv.padding_mode = "replicate"
 
     @classmethod
     def load(cls, path: Path | None = None) -> FusionNet:
@@ -208,7 +215,7 @@ class FusionNet(nn.Module):
             structure_features.append(x)
         for i in range(len(self.config.widths) - 1, -1, -1):
             if i < len(self.config.widths) - 1:
-                x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+                x = self._doubled(x)
             aligned = semantic.features[i]
             if self.config.alignment:
                 aligned = self.align[i](aligned, structure_features[i], x)
@@ -220,6 +227,11 @@ class FusionNet(nn.Module):
         x = F.pixel_shuffle(self.to_full(F.leaky_relu(x, 0.2)), 2)
         base = F.interpolate(smooth, scale_factor=2.0, mode="bilinear", align_corners=False)
         return (self.to_rgb(F.leaky_relu(x, 0.2)) + base) * 0.5 + 0.5
+
+    def _doubled(self, x: Tensor) -> Tensor:
+        if self.config.lattice_free:
+            return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
     def from_colours(self, colours: Tensor, blank: SemanticBranch | None = None) -> Tensor:
         """Picture of a colour map alone.
