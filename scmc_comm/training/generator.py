@@ -152,9 +152,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=FOLDER / "fusion.safetensors",
         help="fusion weights to go on from",
     )
+    parser.add_argument(
+        "--keep", type=float, default=0.0, help="share of the start's weights in the result (0)"
+    )
     args = parser.parse_args(argv)
     if args.count < 1:
         raise ScmcError(f"got --count {args.count}; expected at least 1")
+    if not 0 <= args.keep < 1:
+        raise ScmcError(f"got --keep {args.keep:g}; expected a share from 0 to below 1")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     sets = load_sets(args.data, "train", args.cache or args.out / "cache")
     texts = [content_of(data, i) for data in sets.values() for i in range(len(data))]
@@ -173,11 +178,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 def train_renderer(
     args: argparse.Namespace, sets: Sequence[CaptionedImages], basis: Tensor
 ) -> FusionNet:
-    """The network that turns coarse maps into pictures, its weights averaged."""
+    """The network that turns coarse maps into pictures.
+
+    Its weights are averaged over the last steps and, by ``--keep``, with those it started from
+    (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022): outlines stay sharper.
+    """
     recipe = GeneratorRecipe()
     torch.manual_seed(recipe.seed)
     net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
-    net.load_state_dict(start_state("fusion", args.start))
+    start = start_state("fusion", args.start)
+    net.load_state_dict(start)
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
     looks = Looks(recipe.looks)
@@ -201,7 +211,8 @@ def train_renderer(
         descend(loss + recipe.disagreement_weight * differs, net, optimizer)
         averaged.update(net)
         run.step_done(l1=l1.item(), looks=distance.item(), differs=differs.item())
-    net.load_state_dict(averaged.net.state_dict())
+    trained = averaged.net.state_dict()
+    net.load_state_dict({k: v.lerp(start[k].to(v.dtype), args.keep) for k, v in trained.items()})
     return net
 
 

@@ -13,7 +13,7 @@ from scmc_comm.codec.memory import SIDE, Memory, beyond_layout, words_of
 from scmc_comm.codec.semantic import SmallPainter
 from scmc_comm.codec.weights import save_weights
 from scmc_comm.errors import ScmcError
-from scmc_comm.training.generator import choose, principal_components, vocabulary
+from scmc_comm.training.generator import choose, main, principal_components, vocabulary
 
 TEXTS = ("a red rose", "a blue rose", "a red car", "a yellow tulip")
 VOCABULARY = ("blue", "car", "red", "rose", "tulip", "yellow")
@@ -181,3 +181,10 @@ def test_those_chosen_stand_for_the_others():
     groups = np.repeat(np.eye(3, dtype=np.float32), 10, 0)
     layouts = groups + np.random.default_rng(0).normal(0, 0.01, groups.shape).astype(np.float32)
     assert [i // 10 for i in choose(layouts, ["a"] * 30, 3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--count", "0"), ("--keep", "1"), ("--keep", "-0.1")])
+def test_what_cannot_be_is_one_clear_line_before_any_work(tmp_path, flag, value):
+    with pytest.raises(ScmcError, match=rf"got {flag} {value}; expected"):
+        main(["--data", str(tmp_path), "--out", str(tmp_path / "out"), flag, value])
+    assert not (tmp_path / "out").exists()
