@@ -34,8 +34,9 @@ class FusionConfig:
         self_calibration: Pixel-attention blocks (else plain convolutions).
         semantics: Use the generated picture at all.
         lattice_free: Between scales bilinear (else nearest), at the borders what stands there
-            (else zeros): where the input is even, nothing then tells one place from another, and no
-            texture can be locked to the lattice of the strides.
+            (else zeros): where the input is even, nothing then tells one place from another. Where
+            it is not, the strides still do, and a loss must ask for the rest
+            (:mod:`scmc_comm.training.views`).
     """
 
     widths: tuple[int, int, int, int] = (64, 96, 128, 128)

@@ -3,8 +3,8 @@
 A network with strides knows where in a cell of its lattice a pixel lies, and under a perceptual
 loss it paints a texture that is locked to the lattice, because any texture pleases that loss more
 than none. Shown the same place shifted, mirrored or turned, it can agree with itself only about
-what its input says (the equivariance loss of e.g. Cohen and Welling, "Group equivariant
-convolutional networks", ICML 2016, put to a network that has not got the property by design).
+what its input says: equivariance (Cohen and Welling, "Group equivariant convolutional networks",
+ICML 2016), asked for by a loss and not built in.
 """
 
 from __future__ import annotations
