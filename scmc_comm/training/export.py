@@ -1,6 +1,9 @@
 """Turn a checkpoint into the weights that ship.
 
-python -m scmc_comm.training.export signal DIR/checkpoint.pt -o signal.safetensors
+    python -m scmc_comm.training.export signal DIR/checkpoint.pt -o signal.safetensors
+
+``--start OLD.safetensors --keep 0.5`` averages the weights with those that the training went on
+from.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from typing import Any
 import torch
 
 from scmc_comm.codec.weights import FOLDER, save_weights, with_tuples
+from scmc_comm.errors import ScmcError
+from scmc_comm.training.loop import check_share, keep_some, start_state
 
 
 def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> None:
@@ -40,10 +45,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("network", choices=("signal", "fusion", "deepjscc"))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("-o", "--out", type=Path)
+    parser.add_argument("--start", type=Path, help="weights that the training went on from")
+    parser.add_argument("--keep", type=float, default=0.0, help="share of --start in the result")
     args = parser.parse_args(argv)
     saved = torch.load(args.checkpoint, weights_only=True, map_location="cpu")
     out = args.out or FOLDER / f"{args.network}.safetensors"
     config, state = saved["config"]["net"], saved["state"]["averaged"]
+    check_share(args.keep)
+    if args.keep and not args.start:
+        raise ScmcError("--keep is a share of the weights at the start; give --start as well")
+    if args.start:
+        state = keep_some(state, start_state(args.network, args.start), args.keep)
     if args.network == "signal":
         export_signal(config, state, out)
     else:

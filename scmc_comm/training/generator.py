@@ -36,7 +36,15 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.training.data import CaptionedImages, load_sets
 from scmc_comm.training.gan import random_crop, random_window
 from scmc_comm.training.looks import Looks, LooksRecipe, picture_loss
-from scmc_comm.training.loop import Averaged, Run, adam, descend, start_state
+from scmc_comm.training.loop import (
+    Averaged,
+    Run,
+    adam,
+    check_share,
+    descend,
+    keep_some,
+    start_state,
+)
 from scmc_comm.training.precision import mixed_precision
 from scmc_comm.training.views import disagreement, random_views
 
@@ -158,8 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.count < 1:
         raise ScmcError(f"got --count {args.count}; expected at least 1")
-    if not 0 <= args.keep < 1:
-        raise ScmcError(f"got --keep {args.keep:g}; expected a share from 0 to below 1")
+    check_share(args.keep)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     sets = load_sets(args.data, "train", args.cache or args.out / "cache")
     texts = [content_of(data, i) for data in sets.values() for i in range(len(data))]
@@ -180,8 +187,7 @@ def train_renderer(
 ) -> FusionNet:
     """The network that turns coarse maps into pictures.
 
-    Its weights are averaged over the last steps and, by ``--keep``, with those it started from
-    (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022): outlines stay sharper.
+    Its weights are averaged over the last steps and, by ``--keep``, with those it started from.
     """
     recipe = GeneratorRecipe()
     torch.manual_seed(recipe.seed)
@@ -207,12 +213,11 @@ def train_renderer(
             painted = net.from_colours(torch.cat([view.of(colours, 1), other.of(colours, 1)]))
             fake, turned = painted.chunk(2)
             loss, l1, distance = picture_loss(fake[:, :, *window], real, looks)
-            differs = disagreement(fake, view, other.upright(turned), other, recipe.margin)
+            differs = disagreement(fake, view, other.upright(turned), other, recipe.margin).mean()
         descend(loss + recipe.disagreement_weight * differs, net, optimizer)
         averaged.update(net)
         run.step_done(l1=l1.item(), looks=distance.item(), differs=differs.item())
-    trained = averaged.net.state_dict()
-    net.load_state_dict({k: v.lerp(start[k].to(v.dtype), args.keep) for k, v in trained.items()})
+    net.load_state_dict(keep_some(averaged.net.state_dict(), start, args.keep))
     return net
 
 

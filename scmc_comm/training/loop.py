@@ -13,6 +13,7 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,38 @@ def start_state(name: str, path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return load_weights(name, path)[1]
     return torch.load(path, weights_only=True)["state"]["averaged"]
+
+
+def keep_some(
+    trained: Mapping[str, torch.Tensor], start: Mapping[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """Weights between those of the end and those of the start: outlines stay sharper.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022.
+
+    Args:
+        trained: At the end, by name.
+        start: What the training went on from, of the same shapes.
+        share: Of the start, see :func:`check_share`.
+
+    Example:
+        >>> keep_some({"w": torch.tensor(4.0)}, {"w": torch.tensor(0.0)}, 0.25)
+        {'w': tensor(3.)}
+    """
+    return {
+        k: v.lerp(start[k].to(v.dtype), share) if v.is_floating_point() else v
+        for k, v in trained.items()
+    }
+
+
+def check_share(share: float) -> None:
+    """Refuse a ``--keep`` that is no share.
+
+    Raises:
+        ScmcError: If it is not from 0 to below 1.
+    """
+    if not 0 <= share < 1:
+        raise ScmcError(f"got --keep {share:g}; expected a share from 0 to below 1")
 
 
 class Averaged:

@@ -58,7 +58,7 @@ def random_views(room: int, side: int) -> tuple[View, View]:
 
 
 def disagreement(one: Tensor, view: View, other: Tensor, other_view: View, margin: int) -> Tensor:
-    """Mean absolute difference where two views overlap.
+    """Mean absolute difference [b] where two views overlap.
 
     Args:
         one: What was painted of ``view``, upright, [b, c, h, w].
@@ -82,4 +82,4 @@ def disagreement(one: Tensor, view: View, other: Tensor, other_view: View, margi
         inside = img[:, :, y : y + 2 * height, x : x + 2 * width]
         return inside[:, :, margin : 2 * height - margin, margin : 2 * width - margin]
 
-    return (overlap(one, view) - overlap(other, other_view)).abs().mean()
+    return (overlap(one, view) - overlap(other, other_view)).abs().mean((1, 2, 3))

@@ -1,12 +1,15 @@
 """A training run that is stopped goes on where it was."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pytest
 import torch
 from torch import nn
 
+from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
+from scmc_comm.codec.weights import load_weights, save_weights
 from scmc_comm.errors import ScmcError
+from scmc_comm.training import export
 from scmc_comm.training.loop import Averaged, Run, adam
 
 
@@ -70,3 +73,42 @@ def test_a_run_of_so_many_steps_does_not_look_at_the_clock(tmp_path):
         run.step_done(loss=0.0)
         count += 1
     assert count == 3 and run.progress == 1
+
+
+@pytest.fixture
+def before_and_after(tmp_path):
+    """A file of small weights, and a checkpoint of others of the same shapes."""
+    config = FusionConfig((8, 8, 8, 8), 8)
+    states = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        states.append(FusionNet(config).state_dict())
+    save_weights("fusion", asdict(config), states[0], tmp_path / "old.safetensors")
+    checkpoint = {"config": {"net": asdict(config)}, "state": {"averaged": states[1]}}
+    torch.save(checkpoint, tmp_path / "checkpoint.pt")
+    return (*states, tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_export_keeps_a_share_of_the_start(before_and_after, share):
+    old, new, folder = before_and_after
+    files = ["checkpoint.pt", "-o", "new.safetensors", "--start", "old.safetensors"]
+    paths = [a if a.startswith("-") else str(folder / a) for a in files]
+    export.main(["fusion", *paths, "--keep", str(share)])
+    _, state = load_weights("fusion", folder / "new.safetensors")
+    assert state.keys() == new.keys()
+    for name, value in state.items():
+        expected = (1 - share) * new[name] + share * old[name]
+        torch.testing.assert_close(value.float(), expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [(["--keep", "1"], "got --keep 1; expected"), (["--keep", "0.5"], "give --start as well")],
+)
+def test_a_share_of_nothing_is_not_exported(before_and_after, more, says):
+    folder = before_and_after[2]
+    out = folder / "new.safetensors"
+    with pytest.raises(ScmcError, match=says):
+        export.main(["fusion", str(folder / "checkpoint.pt"), "-o", str(out), *more])
+    assert not out.exists()

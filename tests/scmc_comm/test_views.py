@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.generator import Generator
+from scmc_comm.errors import ScmcError
+from scmc_comm.training.fusion import Agreement, Inputs, main, paint_twice
 from scmc_comm.training.views import View, disagreement, random_views
 
 SEEDS = st.integers(0, 10_000)
@@ -32,6 +34,43 @@ def test_a_map_of_half_the_size_has_the_same_views(seed):
     for view in random_views(64, 48):
         seen = view.of(small, 1)
         assert torch.equal(view.of(img, 2), seen.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+def inputs(edges: float) -> Inputs:
+    """Two sketches; the second has edges of that strength."""
+    shown = Inputs(*(torch.rand(2, c, n, n) for c, n in ((3, 64), (1, 32), (1, 32), (3, 32))))
+    return shown._replace(
+        present=torch.ones(2),
+        edges=torch.tensor([0.0, edges]).view(2, 1, 1, 1).expand(2, 1, 32, 32),
+    )
+
+
+AGREEMENT = Agreement(view=48, margin=4, coarse=10, fine=1)
+
+
+def test_who_paints_what_the_sketch_says_pays_nothing():
+    torch.manual_seed(0)
+    shown = inputs(edges=1.0)
+    painted, view, penalty = paint_twice(lambda semantic, *_: semantic, shown, AGREEMENT)
+    assert torch.equal(painted, view.of(shown.semantic, 2)) and penalty == 0
+
+
+@pytest.mark.parametrize(("edges", "weight"), [(0.0, 10), (1.0, 5.5)])
+def test_what_is_made_up_without_edges_costs_more(edges, weight):
+    """A "network" that paints the first view white and the second black."""
+
+    def contrary(semantic, *_):
+        return torch.cat([torch.ones_like(x) * i for i, x in enumerate(semantic.chunk(2))])
+
+    penalty = paint_twice(contrary, inputs(edges), AGREEMENT)[2]
+    assert float(penalty) == pytest.approx(weight)
+
+
+@pytest.mark.parametrize("wrong", [[], ["--start", "old.pt", "--without", "gan"]])
+def test_only_a_whole_network_is_made_steady(tmp_path, wrong):
+    out = str(tmp_path / "out")
+    with pytest.raises(ScmcError, match="--steady goes on from a whole network"):
+        main(["--data", "D", "--lower", "L", "--out", out, "--steady", *wrong])
 
 
 SHIFTED = View(1, 3, 24)
