@@ -5,9 +5,10 @@
 The models come to OUT/models. A run that was stopped goes on with the same command: finished
 stages are passed over, and each script resumes from its checkpoint. With other minutes all
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
-generator 20 %, fusion 15 %, signal 20 %, signal with lower layers 10 %, its correction for looks
-10 %, the analog baseline, which starts from the signal's transforms, 10 %; text model, lower
-layers and the curves of the protection optimiser take what they need beside.
+generator 20 %, fusion 12 % and 3 % in which its views must agree, signal 20 %, signal with lower
+layers 10 %, its correction for looks 10 %, the analog baseline, which starts from the signal's
+transforms, 10 %; text model, lower layers and the curves of the protection optimiser take what
+they need beside.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class Plan:
     def stages(self) -> list[Stage]:
         """All steps, in order."""
         out, lower, signal = self.out, self.out / "lower", self.out / "signal"
+        fusion = self.out / "fusion" / "checkpoint.pt"
         return [
             *self._edges(),
             Stage(
@@ -92,9 +94,16 @@ class Plan:
                 out / "generator" / "generator.safetensors",
             ),
             Stage("sketches", (self._lower("sketches"),)),
+            Stage("fusion", (self._train("fusion", 0.12, "--lower", lower),)),
             Stage(
-                "fusion",
-                (self._train("fusion", 0.15, "--lower", lower), self._export("fusion")),
+                "fusion_steady",
+                (
+                    self._train(
+                        "fusion", 0.03, "--start", fusion, "--lower", lower, "--steady",
+                        out="fusion_steady",
+                    ),
+                    self._export("fusion", "fusion_steady", "--start", fusion, "--keep", 0.25),
+                ),
             ),
             Stage("pictures", (self._lower("pictures"),)),
             Stage("signal", (self._train("signal", 0.20),)),
@@ -156,9 +165,10 @@ class Plan:
     def _curves(self) -> Command:
         return ("layer_curves", *self._data(), "--out", str(self.out / "curves"))
 
-    def _export(self, network: str, run: str = "") -> Command:
+    def _export(self, network: str, run: str = "", *more: object) -> Command:
         checkpoint = self.out / (run or network) / "checkpoint.pt"
-        return ("export", network, str(checkpoint), "-o", str(self._model(network)))
+        out = str(self._model(network))
+        return ("export", network, str(checkpoint), "-o", out, *map(str, more))
 
     def _model(self, network: str) -> Path:
         return self.models / f"{network}.safetensors"
