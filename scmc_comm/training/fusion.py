@@ -179,7 +179,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 img, edges = view.of(img, 2), view.of(edges, 1)
             else:
                 fake = net(*shown)
-            window = random_window(*fake.shape[-2:], recipe.window)
+            height, width = fake.shape[-2:]
+            window = random_window(height, width, recipe.window)
             fake = fake[:, :, *window]
             real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
             loss, l1, distance = picture_loss(fake, real, looks)
