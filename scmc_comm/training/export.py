@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=Path, help="weights that the training went on from")
     parser.add_argument("--keep", type=float, default=0.0, help="share of --start in the result")
     args = parser.parse_args(argv)
-    saved = torch.load(args.checkpoint, weights_only=True, map_location="cpu")
-    out = args.out or FOLDER / f"{args.network}.safetensors"
-    config, state = saved["config"]["net"], saved["state"]["averaged"]
     check_share(args.keep)
     if args.keep and not args.start:
         raise ScmcError("--keep is a share of the weights at the start; give --start as well")
+    saved = torch.load(args.checkpoint, weights_only=True, map_location="cpu")
+    out = args.out or FOLDER / f"{args.network}.safetensors"
+    config, state = saved["config"]["net"], saved["state"]["averaged"]
     if args.start:
         state = keep_some(state, start_state(args.network, args.start), args.keep)
     if args.network == "signal":

@@ -3,11 +3,12 @@
     python -m scmc_comm.training.lower sketches --data DIR --out LOWER
     python -m scmc_comm.training.fusion --data DIR --lower LOWER --out DIR --minutes 40
     python -m scmc_comm.training.fusion --data DIR --lower LOWER --out DIR2 \
-        --start DIR/checkpoint.pt --steady --keep 0.5
+        --start DIR/checkpoint.pt --steady
 
 Losses as in the paper: L1 + LPIPS, and least squares against a patch discriminator that sees the
 picture beside the edges. ``--steady`` adds a penalty where two views of one sketch are painted
-differently, and so takes out the strokes that are locked to the network's lattice.
+differently, and so takes out the strokes that are locked to the network's lattice;
+``training.export --keep`` then averages the weights with those before it.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ class Agreement:
     Attributes:
         view: Side of the views, inside the crop.
         margin: Pixels at the borders of their overlap in which they may disagree.
-        coarse: Weight of their mean absolute difference where no edges were sent, so that any
-            stroke is made up.
-        fine: The same where edges were sent. At 2 the texture that they stand for is lost as well.
+        coarse: Weight of their mean absolute difference where a crop has no edges (no crop of a
+            coarse sketch has), so that any stroke is made up.
+        fine: The same where it has some. At 2 the texture that they stand for is lost as well.
     """
 
     view: int = 160
