@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from experiments.averages import given_delivery_interval, psnr_of_mean_mse_interval
-from experiments.cliff import cliff
-from experiments.proportions import clustered_interval
-from experiments.statistics import Interval, bootstrap_interval, wilson_interval
+from experiments.statistics.averages import given_delivery_interval, psnr_of_mean_mse_interval
+from experiments.statistics.cliff import cliff
+from experiments.statistics.means import Interval, bootstrap_interval, wilson_interval
+from experiments.statistics.proportions import clustered_interval
 
 RESAMPLES = 2000  # the default
 Case = Callable[[np.random.Generator], tuple[Interval, float]]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.training.data import load_split
 from scmc_comm.codec.edge_coder import CELLS, decode_edges, encode_edges
 from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.structure import draw
-from scmc_comm.training.data import load_split
 
 QPS = (63, 60, 57, 54)
 

@@ -21,17 +21,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from channels.models import make_channel
-from channels.phy import BitTruePhy
-from channels.table_phy import TablePhy
+from channels.fading.models import make_channel
+from channels.phy.bit_true import BitTruePhy
+from channels.phy.table import TablePhy
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTOS, load_photo
 from scmc_comm.link.utility import Utility
 from scmc_comm.metrics import measure
-from scmc_comm.prediction import expected_score, expected_sets, simulate
-from scmc_comm.system import Budget, Prepared, grey
-from scmc_comm.transmit import ScmcSystem
+from scmc_comm.systems.base import Budget, Prepared, grey
+from scmc_comm.systems.prediction import expected_score, expected_sets, simulate
+from scmc_comm.systems.scmc import ScmcSystem
 
 SYSTEMS = ("optimised", "equal", "unequal")
 

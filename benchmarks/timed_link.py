@@ -18,7 +18,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from channels.link import (
+from channels.fading.timed_gain import ClarkeTrace, ConstantTrace
+from channels.timed import (
     Arrival,
     Feedback,
     LinkConfig,
@@ -27,10 +28,9 @@ from channels.link import (
     TrafficClass,
     User,
     poisson_arrivals,
+    server,
     simulate,
 )
-from channels.timed import server
-from channels.traces import ClarkeTrace, ConstantTrace
 from channels.types import Mcs
 
 NUM_USERS = 4

@@ -89,7 +89,7 @@ def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str
 def parameters(cls: Any) -> tuple[Parameter, ...]:
     """The parameters of a component, in order.
 
-    >>> from channels.models import RicianBlock
+    >>> from channels.fading.models import RicianBlock
     >>> [(p.name, p.default, p.unit) for p in parameters(RicianBlock)]
     [('k_factor_db', '6', 'dB'), ('coherence_symbols', '', 'uses')]
     """

@@ -1,6 +1,6 @@
-"""``python -m scmc_comm`` is ``scmc-comm``."""
+"""``python -m scmc_comm`` is ``scmc-comm``, which lives above this package."""
 
-from scmc_comm.cli import main
+import runpy
 
 if __name__ == "__main__":
-    main()
+    runpy.run_module("experiments.commands", run_name="__main__", alter_sys=True)

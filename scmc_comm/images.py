@@ -230,7 +230,7 @@ def image_set(
     Args:
         source: ``"photos"`` for the built-in photographs, else a folder, or one picture file, or
             ``FOLDER:test``: a split (train, val, test) of the data set in the folder, see
-            `scmc_comm.training.datasets`. With ``@SIDE`` behind it each is cropped to that side,
+            `scmc_comm.datasets`. With ``@SIDE`` behind it each is cropped to that side,
             with ``@SIDE+SIDE`` to several, and names end in ``@SIDE``.
         num_images: Only so many: the first of the source, or of a split, which is often sorted by
             class, every n-th; None for all.
@@ -302,7 +302,7 @@ def side_of(name: str) -> int | None:
 
 def _split_of(source: str | Path) -> tuple[Path, str] | None:
     """Folder and split of ``FOLDER:SPLIT``."""
-    from scmc_comm.training.datasets import SPLITS
+    from scmc_comm.datasets import SPLITS
 
     folder, colon, split = str(source).rpartition(":")
     return (Path(folder), split) if colon and split in SPLITS and Path(folder).is_dir() else None
@@ -310,7 +310,7 @@ def _split_of(source: str | Path) -> tuple[Path, str] | None:
 
 def _picture_files(source: str | Path) -> Sequence[Path]:
     if found := _split_of(source):
-        from scmc_comm.training.datasets import read_set
+        from scmc_comm.datasets import read_set
 
         folder, split = found
         files = [picture.path for picture in read_set(folder) if picture.split == split]

@@ -13,12 +13,12 @@ from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
     from scmc_comm.codec.options import CodecOptions
-    from scmc_comm.system import System
+    from scmc_comm.systems.base import System
 
 
 def _scmc(protection: str) -> Callable[..., System]:
     def factory(codec: Any = None, seed: int = 0) -> System:
-        from scmc_comm.transmit import ScmcSystem
+        from scmc_comm.systems.scmc import ScmcSystem
 
         if codec is None:
             from scmc_comm.codec.layered import LayeredCodec
@@ -32,7 +32,7 @@ def _scmc(protection: str) -> Callable[..., System]:
 def _separation(codec_name: str) -> Callable[..., System]:
     def factory() -> System:
         from scmc_comm.baselines.image_codecs import make_image_codec
-        from scmc_comm.baselines.separation import SeparationSystem
+        from scmc_comm.systems.separate import SeparationSystem
 
         return SeparationSystem(make_image_codec(codec_name))
 
@@ -41,9 +41,9 @@ def _separation(codec_name: str) -> Callable[..., System]:
 
 def _envelope(codec_name: str, utility: str | None = None) -> Callable[..., System]:
     def factory() -> System:
-        from scmc_comm.baselines.envelope import EnvelopeSystem
         from scmc_comm.baselines.image_codecs import make_image_codec
-        from scmc_comm.baselines.separation import SeparationSystem
+        from scmc_comm.systems.adaptive import EnvelopeSystem
+        from scmc_comm.systems.separate import SeparationSystem
 
         return EnvelopeSystem(SeparationSystem(make_image_codec(codec_name)), utility)
 
@@ -52,14 +52,14 @@ def _envelope(codec_name: str, utility: str | None = None) -> Callable[..., Syst
 
 def _scmc_signal() -> System:
     from scmc_comm.baselines.scmc_signal import ScmcSignalCodec
-    from scmc_comm.baselines.separation import SeparationSystem
+    from scmc_comm.systems.separate import SeparationSystem
 
     return SeparationSystem(ScmcSignalCodec())
 
 
 def _deepjscc(name: str, **options: Any) -> Callable[..., System]:
     def factory() -> System:
-        from scmc_comm.baselines.deepjscc import DeepJsccSystem
+        from scmc_comm.systems.deepjscc import DeepJsccSystem
 
         return DeepJsccSystem(name=name, **options)
 

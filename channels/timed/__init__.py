@@ -1,1 +1,39 @@
-"""The timed link: packets of several users wait, are sent, repeated, delivered or dropped."""
+"""The timed link: priority queues, HARQ, delays, deadlines, several users; by SimPy.
+
+The door to `channels.timed`: describe the link (`LinkConfig`), the kinds of packets
+(`TrafficClass`, one a layer) and the users (`User`: a `channels.fading.timed_gain.SnrTrace` and
+frames that arrive), and `simulate` says what came of every packet.
+"""
+
+from __future__ import annotations
+
+from channels.coding.harq import Feedback
+from channels.timed.link import simulate
+from channels.timed.report import FATES, ClassSummary, TimedReport
+from channels.timed.sources import periodic_arrivals, poisson_arrivals
+from channels.timed.tables import TableBler
+from channels.timed.types import (
+    Arrival,
+    BlockErrorRate,
+    LinkConfig,
+    RateAdaptation,
+    TrafficClass,
+    User,
+)
+
+__all__ = [
+    "FATES",
+    "Arrival",
+    "BlockErrorRate",
+    "ClassSummary",
+    "Feedback",
+    "LinkConfig",
+    "RateAdaptation",
+    "TableBler",
+    "TimedReport",
+    "TrafficClass",
+    "User",
+    "periodic_arrivals",
+    "poisson_arrivals",
+    "simulate",
+]

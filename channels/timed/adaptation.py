@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from channels.fading.timed_gain import SnrTrace
 from channels.timed.types import BlockErrorRate, RateAdaptation
-from channels.traces import SnrTrace
 from channels.types import Mcs
 
 _RANGE_DB = (-40.0, 60.0)

@@ -13,9 +13,9 @@ from typing import Any
 
 import simpy
 
+from channels.coding.segmentation import num_channel_uses
 from channels.errors import ChannelError
 from channels.rng import generator
-from channels.segmentation import num_channel_uses
 from channels.timed import report as fates
 from channels.timed.adaptation import RateAdapter, SchemeTable
 from channels.timed.packets import Block, Packet

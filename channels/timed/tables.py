@@ -12,9 +12,9 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import norm
 
-from channels.abstraction import BlerTable, default_table
+from channels.bler.table import BlerTable, default_table
+from channels.coding.segmentation import plan_blocks
 from channels.errors import ChannelError
-from channels.segmentation import plan_blocks
 from channels.types import Mcs
 from channels.units import lin_to_db
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from channels.coding.harq import HARQ_KINDS, Feedback
 from channels.errors import ChannelError
-from channels.harq import HARQ_KINDS, Feedback
-from channels.traces import SnrTrace
+from channels.fading.timed_gain import SnrTrace
 from channels.types import Mcs
 
 QUEUEING = ("strict", "fair", "deadline")

@@ -16,16 +16,16 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from channels.bounds import capacity
-from experiments.bounds import RateQuality
-from experiments.cache import default_cache_dir, write_atomic
-from experiments.components import Components, git_revision, package_versions
-from experiments.executors import executor
-from experiments.rate_points import RatePoints, RateTask, run_rate_task
+from channels.bounds.awgn import capacity
+from experiments.execution.cache import default_cache_dir, write_atomic
+from experiments.execution.executors import executor
+from experiments.figures.bounds import RateQuality
 from experiments.rd.anchors import Anchors, load_anchors
 from experiments.rd.measure import codec_fingerprint
 from experiments.rd.tables import latex, markdown
-from experiments.tasks import digest_of
+from experiments.sweep.components import Components, git_revision, package_versions
+from experiments.sweep.rate_points import RatePoints, RateTask, run_rate_task
+from experiments.sweep.tasks import digest_of
 from scmc_comm.baselines import jpeg_slim
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import make_image_codec

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from experiments.plot_style import (
+from experiments.figures.style import (
     COLOURS,
     GREY,
     MARKERS,

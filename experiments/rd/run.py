@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from experiments.cache import write_atomic
-from experiments.components import git_revision, package_versions
+from experiments.execution.cache import write_atomic
 from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
 from experiments.rd.figures import draw_figures
 from experiments.rd.measure import METRICS, measure_points
+from experiments.sweep.components import git_revision, package_versions
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import image_set
 from scmc_comm.metrics import default_metrics, unavailable

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.plot_style import metric_label
+from experiments.figures.style import metric_label
 from experiments.rd.bd import LOWER_IS_BETTER, Points, bd_rate
 
 Table = tuple[list[str], list[list[str]]]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from tqdm import tqdm
 
-from experiments import store
-from experiments.cache import write_atomic
+from experiments.execution.cache import write_atomic
 from experiments.rd import capacity
 from experiments.rd.tables import cost_cells
 from experiments.report.chapter import Chapter, reference_of, steps
 from experiments.report.checks import MISTAKES, states
 from experiments.report.markup import Section, Table, page, paragraph, table
 from experiments.report.pdf import table_lines, write_pdf
+from experiments.sweep import store
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from experiments import store, summary
-from experiments.bound_lines import NORMAL_ERROR, has_bounds
-from experiments.cache import write_atomic
-from experiments.plot_style import channel_label, codec_label, metric_label, ratio_label
+from experiments.execution.cache import write_atomic
+from experiments.figures.bound_lines import NORMAL_ERROR, has_bounds
+from experiments.figures.strips import strip_figures
+from experiments.figures.style import channel_label, codec_label, metric_label, ratio_label
+from experiments.figures.views import views
 from experiments.rd.tables import latex
 from experiments.report import deltas, strips
 from experiments.report.exports import figure_table, pgfplots
@@ -29,8 +30,7 @@ from experiments.report.panels import (
     paper_figure,
     render_panel,
 )
-from experiments.strips import strip_figures
-from experiments.views import views
+from experiments.sweep import store, summary
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:

@@ -32,8 +32,11 @@ class Mistake:
     tests: tuple[str, ...]
 
 
-_METRICS, _MODELS = "tests/scmc_comm/test_metrics.py", "tests/channels/test_models.py"
-_UNITS, _MODULATION = "tests/channels/test_units.py", "tests/channels/test_modulation.py"
+_METRICS, _MODELS = (
+    "tests/scmc_comm/metrics/test_metrics.py",
+    "tests/channels/fading/test_models.py",
+)
+_UNITS, _MODULATION = "tests/channels/test_units.py", "tests/channels/modulation/test_modulation.py"
 
 MISTAKES = (
     Mistake(
@@ -74,30 +77,30 @@ MISTAKES = (
         "a whole batch coded as one mosaic",
         "the baseline gains rate for free",
         "one bit stream an image, whatever was coded before",
-        ("tests/scmc_comm/test_image_codecs.py::"
+        ("tests/scmc_comm/baselines/test_image_codecs.py::"
          "test_one_bitstream_an_image_whatever_was_coded_before",),
     ),
     Mistake(
         "header or side-information bytes left out, or restored for free after decoding",
         "a semantic win that is none",
         "the ledger equals the symbols on the wire",
-        ("tests/scmc_comm/test_ledger.py::test_ledger_equals_what_the_phy_sends",
-         "tests/scmc_comm/test_ledger.py::test_items_sum_to_the_channel_uses"),
+        ("tests/scmc_comm/link/test_ledger.py::test_ledger_equals_what_the_phy_sends",
+         "tests/scmc_comm/link/test_ledger.py::test_items_sum_to_the_channel_uses"),
     ),
     Mistake(
         "a fixed modulation and code rate over the whole SNR axis called the baseline",
         "a flat curve, a manufactured cliff",
         "the envelope takes the best modulation and code rate of each SNR, and bounds are drawn",
-        ("tests/scmc_comm/test_envelope.py::"
+        ("tests/scmc_comm/systems/test_envelope.py::"
          "test_no_scheme_of_the_grid_is_better_on_the_validation_set",
-         "tests/experiments/test_bound_lines.py::"
+         "tests/experiments/figures/test_bound_lines.py::"
          "test_fading_line_is_the_best_fixed_rate_for_the_mean_snr"),
     ),
     Mistake(
         "power normalised over a batch",
         "images lend power to each other",
         "each transmission has mean power 1",
-        ("tests/channels/test_phy.py::test_mean_power_of_each_transmission_is_one",),
+        ("tests/channels/phy/test_phy.py::test_mean_power_of_each_transmission_is_one",),
     ),
     Mistake(
         "reconstructions saved as JPEG before they are scored",
@@ -123,8 +126,8 @@ MISTAKES = (
         "a missing codec silently replaced by another",
         "false labels",
         "an error that names the fix",
-        ("tests/scmc_comm/test_vvc.py::test_missing_binary_names_the_fix",
-         "tests/scmc_comm/test_codec_contract.py::test_an_ffmpeg_without_x265_names_the_fix"),
+        ("tests/scmc_comm/codec/test_vvc.py::test_missing_binary_names_the_fix",
+         "tests/scmc_comm/baselines/test_codec_contract.py::test_an_ffmpeg_without_x265_names_the_fix"),
     ),
 )  # fmt: skip
 """In the order in which the protocol lists them."""

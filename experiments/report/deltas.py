@@ -10,12 +10,18 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from experiments import store, summary
-from experiments.bjontegaard_delta import BdInterval, bd_of_trials, bd_rate, bd_snr
-from experiments.cliff import Cliff, cliff, crossing_esno_db, crossing_text, outage_esno_db
-from experiments.plot_style import channel_label, metric_label, ratio_label, system_label
+from experiments.figures.style import channel_label, metric_label, ratio_label, system_label
 from experiments.rd.bd import LOWER_IS_BETTER
-from experiments.statistics import Interval
+from experiments.statistics.bjontegaard import BdInterval, bd_of_trials, bd_rate, bd_snr
+from experiments.statistics.cliff import (
+    Cliff,
+    cliff,
+    crossing_esno_db,
+    crossing_text,
+    outage_esno_db,
+)
+from experiments.statistics.means import Interval
+from experiments.sweep import store, summary
 
 Floats = NDArray[np.float64]
 Table = tuple[list[str], list[list[str]]]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.bound_lines import KINDS
-from experiments.plot_style import CHANNELS, codec_label, metric_label, system_label
+from experiments.figures.bound_lines import KINDS
+from experiments.figures.style import CHANNELS, codec_label, metric_label, system_label
 from experiments.report.panels import Panel
 
 _MARKS = {"o": "*", "s": "square*", "^": "triangle*", "D": "diamond*", "v": "triangle*",

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from experiments.plot_style import COLOURS, paper_style, ratio_label, system_label
+from experiments.figures.style import COLOURS, paper_style, ratio_label, system_label
 from experiments.report.exports import escape
 from experiments.report.panels import ONE_COLUMN, SMALL, rendered
 

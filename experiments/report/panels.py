@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments import store
-from experiments.curves import (
+from experiments.figures.curves import (
     LAYER_LINES,
     Draw,
     View,
@@ -21,7 +20,7 @@ from experiments.curves import (
     layer_units,
     system_handle,
 )
-from experiments.plot_style import (
+from experiments.figures.style import (
     GREY,
     channel_label,
     metric_label,
@@ -29,6 +28,7 @@ from experiments.plot_style import (
     ratio_label,
     system_label,
 )
+from experiments.sweep import store
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -102,7 +102,7 @@ def write_pdf(
     """
     from matplotlib.backends.backend_pdf import PdfPages
 
-    from experiments.plot_style import paper_style
+    from experiments.figures.style import paper_style
 
     buffer = io.BytesIO()
     about = {"Title": title, "CreationDate": None, "ModDate": None}

@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 from PIL import Image
 
-from experiments import store
-from experiments.plot_style import channel_label, ratio_label, system_label
+from experiments.figures.strips import caption_of, set_text
+from experiments.figures.style import channel_label, ratio_label, system_label
 from experiments.report.markup import png_image, text
-from experiments.shown import Shown, shown
-from experiments.strips import caption_of, set_text
+from experiments.sweep import store
+from experiments.sweep.shown import Shown, shown
 
 _WIDEST = 256  # pixels of a picture on the page
 _MOST_STRIPS = 6

@@ -1,6 +1,6 @@
 """Quality against bandwidth ratio at three SNRs around the design point."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="bandwidth",

@@ -1,6 +1,6 @@
 """The honest comparison: SCMC against the envelope of every image codec, bounds beside them."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="baselines",

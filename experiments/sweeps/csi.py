@@ -1,6 +1,6 @@
 """A receiver whose knowledge of the channel has an error of given variance."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="csi",

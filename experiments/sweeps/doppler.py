@@ -1,6 +1,6 @@
 """Speed: fades that change within the estimator's reach help, those beyond it hurt."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="doppler",

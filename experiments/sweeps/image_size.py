@@ -1,6 +1,6 @@
 """The same photographs at four sizes: what headers and short blocks cost small pictures."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="image_size",

@@ -1,6 +1,6 @@
 """Digital against analog: the cliff, the floor, and what a peak limit and a fixed design cost."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="jscc",

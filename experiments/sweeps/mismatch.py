@@ -1,6 +1,6 @@
 """Designed for 10 dB, sent at another mean SNR: what a wrong design costs each system."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="mismatch",

@@ -1,6 +1,6 @@
 """What knowing the channel is worth: OFDM over TDL-A and TDL-C, two receive antennas."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="ofdm_snr",

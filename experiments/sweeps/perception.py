@@ -1,6 +1,6 @@
 """Perceptual against distortion: the same budget spent for the best PSNR or the best LPIPS."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="perception",

@@ -1,6 +1,6 @@
 """Pilots: the channel uses that they take against the knowledge that they give."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="pilots",

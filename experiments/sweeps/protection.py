@@ -1,6 +1,6 @@
 """Four ways to protect the layers: optimised with and without the mean SNR, unequal and equal."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="protection",

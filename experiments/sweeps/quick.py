@@ -1,6 +1,6 @@
 """The demo: four systems at one bandwidth over AWGN and block Rayleigh fading, in minutes."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="quick",

@@ -1,6 +1,6 @@
 """Graceful degradation: a fine SNR grid over AWGN, Rayleigh and Rician block fading."""
 
-from experiments.spec import SweepSpec
+from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="snr",

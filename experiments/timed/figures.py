@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from experiments.cache import write_atomic
-from experiments.plot_style import COLOURS, GREY, MARKERS, metric_label, paper_style, save_figure
+from experiments.execution.cache import write_atomic
+from experiments.figures.style import COLOURS, GREY, MARKERS, metric_label, paper_style, save_figure
 from experiments.timed import results
 from experiments.timed.schemes import Scheme
 from scmc_comm.types import LayerKind

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from channels.traces import ReplayTrace
-from experiments.plot_style import COLOURS, GREY
+from channels.fading.timed_gain import ReplayTrace
+from experiments.figures.style import COLOURS, GREY
 from experiments.timed.figures import scheme_label
 from experiments.timed.library import Library
 from experiments.timed.stream import Shot

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from experiments.cache import Cache, digest
-from experiments.components import Components
-from experiments.tasks import digest_of, fingerprint_of, load_system, png_bytes
+from experiments.execution.cache import Cache, digest
+from experiments.sweep.components import Components
+from experiments.sweep.tasks import digest_of, fingerprint_of, load_system, png_bytes
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
-from scmc_comm.system import Budget, Prepared
+from scmc_comm.systems.base import Budget, Prepared
 from scmc_comm.types import Reconstruction
 
 
@@ -167,13 +167,13 @@ def file_of(system: Any, img: torch.Tensor, max_bytes: int) -> Prepared:
     """A picture as one file of at most so many bytes, at the finest quality that fits.
 
     Args:
-        system: A `scmc_comm.baselines.separation.SeparationSystem`.
+        system: A `scmc_comm.systems.separate.SeparationSystem`.
         img: float32 [3, H, W] in [0, 1].
         max_bytes: Of the file.
     """
     from scmc_comm.baselines.image_codecs import largest_fitting
     from scmc_comm.link.mcs import MCS_GRID
-    from scmc_comm.system import infeasible
+    from scmc_comm.systems.base import infeasible
 
     wide = Budget(rho=4.0, design_esno_db=0.0)  # the link is the timed one: bytes are the limit
     coded = largest_fitting(system.image_codec, img, max_bytes)
@@ -185,12 +185,12 @@ def file_of(system: Any, img: torch.Tensor, max_bytes: int) -> Prepared:
 
 
 def _is_file_codec(components: Components, name: str) -> bool:
-    from scmc_comm.baselines.separation import SeparationSystem
+    from scmc_comm.systems.separate import SeparationSystem
 
     return isinstance(load_system(components.make_system, name), SeparationSystem)
 
 
 def _layer_prefix(delivered: frozenset[str]) -> frozenset[str]:
-    from scmc_comm.transmit import usable
+    from scmc_comm.systems.scmc import usable
 
     return usable(delivered)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.cache import Cache, default_cache_dir, digest, new_file, write_atomic
-from experiments.components import Components
-from experiments.executors import executor
-from experiments.tasks import fingerprint_of
+from experiments.execution.cache import Cache, default_cache_dir, digest, new_file, write_atomic
+from experiments.execution.executors import executor
+from experiments.sweep.components import Components
+from experiments.sweep.tasks import fingerprint_of
 from experiments.timed import results
 from experiments.timed.library import Library
 from experiments.timed.schemes import Scheme

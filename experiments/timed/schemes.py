@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import get_type_hints
 
+from channels.coding.harq import HARQ_KINDS
 from channels.errors import ChannelError
-from channels.harq import HARQ_KINDS
-from channels.link import LinkConfig, TrafficClass
 from channels.specs import parse_arguments
+from channels.timed import LinkConfig, TrafficClass
 from channels.timed.types import SCHEDULING
 from scmc_comm.codec.options import CodecOptions
 from scmc_comm.errors import ScmcError

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from channels.link import TableBler, TimedReport, User, periodic_arrivals, simulate
-from channels.traces import ReplayTrace
+from channels.fading.timed_gain import ReplayTrace
+from channels.timed import TableBler, TimedReport, User, periodic_arrivals, simulate
 from experiments.timed.library import Library, Seen
 from experiments.timed.schemes import Scheme
 from scmc_comm.errors import ScmcError

@@ -95,7 +95,7 @@ class EdgeDetector(nn.Module):
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
-        """The shipped detector, or one from a file of ``scmc_comm.training.edges``.
+        """The shipped detector, or one from a file of ``experiments.training.edges``.
 
         Raises:
             ScmcError: The file is missing or no edge network.

@@ -36,7 +36,7 @@ class FusionConfig:
         lattice_free: Between scales bilinear (else nearest), at the borders what stands there
             (else zeros): where the input is even, nothing then tells one place from another. Where
             it is not, the strides still do, and a loss must ask for the rest
-            (:mod:`scmc_comm.training.views`).
+            (:mod:`experiments.training.views`).
     """
 
     widths: tuple[int, int, int, int] = (64, 96, 128, 128)

@@ -171,7 +171,7 @@ def load_model(path: Path) -> TextModel:
     except FileNotFoundError:
         raise ScmcError(
             f"no text model at {path}; reinstall the package or train one with "
-            "python -m scmc_comm.training.text_model"
+            "python -m experiments.training.text_model"
         ) from None
     except (OSError, EOFError, ValueError, BadZipFile) as e:
         raise ScmcError(f"cannot read the text model {path}: {e}") from None

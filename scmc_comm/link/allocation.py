@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from channels.coding import num_channel_uses
+from channels.coding.transport_block import num_channel_uses
 from channels.types import Mcs
 from scmc_comm.link.delivery import Link
 from scmc_comm.types import MAX_PARTS

@@ -15,11 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
-from channels.abstraction import BlerTable, default_table
-from channels.fades import DEFAULT_STATES, ChannelStates, channel_states
-from channels.models import BlockFading, Channel
-from channels.segmentation import plan_blocks
-from channels.table_phy import TablePhy
+from channels.bler.table import BlerTable, default_table
+from channels.coding.segmentation import plan_blocks
+from channels.fading.models import BlockFading, Channel
+from channels.fading.states import DEFAULT_STATES, ChannelStates, channel_states
+from channels.phy.table import TablePhy
 from channels.types import Mcs
 from channels.units import db_to_lin, lin_to_db
 from scmc_comm.errors import ScmcError
@@ -117,7 +117,7 @@ def make_link(
     """The link that a plan reckons with.
 
     Args:
-        channel: Name and parameters, as `channels.models.make_channel` takes them.
+        channel: Name and parameters, as `channels.fading.models.make_channel` takes them.
         num_uses: Channel uses of the transmission.
         esno_db: Mean Es/N0 in dB; several if the transmitter does not know which it is.
         weights: How likely each of them is, in any unit; alike by default.
@@ -126,7 +126,7 @@ def make_link(
     Raises:
         ScmcError: Weights that are none.
     """
-    from channels.models import make_channel
+    from channels.fading.models import make_channel
 
     share = shares(esno_db, weights)
     model = make_channel(channel)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from channels.segmentation import plan_blocks
+from channels.coding.segmentation import plan_blocks
 from channels.types import Frame
 from scmc_comm.errors import ScmcError
 

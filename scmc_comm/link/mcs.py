@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from channels.coding import max_payload_bits
+from channels.coding.transport_block import max_payload_bits
 from channels.types import MIN_CODERATE, Mcs
 from channels.units import lin_to_db
 from scmc_comm.errors import ScmcError

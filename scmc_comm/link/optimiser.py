@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from channels.coding import num_channel_uses
-from channels.fades import DEFAULT_STATES
+from channels.coding.transport_block import num_channel_uses
+from channels.fading.states import DEFAULT_STATES
 from channels.types import Frame, Mcs
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from channels.coding import max_payload_bits, num_channel_uses
+from channels.coding.transport_block import max_payload_bits, num_channel_uses
 from channels.types import Mcs
 from channels.units import uses_to_rho
 from scmc_comm.errors import ScmcError

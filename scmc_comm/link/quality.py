@@ -1,6 +1,6 @@
 """What a receiver shows for each set of units, as functions of the bits spent on the signal layer.
 
-Measured on pictures by ``scmc_comm.training.layer_curves``. Sets are named by what lies below the
+Measured on pictures by ``experiments.training.layer_curves``. Sets are named by what lies below the
 signal (nothing, semantic, structure, both: `LOWER`) and how many of its parts arrived.
 """
 
@@ -111,7 +111,7 @@ def quality_model(
     are averaged at equal bits, each with the shares of the parts that it has there.
 
     Args:
-        pictures: As `scmc_comm.training.layer_curves.measure_picture` returns them.
+        pictures: As `experiments.training.layer_curves.measure_picture` returns them.
         metrics: Names of their scores.
         size: ``(H, W)``.
         level: Of the structure layer. What the signal shows over it is taken to be the same at
@@ -172,7 +172,7 @@ def _fill(shown: np.ndarray, log_bits: np.ndarray) -> None:
 
 
 def load_pictures(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Pictures and metrics in a file of ``scmc_comm.training.layer_curves``.
+    """Pictures and metrics in a file of ``experiments.training.layer_curves``.
 
     Raises:
         ScmcError: There is no such file, or it is not of this format.

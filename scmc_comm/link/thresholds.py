@@ -14,8 +14,8 @@ import itertools
 import numpy as np
 from scipy.stats import norm
 
-from channels.models import make_channel
-from channels.phy import BitTruePhy
+from channels.fading.models import make_channel
+from channels.phy.bit_true import BitTruePhy
 from channels.types import Frame, Mcs
 
 THRESHOLD_BITS = (64, 128, 256, 512, 1024, 2048, 4096, 16384)

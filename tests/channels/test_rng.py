@@ -73,8 +73,8 @@ import numpy as np, torch
 torch.manual_seed(5)
 expected = torch.rand(3)
 torch.manual_seed(5)
-from channels.models import make_channel
-from channels.phy import BitTruePhy
+from channels.fading.models import make_channel
+from channels.phy.bit_true import BitTruePhy
 from channels.types import Frame, Mcs
 import sys
 assert not any(name.split(".")[0] == "sionna" for name in sys.modules), "import has side effects"

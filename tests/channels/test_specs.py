@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from channels.errors import ChannelError
-from channels.grid import OfdmGrid
-from channels.impairments import Impairments
-from channels.models import CHANNELS
-from channels.ofdm import OfdmPhy
+from channels.fading.models import CHANNELS
+from channels.ofdm.grid import OfdmGrid
+from channels.ofdm.impairments import Impairments
+from channels.phy.ofdm import OfdmPhy
 from channels.specs import build, parameters, source, spec_of, summary
 
 

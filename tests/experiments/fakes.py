@@ -12,19 +12,24 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
-from channels.analog import send_symbols
-from channels.coding import num_channel_uses
-from channels.models import make_channel
+from channels.coding.transport_block import num_channel_uses
+from channels.fading.models import make_channel
+from channels.phy.analog import send_symbols
 from channels.types import Frame, LinkReport, Mcs
-from experiments.components import Components
-from scmc_comm.baselines.analog import analog
+from experiments.sweep.components import Components
+from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.protection import InfeasibleBudgetError
-from scmc_comm.system import Budget, Prepared, System, grey, infeasible
+from scmc_comm.systems.analog import analog
+from scmc_comm.systems.base import Budget, Prepared, System, grey, infeasible
 from scmc_comm.types import LayerKind, Reconstruction
 
 SIZE = (64, 64)
+TOY = SweepSpec(
+    "toy", ("toy", "toy-equal", "toy-flat", "toy-too-big"), ("awgn", "rayleigh_block"),
+    (-3.0, 3.0, 9.0, 15.0), (1 / 24,), num_images=3, num_trials=12, seed=5,
+)  # fmt: skip
 # Es/N0 in dB at which a frame of the toy link is lost half the time, by bits per use.
 CODE = {"strong": Mcs(2, 0.25), "middle": Mcs(4, 490 / 1024), "weak": Mcs(6, 616 / 1024)}
 PLANS = {

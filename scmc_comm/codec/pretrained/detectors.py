@@ -20,7 +20,7 @@ def load_detector(source: str | Path | None = None) -> nn.Module:
     """Load an edge detector: float32 [b, 3, H, W] in [0, 1] to probabilities [b, 1, H, W].
 
     Args:
-        source: None for the shipped one; a file of ``scmc_comm.training.edges``
+        source: None for the shipped one; a file of ``experiments.training.edges``
             (``.safetensors``), of RCF or of PiDiNet in the published layout (``.pth``); or a
             folder with one such file in it. Of a ``.pth`` only tensors are read: code inside it
             never runs.
@@ -62,7 +62,7 @@ def _file_of(path: Path) -> Path:
         return found[0]
     if not path.is_file():
         raise ScmcError(
-            f"no edge detector at {path}; give a file of scmc_comm.training.edges "
+            f"no edge detector at {path}; give a file of experiments.training.edges "
             "(.safetensors), or a published RCF or PiDiNet checkpoint (.pth), downloaded before"
         )
     if path.suffix not in SUFFIXES:

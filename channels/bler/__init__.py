@@ -1,0 +1,1 @@
+"""Block error rate tables: measured, stored, interpolated."""

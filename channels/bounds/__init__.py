@@ -1,0 +1,1 @@
+"""What no code beats: capacity, the normal approximation, outage."""

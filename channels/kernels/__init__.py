@@ -1,0 +1,1 @@
+"""Compiled inner loops: LDPC, demapping, normal variates."""

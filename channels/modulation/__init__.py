@@ -1,0 +1,1 @@
+"""Gray-labelled QPSK and QAM: mapping, soft demapping, mutual information."""

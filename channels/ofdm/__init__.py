@@ -1,0 +1,1 @@
+"""The OFDM resource grid: pilots, estimation, antennas, impairments."""

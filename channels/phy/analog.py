@@ -1,0 +1,128 @@
+"""The analog link: symbols of any value, faded, in noise, equalised; nothing is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from channels.errors import ChannelError
+from channels.fading.models import Channel, noise
+from channels.units import db_to_lin, lin_to_db
+
+
+def equalise(y: Tensor, h: Tensor, no: Tensor) -> tuple[Tensor, Tensor]:
+    """Least-squares-error equaliser for symbols of unit power, and the Es/N0 that is left.
+
+    ``x_hat = conj(h) y / (abs(h)^2 + no)``, whose error is ``no / (abs(h)^2 + no)`` per symbol; the
+    Es/N0 is that of a channel without fading of the same mean error, so ``abs(h)^2 / no`` where h
+    is constant.
+
+    Args:
+        y: Received symbols, complex64 [b, n].
+        h: Gains, complex64 [b, n].
+        no: Noise variance per complex dimension, float32 [b].
+
+    Returns:
+        Estimates complex64 [b, n] and linear Es/N0 float32 [b].
+
+    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 8.3.3.
+
+    >>> h, no = torch.full((1, 4), 0.5j), torch.tensor([0.01])
+    >>> x_hat, esno = equalise(h * 1.0, h, no)
+    >>> round(float(x_hat[0, 0].real), 3), round(float(esno[0]), 2)
+    (0.962, 25.0)
+    """
+    power = h.abs().square()
+    noise_variance = no[:, None]
+    x_hat = h.conj() * y / (power + noise_variance)
+    error = (noise_variance / (power + noise_variance)).double().mean(1)
+    return x_hat, (1 / error - 1).float()
+
+
+def send_symbols(
+    symbols: Tensor, channel: Channel, esno_db: float, seeds: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Sends the same symbols once for each seed; the receiver knows h and the noise variance.
+
+    Gains and noise of a trial are those that a coded transmission of the same seed meets
+    (`channels.phy.bit_true.BitTruePhy`).
+
+    Args:
+        symbols: complex64 [n], of mean power 1.
+        channel: The channel, drawn once over all symbols.
+        esno_db: Mean Es/N0 per channel use in dB.
+        seeds: One per trial.
+
+    Returns:
+        Equalised symbols complex64 [len(seeds), n] and Es/N0 after it, linear float32 [len(seeds)],
+        as `equalise` gives them.
+
+    Raises:
+        ChannelError: The mean power is not 1, or there are no seeds.
+
+    >>> from channels.fading.models import make_channel
+    >>> x_hat, esno = send_symbols(torch.ones(8) + 0j, make_channel("awgn"), 40.0, [1, 2])
+    >>> x_hat.shape, [round(float(e)) for e in esno]
+    (torch.Size([2, 8]), [10000, 10000])
+    """
+    if len(seeds) == 0:
+        raise ChannelError("got no seeds; expected one per trial")
+    power = float(symbols.abs().square().mean(dtype=torch.float64)) if symbols.numel() else 0.0
+    if not abs(power - 1) < 1e-4:
+        raise ChannelError(f"symbols have mean power {power:.4g}; expected 1 over a transmission")
+    state = channel.draw(len(symbols), esno_db, seeds)
+    y = noise(len(symbols), state.no, seeds).addcmul_(state.h, symbols)
+    return equalise(y, state.h, torch.full((len(seeds),), state.no))
+
+
+def papr_db(symbols: Tensor) -> float:
+    """Peak over mean power of a transmission's symbols in dB.
+
+    >>> round(papr_db(torch.tensor([1.0, 1.0, 1.0, 3.0]) + 0j), 3)
+    4.771
+    """
+    power = symbols.abs().square().double()
+    return lin_to_db(float(power.max() / power.mean()))
+
+
+def limit_peak(symbols: Tensor, limit_db: float) -> Tensor:
+    """Clips amplitudes so that, after the power is made 1 again, the PAPR is at most a limit.
+
+    Phases are kept. The clipping level A solves ``A^2 = L P(A)`` for the power P(A) that clipping
+    leaves; with the k largest amplitudes clipped that is ``A^2 = L S_k / (n - L k)``, S_k being the
+    energy of the others.
+
+    Args:
+        symbols: complex64 [n].
+        limit_db: Largest PAPR in dB, above 0.
+
+    Returns:
+        complex64 [n] of mean power 1.
+
+    Raises:
+        ChannelError: The limit is not above 0 dB, or all symbols are 0.
+
+    Source: X. Li, L. Cimini, "Effects of clipping and filtering on the performance of OFDM", IEEE
+    Commun. Letters 1998 (the clipping); the level follows from the condition.
+
+    >>> round(papr_db(limit_peak(torch.tensor([1.0, 1.0, 1.0, 3.0]) + 0j, 3.0)), 3)
+    3.0
+    """
+    if not limit_db > 0:
+        raise ChannelError(f"peak limit is {limit_db} dB over the mean; expected more than 0")
+    power = symbols.abs().square().double()
+    if not float(power.sum()) > 0:
+        raise ChannelError("all symbols are 0; expected some power")
+    limit, n = db_to_lin(limit_db), len(symbols)
+    largest = power.sort(descending=True).values
+    count = torch.arange(n + 1)
+    rest = largest.sum() - torch.cat([torch.zeros(1), largest.cumsum(0)]).double()
+    level = limit * rest.clamp(min=0) / (n - limit * count)  # A^2 with so many clipped
+    next_largest = torch.cat([largest, torch.zeros(1)])
+    holds = (limit * count < n) & (next_largest <= level)
+    clip = level[int(holds.int().argmax())]  # the fewest
+    scale = (clip / power.clamp(min=1e-30)).clamp(max=1).sqrt()
+    clipped = symbols * scale.to(torch.float32)
+    return clipped / clipped.abs().square().mean(dtype=torch.float64).sqrt().float()

@@ -1,0 +1,132 @@
+"""Physical layers by name, and how many of the channel uses of a budget they leave to data.
+
+``flat`` sends symbols one after the other and its receiver knows the gains. ``ofdm`` sends them
+over a resource grid with pilots: ``"ofdm:antennas=1x2,csi=lmmse"``, with the keys of
+`channels.phy.ofdm.OfdmPhy.from_spec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from channels.errors import ChannelError
+
+if TYPE_CHECKING:
+    from channels.fading.models import Channel
+    from channels.phy.ofdm import OfdmPhy
+    from channels.types import Frame
+
+PHYS = ("flat", "ofdm")
+ESTIMATORS = ("monte-carlo", "table", "expected")
+
+
+def make_phy(spec: str = "flat", estimator: str = "monte-carlo") -> Any:
+    """The physical layer called ``spec``.
+
+    Args:
+        spec: ``"flat"``, or ``"ofdm"`` with its parameters.
+        estimator: ``"monte-carlo"`` sends every bit; ``"table"`` and ``"expected"`` look block
+            errors up, over OFDM by the SNR after equalisation (`channels.phy.equivalent`).
+
+    Returns:
+        An object with ``send`` as `channels.phy.bit_true.BitTruePhy` has it, and
+        ``expected_delivery`` as `channels.phy.table.TablePhy` has it unless every bit is sent.
+
+    Raises:
+        ChannelError: An unknown name, parameter or estimator.
+
+    >>> make_phy("ofdm:antennas=1x2").num_rx
+    2
+    """
+    ofdm = _ofdm(spec)
+    if estimator not in ESTIMATORS:
+        raise ChannelError(f"estimator is {estimator!r}; expected one of {', '.join(ESTIMATORS)}")
+    if estimator == "monte-carlo":
+        from channels.phy.bit_true import BitTruePhy
+
+        return BitTruePhy() if ofdm is None else ofdm
+    from channels.phy.equivalent import EquivalentPhy
+    from channels.phy.table import TablePhy
+
+    return TablePhy() if ofdm is None else EquivalentPhy(ofdm)
+
+
+def check_link(spec: str, channel: Channel) -> None:
+    """Refuses a channel that the link cannot run over, by sending one symbol.
+
+    Raises:
+        ChannelError: Fades that turn within a symbol, echoes longer than the prefix, or a
+            receiver that would need statistics which the channel does not have.
+
+    >>> from channels.fading.models import make_channel
+    >>> check_link("ofdm:csi=lmmse", make_channel("clarke:speed_kmh=30"))
+    """
+    ofdm = _ofdm(spec)
+    if ofdm is not None:
+        from channels.phy.equivalent import EquivalentChannel
+
+        EquivalentChannel(ofdm, channel).draw(1, 0.0, [0])
+
+
+def data_uses(spec: str, num_uses: int) -> int:
+    """Most channel uses out of ``num_uses`` that can carry data; the others are pilots.
+
+    >>> data_uses("flat", 4096), data_uses("ofdm:pilot_spacing=4", 4096)
+    (4096, 3888)
+    """
+    ofdm = _ofdm(spec)
+    return num_uses if ofdm is None else ofdm.grid.data_uses(num_uses, ofdm.num_tx)
+
+
+def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
+    """Channel uses that go to pilots with each of the frames.
+
+    >>> import numpy as np
+    >>> from channels.types import Frame, Mcs
+    >>> frame = Frame("text", np.ones(80, np.uint8), Mcs(num_bits_per_symbol=2, coderate=0.5))
+    >>> pilot_uses("flat", [frame]), pilot_uses("ofdm", [frame])
+    ((0,), (72,))
+    """
+    ofdm = _ofdm(spec)
+    if ofdm is None or not frames:
+        return (0,) * len(frames)
+    return tuple(int(uses) for uses in ofdm.pilot_uses(frames))
+
+
+def pilot_layout(spec: str) -> str:
+    """The link reduced to what decides over its pilots: equal for links that cost the same.
+
+    >>> pilot_layout("ofdm:csi=ls,antennas=2x2") == pilot_layout("ofdm:antennas=2x1,cfo_hz=9")
+    True
+    >>> pilot_layout("flat")
+    'flat'
+    """
+    ofdm = _ofdm(spec)
+    if ofdm is None:
+        return "flat"
+    grid = ofdm.grid
+    return (
+        f"ofdm:antennas={ofdm.num_tx}x1,num_subcarriers={grid.num_subcarriers},"
+        f"num_pilot_symbols={grid.num_pilot_symbols},pilot_spacing={grid.pilot_spacing}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _ofdm(spec: str) -> OfdmPhy | None:
+    name, _, args = spec.partition(":")
+    if name == "harq":
+        raise ChannelError(
+            "phy 'harq' would take more channel uses than a budget allows; compare "
+            "retransmissions on the timed link, where they cost time: scmc-comm sweep harq"
+        )
+    if name not in PHYS:
+        raise ChannelError(f"phy is {spec!r}; expected one of {', '.join(PHYS)}")
+    if name == "flat":
+        if args:
+            raise ChannelError(f"phy is {spec!r}; flat takes no parameters, ofdm does")
+        return None
+    from channels.phy.ofdm import OfdmPhy
+
+    return OfdmPhy.from_spec(args)

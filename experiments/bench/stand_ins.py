@@ -1,0 +1,87 @@
+"""Stand-ins for systems: frames as large as real ones send for a Kodak image, at no other cost."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from channels.types import Frame
+from experiments.sweep.components import Components
+from scmc_comm.errors import ScmcError
+from scmc_comm.systems.base import Budget, Prepared, System
+
+SIZE = (512, 768)
+NUM_BITS = {"semantic": 240, "structure": 2400}  # the last frame fills the budget
+# Es/N0 in dB that each frame is protected for.
+PLANS = {
+    "layers": {"semantic": 1.0, "structure": 5.0, "signal": 10.0},
+    "layers-equal": {"semantic": 8.0, "structure": 8.0, "signal": 8.0},
+    "file": {"image": 10.0},
+    "file-robust": {"image": 6.0},
+}
+
+
+class StandIn(System):
+    """Random bits in frames as large as those of a real system, and pictures at no cost."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
+        """See `System.prepare`."""
+        from channels.coding.segmentation import num_channel_uses
+        from channels.coding.transport_block import max_payload_bits
+        from scmc_comm.link.ledger import Ledger, ledger_entry
+        from scmc_comm.link.mcs import choose_mcs
+
+        size = (int(img.shape[1]), int(img.shape[2]))
+        rng = np.random.default_rng(int(img[0, 0, 0] * 2**24))
+        frames: list[Frame] = []
+        left = budget.uses(size)
+        for tag, esno_db in PLANS[self.name].items():
+            mcs = choose_mcs(esno_db, num_uses=left)
+            num_bits = NUM_BITS.get(tag) or max_payload_bits(left, mcs)
+            bits = rng.integers(0, 2, num_bits, dtype=np.uint8)
+            frames.append(Frame(tag, bits, mcs, priority=len(frames)))
+            left -= num_channel_uses(num_bits, mcs)
+        ledger = Ledger(tuple(ledger_entry(f, 0) for f in frames), budget.uses(size))
+        bpp = sum(f.bits.size for f in frames) / (size[0] * size[1])
+        return Prepared(tuple(frames), ledger, bpp, lambda tags: _shown(img, tags), size)
+
+
+def _shown(img: torch.Tensor, tags: frozenset[str]) -> Any:
+    from scmc_comm.types import Reconstruction
+
+    return Reconstruction(img.clamp(0, 0.5 + 0.1 * len(tags)), None, tags)
+
+
+def _images(name: str, num_images: int | None) -> dict[str, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    pixels = rng.random((num_images or 24, 3, *SIZE), dtype=np.float32)
+    return {f"image{i:02d}": torch.from_numpy(img) for i, img in enumerate(pixels)}
+
+
+def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
+    mse = float((img - img_hat).double().square().mean())
+    return {"mse": mse, "psnr_db": -10 * math.log10(mse)}
+
+
+def _check_system(name: str) -> None:
+    if name not in PLANS:
+        raise ScmcError(f"there is no system {name!r}; there are {', '.join(sorted(PLANS))}")
+
+
+def _same(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
+
+
+STAND_INS = Components(
+    check_system=_check_system,
+    make_system=StandIn,
+    measure=_measure,
+    available_metrics=_same,
+    load_images=_images,
+)

@@ -1,0 +1,68 @@
+"""``scmc-comm bler``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from experiments.commands.common import AddVerb
+from scmc_comm.errors import ScmcError
+
+
+def bler(args: argparse.Namespace) -> None:
+    """Measure block error rates over AWGN; stop and call again to go on where it stopped."""
+    from channels.bler.measure import BLOCK_BITS, Stopping, curve_keys
+    from channels.bler.run import run
+    from channels.bler.table import curve_esno_db
+    from scmc_comm.link.mcs import MCS_GRID
+
+    if not args.out.parent.is_dir():
+        raise ScmcError(f"no folder {args.out.parent} for {args.out.name}; create it first")
+    keys = curve_keys(args.mcs or MCS_GRID, args.bits or BLOCK_BITS)
+    stopping = Stopping(args.errors, args.min_bler, args.max_bits)
+    table = run(keys, stopping, args.out, args.seed, args.decoder, args.jobs)
+    print("bits/symbol  code rate  block bits  Es/N0 at BLER 1e-2  measured down to")
+    for key in keys:
+        esno_db, rate = table.curves[key].monotone()
+        at_db = f"{curve_esno_db(esno_db, rate, 1e-2):.2f} dB" if rate[-1] <= 1e-2 else "beyond"
+        print(
+            f"{key.num_bits_per_symbol:11d}  {key.coderate:9.4f}  {key.block_bits:10d}  "
+            f"{at_db:>18}  {rate[-1]:16.1e}"
+        )
+    print(f"{args.out}: {len(table.curves)} curves, {args.out.stat().st_size} bytes")
+
+
+def _scheme(text: str) -> object:
+    from channels.types import Mcs
+
+    try:
+        bits, rate = text.split(",")
+        return Mcs(int(bits), float(rate))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no scheme ({error}); write bits per symbol and code rate, as in 2,0.5"
+        ) from None
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("bler", bler, "bler --mcs 2,0.5 --bits 512 --out half.npz")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="table to write")
+    sub.add_argument(
+        "--mcs", type=_scheme, action="append", metavar="BITS,RATE",
+        help="bits per symbol and code rate, may be repeated (all schemes of the link)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--bits", type=int, action="append", metavar="N",
+        help="information bits of a code block with its CRC, may be repeated (eight lengths)",
+    )  # fmt: skip
+    sub.add_argument("--errors", type=int, default=100, help="block errors a point (100)")
+    sub.add_argument("--min-bler", type=float, default=1e-4, help="where a curve ends (1e-4)")
+    sub.add_argument(
+        "--max-bits", type=float, default=1e12, metavar="N",
+        help="coded bits a point may take; a curve ends where they run out (1e12)",
+    )  # fmt: skip
+    sub.add_argument("--decoder", default="fast", help="fast or sionna (fast)")
+    sub.add_argument("--seed", type=int, default=0, help="of payloads and noise (0)")
+    sub.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")

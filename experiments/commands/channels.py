@@ -1,0 +1,61 @@
+"""``scmc-comm channels``."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from experiments.commands.common import AddVerb
+from scmc_comm.errors import ScmcError
+
+WIDTH, COLUMN = 100, 42
+
+
+def channels(args: argparse.Namespace) -> None:
+    """List the channels and the parts of an OFDM link with parameters, units and sources."""
+    from channels.fading.models import CHANNELS
+    from channels.ofdm.grid import OfdmGrid
+    from channels.ofdm.impairments import Impairments
+    from channels.phy.ofdm import OfdmPhy
+
+    names = args.names or list(CHANNELS)
+    for name in names:
+        if name not in CHANNELS:
+            raise ScmcError(
+                f"no channel is called {name!r}; expected some of {', '.join(CHANNELS)}"
+            )
+    for name in names:
+        print("\n".join(_describe(name, CHANNELS[name])))
+    if not args.names:
+        print("OFDM link: the keys of channels.phy.ofdm.OfdmPhy.from_spec\n")
+        parts = {"receiver": OfdmPhy, "grid": OfdmGrid, "impairments": Impairments}
+        for name, owner in parts.items():
+            print("\n".join(_describe(name, owner)))
+
+
+def _describe(name: str, cls: Any) -> Iterable[str]:
+    """Name, summary, source and a line for each parameter."""
+    from channels.specs import parameters, source, summary
+
+    yield from textwrap.wrap(f"{name}: {summary(cls)}", WIDTH, subsequent_indent=" " * 12)
+    yield from textwrap.wrap(f"    source: {source(cls)}", WIDTH, subsequent_indent=" " * 12)
+    for parameter in parameters(cls):
+        if parameter.name in ("grid", "impairments"):  # listed as parts of their own
+            continue
+        given = "required" if parameter.default is None else parameter.default or "unset"
+        head = f"    {parameter.name}={given} {parameter.unit}".rstrip()
+        yield from textwrap.wrap(
+            f"{head:{COLUMN - 1}} {parameter.meaning}",
+            WIDTH,
+            subsequent_indent=" " * COLUMN,
+            break_on_hyphens=False,
+        )
+    yield ""
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("channels", channels, "channels tdl clarke")
+    sub.add_argument("names", nargs="*", metavar="NAME", help="only these channels (all)")

@@ -1,0 +1,51 @@
+"""``scmc-comm decode``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from experiments.commands.codec_options import add_codec_options, codec_options
+from experiments.commands.common import AddVerb, say_shown
+from scmc_comm.errors import ScmcError
+
+
+def decode(args: argparse.Namespace) -> None:
+    """Decode a container, or some of its layers."""
+    from scmc_comm.bitstream import LayeredBitstream
+    from scmc_comm.codec.options import make_codec
+    from scmc_comm.images import save_png
+    from scmc_comm.types import LayerKind
+
+    if not args.container.is_file():
+        raise ScmcError(f"no file {args.container}; make one with 'scmc-comm encode'")
+    stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
+    known = {kind.tag: kind for kind in LayerKind}
+    wanted = set(known.values())
+    if args.layers is not None:
+        names = [name.strip() for name in args.layers.split(",") if name.strip()]
+        for name in names:
+            if name not in known:
+                raise ScmcError(f"no layer is called {name!r}; expected some of {', '.join(known)}")
+        wanted = {known[name] for name in names}
+    layers = [layer for layer in stream.layers if layer.kind in wanted]
+    if not layers and args.caption is None:
+        raise ScmcError(
+            f"{args.container} has none of the layers asked for; it holds "
+            f"{', '.join(layer.kind.tag for layer in stream.layers)}"
+        )
+    codec = make_codec(codec_options(args))
+    reconstruction = codec.decode(layers, stream.size, stream.seed, args.caption)
+    save_png(reconstruction.img_hat, args.output)
+    say_shown(reconstruction)
+    print(args.output)
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("decode", decode, "decode photo.scmc -o back.png --layers semantic,structure")
+    sub.add_argument("container", type=Path, metavar="X.scmc")
+    sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
+    sub.add_argument("--layers", help="comma-separated: semantic, structure, signal (all)")
+    sub.add_argument("--caption", help="paint these words instead of the caption that was sent")
+    add_codec_options(sub, decoder=True)

@@ -1,0 +1,44 @@
+"""``scmc-comm encode``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from experiments.commands.codec_options import add_codec_options, codec_options
+from experiments.commands.common import AddVerb, write_bytes
+from scmc_comm.types import FINEST
+
+
+def encode(args: argparse.Namespace) -> None:
+    """Code an image in three layers."""
+    from scmc_comm.codec.options import make_codec
+    from scmc_comm.images import load_image
+
+    img = load_image(args.image)
+    codec = make_codec(codec_options(args))
+    stream = codec.encode(img, args.quality, args.seed, args.level)
+    data = stream.to_bytes()
+    write_bytes(args.output, data)
+    bits_per_byte_pixel = 8 / (stream.size[0] * stream.size[1])
+    for layer in stream.layers:
+        size = len(layer.payload)
+        print(f"{layer.kind.tag:10} {size:7} bytes  {size * bits_per_byte_pixel:.4f} bpp")
+    overhead = len(data) - sum(len(layer.payload) for layer in stream.layers)
+    print(f"{'container':10} {overhead:7} bytes  {overhead * bits_per_byte_pixel:.4f} bpp")
+    print(f"caption: {codec.semantic.caption(stream.layers[0].payload)}")
+    print(f"{args.output}: {len(data)} bytes, {len(data) * bits_per_byte_pixel:.4f} bpp")
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("encode", encode, "encode photo.png -o photo.scmc --quality 48")
+    sub.add_argument("image", type=Path, metavar="IMG", help="picture, 32 x 32 or larger")
+    sub.add_argument("-o", "--output", type=Path, required=True, help="container to write")
+    sub.add_argument("--quality", type=int, default=48, help="of the signal layer, 0 to 96 (48)")
+    sub.add_argument(
+        "--level", type=int, default=0,
+        help=f"of the structure layer, 0 (coarse) to {FINEST}, which shows more without signal (0)",
+    )  # fmt: skip
+    sub.add_argument("--seed", type=int, default=0, help="of the generator (0: no byte)")
+    add_codec_options(sub, encoder=True)

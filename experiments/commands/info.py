@@ -1,0 +1,31 @@
+"""``scmc-comm info``."""
+
+from __future__ import annotations
+
+import argparse
+
+from experiments.commands.common import AddVerb
+from scmc_comm import __version__
+
+
+def info(args: argparse.Namespace) -> None:
+    """Say what is installed: systems, channels, sweeps, codecs, weights."""
+    from channels.fading.models import CHANNELS
+    from experiments.sweep.components import package_versions
+    from experiments.sweep.spec import list_sweeps
+    from scmc_comm.codec.weights import model_path
+    from scmc_comm.registry import SYSTEMS
+
+    print(f"scmc-comm {__version__}")
+    print("systems:  " + ", ".join(SYSTEMS))
+    print("channels: " + ", ".join(CHANNELS))
+    for name, spec in list_sweeps().items():
+        print(f"sweep:    {name}: {spec.description}")
+    for path in sorted(model_path("").glob("*.safetensors")):
+        print(f"weights:  {path.stem}, {path.stat().st_size / 1e6:.1f} MB")
+    print("packages: " + ", ".join(f"{k} {v}" for k, v in package_versions().items()))
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    verb("info", info, "info")

@@ -1,0 +1,265 @@
+"""``scmc-comm plan``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.commands.common import AddVerb, bandwidth_ratio, write_bytes
+from scmc_comm.errors import ScmcError
+from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scmc_comm.link.optimiser import Allocation, Request
+    from scmc_comm.link.protection import ProtectionPlan
+    from scmc_comm.link.quality import QualityModel
+    from scmc_comm.systems.prediction import Simulated
+
+MODULATIONS = {2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
+_HEAD = ("unit", "bytes", "modulation", "code rate", "repeated", "power", "uses", "delivered")
+_CHUNK = 50
+
+
+def plan(args: argparse.Namespace) -> None:
+    """Find the protection of the layers that looks best on average over a channel."""
+    from channels.fading.models import make_channel
+    from channels.units import rho_to_uses
+    from scmc_comm.link.optimiser import Request, check_fits, optimise
+    from scmc_comm.link.protection import equal_plan, unequal_plan
+    from scmc_comm.link.utility import Utility
+
+    if args.simulate is not None and args.simulate < 1:
+        raise ScmcError(f"--simulate is {args.simulate}; expected a number of trials above 0")
+    utility, channel = Utility.parse(args.utility), make_channel(args.channel)
+    levels, size = _levels(args, [name for name, _ in utility.weights])
+    request = Request(
+        rho_to_uses(args.rho, size), channel.name, args.esno_db, args.weights, args.utility,
+        with_power=args.power,
+    )  # fmt: skip
+    check_fits(request, levels[0])
+    every = [optimise(request, quality, size) for quality in levels]
+    level = max(range(len(every)), key=lambda i: every[i].utility)
+    best = every[level]
+    rivals = {
+        "equal": _rival(equal_plan, request, levels, size),
+        "unequal": _rival(unequal_plan, request, levels, size),
+    }
+    print(f"{request.num_uses} channel uses for {size[0]}x{size[1]} pixels, {_where(request)}")
+    print("\n".join(table(best)))
+    if best.units[LayerKind.STRUCTURE] is not None:
+        print(f"structure at level {level} (0 is the coarsest, {len(levels) - 1} the finest)")
+    print(f"expected {args.utility}: {best.utility:.3f}")
+    for name, other in rivals.items():
+        value = "nothing can be sent" if other is None else f"{other.utility:.3f}"
+        print(f"  with {name} protection: {value}")
+    drawn = None if args.simulate is None else _simulate(best, request, args.simulate, args.seed)
+    if drawn is not None:
+        print(
+            f"  simulated: {drawn.mean:.3f}, 95 % interval {drawn.low:.3f} to {drawn.high:.3f}, "
+            f"{drawn.num_trials} bit-true trials"
+        )
+    if args.json is not None:
+        told = _report(request, size, level, best, rivals, drawn)
+        write_bytes(args.json, json.dumps(told, indent=2).encode() + b"\n")
+
+
+def _where(request: Request) -> str:
+    means = ", ".join(f"{esno_db:g}" for esno_db in request.esno_db)
+    if len(request.esno_db) == 1:
+        return f"{request.channel} at {means} dB"
+    shares = "all alike" if request.weights is None else f"weights {request.weights}"
+    return f"{request.channel} at one of {means} dB ({shares})"
+
+
+def _rival(
+    make: Callable[..., ProtectionPlan],
+    request: Request,
+    levels: Sequence[QualityModel],
+    size: tuple[int, int],
+) -> Allocation | None:
+    """The plan of a rule at the level of the structure layer that is best for it."""
+    from scmc_comm.link.optimiser import compare
+
+    found = [compare(make, request, quality, size) for quality in levels]
+    sent = [allocation for allocation in found if allocation is not None]
+    return max(sent, key=lambda allocation: allocation.utility, default=None)
+
+
+def _levels(
+    args: argparse.Namespace, metrics: list[str]
+) -> tuple[list[QualityModel], tuple[int, int]]:
+    """Curves at each structure level, of the validation pictures or of the one given; its size."""
+    from scmc_comm.link.quality import quality_model
+    from scmc_comm.zoo.layer_curves import load_quality
+
+    if args.image is None:
+        return [load_quality(args.size, level) for level in range(STRUCTURE_LEVELS)], args.size
+    from experiments.training.layer_curves import measure_picture
+    from scmc_comm.codec.layered import LayeredCodec
+    from scmc_comm.images import load_image
+
+    img = load_image(args.image)
+    measured = measure_picture(LayeredCodec.load(), img, metrics)
+    size = (int(img.shape[1]), int(img.shape[2]))
+    levels = range(STRUCTURE_LEVELS)
+    return [quality_model([measured], metrics, size, level) for level in levels], size
+
+
+def table(found: Allocation) -> list[str]:
+    """Lines of the plan: a unit each, and the sum."""
+    from channels.coding.transport_block import num_channel_uses
+    from scmc_comm.link.optimiser import UNITS
+
+    rows: list[tuple[str, ...]] = [_HEAD]
+    total = 0
+    for tag, how, bits, arrival in zip(
+        UNITS, found.units, found.num_bits, found.arrival, strict=True
+    ):
+        if how is None or not bits:
+            rows.append((tag, "-", *[""] * 4, "0", "not sent" if how is None else "empty"))
+            continue
+        uses = num_channel_uses(bits, how.mcs)
+        total += uses
+        rows.append(
+            (
+                tag, str(bits // 8), MODULATIONS[how.mcs.num_bits_per_symbol],
+                f"{how.mcs.coderate:.3f}", str(how.mcs.repetition), f"{how.power_db:+.1f} dB",
+                str(uses), f"{100 * arrival:.2f} %",
+            )
+        )  # fmt: skip
+    rows.append(("sum", str(sum(found.num_bits) // 8), *[""] * 4, str(total), ""))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    ]
+
+
+def _simulate(found: Allocation, request: Request, num_trials: int, seed: int) -> Simulated:
+    import numpy as np
+    from tqdm import tqdm
+
+    from channels.fading.models import make_channel
+    from channels.phy.bit_true import BitTruePhy
+    from scmc_comm.link.ledger import Ledger, ledger_entry
+    from scmc_comm.systems.base import Prepared, grey
+    from scmc_comm.systems.prediction import interval
+
+    frames = found.frames()
+    ledger = Ledger(tuple(ledger_entry(frame, 8) for frame in frames), request.num_uses)
+    prepared = Prepared(frames, ledger, 0.0, lambda _: grey((32, 32)), (32, 32))
+    weights = np.ones(len(request.esno_db)) if request.weights is None else request.weights
+    means = np.random.default_rng(seed).choice(
+        request.esno_db, num_trials, p=np.asarray(weights) / np.sum(weights)
+    )
+    channel, values = make_channel(request.channel), np.empty(num_trials)
+    with tqdm(total=num_trials, desc="trials", disable=num_trials <= _CHUNK) as bar:
+        for mean_db in np.unique(means):
+            at = np.nonzero(means == mean_db)[0]
+            for i in range(0, len(at), _CHUNK):
+                some = at[i : i + _CHUNK]
+                seeds = [seed * 1_000_003 + int(trial) for trial in some]
+                sent = prepared.send(channel, float(mean_db), seeds, BitTruePhy())
+                values[some] = [found.score(tags) for tags in sent.delivered]
+                bar.update(len(some))
+    every = frozenset(frame.tag for frame in frames)
+    return interval(values, (found.score(frozenset()), found.score(every)))
+
+
+def _report(
+    request: Request,
+    size: tuple[int, int],
+    level: int,
+    best: Allocation,
+    rivals: dict[str, Allocation | None],
+    drawn: Simulated | None,
+) -> dict[str, Any]:
+    import dataclasses
+
+    from scmc_comm.link.optimiser import UNITS
+
+    def as_dict(found: Allocation | None) -> dict[str, Any] | None:
+        if found is None:
+            return None
+        units = zip(UNITS, found.units, found.num_bits, found.arrival, strict=True)
+        return {
+            "utility": found.utility,
+            "units": {
+                tag: {
+                    "num_bits_per_symbol": how.mcs.num_bits_per_symbol,
+                    "coderate": how.mcs.coderate,
+                    "repetition": how.mcs.repetition,
+                    "power_db": how.power_db,
+                    "num_bits": bits,
+                    "delivered": arrival,
+                }
+                for tag, how, bits, arrival in units
+                if how is not None
+            },
+        }
+
+    return {
+        "request": dataclasses.asdict(request),
+        "size": list(size),
+        "structure_level": level,
+        "optimised": as_dict(best),
+        **{name: as_dict(other) for name, other in rivals.items()},
+        "simulated": None if drawn is None else dataclasses.asdict(drawn),
+    }
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        height, width = (int(side) for side in text.lower().split("x"))
+        if min(height, width) >= 32:
+            return height, width
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no size; write HEIGHTxWIDTH as in 256x256, each side 32 or more"
+    )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of numbers; write one or several as in 6 or -3,3,9"
+        ) from None
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("plan", plan, "plan --rho 1/24 --channel rayleigh_block --esno-db 6")
+    sub.add_argument(
+        "--rho", type=bandwidth_ratio, required=True, help="channel uses / (3 H W), as in 1/24"
+    )
+    sub.add_argument("--channel", default="awgn", help="for example awgn, rayleigh_block (awgn)")
+    sub.add_argument(
+        "--esno-db", type=_numbers, required=True, metavar="DB[,DB...]",
+        help="mean Es/N0 in dB; several if the sender does not know which, as in --esno-db=-3,3,9",
+    )  # fmt: skip
+    sub.add_argument(
+        "--weights", type=_numbers, metavar="W[,W...]", help="how likely each Es/N0 is (all alike)"
+    )
+    sub.add_argument(
+        "--size", type=_size, default=(256, 256), metavar="HxW", help="of the picture (256x256)"
+    )
+    sub.add_argument(
+        "--utility", default="psnr_db",
+        help="what to make best: a sum such as psnr_db-20*lpips, of psnr_db, ms_ssim, lpips, "
+        "dists (psnr_db)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--image", type=Path, metavar="FILE",
+        help="plan for this picture, measured now, in place of the mean of validation pictures",
+    )  # fmt: skip
+    sub.add_argument("--power", action="store_true", help="let units differ in power")
+    sub.add_argument("--simulate", type=int, metavar="N", help="check with N bit-true trials")
+    sub.add_argument("--seed", type=int, default=0, help="of the simulation (0)")
+    sub.add_argument("--json", type=Path, metavar="FILE", help="JSON to write")

@@ -1,0 +1,67 @@
+"""``scmc-comm rd``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from channels.specs import split_specs
+from experiments.commands.common import AddVerb
+
+CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
+
+
+def rd(args: argparse.Namespace) -> None:
+    """Compare codecs: rate against distortion and perception, BD-rates, times."""
+    from experiments.rd.run import RdSpec, run_rd
+
+    references, metrics = (
+        None if text is None else tuple(split_specs(text))
+        for text in (args.reference, args.metrics)
+    )
+    spec = RdSpec(
+        tuple(split_specs(args.codecs)), args.images, args.limit, references, args.bpp,
+        args.anchors, metrics,
+    )  # fmt: skip
+    tables = run_rd(spec, args.out, args.jobs)
+    print(tables.read_text())
+    print(f"tables: {tables}, {args.out}/*.csv, {args.out}/*.tex")
+    print(f"figures: {args.out / 'figures'}")
+
+
+def _window(text: str) -> tuple[float, float]:
+    low, mark, high = text.partition(":")
+    try:
+        if mark:
+            return float(low or 0), float(high or "inf")
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no range of rates; write LOW:HIGH as in 0.01:0.3"
+    )
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("rd", rd, "rd --codecs scmc,jpeg,vvc --images photos --out results/rd --jobs 2")
+    sub.add_argument(
+        "--codecs",
+        default=CODECS,
+        help=f"comma-separated ({CODECS}); NAME-file counts headers, hyperprior[=PATH] is learned",
+    )
+    sub.add_argument("--images", required=True, help="'photos' (built in) or a folder of pictures")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--limit", type=int, metavar="N", help="only the first N pictures (all)")
+    sub.add_argument("--jobs", type=int, default=1, help="processes (1: times are truest)")
+    sub.add_argument("--reference", help="codecs that BD-rates are against (jpeg and vvc)")
+    sub.add_argument(
+        "--bpp",
+        type=_window,
+        default=(0.0, float("inf")),
+        metavar="LOW:HIGH",
+        help="rates that BD-rates look at (all)",
+    )
+    sub.add_argument(
+        "--metrics", help="comma-separated (psnr_db, ms_ssim, lpips, dists; also lpips_vgg)"
+    )
+    sub.add_argument("--anchors", type=Path, help="JSON of published curves, drawn as thin lines")

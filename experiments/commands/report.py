@@ -1,0 +1,36 @@
+"""``scmc-comm report``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from experiments.commands.common import AddVerb
+
+
+def report(args: argparse.Namespace) -> None:
+    """Write finished sweeps as one page (HTML), a PDF and figures for print."""
+    from experiments.report.build import ReportSpec, write_report
+
+    spec = ReportSpec(
+        tuple(args.dir), args.out, args.run_checks, args.reference, args.threshold, args.rd,
+        args.anchors,
+    )  # fmt: skip
+    page, pdf, files = write_report(spec)
+    print(f"page: {page}\npdf (by matplotlib): {pdf}\nfigures, numbers, LaTeX: {files}")
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("report", report, "report results/snr --out results/report.html")
+    sub.add_argument("dir", type=Path, nargs="+", metavar="DIR", help="output folder of a sweep")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE.html")
+    sub.add_argument(
+        "--run-checks", action="store_true", help="run the tests that keep known mistakes out"
+    )
+    sub.add_argument("--reference", metavar="SYSTEM", help="what BD figures are against (vvc)")
+    sub.add_argument(
+        "--threshold", type=float, metavar="DB", help="PSNR that must hold (half way up)"
+    )
+    sub.add_argument("--rd", type=Path, metavar="DIR", help="of 'scmc-comm rd': times, parameters")
+    sub.add_argument("--anchors", type=Path, metavar="DIR", help="of 'scmc-comm anchors'")

@@ -1,0 +1,69 @@
+"""``scmc-comm sweep`` and ``scmc-comm plot``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from experiments.commands.common import AddVerb
+
+
+def sweep(args: argparse.Namespace) -> None:
+    """Run an experiment and draw its figures."""
+    from experiments.figures.plots import plot_sweep
+    from experiments.sweep.runner import run_sweep
+    from experiments.sweep.spec import SweepSpec, load_sweep
+    from experiments.timed.figures import plot_timed
+    from experiments.timed.runner import run_timed
+
+    changes = list(args.set)
+    if args.images is not None:
+        changes.append(f"images={args.images}")
+    if args.estimator is not None:
+        changes.append(f"estimator={args.estimator}")
+    spec = load_sweep(args.name).override(changes)
+    if isinstance(spec, SweepSpec):
+        run_sweep(spec, args.out, args.jobs, dask=args.dask)
+        figures = plot_sweep(args.out)
+    else:
+        run_timed(spec, args.out, args.jobs, dask=args.dask)
+        figures = plot_timed(args.out)
+    print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
+    print(f"figures: {args.out / 'figures'} ({len(figures)} files)")
+
+
+def plot(args: argparse.Namespace) -> None:
+    """Draw the figures of a finished sweep again."""
+    from experiments.figures.plots import plot_sweep
+    from experiments.timed.figures import plot_timed
+    from experiments.timed.results import is_timed
+
+    for path in plot_timed(args.dir) if is_timed(args.dir) else plot_sweep(args.dir):
+        print(path)
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verbs."""
+    sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2")
+    sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--images", help="'photos' (built in) or a folder of pictures")
+    sub.add_argument(
+        "--estimator",
+        help="monte-carlo (every bit is sent), table (draws from block error tables) or expected "
+        "(exact sums, no draws); that of the spec by default",
+    )
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the spec"
+    )
+    sub.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
+    sub.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="run on the Dask scheduler at this address, such as tcp://host:8786, or on a "
+        "'local' cluster of --jobs workers",
+    )
+
+    sub = verb("plot", plot, "plot results/quick")
+    sub.add_argument("dir", type=Path, metavar="DIR")

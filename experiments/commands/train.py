@@ -1,0 +1,57 @@
+"""``scmc-comm train NETWORK ...``: the flat scripts of ``experiments.training`` by name."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+
+from experiments.commands.common import AddVerb
+
+SCRIPTS = {
+    "captioner": "captioner",
+    "generator": "generator",
+    "edges": "edges",
+    "fusion": "fusion",
+    "signal": "signal",
+    "detail": "detail",
+    "deepjscc": "deepjscc",
+    "text_model": "text_model",
+    "lower": "lower",
+    "layer_curves": "layer_curves",
+    "codec_curves": "codec_curves",
+    "export": "export",
+    "evaluate": "evaluate",
+    "evaluate_deepjscc": "evaluate_deepjscc",
+    "ablation": "ablation",
+    "gallery": "gallery",
+    "all": "recipe",
+}
+"""What can be named, and the script in ``experiments.training``."""
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train one network, or all of them in order; 'train NETWORK --help' lists its options."""
+    script = importlib.import_module(f"experiments.training.{SCRIPTS[args.network]}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    name = sys.argv[0]
+    sys.argv[0] = f"scmc-comm train {args.network}"  # the script's usage line names itself so
+    try:
+        script.main(args.arguments)
+    finally:
+        sys.argv[0] = name
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("train", train, "train all --data CUB_200_2011 --out runs/birds --minutes 600")
+    sub.add_argument(
+        "network",
+        choices=SCRIPTS,
+        help="a network; 'lower': what the upper layers are trained on; 'layer_curves': what the "
+        "protection optimiser plans with; 'codec_curves': what envelopes are chosen by; 'export': "
+        "checkpoint to weights; 'ablation': what each part of the fusion is worth; 'gallery': what "
+        "receivers see, side by side; 'all': every layer on one data set",
+    )
+    sub.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own")

@@ -1,0 +1,1 @@
+"""Where work runs and what it remembers: the cache and the executors."""

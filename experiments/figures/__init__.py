@@ -1,0 +1,1 @@
+"""Figures of a sweep, drawn from its result store and nothing else."""

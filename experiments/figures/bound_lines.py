@@ -1,0 +1,161 @@
+"""Bounds of a sweep: image codecs put on its channels as if by an ideal code, read from the store.
+
+Each is a mean over the images of the bound of each image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from channels.bounds.outage import fading_of, num_blocks
+from channels.errors import ChannelError
+from channels.fading.models import make_channel
+from channels.units import rho_to_uses
+from experiments.figures.bounds import (
+    RateQuality,
+    at_capacity,
+    at_normal_approximation,
+    outage_design,
+)
+from experiments.rd.bd import LOWER_IS_BETTER
+from experiments.sweep.rate_points import RatePoints
+
+MOST_BLOCKS = 128  # `channels.bounds.outage` sums over so many fades
+NORMAL_ERROR = 1e-3
+KINDS = {
+    "capacity": "capacity",
+    "normal": "normal approximation",
+    "outage": "outage",
+}
+
+
+@dataclass(frozen=True)
+class BoundLine:
+    """One codec with one kind of ideal code.
+
+    Attributes:
+        codec: Name of the image codec.
+        kind: A key of `KINDS`.
+        quality: Mean over the images, [esno_db, rho].
+    """
+
+    codec: str
+    kind: str
+    quality: xr.DataArray
+
+
+def variables(
+    rates: Sequence[RatePoints], sizes: Sequence[tuple[int, int]], rhos: Sequence[float]
+) -> xr.Dataset:
+    """The part of a store that holds the bounds' points.
+
+    Args:
+        rates: The points of each (codec, image), images in one order for all codecs.
+        sizes: (H, W) of each image.
+        rhos: The sweep's bandwidth ratios.
+
+    Returns:
+        ``bound_bits`` and ``bound_METRIC`` [codec, image, point], NaN after the last point of
+        each; ``bound_failure_METRIC`` [image] of mid-grey; ``bound_uses`` [rho, image].
+    """
+    codecs = list(dict.fromkeys(points.codec for points in rates))
+    images = list(dict.fromkeys(points.image for points in rates))
+    at = {(p.codec, p.image): (codecs.index(p.codec), images.index(p.image)) for p in rates}
+    most = max(len(points.num_bits) for points in rates)
+    shape, dims = (len(codecs), len(images), most), ("codec", "image", "point")
+    bits = np.full(shape, np.nan)
+    table = {metric: np.full(shape, np.nan) for metric in rates[0].metrics}
+    failure = {metric: np.full(len(images), np.nan) for metric in rates[0].metrics}
+    for points in rates:
+        where = (*at[points.codec, points.image], slice(len(points.num_bits)))
+        bits[where] = points.num_bits
+        for metric, values in points.metrics.items():
+            table[metric][where] = values
+            failure[metric][where[1]] = points.failure[metric]
+    uses = [[rho_to_uses(rho, size) for size in sizes] for rho in rhos]
+    text = "of image codecs at rising quality; NaN after the last point"
+    data: dict[str, object] = {
+        "bound_bits": (dims, bits, {"units": "bit", "long_name": f"bits {text}"}),
+        "bound_uses": (("rho", "image"), np.array(uses), {"long_name": "channel uses to spend"}),
+    }
+    for metric, scores in table.items():
+        data[f"bound_{metric}"] = (dims, scores, {"long_name": f"{metric} {text}"})
+        grey = {"long_name": f"{metric} of mid-grey"}
+        data[f"bound_failure_{metric}"] = ("image", failure[metric], grey)
+    return xr.Dataset(data, {"codec": codecs, "image": images, "rho": list(rhos)})
+
+
+def has_bounds(ds: xr.Dataset) -> bool:
+    """Does a store hold the points of any codec?"""
+    return "bound_bits" in ds
+
+
+def curve_of(ds: xr.Dataset, codec: str, image: str, metric: str) -> RateQuality:
+    """The points of a codec and image that a store holds."""
+    part = ds.sel(codec=codec, image=image)
+    known = part.bound_bits.notnull().values
+    return RateQuality(
+        part.bound_bits.values[known],
+        part[f"bound_{metric}"].values[known],
+        float(part[f"bound_failure_{metric}"]),
+        metric not in LOWER_IS_BETTER,
+    )
+
+
+def _ideal(channel: str, kind: str, curve: RateQuality, uses: int, esno: np.ndarray) -> np.ndarray:
+    if kind == "capacity":
+        return at_capacity(curve, uses, esno)
+    if kind == "normal":
+        return at_normal_approximation(curve, uses, esno, NORMAL_ERROR)
+    model = make_channel(channel)
+    design = outage_design(curve, fading_of(model), uses, esno, num_blocks(model, uses))
+    return design.expected
+
+
+def kinds_of(ds: xr.Dataset, channel: str) -> tuple[str, ...]:
+    """Which ideal codes there are over a channel; none where no bound is known.
+
+    Fading whose blocks are so short that a transmission sees more than `MOST_BLOCKS` of them has
+    none here.
+    """
+    model = make_channel(channel)
+    if channel.partition(":")[0] == "awgn":
+        return ("capacity", "normal")
+    try:
+        fading_of(model)
+    except ChannelError:
+        return ()
+    blocks = num_blocks(model, int(ds.bound_uses.max()))
+    return ("outage",) if blocks <= MOST_BLOCKS else ()
+
+
+def bound_lines(ds: xr.Dataset, channel: str, metric: str) -> list[BoundLine]:
+    """All bounds of a metric over a channel, codec by codec.
+
+    Over AWGN each codec at capacity, and at the normal approximation with each image as one
+    codeword of its own length, lost with probability `NORMAL_ERROR`. In block fading the rate is
+    fixed from the mean SNR, the best one for it; a realisation that does not carry it shows
+    mid-grey, and the mean over realisations is exact.
+    """
+    if not has_bounds(ds) or f"bound_{metric}" not in ds:
+        return []
+    esno = ds.esno_db.values.astype(float)
+    lines = []
+    for codec in map(str, ds.codec.values):
+        curves = [curve_of(ds, codec, image, metric) for image in map(str, ds.image.values)]
+        for kind in kinds_of(ds, channel):
+            found = np.array([
+                [ideal(curve, int(uses), esno) for curve, uses in zip(curves, row, strict=True)]
+                for ideal in [partial(_ideal, channel, kind)]
+                for row in ds.bound_uses.transpose("rho", "image").values
+            ])  # fmt: skip
+            mean = xr.DataArray(
+                found.mean(axis=1), {"rho": ds.rho, "esno_db": ds.esno_db}, ("rho", "esno_db")
+            )
+            lines.append(BoundLine(codec, kind, mean.transpose("esno_db", "rho")))
+    return lines

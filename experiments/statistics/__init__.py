@@ -1,0 +1,1 @@
+"""Means and intervals, paired differences, Bjontegaard deltas, cliffs, proportions."""

@@ -1,0 +1,277 @@
+"""Means over images and fades with confidence intervals; none assumes infinitely many images.
+
+Every function takes values of trials, [..., images, trials], failures scored by their policy and
+so in every mean. Delivered sets and probabilities of sets become such values in
+`experiments.statistics.trials`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from scmc_comm.errors import ScmcError
+
+Floats = NDArray[np.float64]
+_MAX_DRAWS = 4_000_000  # numbers gathered at once; bounds memory
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Point estimates with confidence limits, arrays of one shape.
+
+    Attributes:
+        mean: The estimate.
+        low: Lower limit.
+        high: Upper limit.
+    """
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def wilson_interval(
+    successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Wilson's score interval of a probability; sound at 0 and at all successes.
+
+    So zero observed errors out of n gives an upper bound on the error probability, not 0.
+
+    Args:
+        successes: Counts, any shape.
+        trials: Number of trials, broadcastable; 0 gives (0, 1).
+        confidence: Coverage, such as 0.95.
+
+    Returns:
+        Lower and upper limits.
+
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927).
+
+    Example:
+        >>> low, high = wilson_interval(0, 100)
+        >>> float(low), round(float(high), 4)
+        (0.0, 0.037)
+    """
+    k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
+    if np.any((k < 0) | (k > n)):
+        raise ScmcError("successes must lie between 0 and the number of trials")
+    z = stats.norm.ppf(0.5 + confidence / 2)
+    safe = np.maximum(n, 1)
+    p = k / safe
+    centre = p + z**2 / (2 * safe)
+    half = z * np.sqrt(p * (1 - p) / safe + z**2 / (4 * safe**2))
+    scale = 1 + z**2 / safe
+    # The formula's limits at k = 0 and k = n are exactly 0 and 1 but for rounding.
+    low = np.where(k == 0, 0.0, (centre - half) / scale)
+    high = np.where(k == n, 1.0, (centre + half) / scale)
+    return np.where(n == 0, 0.0, low), np.where(n == 0, 1.0, high)
+
+
+def _check(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    if values.ndim < 2 or 0 in values.shape:
+        raise ScmcError(f"values have shape {values.shape}; expected [..., images, trials]")
+    run = ~np.isnan(values)
+    counts = run.sum(axis=-1)
+    if not np.array_equal(run, np.arange(values.shape[-1]) < counts[..., None]):
+        raise ScmcError("trials not run (NaN) must stand after those that were run")
+    return values, counts
+
+
+def image_means(values: ArrayLike) -> Floats:
+    """Mean over the trials that were run of each image; NaN where none was.
+
+    Args:
+        values: [..., images, trials], NaN where not run.
+
+    Returns:
+        [..., images].
+    """
+    array = np.asarray(values, dtype=float)
+    counts = (~np.isnan(array)).sum(axis=-1)
+    total = np.nansum(array, axis=-1)
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+
+
+def bootstrap_means(
+    values: ArrayLike, rng: np.random.Generator, num_resamples: int = 2000
+) -> Floats:
+    """Nested bootstrap of the mean: images with replacement, then fades within each of them.
+
+    All leading entries share the resampled images and fades, as they share the fades in the
+    experiment, so differences of resamples are paired.
+
+    Args:
+        values: [..., images, trials], NaN after the last trial run.
+        rng: Source of the resampling.
+        num_resamples: Number of bootstrap replicates B.
+
+    Returns:
+        [..., B]; NaN where an image has no trial at all.
+    """
+    array, counts = _check(np.asarray(values, dtype=float))
+    num_images, num_trials = array.shape[-2:]
+    flat = np.nan_to_num(array.reshape(-1, num_images * num_trials))
+    # Points stopped after the same numbers of trials share one set of weights.
+    patterns, pattern = np.unique(counts.reshape(-1, num_images), axis=0, return_inverse=True)
+    out = np.empty((flat.shape[0], num_resamples))
+    step = max(1, _MAX_DRAWS // (num_images * num_trials))
+    for start in range(0, num_resamples, step):
+        size = min(step, num_resamples - start)
+        images = rng.integers(num_images, size=(size, num_images))
+        uniform = rng.random((size, num_images, num_trials))
+        for which, count in enumerate(patterns):
+            rows = pattern.ravel() == which
+            weights = _resample_weights(count, images, uniform)
+            # Not BLAS: its sums depend on the number of rows and threads.
+            out[rows, start : start + size] = np.einsum("rk,bk->rb", flat[rows], weights)
+    return out.reshape(*array.shape[:-2], num_resamples)
+
+
+def _resample_weights(
+    count: NDArray[np.int64], images: NDArray[np.int64], uniform: Floats
+) -> Floats:
+    """Weight of each trial in each replicate's mean, [B, images * trials].
+
+    Args:
+        count: Trials run of each image.
+        images: Images drawn, [B, images].
+        uniform: One number in [0, 1) for each trial to draw, [B, images, trials].
+    """
+    size, num_images, num_trials = uniform.shape
+    if count.min() == 0:
+        return np.full((size, num_images * num_trials), np.nan)
+    n = count[images][..., None]
+    place = images[..., None] * num_trials + (uniform * n).astype(np.int64)
+    place += np.arange(size)[:, None, None] * (num_images * num_trials)
+    share = (np.arange(num_trials) < n) / (n * num_images)
+    total = np.bincount(place.ravel(), share.ravel(), size * num_images * num_trials)
+    return np.asarray(total, dtype=float).reshape(size, -1)
+
+
+def expanded_tail(confidence: float, num_images: int, num_trials: int = 1) -> float:
+    """Tail probability of the expanded percentile interval.
+
+    A percentile interval of n clusters is too narrow by sqrt((n-1)/n) and by Student's t;
+    Hesterberg (2015, The American Statistician 69(4), section 4.2) widens the percentiles to
+    make up for both. With one image the trials are the clusters.
+
+    Args:
+        confidence: Coverage wanted.
+        num_images: Number of images resampled.
+        num_trials: Number of trials an image.
+
+    Example:
+        >>> expanded_tail(0.95, 10) < 0.025
+        True
+    """
+    n = num_images if num_images > 1 else num_trials
+    if n < 2:
+        return (1 - confidence) / 2
+    wide = np.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + confidence / 2, n - 1)
+    return float(stats.norm.cdf(-wide))
+
+
+def percentile_interval(mean: ArrayLike, draws: ArrayLike, tail: float) -> Interval:
+    """Interval of any statistic from its bootstrap replicates.
+
+    Args:
+        mean: The statistic of the data, [...].
+        draws: Its replicates, [..., B]. A replicate may be infinite; NaN, where the statistic
+            does not exist, counts as arbitrarily small for the lower limit and arbitrarily large
+            for the upper one, so nothing is dropped.
+        tail: Probability beyond each limit, see `expanded_tail`.
+
+    Example:
+        >>> found = percentile_interval(0.5, np.linspace(0, 1, 101), 0.25)
+        >>> float(found.low), float(found.high)
+        (0.25, 0.75)
+    """
+    values = np.asarray(draws, dtype=float)
+    if np.isfinite(values).all():
+        low, high = np.quantile(values, [tail, 1 - tail], axis=-1)
+    else:  # between a number and infinity nothing can be interpolated
+        lost = np.isnan(values)
+        low = np.quantile(np.where(lost, -np.inf, values), tail, axis=-1, method="lower")
+        high = np.quantile(np.where(lost, np.inf, values), 1 - tail, axis=-1, method="higher")
+    return Interval(np.asarray(mean, dtype=float), np.asarray(low), np.asarray(high))
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    rng: np.random.Generator,
+    num_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> Interval:
+    """Mean over images (of means over fades) with its nested bootstrap confidence interval.
+
+    Args:
+        values: [..., images, trials], NaN after the last trial run.
+        rng: Source of the resampling.
+        num_resamples: Bootstrap replicates.
+        confidence: Coverage.
+
+    Returns:
+        Interval of arrays [...]; a single image gives an interval over fades alone.
+
+    Example:
+        >>> rng = np.random.default_rng(1)
+        >>> found = bootstrap_interval(rng.normal(5.0, 1.0, (20, 10)), rng)
+        >>> bool(found.low < 5.0 < found.high)
+        True
+    """
+    array, _ = _check(np.asarray(values, dtype=float))
+    draws = bootstrap_means(array, rng, num_resamples)
+    tail = expanded_tail(confidence, *array.shape[-2:])
+    return percentile_interval(image_means(array).mean(axis=-1), draws, tail)
+
+
+def paired_difference(
+    values: ArrayLike,
+    reference: ArrayLike,
+    rng: np.random.Generator,
+    num_resamples: int = 2000,
+    confidence: float = 0.95,
+) -> Interval:
+    """Interval of the mean of ``values - reference`` under common random numbers.
+
+    Args:
+        values: [..., images, trials].
+        reference: The same for the reference system: same images, same fades.
+        rng: Source of the resampling.
+        num_resamples: Bootstrap replicates.
+        confidence: Coverage.
+    """
+    difference = np.asarray(values, dtype=float) - np.asarray(reference, dtype=float)
+    return bootstrap_interval(difference, rng, num_resamples, confidence)
+
+
+def psnr_of_mean_mse(mse: ArrayLike) -> Floats:
+    """PSNR in dB of the mean MSE (peak 1), the average that weighs failures fully.
+
+    Args:
+        mse: [..., images, trials], NaN where not run.
+
+    Example:
+        >>> float(psnr_of_mean_mse([[0.01, 0.01]]))
+        20.0
+    """
+    with np.errstate(divide="ignore"):
+        return np.asarray(-10 * np.log10(image_means(mse).mean(axis=-1)))
+
+
+def mean_given_delivery(values: ArrayLike, delivered: ArrayLike) -> Floats:
+    """Mean over the trials in which something arrived; NaN where nothing ever did.
+
+    Args:
+        values: [..., images, trials], NaN where not run.
+        delivered: bool of the same shape.
+    """
+    array = np.asarray(values, dtype=float)
+    kept = np.asarray(delivered, dtype=bool) & ~np.isnan(array)
+    count = kept.sum(axis=(-2, -1))
+    total = np.where(kept, array, 0.0).sum(axis=(-2, -1))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

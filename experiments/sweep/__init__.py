@@ -1,0 +1,1 @@
+"""What runs a sweep: its spec, its tasks, its result store."""

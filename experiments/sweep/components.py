@@ -1,0 +1,198 @@
+"""What the runner is made of: real by default, replaced by toys in tests."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.sweep.links import Link
+from experiments.sweep.spec import SweepSpec
+from scmc_comm.codec.weights import MODELS_ENV, model_path
+from scmc_comm.errors import ScmcError
+
+logger = logging.getLogger(__name__)
+
+# Packages whose version can change a delivered set or a reconstruction.
+_NUMERIC = (
+    "torch", "torchvision", "numpy", "scipy", "numba", "sionna-no-rt", "sionna", "compressai",
+    "constriction", "diffusers", "transformers", "imageio-ffmpeg", "pillow", "lpips",
+)  # fmt: skip
+_REPORTED = (*_NUMERIC, "xarray", "matplotlib", "scmc-comm")
+
+
+def package_versions(names: tuple[str, ...] = _REPORTED) -> dict[str, str]:
+    """Installed versions of the packages that results depend on, Python's included."""
+    versions = {"python": platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def git_revision() -> str:
+    """Revision of the checkout this code runs from, ``-dirty`` if changed, or ``"none"``."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(
+            [*command, "--exclude=*"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "none"
+    return done.stdout.strip() or "none"
+
+
+def code_fingerprint() -> str:
+    """Hash of everything a result is computed by: code, weights, package versions."""
+    state = hashlib.sha256(json.dumps(package_versions(_NUMERIC), sort_keys=True).encode())
+    for package in ("channels", "scmc_comm"):
+        spec = importlib.util.find_spec(package)
+        roots = list(spec.submodule_search_locations or ()) if spec else []
+        if package == "scmc_comm" and os.environ.get(MODELS_ENV):  # weights in place of its own
+            roots.append(str(model_path("")))
+        for root in roots:
+            for path in sorted(Path(root).rglob("*")):
+                # Bytecode is made by running; partial downloads and logs are no input.
+                if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".tmp":
+                    state.update(path.relative_to(root).as_posix().encode())
+                    state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()
+
+
+def _check_system(name: str) -> None:
+    from scmc_comm.registry import check_system
+
+    check_system(name)
+
+
+def _identity(name: str) -> str:
+    from scmc_comm.registry import identity
+
+    return identity(name)
+
+
+def _make_system(name: str) -> Any:
+    from scmc_comm.registry import make_system
+
+    return make_system(name)
+
+
+def _knows(name: str) -> frozenset[str]:
+    from scmc_comm.registry import knows
+
+    return knows(name)
+
+
+def _is_analog(name: str) -> bool:
+    from scmc_comm.registry import ANALOG
+
+    return name in ANALOG
+
+
+def _make_channel(name: str) -> Any:
+    from channels.fading.models import make_channel
+
+    return make_channel(name)
+
+
+def _make_phy(estimator: str, phy: str = "flat") -> Any:
+    from channels.phy.names import make_phy
+
+    return make_phy(phy, estimator)
+
+
+def _make_codec(name: str) -> Any:
+    from scmc_comm.baselines.image_codecs import make_image_codec
+
+    return make_image_codec(name)
+
+
+def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
+    from scmc_comm.metrics import measure
+
+    return measure(img, img_hat, names)
+
+
+def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
+    from scmc_comm.metrics import METRICS, unavailable
+
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise ScmcError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
+    absent = unavailable(names)
+    for name, reason in absent.items():
+        logger.warning("%s: %s", name, reason)
+    return tuple(name for name in names if name not in absent)
+
+
+def _load_images(source: str, num_images: int | None) -> dict[str, torch.Tensor]:
+    from scmc_comm.images import image_set
+
+    return {named.name: named.img for named in image_set(source, num_images)}
+
+
+@dataclass(frozen=True)
+class Components:
+    """The parts a sweep needs; every function must be importable, workers look it up by name.
+
+    Attributes:
+        check_system: Raises ScmcError if no system can have that name.
+        identity: The name, and what identifies the files that it names; part of cache keys.
+        make_system: Builds one by name.
+        knows: What the sender of the system of that name knows of a point, `System.knows`; asked
+            before any system is built.
+        is_analog: Does the system of that name send symbols rather than bits?
+        make_channel: Builds a channel by name and parameters.
+        make_phy: Builds the physical layer of an estimator (`experiments.sweep.spec.ESTIMATORS`)
+            for a link by name.
+        make_codec: Builds an image codec by name, for bounds.
+        measure: ``(img, img_hat, names) -> {name: value}``.
+        available_metrics: Those of the names whose weights are on this machine.
+        load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
+        fingerprint: Identifies code and weights; part of every cache key.
+    """
+
+    check_system: Callable[[str], None] = _check_system
+    identity: Callable[[str], str] = _identity
+    make_system: Callable[[str], Any] = _make_system
+    knows: Callable[[str], frozenset[str]] = _knows
+    is_analog: Callable[[str], bool] = _is_analog
+    make_channel: Callable[[str], Any] = _make_channel
+    make_phy: Callable[[str, str], Any] = _make_phy
+    make_codec: Callable[[str], Any] = _make_codec
+    measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure
+    available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
+    load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
+    fingerprint: Callable[[], str] = code_fingerprint
+
+    def check_names(self, spec: SweepSpec) -> None:
+        """Fails before any work if a system, channel, link or codec of the sweep does not exist.
+
+        Raises:
+            ScmcError: Says which name came and which exist.
+        """
+        from channels.phy.names import check_link, make_phy
+        from scmc_comm.link.utility import Utility
+
+        for system in spec.systems:
+            self.check_system(system)
+        Utility.parse(spec.utility)
+        make_phy(spec.phy, spec.estimator)
+        for entry in spec.channels:
+            link = Link.parse(entry, spec.phy)
+            check_link(link.phy, self.make_channel(link.channel))
+        for codec in spec.bounds:
+            self.make_codec(codec)

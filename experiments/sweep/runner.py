@@ -1,0 +1,187 @@
+"""Run a sweep: fill the cache with what every point needs, in any order, then write the store."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from experiments.execution.cache import Cache, default_cache_dir
+from experiments.execution.executors import Executor, executor
+from experiments.sweep import writer
+from experiments.sweep.components import Components
+from experiments.sweep.designs import Designs, Point, designs_of
+from experiments.sweep.rate_points import RatePoints, rate_tasks, run_rate_task
+from experiments.sweep.results import CellResult
+from experiments.sweep.spec import SweepSpec
+from experiments.sweep.tasks import (
+    Task,
+    digest_of,
+    fingerprint_of,
+    load_needed,
+    run_task,
+)
+from scmc_comm.errors import ScmcError
+
+logger = logging.getLogger(__name__)
+
+REAL = Components()
+ALWAYS = ("psnr_db", "mse")  # both kinds of average need them
+_TASKS_PER_WORKER = 4  # fewer would leave workers idle at the end
+_DESIGNS_PER_TASK = 8
+
+
+def resolve_metrics(spec: SweepSpec, components: Components) -> tuple[str, ...]:
+    """The metrics of the sweep that can be measured here.
+
+    A perceptual metric whose weights are not on this machine is left out with a warning; its
+    column is then missing, never filled with something else.
+    """
+    names = tuple(dict.fromkeys((*spec.metrics, *ALWAYS)))
+    found = components.available_metrics(names)
+    for name in names:
+        if name not in found:
+            logger.warning("metric %s cannot be measured here; it is left out", name)
+    return found
+
+
+def make_tasks(
+    spec: SweepSpec,
+    images: Mapping[str, torch.Tensor],
+    metrics: tuple[str, ...],
+    cache_dir: Path,
+    components: Components,
+    workers: int = 1,
+) -> list[Task]:
+    """Tasks that together hold each point once.
+
+    All points of one (system, image, rho) make a task, since they share the encodings of one
+    picture; where that gives the workers too few tasks, each is split over its points.
+    """
+    fingerprint = fingerprint_of(components)
+    arrays = {name: img.numpy() for name, img in images.items()}
+    digests = {name: digest_of(img) for name, img in arrays.items()}
+    knows = {system: components.knows(system) for system in spec.systems}
+    shown = list(images)[: spec.strip_images]
+    cells = [
+        (name, system, r)
+        for name in images
+        for system in spec.systems
+        for r in range(len(spec.rho))
+    ]
+    wanted = math.ceil(_TASKS_PER_WORKER * workers / len(cells)) if workers > 1 else 1
+    analog = {system: components.is_analog(system) for system in spec.systems}
+    parts = {
+        system: _split(designs_of(spec, knows[system], analog[system]), wanted)
+        for system in spec.systems
+    }
+    return [
+        Task(spec, system, name, r, part, knows[system], analog[system], arrays[name],
+             digests[name], name in shown, metrics, fingerprint, cache_dir, components)
+        for name, system, r in cells
+        for part in parts[system]
+    ]  # fmt: skip
+
+
+def _split(designs: Designs, wanted: int) -> list[tuple[Point, ...]]:
+    """All points in so many parts, or more: of a part with few designs the progress is seen."""
+    points = sorted(designs.of, key=lambda at: (designs.of[at], at))
+    parts = min(max(wanted, math.ceil(len(designs.each) / _DESIGNS_PER_TASK)), len(points))
+    if len(designs.each) == 1:  # high SNRs take less work than low ones: mix them
+        return [tuple(points[part::parts]) for part in range(parts)]
+    bounds = [len(points) * part // parts for part in range(parts + 1)]
+    return [tuple(points[a:b]) for a, b in itertools.pairwise(bounds)]
+
+
+@contextmanager
+def _cache_folder(cache_dir: Path | None, use_cache: bool) -> Iterator[Path]:
+    if use_cache:
+        yield (cache_dir or default_cache_dir()).absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="scmc-comm-") as folder:
+        yield Path(folder)
+
+
+def run_sweep(
+    spec: SweepSpec,
+    out_dir: str | Path,
+    jobs: int = 1,
+    *,
+    dask: str | None = None,
+    cache_dir: Path | None = None,
+    use_cache: bool = True,
+    components: Components = REAL,
+    progress: bool = True,
+) -> Path:
+    """Runs a sweep and writes its result store.
+
+    The result depends on the sweep, the code and the weights alone: not on where and in how many
+    processes it runs, nor on what was cached, nor on the order in which tasks finish. A run that
+    was killed at any moment goes on from its last finished trials when it is started again.
+
+    Args:
+        spec: The sweep.
+        out_dir: Folder for ``results.nc``, ``results.csv``, ``spec.yaml``, ``reconstructions``.
+        jobs: Number of processes.
+        dask: Address of a Dask scheduler, or ``local``; see `experiments.execution.executors`.
+        cache_dir: Folder of finished work, seen by all workers; None for the user's cache folder.
+        use_cache: False computes everything and remembers nothing.
+        components: What to build systems, channels and metrics from.
+        progress: Show a progress bar.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        ScmcError: A name that does not exist, or another error a user can mend.
+    """
+    folder = Path(out_dir)
+    if folder.exists() and not folder.is_dir():
+        raise ScmcError(f"output {folder} is a file; give a folder")
+    components.check_names(spec)
+    images = components.load_images(spec.images, spec.num_images)
+    metrics = resolve_metrics(spec, components)
+
+    with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
+        tasks = make_tasks(spec, images, metrics, where, components, workers.workers)
+        total = sum(len(task.points) for task in tasks)
+        results: list[CellResult] = []
+        with tqdm(total=total, desc=spec.name, unit="point", disable=not progress) as bar:
+            for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
+                results += found
+                bar.update(sum(len(result.points) for result in found))
+        rates = _rate_points(spec, images, metrics, where, components, workers, progress)
+        writer.write(spec, images, results, metrics, Cache(where), folder, rates)
+    return folder
+
+
+def _rate_points(
+    spec: SweepSpec,
+    images: Mapping[str, torch.Tensor],
+    metrics: tuple[str, ...],
+    cache_dir: Path,
+    components: Components,
+    workers: Executor,
+    progress: bool,
+) -> list[RatePoints]:
+    """Points of the codecs that bounds are drawn of, codec by codec, images in order."""
+    arrays = {name: img.numpy() for name, img in images.items()}
+    digests = {name: digest_of(img) for name, img in arrays.items()}
+    fingerprint = fingerprint_of(components)
+    tasks = rate_tasks(spec, arrays, digests, metrics, fingerprint, cache_dir, components)
+    found = []
+    off = not progress or not tasks
+    with tqdm(total=len(tasks), desc=f"{spec.name}, bounds", unit="curve", disable=off) as bar:
+        for points in workers.run(run_rate_task, tasks):
+            found.append(points)
+            bar.update()
+    order = {(task.codec, task.image): n for n, task in enumerate(tasks)}
+    return sorted(found, key=lambda points: order[points.codec, points.image])

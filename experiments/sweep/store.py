@@ -1,0 +1,206 @@
+"""Reading a result store: how often each set was delivered, and the quality of each set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from scmc_comm.errors import ScmcError
+from scmc_comm.systems.analog import DRAW
+from scmc_comm.types import LayerKind
+
+LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
+POINT = ("system", "channel", "esno_db", "rho", "image")
+SYMBOLS = "symbols"  # in place of frames, for an analog system
+NOT_RUN = 255  # in place of a set's index where the stopping rule ended a point earlier
+
+
+def set_order(tags: frozenset[str]) -> tuple[int, list[tuple[int, str]]]:
+    """Sorts delivered sets by size, then in decoding order."""
+    rank = {tag: i for i, tag in enumerate(LAYER_TAGS)}
+    return len(tags), sorted((rank.get(t, len(rank)), t) for t in tags)
+
+
+def set_text(tags: frozenset[str]) -> str:
+    """Text of a delivered set, layers in decoding order.
+
+    Example:
+        >>> set_text(frozenset({"signal", "semantic"}))
+        'semantic+signal'
+    """
+    return "+".join(tag for _, tag in set_order(tags)[1])
+
+
+def set_tags(text: str) -> frozenset[str]:
+    """The tags of a delivered set from its text."""
+    return frozenset(text.split("+")) if text else frozenset()
+
+
+def frames_text(frames: Sequence[str]) -> str:
+    """Text of what was sent: the frames or, of an analog system, ``symbols``."""
+    return SYMBOLS if any(map(is_draw, frames)) else set_text(frozenset(frames))
+
+
+def is_draw(tag: str) -> bool:
+    """Is it a trial of an analog system, which is a set of its own?"""
+    return tag.startswith(DRAW)
+
+
+def is_analog(ds: xr.Dataset) -> xr.DataArray:
+    """Flags per system: does it send symbols rather than bits?"""
+    return (ds.frames == SYMBOLS).any(("rho", "image", "design"))
+
+
+def picture_path(
+    folder: Path, image: str, system: str, rho: int, design: int, delivered: int
+) -> Path:
+    """Where the reconstruction of (image, system, index of rho, design and set) lies."""
+    return _picture(folder, f"{image}__{system}__rho{rho}__design{design}__set{delivered}")
+
+
+def original_path(folder: Path, image: str) -> Path:
+    """Where the original of an image lies."""
+    return _picture(folder, f"{image}__original")
+
+
+def _picture(folder: Path, stem: str) -> Path:
+    """What some file system refuses in a name becomes ``_``."""
+    return folder / "reconstructions" / (re.sub(r'[\\/:*?"<>|]', "_", stem) + ".png")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[xr.Dataset]:
+    """Opens a store; its single trials stay in the file until they are asked for.
+
+    Raises:
+        ScmcError: There is no such file, or it is no result store.
+    """
+    if not path.is_file():
+        raise ScmcError(f"there is no {path}; run the sweep first, or give its output folder")
+    try:
+        ds = xr.open_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise ScmcError(f"{path} is not a readable result store: {error}; run it again") from error
+    with ds:
+        if {"count", "probability"}.isdisjoint(ds.variables) or "design_of" not in ds:
+            raise ScmcError(f"{path} was written by another version; run the sweep again")
+        for name in ds.variables:
+            if name != "delivered_set":
+                ds[name].load()
+        yield ds
+
+
+def load(folder: str | Path) -> xr.Dataset:
+    """Reads the results of a sweep, single trials included; errors as `reading`'s."""
+    with reading(Path(folder) / "results.nc") as ds:
+        return ds.load()
+
+
+def metric_names(ds: xr.Dataset) -> list[str]:
+    """The quality metrics that a dataset holds."""
+    return [str(n) for n, v in ds.data_vars.items() if v.attrs.get("quality_metric")]
+
+
+def is_exact(ds: xr.Dataset) -> bool:
+    """Does it hold probabilities of delivered sets in place of trials?"""
+    return "probability" in ds
+
+
+def num_trials(ds: xr.Dataset) -> xr.DataArray:
+    """Trials run, [*POINT]; none where expectations are exact."""
+    if is_exact(ds):
+        return xr.zeros_like(ds.probability.isel(set=0, drop=True), dtype=np.int64)
+    return ds["count"].sum("set")
+
+
+def weights(ds: xr.Dataset) -> xr.DataArray:
+    """Probability of each delivered set, or its share of the trials, [*POINT, set]."""
+    if is_exact(ds):
+        return ds.probability.transpose(*POINT, "set")
+    return (ds["count"] / num_trials(ds)).transpose(*POINT, "set")
+
+
+def at_points(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """A variable of preparations, looked up for each point by the design that it used.
+
+    Args:
+        ds: A result store.
+        name: A variable over ``design``: of single preparations such as ``"bpp"`` or ``"frames"``,
+            or of delivered sets such as ``"psnr_db"`` or ``"level"``.
+
+    Returns:
+        [*POINT], or [*POINT, set].
+    """
+    variable = ds[name]
+    systems = xr.DataArray(np.arange(ds.sizes["system"]), dims="system")
+    found = variable.isel(system=systems, design=ds.design_of)
+    return found.transpose(*POINT, "set", missing_dims="ignore").drop_vars(
+        "design", errors="ignore"
+    )
+
+
+def is_designed(ds: xr.Dataset) -> bool:
+    """Is any system designed for the sweep's design SNR, rather than for each point's own?"""
+    systems = xr.DataArray(np.arange(ds.sizes["system"]), dims="system")
+    assumed = ds.designed_esno_db.isel(system=systems, design=ds.design_of)
+    fixed = (assumed == ds.attrs["design_esno_db"]).all(("channel", "esno_db"))
+    return ds.sizes["esno_db"] == 1 or bool(fixed.any())
+
+
+def infeasible(ds: xr.Dataset) -> xr.DataArray:
+    """Flags [*POINT]: was the budget too small to send anything of the image?"""
+    return at_points(ds, "frames") == ""
+
+
+def unit_tags(ds: xr.Dataset) -> list[str]:
+    """Tags of all units that some system sent, layers first."""
+    found = frozenset().union(*(set_tags(t) for t in np.unique(ds.frames.values.astype(str))))
+    return [tag for _, tag in set_order(found - {SYMBOLS})[1]]
+
+
+def holds(ds: xr.Dataset, tag: str) -> xr.DataArray:
+    """Flags per set: is the unit of this tag in it?"""
+    return xr.DataArray([tag in set_tags(str(t)) for t in ds.set.values], dims="set")
+
+
+def was_run(ds: xr.Dataset) -> xr.DataArray:
+    """Flags per trial: False where the stopping rule ended a point earlier."""
+    return ds.delivered_set != NOT_RUN
+
+
+def gather(ds: xr.Dataset, table: xr.DataArray, missing: Any) -> xr.DataArray:
+    """Looks a table of sets, [set] or [*POINT, set] as `at_points` gives it, up for each trial."""
+    dims = (*POINT, "trial")
+    delivered = ds.delivered_set.transpose(*dims)
+    run = delivered != NOT_RUN
+    order = [dim for dim in (*POINT, "set") if dim in table.dims]
+    values = table.transpose(*order).values
+    values = values.reshape((1,) * (len(dims) - values.ndim) + values.shape)
+    found = np.take_along_axis(values, np.where(run, delivered, 0).astype(np.intp), axis=-1)
+    out = xr.DataArray(found, {d: ds[d] for d in dims}, dims, attrs=table.attrs)
+    return out.where(run, missing)
+
+
+def expand(ds: xr.Dataset, names: Sequence[str] | None = None) -> xr.Dataset:
+    """Metrics of each trial, [system, channel, esno_db, rho, image, trial]; NaN where not run.
+
+    This takes eight bytes a trial and metric: meant for small stores, or a part of a large one.
+
+    Args:
+        ds: A result store with trials.
+        names: Metrics; None for all.
+    """
+    chosen = metric_names(ds) if names is None else list(names)
+    found = {name: gather(ds, at_points(ds, name), np.nan) for name in chosen}
+    return xr.Dataset(found, attrs=ds.attrs)
+
+
+def delivered(ds: xr.Dataset, tag: str) -> xr.DataArray:
+    """Flags per trial: did the unit of this tag arrive (False where not run or not sent)."""
+    return gather(ds, holds(ds, tag), False)

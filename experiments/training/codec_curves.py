@@ -1,0 +1,155 @@
+"""Rate-quality curves of image codecs on validation pictures, which the envelope chooses by.
+
+    scmc-comm train codec_curves --data DIR --out DIR
+    scmc-comm train codec_curves --data DIR --out DIR --codecs jpeg,vvc --count 4
+
+Writes ``codec_curves.json``; codecs that stand in it already are kept, so it goes on where it was
+stopped. Every picture is coded at the same few qualities, chosen so that their rates lie evenly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from experiments.training.data import load_split
+from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.image_codecs import make_image_codec
+from scmc_comm.errors import ScmcError
+from scmc_comm.metrics import measure_many
+
+logger = logging.getLogger(__name__)
+
+SETS = ("flowers256", "general256")
+CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "hyperprior")
+DIGITS = 5
+
+
+def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str], Tensor]:
+    """Names and pixels [n, 3, 256, 256] of so many pictures, half of each set, evenly spaced."""
+    names: list[str] = []
+    pictures = []
+    for name in SETS:
+        split = load_split(data, name, "val", cache)
+        index = np.linspace(0, len(split) - 1, count // len(SETS)).round().astype(int)
+        names += [f"{name}/{split.files[i]}" for i in index]
+        pictures.append(split.batch(index))
+    return names, torch.cat(pictures)
+
+
+def finest_of_all(codec: ImageCodec, imgs: Tensor) -> int:
+    """Place of the finest quality that every picture can have; noise is too much for some."""
+    for place in reversed(range(len(codec.qualities))):
+        try:
+            for img in imgs:
+                codec.encode(img, codec.qualities[place])
+        except ScmcError as error:
+            logger.warning("%s: quality %g: %s", codec.name, codec.qualities[place], error)
+            continue
+        return place
+    raise ScmcError(f"{codec.name} has no quality at which it codes all of these pictures")
+
+
+def spread_qualities(codec: ImageCodec, imgs: Tensor, count: int) -> list[float]:
+    """So many of the codec's qualities, both ends among them, the logarithms of their rates even.
+
+    Halves the largest step in log bytes, on the first picture, until there are enough.
+    """
+
+    def log_bytes(place: int) -> float:
+        return math.log(len(codec.encode(imgs[0], codec.qualities[place])))
+
+    found = {place: log_bytes(place) for place in (0, finest_of_all(codec, imgs))}
+    while len(found) < count:
+        places = sorted(found)
+        steps = [
+            (found[b] - found[a], -a, b)
+            for a, b in zip(places, places[1:], strict=False)
+            if b - a > 1
+        ]
+        if not steps:
+            break
+        _, minus_a, b = max(steps)
+        middle = (b - minus_a) // 2
+        found[middle] = log_bytes(middle)
+    return [codec.qualities[place] for place in sorted(found)]
+
+
+def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
+    """One codec's entry: its sizes in bytes, slim and as a file, and `METRICS`.
+
+    Args:
+        name: Slim form of the codec.
+        imgs: float32 [n, 3, H, W] in [0, 1].
+        count: How many of its qualities.
+
+    Returns:
+        ``qualities``, and for each of them ``bytes`` and ``file_bytes`` [quality][picture], and
+        ``scores`` [quality][picture][metric].
+    """
+    slim, whole = make_image_codec(name), make_image_codec(f"{name}-file")
+    size = (int(imgs.shape[2]), int(imgs.shape[3]))
+    rows: dict[str, list[Any]] = {"qualities": [], "bytes": [], "file_bytes": [], "scores": []}
+    for quality in tqdm(spread_qualities(slim, imgs, count), desc=name):
+        data = [slim.encode(img, quality) for img in imgs]
+        rows["qualities"].append(quality)
+        rows["bytes"].append([len(d) for d in data])
+        rows["file_bytes"].append([len(whole.encode(img, quality)) for img in imgs])
+        rows["scores"].append(_scores(imgs, torch.stack([slim.decode(d, size) for d in data])))
+    return rows
+
+
+def _scores(imgs: Tensor, shown: Tensor) -> list[list[float]]:
+    rows = measure_many(imgs, shown, METRICS)
+    return [[round(row[metric], DIGITS) for metric in METRICS] for row in rows]
+
+
+def _write(path: Path, tree: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(tree, separators=(",", ":")) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
+    parser.add_argument("--codecs", default=",".join(CODECS), help="comma-separated")
+    parser.add_argument("--count", type=int, default=16, help="pictures, half of each set")
+    parser.add_argument("--qualities", type=int, default=14, help="qualities of a codec")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    args = parser.parse_args(argv)
+    names, imgs = validation_pictures(args.data, args.count, args.cache)
+    path = args.out / FILE
+    args.out.mkdir(parents=True, exist_ok=True)
+    tree = json.loads(path.read_text()) if path.is_file() else {}
+    if tree.get("pictures", names) != names:
+        raise ScmcError(f"{path} was measured on other pictures; give another folder")
+    tree |= {"format": FORMAT, "metrics": METRICS, "pictures": names, "size": list(imgs.shape[2:])}
+    tree["grey"] = _scores(imgs, torch.full_like(imgs, 0.5))
+    tree.setdefault("codecs", {})
+    for name in args.codecs.split(","):
+        if name in tree["codecs"]:
+            continue
+        try:
+            tree["codecs"][name] = measure_codec(name, imgs, args.qualities)
+        except ScmcError as error:
+            logger.warning("%s is left out: %s", name, error)
+            continue
+        _write(path, tree)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Train the signal layer's correction for looks; the network's other weights stay as they are.
+
+    python -m experiments.training.detail --data DIR --lower LOWER \
+        --start SIGNAL/checkpoint.pt --out DIR
+
+The loss weighs LPIPS of both networks against the squared error relative to that of the picture
+without the correction, so that one weight serves all rates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from experiments.training.data import load_split
+from experiments.training.gan import Adversary
+from experiments.training.looks import Looks, LooksRecipe
+from experiments.training.loop import Averaged, Run, adam, descend
+from experiments.training.lower import SETS, load_lower
+from experiments.training.precision import mixed_precision
+from experiments.training.signal import Crops, SignalRecipe, load_start, random_levels
+from scmc_comm.codec.signal_net import SignalNet
+from scmc_comm.codec.signal_transforms import SignalConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DetailRecipe:
+    """How the correction is trained; saved inside the checkpoint."""
+
+    net: SignalConfig = field(default_factory=SignalConfig)
+    crops: SignalRecipe = field(default_factory=SignalRecipe)
+    lr: float = 4e-4
+    judge_lr: float = 2e-4
+    looks: LooksRecipe = field(default_factory=lambda: LooksRecipe(alex=0.6, vgg=0.5))
+    error_weight: float = 0.06
+    adversarial_weight: float = 0.08
+    adversarial_from: float = 0.3
+    low_rate_emphasis: float = 1.6
+    seed: int = 1
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--lower", type=Path, required=True, help="output of training.lower")
+    parser.add_argument(
+        "--start", type=Path, required=True, help="weights of training.signal (.pt or .safetensors)"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
+    parser.add_argument("--minutes", type=float, default=30)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    recipe = DetailRecipe()
+    torch.manual_seed(recipe.seed)
+    cache = args.cache or args.out / "cache"
+    sets = [load_split(args.data, name, "train", cache) for name in SETS]
+    crops = Crops(sets, [load_lower(args.lower, name) for name in SETS], recipe.crops)
+    net = SignalNet(recipe.net).to(memory_format=torch.channels_last).eval()
+    load_start(net, args.start)
+    net.requires_grad_(False)
+    detail = net.synthesis.detail.train().requires_grad_(True)
+    adversary = Adversary(3, recipe.judge_lr, recipe.adversarial_weight, recipe.adversarial_from)
+    averaged = Averaged(net)
+    optimizer = adam(detail.parameters(), recipe.lr, (0.5, 0.99))
+    looks = Looks(recipe.looks)
+    parts = {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()}
+    run = Run(args.out, recipe, args.minutes, parts)
+    rng = np.random.default_rng(recipe.seed + run.step)
+    while run.goes_on():
+        img, lower, keep = crops.batch(rng)
+        img = img.to(memory_format=torch.channels_last)
+        quality = random_levels(rng, len(img), recipe.net, recipe.low_rate_emphasis)
+        with torch.no_grad(), mixed_precision():
+            y_hat, _ = net.encode_decode(img, quality)
+            base, features = net.synthesis.base(y_hat, lower, keep)
+        with mixed_precision():
+            fake = base + net.synthesis.correction(base, features, lower, keep)
+            distance = looks(fake.clamp(0, 1), img).mean()
+        error = F.mse_loss(fake.float(), img, reduction="none").mean((1, 2, 3))
+        floor = F.mse_loss(base.float(), img, reduction="none").mean((1, 2, 3)).clamp(min=1e-5)
+        excess = (error / floor).mean()
+        loss = distance + recipe.error_weight * excess
+        term, judge_loss = adversary.step(img, fake, run.progress)
+        loss = loss + term
+        descend(loss, detail, optimizer)
+        averaged.update(net)
+        with torch.no_grad(), mixed_precision():
+            before = looks(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
+        run.step_done(
+            looks=distance.item(), before=50 * before.item(), error=excess.item(),
+            judge=judge_loss,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""What the shipped weights reach: rate and quality of each layer, and JPEG at the same bytes.
+
+    python -m experiments.training.evaluate --data DIR --out FILE.json
+    python -m experiments.training.evaluate --data DIR --set general256 --split val --count 64
+
+Rates count every byte of the container. All numbers are means over the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from experiments.training.data import load_split
+from scmc_comm.baselines.image_codecs import JpegCodec, largest_fitting
+from scmc_comm.bitstream import LayeredBitstream
+from scmc_comm.codec.layered import LayeredCodec
+from scmc_comm.metrics import measure
+from scmc_comm.types import Layer
+
+METRICS = ("psnr_db", "lpips")
+RATES_BPP = (0.18, 0.3)
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture of one split."""
+
+    data: Path
+    name: str
+    split: str
+    cache: Path
+    index: int
+    metrics: tuple[str, ...]
+
+
+@cache
+def worker_codec() -> LayeredCodec:
+    """The codec that ships, loaded once a process, with one thread."""
+    torch.set_num_threads(1)
+    return LayeredCodec.load()
+
+
+def fill(
+    codec: LayeredCodec, img: Tensor, lower: tuple[Layer, ...], bpp: float
+) -> tuple[Layer, ...] | None:
+    """The lower layers and the best signal beside them at a rate; None if there is no room.
+
+    Args:
+        codec: The codec.
+        img: float32 [3, H, W] in [0, 1].
+        lower: Its lower layers.
+        bpp: The most that the whole container may take, in bits a pixel.
+    """
+    size = (img.shape[1], img.shape[2])
+    most = int(bpp * size[0] * size[1] / 8)
+    signal = codec.encode_signal_fitting(
+        img, lambda layer: _container_bytes((*lower, layer), size) <= most
+    )
+    return None if signal is None else (*lower, signal)
+
+
+def evenly(total: int, count: int | None) -> list[int]:
+    """Numbers of ``count`` pictures of a split, evenly spaced; all for None.
+
+    Example:
+        >>> evenly(10, 4)
+        [0, 3, 6, 9]
+    """
+    spaced = np.linspace(0, total - 1, min(count or total, total))
+    return [int(i) for i in spaced.round()]
+
+
+def _container_bytes(layers: Sequence[Layer], size: tuple[int, int]) -> int:
+    return len(LayeredBitstream(size, tuple(layers), 0).to_bytes())
+
+
+def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
+    """Bytes, bpp and metrics of a picture float32 [3, H, W] by scheme."""
+    codec, size = worker_codec(), (img.shape[1], img.shape[2])
+    rows: dict[str, Row] = {}
+
+    def add(scheme: str, img_hat: Tensor, num_bytes: float, seconds: float = 0.0) -> None:
+        scores = measure(img, img_hat.clamp(0, 1), metrics)
+        bpp = 8 * num_bytes / (size[0] * size[1])
+        rows[scheme] = {"bytes": num_bytes, "bpp": bpp, "seconds": seconds, **scores}
+
+    add("mean colour", img.mean((1, 2), keepdim=True).expand_as(img), 3)
+    start = time.monotonic()
+    semantic = codec.encode_semantic(img)
+    middle = time.monotonic()
+    painted = codec.decode((semantic,), size).img_hat
+    rows["semantic encode"] = {"seconds": middle - start}
+    add("semantic", painted, len(semantic.payload), time.monotonic() - middle)
+    sketches = [codec.encode_structure(img, level=i) for i in range(codec.structure_levels)]
+    structure = sketches[-1]
+    for scheme, layers in (
+        ("semantic + coarse structure", (semantic, sketches[0])),
+        ("structure", (structure,)),
+        ("semantic + structure", (semantic, structure)),
+    ):
+        start = time.monotonic()
+        shown = codec.decode(layers, size).img_hat
+        add(scheme, shown, _container_bytes(layers, size), time.monotonic() - start)
+    for rate in RATES_BPP:
+        every = fill(codec, img, (semantic, sketches[0]), rate)
+        if every is not None:
+            num_bytes = _container_bytes(every, size)
+            start = time.monotonic()
+            shown = codec.decode(every, size).img_hat
+            add(f"all layers, {rate} bpp", shown, num_bytes, time.monotonic() - start)
+            add(f"signal alone, {rate} bpp", codec.decode(every[-1:], size).img_hat, num_bytes)
+        jpeg = JpegCodec()
+        coded = largest_fitting(jpeg, img, int(rate * size[0] * size[1] / 8))
+        if coded is not None:
+            add(f"jpeg slim, {rate} bpp", jpeg.decode(coded.data, size), len(coded.data))
+    return rows
+
+
+def _run(job: Job) -> dict[str, Row]:
+    data = load_split(job.data, job.name, job.split, job.cache)
+    return evaluate(data.batch([job.index])[0], job.metrics)
+
+
+def means(results: Sequence[dict[str, Row]]) -> dict[str, Row]:
+    """Mean of every column of every scheme, and how many pictures it could be coded for."""
+    out: dict[str, Row] = {}
+    for scheme in dict.fromkeys(s for result in results for s in result):
+        rows = [result[scheme] for result in results if scheme in result]
+        out[scheme] = {k: float(np.mean([row[k] for row in rows])) for k in rows[0]}
+        out[scheme]["pictures"] = len(rows)
+    return out
+
+
+def table(result: dict[str, Row], metrics: tuple[str, ...]) -> str:
+    """Markdown table."""
+    columns = ("bytes", "bpp", *metrics, "seconds", "pictures")
+    digits = {"bytes": 1, "bpp": 4, "psnr_db": 2, "seconds": 2, "pictures": 0}
+    lines = ["| scheme | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for scheme, row in result.items():
+        cells = (f"{row[c]:.{digits.get(c, 3)}f}" if c in row else "" for c in columns)
+        lines.append(f"| {scheme} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--set", default="flowers256")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--count", type=int, help="so many pictures, evenly spaced (all)")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--metrics", default=",".join(METRICS), help="comma-separated")
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING)
+    total = len(load_split(args.data, args.set, args.split, args.cache))
+    metrics = tuple(args.metrics.split(","))
+    jobs = [
+        Job(args.data, args.set, args.split, args.cache, i, metrics)
+        for i in evenly(total, args.count)
+    ]
+    with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
+        results = list(tqdm(pool.imap(_run, jobs), total=len(jobs), desc="pictures"))
+    result = means(results)
+    print(table(result, metrics))
+    if args.out is not None:
+        args.out.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What the analog baseline reaches: PSNR against SNR at several bandwidths.
+
+    python -m experiments.training.evaluate_deepjscc --data DIR --count 16
+    python -m experiments.training.evaluate_deepjscc --data DIR --side 32 --rho 1/6 \
+        --esno-db 4,7,10,16,22
+
+Each cell is the mean over pictures and draws of the PSNR in dB and, in brackets, the PSNR of the
+mean squared error over all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from channels.fading.models import make_channel
+from channels.phy.bit_true import BitTruePhy
+from experiments.training.data import SIDE, load_split
+from scmc_comm.errors import ScmcError
+from scmc_comm.registry import make_system
+from scmc_comm.systems.base import Budget, System
+
+SYSTEMS = ("deepjscc", "deepjscc-fixed", "deepjscc-peak")
+
+
+def squared_errors(
+    system: System, img: Tensor, channel: str, rho: float, esno_db: float, args: argparse.Namespace
+) -> list[float]:
+    """Mean squared error of each draw of one picture float32 [3, H, W]."""
+    design = args.design_esno_db if "esno_db" not in system.knows else esno_db
+    seeds = range(args.draws)
+    sent = system.transmit(
+        img, make_channel(channel), esno_db, Budget(rho, design), seeds, BitTruePhy()
+    )
+    return [float((sent.reconstruction(k).img_hat - img).double().square().mean()) for k in seeds]
+
+
+def pictures(args: argparse.Namespace) -> Tensor:
+    """Evenly spaced pictures of the split, averaged down to the side, [n, 3, side, side]."""
+    if SIDE % args.side:
+        raise ScmcError(f"--side is {args.side}; expected a divisor of {SIDE}")
+    data = load_split(args.data, args.set, args.split, args.cache)
+    count = min(args.count, len(data))
+    index = np.linspace(0, len(data) - 1, count).round().astype(int)
+    return F.avg_pool2d(data.batch(index), SIDE // args.side)
+
+
+def table(cells: dict[tuple[str, float, float], list[float]]) -> str:
+    """Markdown: a row per system and bandwidth, a column per Es/N0."""
+    columns = sorted({esno_db for *_, esno_db in cells})
+    rows = dict.fromkeys((name, rho) for name, rho, _ in cells)
+    lines = ["| system | rho | " + " | ".join(f"{e:g} dB" for e in columns) + " |"]
+    lines.append("|---" * (2 + len(columns)) + "|")
+    for name, rho in rows:
+        texts = []
+        for esno_db in columns:
+            mse = np.array(cells[name, rho, esno_db])
+            mean, of_mean = -10 * np.log10(mse).mean(), -10 * np.log10(mse.mean())
+            texts.append(f"{mean:.2f} ({of_mean:.2f})")
+        lines.append(f"| {name} | 1/{1 / rho:.4g} | " + " | ".join(texts) + " |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--set", default="flowers256")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    parser.add_argument("--count", type=int, default=16, help="pictures, evenly spaced (16)")
+    parser.add_argument("--side", type=int, default=SIDE, help=f"averaged down to it ({SIDE})")
+    parser.add_argument("--systems", default="deepjscc", help=f"of {', '.join(SYSTEMS)}")
+    parser.add_argument("--channel", default="awgn")
+    parser.add_argument("--rho", default="1/24,1/12,1/6", help="bandwidth ratios")
+    parser.add_argument("--esno-db", default="-5,0,5,10,15,20", help="mean Es/N0 in dB")
+    parser.add_argument("--design-esno-db", type=float, default=10.0, help="of deepjscc-fixed")
+    parser.add_argument("--draws", type=int, default=2, help="of the channel, per picture (2)")
+    args = parser.parse_args(argv)
+    cells: dict[tuple[str, float, float], list[float]] = {}
+    imgs = pictures(args)
+    for name in args.systems.split(","):
+        system = make_system(name)
+        for rho in (float(Fraction(text)) for text in args.rho.split(",")):
+            for esno_db in tqdm(list(map(float, args.esno_db.split(","))), desc=f"{name} {rho:g}"):
+                with torch.no_grad():
+                    cells[name, rho, esno_db] = [
+                        mse
+                        for img in imgs
+                        for mse in squared_errors(system, img, args.channel, rho, esno_db, args)
+                    ]
+    print(table(cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""What each set of delivered layers shows, measured on validation pictures at several rates.
+
+    python -m experiments.training.layer_curves --data DIR --out runs/curves
+    python -m experiments.training.layer_curves --data DIR --out runs/curves --set flowers256
+
+OUT/layer_curves.json is what the protection optimiser plans with (`scmc_comm.link.quality`); put
+it beside the weights. Each picture is kept in a file of its own, in a folder named by the weights,
+so that a run that was stopped goes on, and sets may be measured by several processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from experiments.training.data import SETS, load_split
+from scmc_comm.codec.layered import LayeredCodec
+from scmc_comm.codec.weights import model_path
+from scmc_comm.link.quality import FORMAT, LOWER
+from scmc_comm.metrics import measure_many
+from scmc_comm.types import Layer, LayerKind
+
+METRICS = ("psnr_db", "ms_ssim", "lpips", "dists")
+QUALITIES = (0, 10, 22, 36, 52, 72, 96)
+"""Of the signal layer."""
+ALONE = (0, 22, 52)
+"""Those of them at which the signal layer is also shown without one or both of the layers below."""
+FILE = "layer_curves.json"
+
+Measured = dict[str, Any]
+
+
+def lower_name(layers: Sequence[Layer]) -> str:
+    """Name of a set of lower layers, such as ``semantic+structure``, empty for none."""
+    return "+".join(layer.kind.tag for layer in layers)
+
+
+def measure_picture(
+    codec: LayeredCodec,
+    img: Tensor,
+    metrics: Sequence[str] = METRICS,
+    qualities: Sequence[int] = QUALITIES,
+    alone: Sequence[int] = ALONE,
+) -> Measured:
+    """Bytes of every unit and quality of every set that a receiver may hold.
+
+    Args:
+        codec: The codec.
+        img: float32 [3, H, W] in [0, 1].
+        metrics: Names that `scmc_comm.metrics.measure` knows.
+        qualities: Of the signal layer, ascending.
+        alone: Those at which the signal is also shown without the layers below.
+
+    Returns:
+        Plain data: ``size`` (H, W); ``semantic_bytes`` of the caption's payload; ``lower``, from
+        the name of a set without structure to its scores in the order of ``metrics``; for each
+        level in ``structure``, the coarsest first, its ``bytes`` and ``lower``, the same of the
+        sets with it; and for each quality in ``signal`` its ``part_bytes`` and ``shown``: from
+        the lower layers' name, the structure at its finest, to the scores after each part.
+    """
+    size = (int(img.shape[1]), int(img.shape[2]))
+    semantic = codec.encode_semantic(img)
+    levels = [codec.encode_structure(img, level=i) for i in range(codec.structure_levels)]
+
+    def painted(*sets: tuple[Layer, ...]) -> dict[str, Tensor]:
+        return {lower_name(layers): codec.decode(layers, size).img_hat for layers in sets}
+
+    def scores(pictures: Sequence[Tensor]) -> list[list[float]]:
+        rows = measure_many([img] * len(pictures), pictures, tuple(metrics))
+        return [[round(row[name], 5) for name in metrics] for row in rows]
+
+    def scored(pictures: Mapping[str, Tensor]) -> dict[str, list[float]]:
+        return dict(zip(pictures, scores([*pictures.values()]), strict=True))
+
+    without = painted((), (semantic,))
+    over = [painted((layer,), (semantic, layer)) for layer in levels]
+    signal, latent = [], codec.signal.analyse(img)
+    for quality in qualities:
+        parts = codec.signal.parts(latent, quality)
+        shown = {}
+        for name, below in {**without, **over[-1]}.items():
+            if quality not in alone and name != LOWER[-1]:
+                continue
+            prefixes = [
+                codec.signal.decode(parts[: j + 1], size, below if name else None, codec.realism)
+                for j in range(len(parts))
+            ]
+            shown[name] = scores(prefixes)
+        signal.append({"quality": quality, "part_bytes": [*map(len, parts)], "shown": shown})
+    return {
+        "size": list(size),
+        "semantic_bytes": len(semantic.payload),
+        "lower": scored(without),
+        "structure": [
+            {"bytes": len(layer.payload), "lower": scored(pictures)}
+            for layer, pictures in zip(levels, over, strict=True)
+        ],
+        "signal": signal,
+    }
+
+
+def weights_folder(out: Path) -> Path:
+    """Where pictures are kept that were measured with the weights in use."""
+    digest = sha256()
+    for path in sorted(model_path("").glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return out / f"pictures-{digest.hexdigest()[:8]}"
+
+
+def _measure_set(args: argparse.Namespace, name: str, codec: LayeredCodec, folder: Path) -> None:
+    data = load_split(args.data, name, args.split, args.cache)
+    index = np.linspace(0, len(data) - 1, min(args.count, len(data))).round().astype(int)
+    for i in tqdm(index.tolist(), desc=name):
+        path = folder / f"{name}-{Path(data.files[i]).stem}.json"
+        if path.is_file():
+            continue
+        found = measure_picture(codec, data.batch([i])[0])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps({"name": f"{name}/{data.files[i]}", **found}))
+        part.replace(path)
+
+
+def collect(folder: Path, out: Path) -> int:
+    """Joins the pictures measured so far into one file; returns how many they are."""
+    pictures = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    head = {"format": FORMAT, "metrics": list(METRICS), "layers": [k.tag for k in LayerKind]}
+    rows = ",\n".join(json.dumps(picture, separators=(",", ":")) for picture in pictures)
+    part = out.with_suffix(".part")
+    part.write_text(json.dumps(head)[:-1] + ', "pictures": [\n' + rows + "\n]}\n")
+    part.replace(out)
+    return len(pictures)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--set", action="append", help="data set, may be repeated (both)")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--count", type=int, default=8, help="pictures a set, evenly spaced (8)")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING)
+    torch.set_num_threads(1)
+    codec, folder = LayeredCodec.load(), weights_folder(args.out)
+    for name in args.set or SETS:
+        _measure_set(args, name, codec, folder)
+    count = collect(folder, args.out / FILE)
+    print(f"{args.out / FILE}: {count} pictures")
+
+
+if __name__ == "__main__":
+    main()

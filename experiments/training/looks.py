@@ -1,0 +1,63 @@
+"""Losses of the networks that paint: ``L_re = L1 + LPIPS`` of the SCMC paper, by two networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from experiments.training.gan import random_window
+from scmc_comm.metrics.perceptual import load_lpips
+
+
+@dataclass(frozen=True)
+class LooksRecipe:
+    """Weights of LPIPS-Alex and LPIPS-VGG in a loss.
+
+    Alex alone rewards strokes of its own taste; VGG, of another, does not. DISTS stays out.
+
+    Attributes:
+        alex: Weight of LPIPS-Alex.
+        vgg: Weight of LPIPS-VGG; 0 saves its time.
+        vgg_side: Side of the window that VGG sees, because it takes ten times as long.
+    """
+
+    alex: float = 0.4
+    vgg: float = 0.4
+    vgg_side: int = 96
+
+
+class Looks:
+    """Weighted LPIPS of both networks.
+
+    Example:
+        >>> import torch
+        >>> looks = Looks(LooksRecipe(alex=1.0, vgg=0.0))
+        >>> img = torch.rand(2, 3, 64, 64)
+        >>> tuple(looks(img, img).shape)
+        (2,)
+    """
+
+    def __init__(self, recipe: LooksRecipe) -> None:
+        self.recipe = recipe
+        self.alex = load_lpips("alex") if recipe.alex else None
+        self.vgg = load_lpips("vgg") if recipe.vgg else None
+
+    def __call__(self, img: Tensor, img_hat: Tensor) -> Tensor:
+        """Distances [b] of pictures float32 [b, 3, h, w], h and w at least ``vgg_side``."""
+        total = img.new_zeros(len(img))
+        if self.alex:
+            total = total + self.recipe.alex * self.alex(img, img_hat)
+        if self.vgg:
+            height, width = img.shape[2:]
+            rows, columns = random_window(height, width, self.recipe.vgg_side)
+            seen = (x[:, :, rows, columns] for x in (img, img_hat))
+            total = total + self.recipe.vgg * self.vgg(*seen)
+        return total
+
+
+def picture_loss(img_hat: Tensor, img: Tensor, looks: Looks) -> tuple[Tensor, Tensor, Tensor]:
+    """``L1 + looks`` of same-sized pictures; also both terms."""
+    l1 = (img_hat - img).abs().mean()
+    distance = looks(img, img_hat).mean()
+    return l1 + distance, l1, distance

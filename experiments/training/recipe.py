@@ -1,0 +1,295 @@
+"""Retrain every layer on one data set, in order.
+
+    python -m experiments.training.recipe --data CUB_200_2011 --out runs/birds --minutes 600
+
+The models come to OUT/models. A run that was stopped goes on with the same command: finished
+stages are passed over, and each script resumes from its checkpoint. With other minutes all
+stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
+generator 20 %, fusion 12 % and 3 % in which its views must agree, signal 20 %, signal with lower
+layers 10 %, its correction for looks 10 %, the analog baseline, which starts from the signal's
+transforms, 10 %; text model, lower layers and the curves of the protection optimiser take what
+they need beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.training.data import SETS
+from scmc_comm.codec.weights import FOLDER, MODELS_ENV
+from scmc_comm.datasets import find_set, read_set
+from scmc_comm.errors import ScmcError
+
+logger = logging.getLogger(__name__)
+
+MIN_TRAIN = 64
+"""Training pictures without which the text model has no whole batch."""
+
+Command = tuple[str, ...]
+Runner = Callable[[Command, Path], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the recipe.
+
+    Attributes:
+        name: What it is called; each ran if a file of this name lies in OUT/done.
+        commands: ``scmc-comm train`` with these arguments, one after the other.
+        copies: File of the run to copy to the models, if the script itself writes it.
+    """
+
+    name: str
+    commands: tuple[Command, ...]
+    copies: Path | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where from, where to, how long.
+
+    Attributes:
+        data: The data set, or the folder of the sets that the scripts name.
+        boundaries: Folder that holds ``bsds500``; None keeps the edge detector that ships.
+        out: Folder of all runs.
+        minutes: Length of all timed stages together.
+        count: Pictures whose lower layers are written.
+    """
+
+    data: Path
+    boundaries: Path | None
+    out: Path
+    minutes: float
+    count: int
+
+    @property
+    def models(self) -> Path:
+        """Folder of the results."""
+        return self.out / "models"
+
+    def stages(self) -> list[Stage]:
+        """All steps, in order."""
+        out, lower, signal = self.out, self.out / "lower", self.out / "signal"
+        fusion = self.out / "fusion" / "checkpoint.pt"
+        return [
+            *self._edges(),
+            Stage(
+                "captioner",
+                (self._train("captioner", 0.10),),
+                out / "captioner" / "captioner.safetensors",
+            ),
+            Stage("text_model", (self._text_model(),)),
+            Stage(
+                "generator",
+                (self._train("generator", 0.20),),
+                out / "generator" / "generator.safetensors",
+            ),
+            Stage("sketches", (self._lower("sketches"),)),
+            Stage("fusion", (self._train("fusion", 0.12, "--lower", lower),)),
+            Stage(
+                "fusion_steady",
+                (
+                    self._train(
+                        "fusion", 0.03, "--start", fusion, "--lower", lower, "--steady",
+                        out="fusion_steady",
+                    ),
+                    self._export("fusion", "fusion_steady", "--start", fusion, "--keep", 0.25),
+                ),
+            ),
+            Stage("pictures", (self._lower("pictures"),)),
+            Stage("signal", (self._train("signal", 0.20),)),
+            Stage(
+                "signal_on_lower",
+                (
+                    self._train(
+                        "signal", 0.10, "--start", signal / "checkpoint.pt", "--lower", lower,
+                        out="signal_on_lower",
+                    ),
+                ),
+            ),
+            Stage(
+                "detail",
+                (
+                    self._train(
+                        "detail", 0.10, "--start", out / "signal_on_lower" / "checkpoint.pt",
+                        "--lower", lower,
+                    ),
+                    self._export("signal", "detail"),
+                ),
+            ),
+            Stage(
+                "deepjscc",
+                (
+                    self._train("deepjscc", 0.10, "--start", self._model("signal")),
+                    self._export("deepjscc"),
+                ),
+            ),
+            Stage("layer_curves", (self._curves(),), out / "curves" / "layer_curves.json"),
+        ]  # fmt: skip
+
+    def _edges(self) -> list[Stage]:
+        if self.boundaries is None:
+            return []
+        from scmc_comm.zoo.sources import kept_path, vgg16_features
+
+        vgg16_features()  # brings the file here
+        command = (
+            "edges", "--data", str(self.boundaries), "--out", str(self.out / "edges"),
+            "--cpu-minutes", f"{0.05 * self.minutes:g}", "--vgg16", str(kept_path("vgg16")),
+        )  # fmt: skip
+        return [Stage("edges", (command,), self.out / "edges" / "edges.safetensors")]
+
+    def _train(self, script: str, share: float, *more: object, out: str = "") -> Command:
+        return (
+            script, *self._data(), "--out", str(self.out / (out or script)),
+            "--minutes", f"{share * self.minutes:g}", *map(str, more),
+        )  # fmt: skip
+
+    def _lower(self, what: str) -> Command:
+        folder = str(self.out / "lower")
+        return ("lower", what, *self._data(), "--out", folder, "--count", str(self.count))
+
+    def _text_model(self) -> Command:
+        captions, file = self.out / "captioner", self.models / "text_model.npz"
+        return ("text_model", *self._data(), "--captions", str(captions), "--out", str(file))
+
+    def _curves(self) -> Command:
+        return ("layer_curves", *self._data(), "--out", str(self.out / "curves"))
+
+    def _export(self, network: str, run: str = "", *more: object) -> Command:
+        checkpoint = self.out / (run or network) / "checkpoint.pt"
+        out = str(self._model(network))
+        return ("export", network, str(checkpoint), "-o", out, *map(str, more))
+
+    def _model(self, network: str) -> Path:
+        return self.models / f"{network}.safetensors"
+
+    def _data(self) -> Command:
+        return ("--data", str(self.data), "--cache", str(self.out / "cache"))
+
+
+def check_data(data: Path) -> None:
+    """Refuse before any training a data set that some stage cannot use.
+
+    Raises:
+        ScmcError: If a set, a split, or captions are missing, or it is too small.
+    """
+    needs = ({"train", "val", "test"}, {"train", "val"})
+    for name, splits in zip(SETS, needs, strict=True):
+        folder = find_set(data, name)
+        pictures = read_set(folder)
+        if absent := sorted(splits - {p.split for p in pictures}):
+            raise ScmcError(f"data set {folder} has no pictures in split {', '.join(absent)}")
+        train = [p for p in pictures if p.split == "train"]
+        if len(train) < MIN_TRAIN:
+            raise ScmcError(
+                f"data set {folder} has {len(train)} training pictures, not {MIN_TRAIN}"
+            )
+        if not any(p.captions for p in train):
+            raise ScmcError(
+                f"data set {folder} has no captions, which the semantic layer learns from; train "
+                "edges, fusion or signal by their own"
+            )
+
+
+def boundaries_of(data: Path) -> Path | None:
+    """Folder that holds ``bsds500``: the data folder, or the one it lies in."""
+    found = (folder for folder in (data, data.resolve().parent) if (folder / "bsds500").is_dir())
+    return next(found, None)
+
+
+def run_script(command: Command, models: Path) -> None:
+    """Run one script in a process of its own, with the models made so far.
+
+    Raises:
+        ScmcError: If it fails; what it said stands above.
+    """
+    whole = [sys.executable, "-m", "scmc_comm", "train", *command]
+    done = subprocess.run(whole, env={**os.environ, MODELS_ENV: str(models)}, check=False)
+    if done.returncode:
+        raise ScmcError(
+            f"'scmc-comm train {command[0]}' failed with status {done.returncode}, see above; "
+            "run the same command again to go on from here"
+        )
+
+
+def train_all(plan: Plan, run: Runner = run_script) -> None:
+    """Run all stages that are not done.
+
+    Args:
+        plan: What to do.
+        run: Runs a command; replaced in tests.
+
+    Raises:
+        ScmcError: If the data cannot be used, OUT belongs to other data, or a stage fails.
+    """
+    _claim(plan)
+    stages, changed = plan.stages(), False
+    if plan.boundaries is None:
+        logger.warning(
+            "no bsds500/ in or beside %s, from whose boundaries edges are learned; the edge "
+            "detector that ships is kept",
+            plan.data,
+        )
+        shutil.copy(FOLDER / "edges.safetensors", plan.models)
+    for number, stage in enumerate(stages, 1):
+        mark, want = plan.out / "done" / f"{stage.name}.json", json.dumps(stage.commands)
+        if not changed and mark.is_file() and mark.read_text() == want:
+            logger.info("stage %d of %d, %s: done before", number, len(stages), stage.name)
+            continue
+        changed = True  # later stages build on this one
+        mark.unlink(missing_ok=True)
+        logger.info("stage %d of %d, %s", number, len(stages), stage.name)
+        for command in stage.commands:
+            run(command, plan.models)
+        if stage.copies is not None:
+            shutil.copy(stage.copies, plan.models)
+        mark.write_text(want)
+
+
+def _claim(plan: Plan) -> None:
+    """A folder of runs belongs to one data set: its checkpoints fit no other."""
+    owner = plan.out / "data.txt"
+    source = str(plan.data.resolve())
+    if owner.is_file() and owner.read_text() != source:
+        raise ScmcError(
+            f"{plan.out} was begun with the data of {owner.read_text()}; give another --out"
+        )
+    check_data(plan.data)
+    for folder in (plan.models, plan.out / "done"):
+        folder.mkdir(parents=True, exist_ok=True)
+    owner.write_text(source)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="data set, or folder of several")
+    parser.add_argument("--out", type=Path, required=True, help="folder of all runs and the models")
+    parser.add_argument("--minutes", type=float, required=True, help="of all networks together")
+    parser.add_argument(
+        "--count", type=int, default=1500, help="pictures whose lower layers are written (1500)"
+    )
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if args.minutes <= 0 or args.count < 1:
+        raise ScmcError(f"got --minutes {args.minutes:g}, --count {args.count}; expected above 0")
+    plan = Plan(args.data, boundaries_of(args.data), args.out, args.minutes, args.count)
+    train_all(plan)
+    print(f"models: {plan.models}")
+    print(f"use them: {MODELS_ENV}={plan.models} scmc-comm encode photo.png -o photo.scmc")
+
+
+if __name__ == "__main__":
+    main()

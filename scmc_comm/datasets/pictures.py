@@ -1,0 +1,28 @@
+"""Any folder of pictures, or one with the pictures in ``images/``: no captions, split by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scmc_comm.datasets.picture import Picture, split_by_name
+from scmc_comm.images import SUFFIXES
+
+NAME = "pictures"
+EXPECTED = f"picture files ({' '.join(SUFFIXES)}), or images/ with such"
+
+
+def is_here(folder: Path) -> bool:
+    """Whether the folder, or its ``images/``, holds pictures."""
+    return bool(_files(folder))
+
+
+def read(folder: Path) -> list[Picture]:
+    """All pictures, in the order of their names; sub-folders are not looked into."""
+    return [Picture(path.name, path, split_by_name(path.name)) for path in _files(folder)]
+
+
+def _files(folder: Path) -> list[Path]:
+    inner = folder / "images"
+    where = inner if inner.is_dir() else folder
+    found = [p for p in where.iterdir() if p.is_file() and not p.name.startswith(".")]
+    return sorted(p for p in found if p.suffix.lower() in SUFFIXES)

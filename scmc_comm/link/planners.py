@@ -1,0 +1,175 @@
+"""How a sender protects the layers, by name: by rule, or by the optimiser and measured curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.optimiser import Allocation, Request, optimise
+from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
+from scmc_comm.systems.base import Budget
+from scmc_comm.types import FINEST, LayerKind
+
+Sizes = Mapping[LayerKind, int]
+"""Packet bits of layers."""
+_NO_BITS: Sizes = MappingProxyType({})
+SPREAD_DB = (-15.0, -12.0, -9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
+"""Mean Es/N0 around the design that a sender who does not know it reckons with, all alike."""
+
+
+class Planner(Protocol):
+    """Splits a budget over the layers of an image."""
+
+    @property
+    def knows(self) -> frozenset[str]:
+        """As `scmc_comm.systems.base.System.knows`."""
+        ...
+
+    def plan(
+        self,
+        budget: Budget,
+        options: Sequence[Sizes],
+        size: tuple[int, int],
+        with_signal: bool = True,
+    ) -> tuple[int, ProtectionPlan]:
+        """The plan for one image, and the level of the structure layer that it is for.
+
+        Args:
+            budget: What may be spent, and what is known of the channel.
+            options: For each level of the structure layer, the coarsest first, the packet bits of
+                the semantic layer, of the structure layer if there is one, and of the coarsest
+                signal layer if that is known.
+            size: ``(H, W)``.
+            with_signal: Keep room for a signal layer.
+
+        Raises:
+            InfeasibleBudgetError: Not even the caption fits.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class RulePlanner:
+    """A rule that looks at the design Es/N0 alone, which is fixed.
+
+    Of the structure layer it takes the finest level that has room.
+
+    Attributes:
+        rule: `unequal_plan` or `equal_plan`.
+    """
+
+    rule: Callable[..., ProtectionPlan]
+    knows: frozenset[str] = frozenset()
+
+    def plan(
+        self,
+        budget: Budget,
+        options: Sequence[Sizes],
+        size: tuple[int, int],
+        with_signal: bool = True,
+    ) -> tuple[int, ProtectionPlan]:
+        """See `Planner`."""
+        uses = budget.uses(size)
+        for level in reversed(range(len(options))):
+            plan = self.rule(uses, options[level], budget.design_esno_db, size, with_signal)
+            if LayerKind.STRUCTURE in plan.layers:
+                break
+        return level, plan
+
+
+@dataclass(frozen=True)
+class OptimisedPlanner:
+    """The optimiser: the validation pictures' curves at the sizes of this picture's layers.
+
+    Attributes:
+        spread_db: Mean Es/N0 that it reckons with, around the design.
+        knows: What it is told of the channel.
+        utility: What to make best whatever the budget says; None takes the budget's.
+    """
+
+    spread_db: tuple[float, ...] = (0.0,)
+    knows: frozenset[str] = frozenset({"esno_db", "channel"})
+    utility: str | None = None
+
+    def plan(
+        self,
+        budget: Budget,
+        options: Sequence[Sizes],
+        size: tuple[int, int],
+        with_signal: bool = True,
+    ) -> tuple[int, ProtectionPlan]:
+        """See `Planner`; what happens where it does not fit: `Allocation.plan_for`."""
+        uses = budget.uses(size)
+        means_db = tuple(budget.design_esno_db + spread for spread in self.spread_db)
+        utility = self.utility or budget.utility
+        request = Request(uses, budget.channel, means_db, None, utility, with_signal)
+        found = [best_allocation(request, size, bits, i) for i, bits in enumerate(options)]
+        level = max(range(len(found)), key=lambda i: found[i].utility)
+        return level, found[level].plan_for(uses, options[level], size)
+
+
+def best_allocation(
+    request: Request, size: tuple[int, int], num_bits: Sizes = _NO_BITS, level: int = FINEST
+) -> Allocation:
+    """The optimiser's answer for a picture as good as the mean of the validation pictures.
+
+    Answers are kept, and pictures whose layers have about the same sizes share one: sizes are
+    rounded up by at most 9 %.
+
+    Args:
+        request: For what.
+        size: ``(H, W)``.
+        num_bits: Packet bits of the picture's layers, as for `Planner.plan`; those of the
+            validation pictures for a layer that is missing.
+        level: Of the structure layer.
+
+    Example:
+        >>> found = best_allocation(Request(2048, "awgn", (0.0,)), (256, 256))
+        >>> found.arrival[0] > 0.99
+        True
+    """
+    from scmc_comm.zoo.layer_curves import layer_curves_path
+
+    about = tuple(sorted((kind, _round_up(bits)) for kind, bits in num_bits.items()))
+    return _cached(request, size, about, level, layer_curves_path())
+
+
+@lru_cache(maxsize=4096)
+def _cached(
+    request: Request,
+    size: tuple[int, int],
+    about: tuple[tuple[LayerKind, int], ...],
+    level: int,
+    curves: Path,
+) -> Allocation:
+    from scmc_comm.zoo.layer_curves import load_quality
+
+    return optimise(request, load_quality(size, level).resized(dict(about)), size)
+
+
+def _round_up(num_bits: int) -> int:
+    """To whole bytes, on a grid of eight steps an octave."""
+    step = math.ceil(8 * math.log2(num_bits) - 1e-9)
+    return 8 * math.ceil(2 ** (step / 8) / 8 - 1e-9)
+
+
+PLANNERS: dict[str, Planner] = {
+    "unequal": RulePlanner(unequal_plan),
+    "equal": RulePlanner(equal_plan),
+    "optimised": OptimisedPlanner(),
+    "optimised-lpips": OptimisedPlanner(utility="lpips"),
+    "optimised-fixed": OptimisedPlanner(SPREAD_DB, frozenset({"channel"})),
+}
+
+
+def make_planner(name: str) -> Planner:
+    """The planner called ``name``."""
+    if name not in PLANNERS:
+        raise ScmcError(f"protection is {name!r}; expected one of {', '.join(PLANNERS)}")
+    return PLANNERS[name]

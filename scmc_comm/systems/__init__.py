@@ -1,0 +1,1 @@
+"""Complete schemes, one file each, from image to frames and back."""

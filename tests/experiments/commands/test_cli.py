@@ -1,0 +1,158 @@
+"""The command line as a user meets it: what it writes, and one line for every mistake."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.commands.main import main
+from scmc_comm.images import load_photo, save_png
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli")
+    save_png(load_photo("chelsea", 128), path / "cat.png")
+    (path / "notes.png").write_text("not a picture")
+    (path / "empty.scmc").write_bytes(b"")
+    (path / "noise.scmc").write_bytes(bytes(range(7, 90)))
+    Image.new("RGB", (1, 1)).save(path / "dot.png")
+    main(["encode", str(path / "cat.png"), "-o", str(path / "cat.scmc"), "--quality", "30"])
+    return path
+
+
+def run(capsys, *args):
+    capsys.readouterr()
+    main([str(a) for a in args])
+    return capsys.readouterr().out
+
+
+def fails(capsys, *args):
+    """The one line on standard error of a command that must exit with status 2."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in args])
+    assert stop.value.code == 2
+    return capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_encode_then_decode(folder, capsys):
+    out = run(capsys, "decode", folder / "cat.scmc", "-o", folder / "back.png")
+    assert "level: signal" in out and "From top to bottom:" in out
+    assert Image.open(folder / "back.png").size == (128, 128)
+
+
+def test_decode_some_layers(folder, capsys):
+    out = run(
+        capsys, "decode", folder / "cat.scmc", "-o", folder / "low.png",
+        "--layers", "semantic,structure",
+    )  # fmt: skip
+    assert "level: structure" in out
+
+
+def test_decode_other_words(folder, capsys):
+    out = run(
+        capsys, "decode", folder / "cat.scmc", "-o", folder / "rose.png",
+        "--layers", "semantic", "--caption", "a red rose",
+    )  # fmt: skip
+    assert "caption: a red rose" in out
+
+
+def test_decode_for_least_error_or_best_look(folder, capsys):
+    original = np.asarray(Image.open(folder / "cat.png"), float)
+    errors = []
+    for realism in ("0", "1"):
+        target = folder / f"look{realism}.png"
+        run(capsys, "decode", folder / "cat.scmc", "-o", target, "--signal.realism", realism)
+        errors.append(((np.asarray(Image.open(target), float) - original) ** 2).mean())
+    assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("system", ["scmc", "jpeg", "vvc", "deepjscc"])
+def test_transmit_writes_picture_and_report(folder, capsys, system):
+    target, report = folder / f"{system}.png", folder / f"{system}.json"
+    run(
+        capsys, "transmit", folder / "cat.png", "--esno-db", "12", "--rho", "1/8",
+        "--system", system, "-o", target, "--report", report,
+    )  # fmt: skip
+    told = json.loads(report.read_text())
+    assert told["ledger"]["used"] <= told["ledger"]["budget_uses"] == 128 * 128 * 3 // 8
+    assert told["level"] == "signal" if system == "scmc" else told["delivered"]
+    assert told["metrics"]["psnr_db"] > 15 and 1 < told["papr_db"] < 30
+    assert Image.open(target).size == (128, 128)
+
+
+MISTAKES = {
+    "missing picture": (("encode", "none.png", "-o", "x.scmc"), "none.png"),
+    "text as a picture": (("encode", "notes.png", "-o", "x.scmc"), "notes.png"),
+    "one pixel": (("encode", "dot.png", "-o", "x.scmc"), "32"),
+    "quality too high": (("encode", "cat.png", "-o", "x.scmc", "--quality", "500"), "0 to 96"),
+    "no folder": (("encode", "cat.png", "-o", "no/x.scmc"), "create it first"),
+    "missing container": (("decode", "none.scmc", "-o", "x.png"), "scmc-comm encode"),
+    "empty container": (("decode", "empty.scmc", "-o", "x.png"), "ends early"),
+    "random container": (("decode", "noise.scmc", "-o", "x.png"), "scmc"),
+    "unknown layer": (("decode", "cat.scmc", "-o", "x.png", "--layers", "sky"), "'sky'"),
+    "realism of two": (
+        ("decode", "cat.scmc", "-o", "x.png", "--signal.realism", "2"),
+        "realism is 2",
+    ),
+    "unknown system": (
+        ("transmit", "cat.png", "--esno-db", "3", "--rho", "1/8", "-o", "x.png", "--system", "png"),
+        "scmc, scmc-equal, scmc-optimised",
+    ),
+    "unknown channel": (
+        (
+            "transmit",
+            "cat.png",
+            "--esno-db",
+            "3",
+            "--rho",
+            "1/8",
+            "-o",
+            "x.png",
+            "--channel",
+            "sea",
+        ),
+        "rayleigh_block",
+    ),
+    "impossible budget": (
+        ("transmit", "cat.png", "--esno-db", "3", "--rho", "1/10000", "-o", "x.png"),
+        "channel uses",
+    ),
+    "rho not a number": (
+        ("transmit", "cat.png", "--esno-db", "3", "--rho", "wide", "-o", "x.png"),
+        "bandwidth ratio",
+    ),
+    "unknown sweep": (("sweep", "none", "--out", "out"), "quick"),
+    "unknown estimator": (("sweep", "quick", "--out", "out", "--estimator", "guess"), "expected"),
+    "no jobs": (("sweep", "quick", "--out", "out", "--jobs", "0"), "at least 1"),
+    "no scheduler": (("sweep", "quick", "--out", "out", "--dask", "nowhere://x"), "tcp://"),
+    "nothing to plot": (("plot", "empty"), "empty"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_get_one_clear_line_and_write_nothing(folder, capsys, monkeypatch, name):
+    monkeypatch.chdir(folder)
+    before = sorted(p.name for p in folder.rglob("*"))
+    args, word = MISTAKES[name]
+    line = fails(capsys, *args)
+    assert word in line and "Traceback" not in line
+    assert sorted(p.name for p in folder.rglob("*")) == before
+
+
+def test_info_lists_what_there_is(capsys):
+    out = run(capsys, "info")
+    for word in ("scmc-equal", "rayleigh_block", "quick", "signal"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    "verb", ["encode", "decode", "transmit", "sweep", "plot", "info", "channels"]
+)
+def test_every_verb_has_help_with_an_example(capsys, verb):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert f"example: scmc-comm {verb}" in " ".join(capsys.readouterr().out.split())

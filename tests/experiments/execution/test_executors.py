@@ -1,0 +1,157 @@
+"""The same results in this process, in a pool and on Dask; and threads that fit the cores."""
+
+import dataclasses
+import importlib.util
+import os
+import time
+
+import pytest
+import torch
+from fakes import TOYS, files_below
+
+from experiments.execution.executors import (
+    InProcess,
+    ProcessPool,
+    executor,
+    limit_threads,
+    num_cores,
+)
+from experiments.sweep import runner
+from experiments.sweep.runner import make_tasks, run_sweep
+from scmc_comm.errors import ScmcError
+
+needs_dask = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="the extra 'dask' is not installed"
+)
+
+
+def run(spec, out, jobs=1, **options):
+    return run_sweep(spec, out, jobs, components=TOYS, progress=False, **options)
+
+
+def threads_here(_):
+    import numba
+
+    return torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS
+
+
+def die(_):
+    os._exit(1)
+
+
+def sleep_then_name(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+def test_a_pool_yields_what_is_ready_first():
+    found = list(ProcessPool(2).run(sleep_then_name, [0.5, 0.0, 0.1]))
+    assert sorted(found) == [0.0, 0.1, 0.5] and found[-1] == 0.5
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_together_take_no_more_threads_than_cores(workers):
+    found = set(ProcessPool(workers).run(threads_here, [*range(6)]))
+    assert found == {(1, max(1, num_cores() // workers))}
+
+
+def test_in_one_process_torch_stays_on_one_thread_and_gets_its_threads_back():
+    before = torch.get_num_threads()
+    assert [torch_threads for torch_threads, _ in InProcess().run(threads_here, [0])] == [1]
+    assert torch.get_num_threads() == before
+
+
+def test_a_worker_that_dies_is_one_clear_line():
+    with pytest.raises(ScmcError, match="worker process died") as caught:
+        list(ProcessPool(2).run(die, [1, 2]))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_are_loaded_once_before_the_workers_start(toy_spec, tmp_path):
+    loaded = tmp_path / "loaded"
+
+    def warm_up():
+        loaded.write_text(str(os.getpid()))
+
+    list(ProcessPool(2).run(threads_here, [1, 2], warm_up))
+    assert loaded.read_text() == str(os.getpid())
+
+
+def test_few_images_are_split_over_their_points(toy_spec, tmp_path):
+    images = TOYS.load_images("toys", 1)
+    few = dataclasses.replace(toy_spec, systems=("toy",))
+    tasks = make_tasks(few, images, ("mse",), tmp_path, TOYS, workers=2)
+    assert len(tasks) == 8
+    points = [at for task in tasks for at in task.points]
+    assert sorted(points) == [(c, e) for c in range(2) for e in range(4)]
+    assert len(make_tasks(few, images, ("mse",), tmp_path, TOYS)) == 1
+
+
+def test_the_order_of_tasks_changes_nothing(toy_run, toy_spec, tmp_path, monkeypatch):
+    def backwards(*args):
+        return make_tasks(*args[:-1], 2)[::-1]
+
+    monkeypatch.setattr(runner, "make_tasks", backwards)
+    other = run(toy_spec, tmp_path / "other", use_cache=False)
+    assert files_below(other) == files_below(toy_run)
+
+
+@pytest.fixture
+def same_threads():
+    """Puts the thread counts back, for tests in which this process is itself a worker."""
+    import numba
+
+    before = torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS
+    yield
+    torch.set_num_threads(before[0])
+    numba.config.NUMBA_NUM_THREADS = before[1]
+
+
+@pytest.mark.slow
+@needs_dask
+def test_a_local_dask_cluster_gives_what_one_process_gives(toy_run, toy_spec, tmp_path):
+    local = run(toy_spec, tmp_path / "local", 2, dask="local", use_cache=False)
+    assert files_below(local) == files_below(toy_run)
+
+
+@needs_dask
+def test_a_dask_scheduler_gives_what_one_process_gives(toy_run, toy_spec, tmp_path, same_threads):
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=3, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert address.startswith("tcp://")
+        there = run(toy_spec, tmp_path / "there", dask=address, use_cache=False)
+    assert files_below(there) == files_below(toy_run)
+
+
+@needs_dask
+def test_no_scheduler_is_one_clear_line():
+    with pytest.raises(ScmcError, match="tcp://host:8786"), executor(1, "nowhere://x"):
+        pass
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ScmcError, match=r"scmc-comm\[dask\]"), executor(1, "local"):
+        pass
+
+
+def test_other_code_on_a_worker_is_an_error(toy_spec, tmp_path):
+    answers = iter(["one", "two"])
+    components = dataclasses.replace(TOYS, fingerprint=lambda: next(answers))
+    task = make_tasks(toy_spec, TOYS.load_images("t", 1), ("mse",), tmp_path, components)[0]
+    from experiments.sweep.tasks import fingerprint_of, run_task
+
+    fingerprint_of.cache_clear()
+    with pytest.raises(ScmcError, match="same version"):
+        run_task(task)
+
+
+def test_cores_are_never_shared_down_to_nothing(same_threads):
+    import numba
+
+    limit_threads(10 * num_cores())
+    assert numba.config.NUMBA_NUM_THREADS == torch.get_num_threads() == 1

@@ -1,0 +1,175 @@
+"""Figures come from the store alone, and no text runs into another."""
+
+import dataclasses
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+from fakes import TOYS
+
+from experiments.figures.curves import View
+from experiments.figures.perception import planes
+from experiments.figures.plots import _jobs, plot_sweep
+from experiments.figures.sizes import quality_by_side, size_jobs
+from experiments.figures.strips import strip_figures
+from experiments.figures.style import SYSTEMS, styles
+from experiments.figures.views import views
+from experiments.sweep import store, summary
+from experiments.sweep.runner import run_sweep
+from experiments.sweep.shown import typical_trial
+from scmc_comm.errors import ScmcError
+
+
+@pytest.fixture(scope="module")
+def figures(toy_run, tmp_path_factory):
+    moved = tmp_path_factory.mktemp("moved") / "elsewhere"
+    shutil.copytree(toy_run, moved)
+    return plot_sweep(moved, progress=False)
+
+
+def test_every_figure_is_there_as_pdf_and_png(figures):
+    names = {p.name for p in figures}
+    for stem in ("psnr_db_rho1-24", "ms_ssim_rho1-24", "psnr_db_difference_rho1-24",
+                 "loss_rho1-24", "strip_img0_awgn_rho1-24"):  # fmt: skip
+        assert {f"{stem}.pdf", f"{stem}.png"} <= names
+    assert {"summary.csv", "delivery.csv"} <= names
+    for path in figures:
+        head = path.read_bytes()[:8]
+        assert {".png": b"\x89PNG", ".pdf": b"%PDF"}.get(path.suffix, b"") in head
+
+
+def texts_of(figure):
+    """(text, box) of everything written on a figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    found = []
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text().strip():
+            found.append((text.get_text(), text.get_window_extent(renderer)))
+    return found
+
+
+def check_texts(figure):
+    drawn = {(t, tuple(round(v) for v in b.extents)): b for t, b in texts_of(figure)}
+    width, height = figure.bbox.width, figure.bbox.height
+    for (text, _), box in drawn.items():
+        if box.width:
+            assert box.x0 > -1 and box.x1 < width + 1, f"{text!r} leaves the page"
+            assert box.y0 > -1 and box.y1 < height + 1, f"{text!r} leaves the page"
+    for ((a, _), box), ((b, _), other) in itertools.combinations(drawn.items(), 2):
+        shared = box.intersection(box, other)
+        if shared is not None and shared.width > 1 and shared.height > 1:
+            raise AssertionError(f"{a!r} overlaps {b!r}")
+
+
+def visible_ticks_only(figure):
+    """Ticks outside the axis limits are not drawn; drop their labels from the check."""
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not low - 1e-9 <= tick.get_loc() <= high + 1e-9:
+                    tick.label1.set_visible(False)
+
+
+def test_no_text_overlaps_another(toy_run):
+    from experiments.figures.style import paper_style
+
+    ds = store.load(toy_run)
+    ds = ds.assign_coords(system=["scmc", "scmc-equal", "jpeg", "vvc"])
+    found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    jobs = [job for view in views(ds, found, arrivals) for job in _jobs(view)]
+    with paper_style():
+        for _, draw in jobs:
+            figure = draw()
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+            figure.draw(FigureCanvasAgg(figure).get_renderer())
+            visible_ticks_only(figure)
+            check_texts(figure)
+        for _, draw in strip_figures(store.load(toy_run), toy_run)[:1]:
+            check_texts(draw())
+
+
+def test_a_bandwidth_sweep_is_drawn_over_rho(toy_spec, tmp_path):
+    spec = dataclasses.replace(
+        toy_spec, systems=("toy",), channels=("awgn",), esno_db=(9.0,), rho=(1 / 48, 1 / 24),
+        num_images=1, num_trials=2,
+    )  # fmt: skip
+    out = run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    names = {p.name for p in plot_sweep(out, progress=False)}
+    assert "psnr_db_9dB.pdf" in names
+    assert not any("difference" in n for n in names)
+
+
+def test_a_store_of_failures_alone_still_plots(toy_spec, tmp_path):
+    spec = dataclasses.replace(toy_spec, systems=("toy-too-big",), num_images=1, num_trials=2)
+    out = run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    assert any(p.suffix == ".pdf" for p in plot_sweep(out, progress=False))
+
+
+def test_plotting_nothing_is_an_error(tmp_path):
+    with pytest.raises(ScmcError, match="run the sweep"):
+        plot_sweep(tmp_path)
+
+
+def test_a_view_names_what_it_holds_fixed():
+    view = View("esno_db", 1 / 24, None, None, None)
+    assert "1/24" in view.title and view.stem == "rho1-24"
+
+
+def test_the_strip_shows_a_draw_of_median_quality(toy_run):
+    ds = store.load(toy_run)
+    psnr = store.expand(ds).psnr_db.isel(image=0, channel=1, rho=0).mean(("system", "esno_db"))
+    chosen = float(psnr[typical_trial(ds, 0, 1, 0)])
+    assert (psnr <= chosen).sum() >= 6 and (psnr >= chosen).sum() >= 6
+
+
+def test_a_known_system_keeps_its_colour():
+    alone, among = styles(["vvc"]), styles(["scmc", "mine", "other", "vvc"])
+    assert alone["vvc"] == among["vvc"]
+    assert len(set(among.values())) == 4
+
+
+def test_planes_show_each_snr_where_both_metrics_say(toy_run):
+    ds = store.load(toy_run)
+    ds = ds.assign(lpips=(1 - ds.ms_ssim).assign_attrs(ds.ms_ssim.attrs))
+    found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    (view,) = views(ds, found, arrivals)
+    made = dict(planes(view))
+    assert set(made) == {"psnr_db_lpips_plane_rho1-24", "ms_ssim_lpips_plane_rho1-24"}
+    figure = made["psnr_db_lpips_plane_rho1-24"]()
+    assert [ax.yaxis.get_inverted() for ax in figure.axes] == [True] * ds.sizes["channel"]
+    mean = view.found.value_mean.isel(system=0, channel=0)
+    curve = figure.axes[0].lines[0]
+    np.testing.assert_array_equal(curve.get_xdata(), mean.sel(metric="psnr_db").values)
+    np.testing.assert_array_equal(curve.get_ydata(), mean.sel(metric="lpips").values)
+    assert planes(dataclasses.replace(view, x="rho")) == []
+
+
+def test_envelopes_are_told_from_their_codec_and_every_system_from_every_other():
+    names = ["jpeg", "jpeg-envelope", "jpeg-envelope-lpips", "scmc-optimised", "vvc", "a", "b"]
+    found = styles(names)
+    assert len(set(found.values())) == len(names)
+    assert found["jpeg"].colour == found["jpeg-envelope"].colour
+    assert len(set(styles(list(SYSTEMS)).values())) == len(SYSTEMS)
+
+
+def test_quality_is_drawn_against_the_side_of_the_pictures(toy_run):
+    ds = store.load(toy_run)
+    assert size_jobs(ds, "") == []
+    names = [f"img{i}@{32 if i else 64}" for i in range(ds.sizes["image"])]
+    ds = ds.assign_coords(image=names)
+    found = quality_by_side(ds)
+    assert found.side.values.tolist() == [32, 64]
+    alone = summary.quality(ds.sel(image=names[:1]))
+    np.testing.assert_allclose(found.value_mean.sel(side=64), alone.value_mean)
+    jobs = dict(size_jobs(ds, "note"))
+    figure = jobs["psnr_db_side_awgn_rho1/24"]()
+    curve = figure.axes[0].lines[0]
+    assert curve.get_xdata().tolist() == [32, 64]
+    assert np.isfinite(curve.get_ydata()).all()

@@ -1,0 +1,367 @@
+"""Rate-distortion runs: deltas known in closed form, resumable measurements, tables, figures."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from experiments.commands.main import main
+from experiments.rd import measure as rd_measure
+from experiments.rd.anchors import Anchors, compare, load_anchors
+from experiments.rd.bd import Points, bd_quality, bd_rate, make_curve
+from experiments.rd.codecs import ImageRdCodec, ScmcRdCodec, make_rd_codec
+from experiments.rd.figures import draw_figures, line_styles
+from experiments.rd.run import RdSpec
+from experiments.rd.tables import bd_cells, bd_table, curve_table, gather_points
+from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
+from scmc_comm.errors import ScmcError
+from scmc_comm.images import NamedImage, load_photo, save_png
+
+RATES = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
+
+
+def rng():
+    return np.random.default_rng(7)
+
+
+def psnr_curve(images=5, spread=2.0):
+    """Qualities that differ between images, 6 dB an octave of rate at the same slope for all."""
+    offsets = np.linspace(-spread, spread, images)[:, None]
+    return Points(np.tile(RATES, (images, 1)), 30 + 6 * np.log2(RATES)[None] + offsets)
+
+
+def lpips_curve(images=5):
+    """Lower is better, so stored negated: falls from 0.5 towards 0."""
+    scale = np.linspace(0.9, 1.1, images)[:, None]
+    return Points(np.tile(RATES, (images, 1)), -scale * 0.5 * np.exp(-2 * RATES)[None])
+
+
+# --- BD in closed form -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.0, 1.25, 2.0])
+@pytest.mark.parametrize("curve", [psnr_curve, lpips_curve])
+def test_scaled_rates_give_exactly_that_percentage(factor, curve):
+    reference = curve()
+    scaled = Points(factor * reference.bpp, reference.quality)
+    found = bd_rate(scaled, reference, rng(), num_resamples=50)
+    assert found.percent == pytest.approx(100 * (factor - 1), abs=1e-9)
+    # Every resample of the images scales alike, so the interval has no width.
+    assert found.low == pytest.approx(found.high, abs=1e-9) and found.overlap == 1
+    assert found.low == pytest.approx(found.percent, abs=1e-9)
+
+
+def test_a_shift_of_quality_on_a_line_is_known_too():
+    reference = psnr_curve()
+    better = Points(reference.bpp, reference.quality + 3.0)  # half an octave at 6 dB an octave
+    found = bd_rate(better, reference, rng())
+    assert found.percent == pytest.approx(100 * (2**-0.5 - 1), abs=1e-6)
+    assert found.overlap == pytest.approx((30 - 3) / (30 + 3))
+    gap = bd_quality(better.mean_curve(), reference.mean_curve())
+    assert gap == pytest.approx(3.0, abs=1e-9)
+
+
+def test_lower_is_better_has_the_right_sign():
+    reference = lpips_curve()
+    worse = Points(reference.bpp, reference.quality * 1.2)  # larger LPIPS
+    assert bd_rate(worse, reference, rng()).percent > 5
+    assert bd_rate(reference, worse, rng()).percent < -5
+
+
+def test_a_window_looks_at_those_rates_alone():
+    reference = psnr_curve(1)
+    factor = np.where(RATES <= 0.2, 0.5, 1.0)  # half the rate at the low end, equal above
+    mixed = Points(reference.bpp * factor, reference.quality)
+    low = bd_rate(mixed, reference, rng(), (0.0, 0.1)).percent
+    high = bd_rate(mixed, reference, rng(), (0.45, np.inf)).percent
+    assert low == pytest.approx(-50, abs=3) and high == pytest.approx(0, abs=0.5)
+
+
+def test_no_overlap_is_said_and_no_number_given():
+    reference = psnr_curve()
+    far = Points(reference.bpp, reference.quality + 100)
+    found = bd_rate(far, reference, rng())
+    assert np.isnan(found.percent) and np.isnan(found.low) and "no overlap" in found.note
+    barely = Points(reference.bpp, reference.quality + 29.9)  # 0.1 dB of 59.9 in common
+    assert "no overlap" in bd_rate(barely, reference, rng()).note
+    single = Points(reference.bpp[:, :1], reference.quality[:, :1])
+    assert "two points" in bd_rate(single, reference, rng()).note
+
+
+def test_interval_covers_the_spread_between_images_and_pairs_them():
+    reference = psnr_curve(8, spread=6.0)
+    factors = np.linspace(0.7, 0.9, 8)[:, None]  # every image saves 10 to 30 %
+    found = bd_rate(Points(factors * reference.bpp, reference.quality), reference, rng())
+    assert -32 < found.low < found.percent < found.high < -8
+    # The spread of 12 dB between images cancels; unpaired it would be some +- 100 %.
+    assert found.high - found.low < 25
+    again = bd_rate(Points(factors * reference.bpp, reference.quality), reference, rng())
+    assert again == found
+
+
+def test_one_image_has_no_interval_and_other_images_are_refused():
+    one = psnr_curve(1)
+    assert np.isnan(bd_rate(one, one, rng()).low)
+    with pytest.raises(ScmcError, match="same images"):
+        bd_rate(psnr_curve(3), psnr_curve(4), rng())
+    with pytest.raises(ScmcError, match=r"\[images, points\]"):
+        Points(RATES, RATES)
+
+
+def test_points_that_do_not_pay_are_left_out():
+    curve = make_curve(np.array([0.4, 0.1, 0.2, 0.2]), np.array([5.0, 3.0, 2.0, 4.0]))
+    assert curve.bpp.tolist() == [0.1, 0.2, 0.4] and curve.quality.tolist() == [3.0, 4.0, 5.0]
+
+
+# --- measuring -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def images():
+    return [NamedImage(name, load_photo(name, 48)) for name in ("coffee", "chelsea")]
+
+
+def test_every_codec_has_a_ladder_of_its_own_qualities():
+    for name in IMAGE_CODECS:
+        codec = make_image_codec(name)
+        points = ImageRdCodec(codec).points
+        assert {float(point) for point in points} <= set(codec.qualities)
+        assert len(points) >= 6 and [float(p) for p in points] == sorted(map(float, points))
+
+
+def test_rows_hold_what_was_sent_and_a_second_run_measures_nothing(images, tmp_path, monkeypatch):
+    names, metrics = ("jpeg", "webp-file"), ("psnr_db",)
+    frame = rd_measure.measure_points(names, images, metrics, 1, tmp_path, progress=False)
+    assert len(frame) == sum(len(make_rd_codec(n).points) for n in names) * len(images)
+    row = frame[(frame.codec == "jpeg") & (frame.image == "chelsea") & (frame.point == "25")].iloc[
+        0
+    ]
+    data = make_image_codec("jpeg").encode(images[1].img, 25)
+    assert row.bytes == len(data) and row.bpp == 8 * len(data) / 48**2
+    assert row.encode_s > 0 and row.decode_s > 0
+
+    def fail(*args):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(rd_measure, "_measure", fail)
+    again = rd_measure.measure_points(names, images, metrics, 1, tmp_path, progress=False)
+    pd.testing.assert_frame_equal(frame, again)
+    # Half of it lost: only that is measured, the rest is read.
+    first = rd_measure.measure_points(names[:1], images[:1], metrics, 1, tmp_path, progress=False)
+    assert len(first) == len(make_rd_codec("jpeg").points)
+
+
+def test_a_run_cut_short_keeps_what_it_measured(images, tmp_path, monkeypatch):
+    codec = make_rd_codec("jpeg")
+    wanted, real, calls = codec.points, codec.code, []
+
+    def dies(img, point):
+        calls.append(point)
+        if len(calls) == 4:
+            raise ScmcError("power cut")
+        return real(img, point)
+
+    monkeypatch.setattr(codec, "code", dies)
+    run = {"metrics": ("psnr_db",), "jobs": 1, "folder": tmp_path, "progress": False}
+    with pytest.raises(ScmcError, match="power cut"):
+        rd_measure.measure_points(["jpeg"], images[:1], **run)
+    calls.clear()
+    calls.extend(["already failed"] * 4)
+    rd_measure.measure_points(["jpeg"], images[:1], **run)
+    assert calls[4:] == list(wanted[3:])
+
+
+def test_the_key_depends_on_codec_image_and_metrics(images, tmp_path):
+    run = {"jobs": 1, "folder": tmp_path, "progress": False}
+    first = rd_measure.measure_points(["jpeg"], images[:1], ("psnr_db",), **run)
+    other = rd_measure.measure_points(["jpeg"], images[1:], ("psnr_db",), **run)
+    assert not np.allclose(first.psnr_db, other.psnr_db)
+    more = rd_measure.measure_points(["jpeg"], images[:1], ("psnr_db", "mse"), **run)
+    assert np.allclose(-10 * np.log10(more.mse), first.psnr_db)
+
+
+@pytest.mark.slow
+def test_scmc_points_are_its_layers_from_the_whole_container():
+    img = load_photo("coffee", 64)
+    codec = ScmcRdCodec()
+    found = {p: codec.code(img, p) for p in (*ScmcRdCodec.points[:4], "signal 96")}
+    sizes = [coded.num_bytes for coded in found.values()]
+    assert sizes[:3] == sorted(set(sizes[:3])) and sizes[0] < 80
+    assert sizes[1] < sizes[3] < sizes[4], "a signal comes above the coarse structure"
+    assert all(coded.img_hat.shape == (3, 64, 64) for coded in found.values())
+    assert codec.num_parameters() > 1e6
+
+
+# --- what is written -------------------------------------------------------------------------
+
+
+def synthetic(codecs=("jpeg", "scmc", "vvc-file"), images=3):
+    rows = []
+    for c, codec in enumerate(codecs):
+        for i in range(images):
+            for p, bpp in enumerate(RATES):
+                rate = bpp * (1.0, 0.5, 1.5)[c]
+                rows.append(
+                    {"codec": codec, "image": f"i{i}", "point": f"{p}", "height": 64, "width": 64,
+                         "bytes": rate * 512, "bpp": rate, "encode_s": 0.1, "decode_s": 0.2,
+                         "psnr_db": 30 + 6 * np.log2(bpp) + i, "ms_ssim": np.nan,
+                         "lpips": 0.5 * np.exp(-2 * bpp) + 0.01 * i}
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_tables_hold_the_known_deltas_and_leave_out_what_was_not_measured():
+    frame = synthetic()
+    points = gather_points(frame)
+    assert {metric for _, metric in points} == {"psnr_db", "lpips"}  # MS-SSIM is all NaN
+    bd = bd_table(points, ["jpeg"], (0.0, np.inf)).set_index(["codec", "metric"])
+    for metric in ("psnr_db", "lpips"):
+        assert bd.loc[("scmc", metric), "percent"] == pytest.approx(-50)
+        assert bd.loc[("vvc-file", metric), "percent"] == pytest.approx(50)
+    header, rows = bd_cells(bd.reset_index(), "jpeg")
+    assert header == ["codec", "PSNR (dB)", "LPIPS"]
+    assert rows[0][:2] == ["scmc", "-50.0 % [-50.0, -50.0] over 100 %"]
+
+
+def test_figures_are_written_and_codecs_told_apart(tmp_path):
+    frame = synthetic()
+    bd = bd_table(gather_points(frame), ["jpeg"], (0.0, np.inf))
+    paths = draw_figures(curve_table(frame), bd, "three images", tmp_path, None)
+    assert {p.name for p in paths} == {
+        f"{stem}.{end}"
+        for stem in ("rd", "rd_psnr_db", "rd_lpips", "bd_jpeg")
+        for end in ("pdf", "png")
+    }
+    assert all(path.stat().st_size > 3000 for path in paths)
+    styles = line_styles([*list(IMAGE_CODECS), "scmc"])
+    looks = {(s["color"], s["marker"], s.get("linestyle", "-")) for s in styles.values()}
+    assert len(looks) == len(styles)
+
+
+ANCHORS = {"dataset": "toy", "curves": {"jpeg": {
+    "bpp": list(RATES[::-1]), "ms_ssim": None, "psnr_db": list((30 + 6 * np.log2(RATES) + 1)[::-1])}}}  # fmt: skip
+
+
+def test_published_curves_are_compared_in_any_order(tmp_path):
+    path = tmp_path / "curves.json"
+    path.write_text(json.dumps(ANCHORS))
+    found = compare(gather_points(synthetic()), load_anchors(path))
+    assert sorted(found[["codec", "published"]].values.tolist()) == [
+        ["jpeg", "jpeg"], ["scmc", "jpeg"],
+    ]  # fmt: skip
+    rows = found.set_index("codec")
+    assert rows.bd_rate_percent["jpeg"] == pytest.approx(0, abs=1e-6)
+    assert rows.difference["jpeg"] == pytest.approx(0, abs=1e-9)
+    assert rows.bd_rate_percent["scmc"] == pytest.approx(-50, abs=1e-6)
+
+
+def test_published_curves_are_compared_in_the_window():
+    """A line 1 dB below the measured one up to 0.2 bpp, and 5 dB below from 0.4 on."""
+    measured = psnr_curve(images=3, spread=0.0)
+    gaps = np.where(RATES <= 0.2, 1.0, 5.0)
+    line = {"bpp": RATES, "psnr_db": measured.quality[0] - gaps}
+    anchors = Anchors("toy", {"jpeg": line})
+    low, high = (
+        compare({("jpeg", "psnr_db"): measured}, anchors, window).difference[0]
+        for window in ((0.05, 0.2), (0.4, 1.6))
+    )
+    assert low == pytest.approx(1, abs=1e-6) and high == pytest.approx(5, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"curves": {"jpeg": {"bpp": [1, 2], "psnr_db": [3]}}}', '{"curves": {"a": {}}}',
+     '{"curves": {"jpeg": {"bpp": [0, 2], "psnr_db": [3, 4]}}}'],
+)  # fmt: skip
+def test_wrong_anchor_files(tmp_path, content):
+    path = tmp_path / "curves.json"
+    path.write_text(content)
+    with pytest.raises(ScmcError, match="no published curves"):
+        load_anchors(path)
+    with pytest.raises(ScmcError, match="no file"):
+        load_anchors(tmp_path / "none.json")
+
+
+def test_the_whole_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SCMC_COMM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("experiments.rd.run.default_metrics", lambda: ("psnr_db", "ms_ssim"))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("coffee", "chelsea"):
+        save_png(load_photo(name, 64), pictures / f"{name}.png")
+    (tmp_path / "curves.json").write_text(json.dumps(ANCHORS))
+    out = tmp_path / "out"
+    main([
+        "rd", "--codecs", "jpeg, jpeg-file,jpeg2000", "--images", str(pictures), "--out", str(out),
+        "--anchors", str(tmp_path / "curves.json"),
+    ])  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "BD-rate against jpeg" in printed and "Against published curves (toy)" in printed
+    points = pd.read_csv(out / "points.csv")
+    assert set(points.codec) == {"jpeg", "jpeg-file", "jpeg2000"} and len(points) == 2 * 29
+    # A figure's CSV recomputes it.
+    means = points.groupby(["codec", "point"]).bpp.mean()
+    curves = pd.read_csv(out / "curves.csv").set_index(["codec", "point"])
+    assert np.allclose(means, curves.bpp.reindex(means.index))
+    bd = pd.read_csv(out / "bd.csv").set_index("codec")
+    assert bd.loc["jpeg-file", "percent"] > 3 and bd.loc["jpeg-file", "metric"] == "psnr_db"
+    assert (out / "bd_jpeg.tex").read_text().startswith("\\begin{tabular}")
+    assert json.loads((out / "run.json").read_text())["spec"]["codecs"][1] == "jpeg-file"
+    assert (out / "figures" / "rd.png").is_file() and (out / "figures" / "bd_jpeg.pdf").is_file()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--codecs", "bpg"], "no codec 'bpg'"),
+        (["--codecs", "jpeg,jpeg"], "each once"),
+        (["--codecs", ","], "none"),
+        (["--codecs", "jpeg", "--reference", "vvc"], "not among"),
+        (["--codecs", "jpeg", "--bpp", "0.5:0.1"], "LOW:HIGH"),
+        (["--codecs", "jpeg", "--anchors", "none.json"], "no file none.json"),
+        (["--codecs", "jpeg", "--images", "nowhere"], "nowhere"),
+        (["--codecs", "jpeg", "--metrics", "psnr"], "expected some of psnr_db"),
+        (["--codecs", "jpeg", "--metrics", ","], "metrics are none"),
+        (["--codecs", "scmc:realism=2"], "realism is 2.0"),
+        (["--codecs", "hyperprior=nowhere"], "no checkpoint or folder nowhere"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(tmp_path, capsys, args, message):
+    with pytest.raises(SystemExit) as stop:
+        main(["rd", "--images", "photos", "--limit", "1", "--out", str(tmp_path / "out"), *args])
+    error = capsys.readouterr().err.strip()
+    assert stop.value.code == 2 and message in error and "\n" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_metrics_are_those_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCMC_COMM_CACHE", str(tmp_path / "cache"))
+    picture = tmp_path / "coffee.png"
+    save_png(load_photo("coffee", 64), picture)
+    out = tmp_path / "out"
+    main([
+        "rd", "--codecs", "webp", "--images", str(tmp_path), "--out", str(out),
+        "--metrics", "psnr_db",
+    ])  # fmt: skip
+    points = pd.read_csv(out / "points.csv")
+    assert "psnr_db" in points and not {"ms_ssim", "lpips", "dists"} & set(points)
+
+
+def test_references_are_jpeg_and_vvc_where_compared():
+    assert RdSpec(("scmc", "vvc", "jpeg"), "photos").bd_references == ("jpeg", "vvc")
+    assert RdSpec(("scmc", "webp"), "photos").bd_references == ("scmc",)
+    assert RdSpec(("scmc", "vvc"), "photos", references=("scmc",)).bd_references == ("scmc",)
+
+
+def test_learned_codecs_from_a_folder(tmp_path):
+    from compressai.zoo.image import model_architectures
+
+    torch.manual_seed(0)
+    net = model_architectures["bmshj2018-hyperprior"](8, 12)
+    for quality in (1, 2):
+        torch.save(net.state_dict(), tmp_path / f"net-{quality}.pth.tar")
+    codec = make_rd_codec(f"hyperprior={tmp_path}")
+    assert codec.points == ("1", "2")
+    assert codec.num_parameters() == sum(p.numel() for p in net.parameters())

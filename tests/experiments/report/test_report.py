@@ -1,0 +1,351 @@
+"""The report: one page that needs nothing else, numbers that give the curves back, honest checks."""
+
+import ast
+import dataclasses
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes import TOYS
+
+from experiments.commands.main import main
+from experiments.figures.bound_lines import bound_lines
+from experiments.figures.views import views
+from experiments.report import build, checks, deltas
+from experiments.report.build import ReportSpec, write_report
+from experiments.report.chapter import _what_was_run as what_was_run
+from experiments.report.exports import escape
+from experiments.report.ledger import ledger_panels
+from experiments.report.markup import inline_svg, table
+from experiments.report.panels import groups, panels, render_panel
+from experiments.report.pdf import _LONGEST, _WIDEST, _paged, table_lines
+from experiments.sweep import store, summary
+from experiments.sweep.runner import run_sweep
+from scmc_comm.errors import ScmcError
+
+ROOT = Path(__file__).parents[3]
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+SYSTEMS = ("toy", "toy-flat", "toy-too-big")
+
+
+@pytest.fixture(scope="module")
+def sweep(toy_spec, tmp_path_factory):
+    spec = dataclasses.replace(
+        toy_spec, systems=SYSTEMS, metrics=("psnr_db",), bounds=("toy-codec",), num_images=2,
+        num_trials=8,
+    )  # fmt: skip
+    out = tmp_path_factory.mktemp("sweep") / "run"
+    return run_sweep(spec, out, components=TOYS, use_cache=False, progress=False)
+
+
+@pytest.fixture(scope="module")
+def ds(sweep):
+    return store.load(sweep)
+
+
+@pytest.fixture(scope="module")
+def report(sweep, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report") / "page.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deltas, "RESAMPLES", 20)
+        write_report(ReportSpec((sweep,), out), progress=False)
+    return out
+
+
+class Page(HTMLParser):
+    """Collects what a page holds and checks that its tags are balanced."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.tags = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        if "id" in found:
+            self.ids.append(found["id"])
+        for name in ("href", "xlink:href", "src"):
+            if name in found:
+                self.links.append(found[name])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return Page(report.read_text())
+
+
+def test_the_page_needs_nothing_but_itself(report, page):
+    assert not re.search(r"(?:href|src)=.(?:https?:|//)|url\((?!#)|@import", report.read_text())
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
+    for link in page.links:
+        assert link.startswith(("#", "data:image/png;base64,", "page_files/")), link
+        if link.startswith("page_files/"):
+            assert (report.parent / link).is_file()
+
+
+def test_every_id_is_there_once_and_every_link_leads_somewhere(page):
+    assert len(set(page.ids)) == len(page.ids)
+    assert {link[1:] for link in page.links if link[0] == "#"} <= set(page.ids)
+    headings = [found["id"] for tag, found in page.tags if tag in ("h2", "h3", "h4") and found]
+    assert set(headings) <= {link[1:] for link in page.links if link[0] == "#"}
+
+
+def test_pictures_and_drawings_say_what_they_show(page):
+    pictures = [found for tag, found in page.tags if tag == "img"]
+    assert pictures and all(found["alt"] for found in pictures)
+    drawings = [found for tag, found in page.tags if tag == "svg"]
+    assert len(drawings) == 2 * 2 + 1  # PSNR and loss over two channels, the ledger
+    assert all(found["role"] == "img" and found["aria-label"] for found in drawings)
+
+
+def test_the_page_says_what_was_run(report, ds):
+    text = report.read_text()
+    for value in ("mid-grey and stays in every mean", "num_trials: 8", ds.attrs["git_revision"],
+                  "Caption sent: “a toy picture”", "torch", "+ outage", "not run for this report",
+                  "infeasible"):  # fmt: skip
+        assert value in text
+
+
+def test_files_are_of_the_sizes_of_print(report):
+    files = report.parent / "page_files" / "1_toy"
+    for stem, inches in (("psnr_db_rho1-24_awgn", 3.5), ("psnr_db_rho1-24", 7.16)):
+        width = re.search(r'<svg[^>]* width="([\d.]+)pt"', (files / f"{stem}.svg").read_text())
+        assert float(width[1]) == pytest.approx(72 * inches, abs=0.1)
+        box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", (files / f"{stem}.pdf").read_bytes())
+        assert float(box[1]) == pytest.approx(72 * inches, abs=0.1)
+    assert report.with_suffix(".pdf").read_bytes()[:5] == b"%PDF-"
+    assert not list(report.parent.rglob("*.tmp"))
+
+
+def test_the_csv_gives_the_curve_back(report, ds):
+    files = report.parent / "page_files" / "1_toy"
+    frame = pd.read_csv(files / "psnr_db_rho1-24_rayleigh_block.csv")
+    found = summary.quality(ds).sel(metric="psnr_db", channel="rayleigh_block").isel(rho=0)
+    assert frame.esno_db.tolist() == ds.esno_db.values.tolist()
+    for system in SYSTEMS:
+        for end in ("mean", "low", "high"):
+            wanted = found[f"value_{end}"].sel(system=system).values
+            np.testing.assert_allclose(frame[f"{system}_{end}"], wanted)
+    (line,) = bound_lines(ds, "rayleigh_block", "psnr_db")
+    np.testing.assert_allclose(frame["toy-codec_outage"], line.quality.isel(rho=0))
+
+
+def test_the_latex_reads_columns_that_the_csv_has(report):
+    files = report.parent / "page_files" / "1_toy"
+    for source in files.glob("*_awgn.tex"):
+        text = source.read_text()
+        names = set(re.findall(r"\by=([\w-]+)", text)) | set(re.findall(r"\[x=([\w-]+)", text))
+        columns = set(pd.read_csv(source.with_suffix(".csv")).columns)
+        assert names and names <= columns
+        assert text.count("{") == text.count("}") and source.with_suffix(".csv").name in text
+
+
+def _has_latex():
+    if not shutil.which("pdflatex") or not shutil.which("kpsewhich"):
+        return False
+    needed = ("standalone.cls", "pgfplots.sty", "tikzlibraryfillbetween.code.tex")
+    found = [subprocess.run(["kpsewhich", n], capture_output=True).stdout for n in needed[:2]]
+    return all(found)
+
+
+@pytest.mark.skipif(not _has_latex(), reason="needs pdflatex with pgfplots and standalone")
+@pytest.mark.parametrize("stem", ["psnr_db_rho1-24_awgn", "ledger_rho1-24"])
+def test_the_latex_compiles(report, tmp_path, stem):
+    files = report.parent / "page_files" / "1_toy"
+    for kind in ("csv", "tex"):
+        shutil.copy(files / f"{stem}.{kind}", tmp_path)
+    command = ["pdflatex", "-interaction=batchmode", "-halt-on-error", f"{stem}.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, (tmp_path / f"{stem}.log").read_text()[-1500:]
+
+
+def test_equal_figures_are_equal_files(report, ds):
+    (view,) = views(ds, summary.quality(ds), summary.delivery(ds))
+    files = report.parent / "page_files" / "1_toy"
+    for kind, data in render_panel(panels(view)[0], ("awgn",)).items():
+        assert data == (files / f"psnr_db_rho1-24_awgn.{kind}").read_bytes()
+
+
+def test_channels_stand_alone_and_side_by_side():
+    assert groups(["a"]) == [("a",)]
+    assert groups(["a", "b"]) == [("a",), ("b",), ("a", "b")]
+    assert groups(list("abcde")) == [(c,) for c in "abcde"]
+
+
+def test_drawings_do_not_share_ids():
+    svg = b'<?xml?><svg width="3pt" xmlns="u"><g id="a"/><use xlink:href="#a" style="f:url(#a)"/></svg>'
+    drawn = inline_svg(svg, "x1", 'a "curve"')
+    assert 'id="x1-a"' in drawn and 'href="#x1-a"' in drawn and "url(#x1-a)" in drawn
+    assert "width" not in drawn and "&quot;curve&quot;" in drawn
+
+
+def test_what_comes_from_a_store_is_escaped():
+    assert "<b>" not in table((["<b>"], [["<b>&"]]))
+    assert escape("a_b 5 % #1") == r"a\_b 5 \% \#1"
+
+
+def test_a_system_against_itself_differs_by_nothing(ds, monkeypatch):
+    monkeypatch.setattr(deltas, "RESAMPLES", 20)
+    place = deltas.places(ds, "esno_db")[1]
+    found = deltas.delta(ds, place, "toy", "toy", "psnr_db")
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    none = deltas.delta(ds, place, "toy-too-big", "toy", "psnr_db")
+    assert np.isnan(none.value) and "none: " in deltas.delta_text(none, "dB")
+
+
+def test_samples_are_the_trials(ds):
+    place = next(p for p in deltas.places(ds, "esno_db") if p.channel == "rayleigh_block")
+    values = deltas.samples(ds, place, "toy-flat", "psnr_db")
+    wanted = store.expand(ds, ["psnr_db"]).psnr_db.sel(system="toy-flat", channel="rayleigh_block")
+    np.testing.assert_array_equal(values, wanted.isel(rho=0).transpose("esno_db", "image", "trial"))
+
+
+def test_many_trials_are_taken_as_means_of_images(ds, monkeypatch):
+    place = deltas.places(ds, "esno_db")[1]
+    each = deltas.samples(ds, place, "toy", "psnr_db")
+    monkeypatch.setattr(deltas, "_MANY", 1)
+    np.testing.assert_allclose(deltas.samples(ds, place, "toy", "psnr_db")[..., 0], each.mean(-1))
+
+
+def test_averages_are_those_of_the_store(ds):
+    header, rows = deltas.averages_table(ds, "awgn", 1 / 24, [15.0])
+    found = summary.quality(ds).sel(metric="psnr_db", channel="awgn", esno_db=15.0).isel(rho=0)
+    for row, system in zip(rows, SYSTEMS, strict=True):
+        cells = dict(zip(header, row, strict=True))
+        mean = float(found.value_mean.sel(system=system))
+        assert cells["mean PSNR (dB)"].startswith(f"{mean:.2f} [")
+    assert [row[6] for row in rows] == ["0 of 2", "0 of 2", "2 of 2"]
+    assert rows[2][4] == "never" and rows[2][5] == "0.000"
+
+
+def test_falls_are_found_where_the_curve_falls(ds):
+    awgn = deltas.places(ds, "esno_db")[0]
+    _, rows = deltas.cliff_table(ds, awgn, "psnr_db", deltas.threshold_of(ds, "psnr_db"))
+    assert [row[0] for row in rows] == list(SYSTEMS)
+    flat = float(rows[1][1].partition(" dB")[0])
+    assert 3 < flat < 9  # lost at 3 dB, whole at 9 dB
+    assert rows[2][1] == "not reached up to 15 dB" and rows[2][2] == "no fall"
+    assert rows[2][5] == "nothing sent"
+
+
+def test_mid_grey_is_known_from_bounds_or_from_what_was_shown(ds):
+    kept = deltas.failure_quality(ds, "psnr_db")
+    without = ds.drop_vars([n for n in ds.data_vars if str(n).startswith("bound_")])
+    assert deltas.failure_quality(without, "psnr_db") == pytest.approx(kept, abs=1e-6)
+
+
+def test_the_ledger_is_the_budget(ds):
+    (panel,) = ledger_panels(ds)
+    np.testing.assert_allclose(panel.share.sum(axis=1), 1)
+    uses = ds.channel_uses.isel(rho=0, design=0).mean("image").values
+    np.testing.assert_allclose(10_000 * (1 - panel.share[:2, -1]), uses[:2])
+    assert panel.share[2, -1] == 1  # nothing fitted, all of the budget is left
+    assert panel.items[0] == "payload" and panel.items[-1] == "unused"
+
+
+@pytest.mark.parametrize("columns", [2, 9])
+def test_tables_fit_the_pdfs_page(columns):
+    words = "some words that are too many for a narrow column of a table"
+    lines = table_lines("title", ([f"head {n}" for n in range(columns)], [[words] * columns] * 3))
+    assert max(map(len, lines)) <= _WIDEST
+    assert " ".join(lines).count("words") == 3 * columns
+
+
+def test_pages_hold_every_line_and_no_more_than_fit():
+    blocks = [[f"{n} {i}" for i in range(size)] for n, size in enumerate((5, 300, 70, 1))]
+    made = list(_paged(blocks))
+    assert max(map(len, made)) <= _LONGEST
+    assert [line for page in made for line in page if line] == [x for b in blocks for x in b]
+
+
+def test_every_check_names_a_test_that_exists():
+    assert len(checks.MISTAKES) == 13
+    known: dict[str, set[str]] = {}
+    for mistake in checks.MISTAKES:
+        assert mistake.tests
+        for test in mistake.tests:
+            path, _, name = test.partition("::")
+            if path not in known:
+                tree = ast.parse((ROOT / path).read_text())
+                known[path] = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+            assert name in known[path], test
+
+
+def test_the_state_of_a_check_is_what_its_tests_gave(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_x.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('x', [1, 2])\ndef test_good(x): pass\n"
+        "def test_bad(): assert 0\n"
+        "def test_skipped(): pytest.skip('no weights')\n"
+    )
+    ids = {n: f"tests/test_x.py::test_{n}" for n in ("good", "bad", "skipped", "gone")}
+    outcomes = checks.run_tests([ids[n] for n in ("good", "bad", "skipped")], tmp_path)
+
+    def state(*names):
+        mistake = checks.Mistake("", "", "", tuple(ids[n] for n in names))
+        return checks.state_of(mistake, outcomes)
+
+    assert (state("good").text, state("good").passed) == ("passed (2 tests)", True)
+    assert (state("good", "bad").text, state("good", "bad").passed) == ("FAILED", False)
+    assert "no weights" in state("good", "skipped").text and state("skipped").passed is None
+    assert state("good", "gone").passed is None
+    unrun = checks.state_of(checks.MISTAKES[0], None)
+    assert unrun.passed is None and "not run for this report" in unrun.text
+    with pytest.raises(ScmcError, match="checkout"):
+        checks.run_tests([], tmp_path / "tests")
+
+
+def test_a_report_that_fails_leaves_the_one_before(sweep, tmp_path, monkeypatch):
+    out = tmp_path / "page.html"
+    out.write_text("before")
+
+    def broken(*_):
+        raise ScmcError("no room")
+
+    monkeypatch.setattr(build, "steps", lambda chapter: [lambda: what_was_run(chapter)])
+    monkeypatch.setattr(build, "write_pdf", broken)
+    with pytest.raises(ScmcError, match="no room"):
+        write_report(ReportSpec((sweep,), out), progress=False)
+    assert out.read_text() == "before" and [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "page.pdf"], "ends in .html"),
+        (["--out", "page.html", "--reference", "bpg"], "reference 'bpg' is not in the sweep"),
+        (["--out", "page.html", "--rd", "nowhere"], "scmc-comm rd"),
+        (["--out", "page.html", "--anchors", "nowhere"], "scmc-comm anchors"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_line(sweep, tmp_path, capsys, options, message):
+    options = [str(tmp_path / o) if o.startswith(("page", "nowhere")) else o for o in options]
+    with pytest.raises(SystemExit) as stop:
+        main(["report", str(sweep), *options])
+    said = capsys.readouterr().err.strip().splitlines()
+    assert stop.value.code == 2 and message in said[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_without_results_is_an_error(tmp_path):
+    with pytest.raises(ScmcError, match="run the sweep first"):
+        write_report(ReportSpec((tmp_path,), tmp_path / "page.html"), progress=False)

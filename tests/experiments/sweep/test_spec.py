@@ -1,0 +1,114 @@
+"""Sweeps as data: YAML, overrides, and errors a person can act on."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.sweep.components import Components
+from experiments.sweep.spec import SweepSpec, coerce, list_sweeps, load_sweep
+from scmc_comm.errors import ScmcError
+
+SPEC = SweepSpec("demo", ("scmc", "vvc"), ("awgn",), (-3.0, 0.0), (1 / 48, 1 / 24))
+
+
+@given(
+    esno_db=st.lists(st.floats(-40, 60), min_size=1, max_size=5, unique=True),
+    rho=st.lists(st.floats(1e-4, 4), min_size=1, max_size=4, unique=True),
+    trials=st.integers(1, 10**6),
+    stop=st.none() | st.floats(0.001, 0.4),
+)
+def test_yaml_round_trip_is_exact(esno_db, rho, trials, stop):
+    spec = SweepSpec(
+        "x", ("scmc",), ("rician_block:k_factor_db=3,coherence_symbols=8",), tuple(esno_db),
+        tuple(rho), num_trials=trials, stop_half_width=stop, description="a: b # c é",
+    )  # fmt: skip
+    assert SweepSpec.from_yaml(spec.to_yaml()) == spec
+
+
+def test_yaml_speaks_in_fractions_and_groups():
+    text = SPEC.to_yaml()
+    assert "1/48" in text and "axes:" in text and "base:" in text
+    assert SPEC.axes["rho"] == (1 / 48, 1 / 24)
+    assert SPEC.base["design_esno_db"] == 10.0
+
+
+def test_overrides_are_typed():
+    spec = SPEC.override(
+        ["num_trials=8", "rho=1/96, 0.1", "esno_db=-6:21:3", "stop_half_width=none",
+         "channels=awgn,rician_block:k_factor_db=3,coherence_symbols=4", "images=photos"]
+    )  # fmt: skip
+    assert spec.num_trials == 8
+    assert spec.rho == (1 / 96, 0.1)
+    assert spec.esno_db == tuple(float(e) for e in range(-6, 22, 3))
+    assert spec.channels == ("awgn", "rician_block:k_factor_db=3,coherence_symbols=4")
+    assert SPEC.num_trials == 32
+
+
+@pytest.mark.parametrize(
+    "text", ["num_trials=many", "num_trials=1.5", "num_trials=0", "rho=1/0", "rho=0", "rho=-1",
+             "esno_db=warm", "esno_db=", "esno_db=nan", "esno_db=0:5:0", "esno_db=1,1",
+             "systems=", "num_images=0", "seed=-1", "stop_half_width=2", "name=../x",
+             "design_esno_db=inf", "num_trials=inf", "trials=3", "rho"],
+)  # fmt: skip
+def test_bad_overrides_are_one_line_errors(text):
+    with pytest.raises(ScmcError) as caught:
+        SPEC.override([text])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_lists_the_known_ones():
+    with pytest.raises(ScmcError, match="num_trials"):
+        coerce("trials", 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1, 2]", "name: x", "a: [", "axes: 3", "name: x\naxes: {systems: [a]}\n",
+             "!!python/object/apply:os.system ['true']", "name: [a]"],
+)  # fmt: skip
+def test_bad_yaml_is_a_one_line_error(text):
+    with pytest.raises(ScmcError) as caught:
+        SweepSpec.from_yaml(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_given_twice_is_refused():
+    with pytest.raises(ScmcError, match="twice"):
+        SweepSpec.from_yaml(SPEC.to_yaml() + "rho: [0.1]\n")
+
+
+def test_shipped_sweeps_load_and_are_what_they_say(tmp_path):
+    sweeps = list_sweeps()
+    assert {"quick", "snr", "bandwidth"} <= set(sweeps)
+    for name, spec in sweeps.items():
+        assert load_sweep(name) is spec
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(spec.to_yaml())
+        assert load_sweep(path) == spec
+
+
+def test_missing_sweeps_are_named():
+    with pytest.raises(ScmcError, match="quick"):
+        load_sweep("qick")
+    with pytest.raises(ScmcError, match="no sweep file"):
+        load_sweep("nowhere.yaml")
+
+
+def test_shipped_sweeps_name_only_what_exists():
+    found = [spec for spec in list_sweeps().values() if isinstance(spec, SweepSpec)]
+    assert len(found) >= 3
+    for spec in found:
+        Components().check_names(spec)
+
+
+def test_an_unknown_system_or_channel_lists_what_exists():
+    with pytest.raises(ScmcError, match="scmc-equal"):
+        Components().check_names(SPEC.override(["systems=scmc,vcc"]))
+    with pytest.raises(ValueError, match="rayleigh_block"):
+        Components().check_names(SPEC.override(["channels=awgm"]))
+
+
+def test_metrics_are_known_by_name():
+    components = Components()
+    assert set(components.available_metrics(("psnr_db", "ms_ssim"))) == {"psnr_db", "ms_ssim"}
+    with pytest.raises(ScmcError, match="ms_ssim"):
+        components.available_metrics(("psnr",))

@@ -1,0 +1,242 @@
+"""The layered path end to end, with a codec of deterministic bytes."""
+
+import numpy as np
+import pytest
+import torch
+
+from channels.coding.transport_block import num_channel_uses
+from channels.fading.models import make_channel
+from channels.phy.bit_true import BitTruePhy
+from channels.types import LinkReport
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.mcs import required_esno_db
+from scmc_comm.link.packetize import bits_to_bytes
+from scmc_comm.registry import SYSTEMS, make_system
+from scmc_comm.systems.base import Budget, check_image
+from scmc_comm.systems.scmc import ScmcSystem, reassemble
+from scmc_comm.types import Layer, LayerKind, Reconstruction
+
+IMG = torch.full((3, 256, 256), 0.25)
+ALL = frozenset({"semantic", "structure", "signal"})
+
+
+class FakeCodec:
+    """Payload lengths are given; each delivered layer brightens a black picture."""
+
+    def __init__(
+        self, semantic=12, structure=(105,), min_signal=40, signal_name="residual", num_parts=1
+    ):
+        self.lengths, self.min_signal = (semantic, *structure), min_signal
+        self.num_parts = num_parts
+        self.structure_levels = len(self.lengths) - 1
+        self.signal_name, self.lower, self.decodes = signal_name, {}, []
+
+    def encode_semantic(self, img):
+        return Layer(LayerKind.SEMANTIC, "caption", bytes(self.lengths[0]))
+
+    def encode_structure(self, img, lower=(), level=0):
+        self.lower["structure"] = tuple(x.kind.tag for x in lower)
+        return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1 + level])
+
+    def encode_signal(self, img, quality, lower=()):
+        return self._signal(self.min_signal + quality)
+
+    def _signal(self, size):
+        cuts = tuple(size * i // self.num_parts for i in range(1, self.num_parts))
+        return Layer(LayerKind.SIGNAL, self.signal_name, b"\x02" * size, cuts)
+
+    def encode_signal_fitting(self, img, fits, lower=()):
+        self.lower["signal"] = tuple(x.kind.tag for x in lower)
+        best = None
+        for size in range(self.min_signal, 20_000):
+            if not fits(self._signal(size)):
+                break
+            best = self._signal(size)
+        return best
+
+    def decode(self, layers, size, seed=0, caption=None):
+        kinds = [x.kind for x in layers]
+        self.decodes.append((tuple(k.tag for k in kinds), seed))
+        img_hat = torch.full((3, *size), sum(0.1 * (1 + k) for k in kinds))
+        return Reconstruction(img_hat, max(kinds), frozenset(k.tag for k in kinds))
+
+
+class ScriptedPhy:
+    """Trial i delivers the tags of ``script[i % len(script)]``."""
+
+    def __init__(self, *script, corrupt=()):
+        self.script, self.corrupt = script, corrupt
+
+    def send(self, frames, channel, esno_db, seeds):
+        sets = [self.script[i % len(self.script)] for i in range(len(seeds))]
+        return LinkReport(
+            tags=tuple(f.tag for f in frames),
+            delivered=np.array([[f.tag in s for f in frames] for s in sets]),
+            attempts=np.ones((len(seeds), len(frames)), int),
+            channel_uses=np.array([num_channel_uses(f.bits.size, f.mcs) for f in frames]),
+            done_s=np.full((len(seeds), len(frames)), np.nan),
+            bits_hat=tuple(
+                np.tile(f.bits ^ (f.tag in self.corrupt), (len(seeds), 1)) for f in frames
+            ),
+        )
+
+
+def prepare(rho=1 / 24, design=10.0, protection="unequal", seed=0, img=IMG, **codec):
+    codec = FakeCodec(**codec)
+    return ScmcSystem(codec, protection, seed).prepare(img, Budget(rho, design)), codec
+
+
+@pytest.mark.parametrize("protection", ["unequal", "equal"])
+def test_the_budget_is_filled_and_never_exceeded(protection):
+    prepared, codec = prepare(protection=protection)
+    assert prepared.tags == ("semantic", "structure", "signal")
+    assert prepared.ledger.budget_uses == 8192
+    assert 0.98 * 8192 < prepared.ledger.used <= 8192
+    num_bytes = sum(f.bits.size for f in prepared.frames) // 8
+    assert prepared.bpp == 8 * num_bytes / 256**2
+    assert codec.lower == {"structure": ("semantic",), "signal": ("semantic", "structure")}
+    headers = sum(e.header for e in prepared.ledger.entries)
+    assert headers == 3 * 8
+
+
+def test_a_codec_name_and_a_large_image_are_paid_for():
+    img = torch.full((3, 300, 400), 0.5)
+    prepared, _ = prepare(img=img, signal_name="a-rather-long-name", seed=300)
+    headers = [e.header // 8 for e in prepared.ledger.entries]
+    assert headers == [1 + 4 + 2] * 2 + [1 + 4 + 2 + 1 + len("a-rather-long-name")]
+    assert prepared.ledger.used <= 300 * 400 * 3 // 24
+    assert prepared.reconstruct(frozenset({"signal"})).img_hat.shape == (3, 300, 400)
+
+
+def test_every_subset_decodes_and_each_is_computed_once():
+    prepared, codec = prepare(seed=7)
+    phy = ScriptedPhy(ALL, {"semantic"}, {"semantic", "signal"}, set())
+    sent = prepared.send(make_channel("awgn"), 10.0, range(12), phy)
+    assert sent.num_trials == 12 and not sent.infeasible
+    levels = [sent.reconstruction(t).level for t in range(12)]
+    assert levels == [LayerKind.SIGNAL, LayerKind.SEMANTIC, LayerKind.SIGNAL, None] * 3
+    assert codec.decodes == [
+        (("semantic", "structure", "signal"), 7),
+        (("semantic",), 7),
+        (("semantic", "signal"), 7),
+    ]
+    assert torch.all(sent.reconstruction(3).img_hat == 0.5)
+    assert sent.reconstruction(0) is sent.reconstruction(4)
+
+
+def test_parts_of_the_signal_are_frames_of_their_own():
+    prepared, codec = prepare(num_parts=4)
+    assert prepared.tags[2:] == ("signal", "signal.2", "signal.3", "signal.4")
+    needed = [required_esno_db(f.mcs, f.bits.size) for f in prepared.frames[2:]]
+    assert needed[0] < needed[1] < needed[3] <= 10.0
+    assert prepared.ledger.used <= prepared.ledger.budget_uses
+
+    arrived = frozenset({"semantic", "signal", "signal.2", "signal.4"})
+    usable = arrived - {"signal.4"}
+    assert prepared.usable(arrived) == usable
+    assert reassemble(prepared.frames, arrived).layers[1].parts == tuple(
+        bits_to_bytes(frame.bits)[1:] for frame in prepared.frames[2:4]
+    )
+    assert prepared.reconstruct(arrived) is prepared.reconstruct(usable)
+    assert prepared.reconstruct(frozenset({"semantic", "signal.3"})).level == LayerKind.SEMANTIC
+    assert len(codec.decodes) == 2
+
+
+def test_layers_without_room_are_left_out():
+    only_caption, _ = prepare(rho=1 / 1024, structure=(400,))
+    assert only_caption.tags == ("semantic",)
+    no_signal, _ = prepare(rho=1 / 192, min_signal=10_000)
+    assert no_signal.tags == ("semantic", "structure")
+
+
+def test_the_structure_is_sent_at_the_finest_level_that_has_room():
+    lengths = []
+    for rho in (1 / 512, 1 / 24):
+        prepared, _ = prepare(rho=rho, structure=(60, 400))
+        sent = dict(zip(prepared.tags, prepared.frames, strict=True))
+        lengths.append(sent["structure"].bits.size // 8 - 1)
+    assert lengths == [60, 400]
+
+
+def test_what_the_signal_leaves_strengthens_the_others():
+    with_signal, _ = prepare(rho=1 / 128, design=4.0)
+    without, _ = prepare(rho=1 / 128, design=4.0, min_signal=10_000)
+    assert "signal" in with_signal.tags and "signal" not in without.tags
+
+    def needed(prepared):
+        return [required_esno_db(f.mcs, f.bits.size) for f in prepared.frames[:2]]
+
+    assert all(b <= a for a, b in zip(needed(with_signal), needed(without), strict=True))
+    assert without.ledger.used >= sum(e.channel_uses for e in with_signal.ledger.entries[:2])
+
+
+def test_an_impossible_budget_names_uses_and_rho():
+    with pytest.raises(ScmcError, match=r"needs \d+, which .* bandwidth ratio of 1/\d+"):
+        prepare(rho=1 / 10_000)
+
+
+def test_undetected_errors_count_as_losses(caplog):
+    prepared, _ = prepare()
+    phy = ScriptedPhy(ALL, corrupt={"structure"})
+    sent = prepared.send(make_channel("awgn"), 10.0, [0], phy)
+    assert sent.delivered == (ALL - {"structure"},)
+    assert "undetected" in caplog.text
+
+
+def test_foreign_tags_and_missing_seeds_are_errors():
+    prepared, _ = prepare()
+    with pytest.raises(ScmcError, match="never sent"):
+        prepared.reconstruct(frozenset({"image"}))
+    with pytest.raises(ScmcError, match="seeds"):
+        prepared.send(make_channel("awgn"), 10.0, [], ScriptedPhy(ALL))
+
+
+def test_bit_true_link_degrades_layer_by_layer():
+    system = ScmcSystem(FakeCodec())
+    budget, awgn = Budget(1 / 48, 10.0), make_channel("awgn")
+    expected = {
+        12.0: {"semantic", "structure", "signal"},
+        6.2: {"semantic", "structure"},
+        1.0: {"semantic"},
+        -9.0: set(),
+    }
+    for esno_db, tags in expected.items():
+        sent = system.transmit(IMG, awgn, esno_db, budget, range(4), BitTruePhy())
+        assert sent.delivered == (frozenset(tags),) * 4, esno_db
+
+
+def test_equal_protection_loses_all_at_once():
+    system = ScmcSystem(FakeCodec(), "equal")
+    budget, awgn = Budget(1 / 48, 10.0), make_channel("awgn")
+    for esno_db, tags in {12.0: ALL, 5.0: frozenset()}.items():
+        sent = system.transmit(IMG, awgn, esno_db, budget, range(4), BitTruePhy())
+        assert sent.delivered == (tags,) * 4
+
+
+@pytest.mark.parametrize(
+    "img",
+    [
+        torch.zeros(256, 256),
+        torch.zeros(1, 64, 64),
+        torch.zeros(3, 64, 64, dtype=torch.uint8),
+        torch.zeros(3, 16, 64),
+        torch.full((3, 64, 64), 255.0),
+        torch.full((3, 64, 64), float("nan")),
+    ],
+)
+def test_wrong_images_are_refused(img):
+    with pytest.raises(ScmcError, match="image"):
+        check_image(img)
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (float("nan"), 1.0), (0.1, float("inf"))])
+def test_wrong_budgets_are_refused(values):
+    with pytest.raises(ScmcError, match="expected"):
+        Budget(*values)
+
+
+def test_registry_names_what_there_is():
+    assert {"scmc", "scmc-equal", "jpeg", "jpeg-file", "vvc", "hyperprior"} <= set(SYSTEMS)
+    assert make_system("scmc-equal", codec=FakeCodec()).name == "scmc-equal"
+    with pytest.raises(ScmcError, match="scmc, scmc-equal, scmc-optimised"):
+        make_system("mp3")
