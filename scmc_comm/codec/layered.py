@@ -133,14 +133,11 @@ class LayeredCodec:
 
         return _layer(LayerKind.SEMANTIC, self._recent.get(("semantic", _key(img)), code))
 
-    def encode_structure(
-        self, img: Tensor, lower: tuple[Layer, ...] = (), level: int = FINEST
-    ) -> Layer:
-        """Sketch layer; it does not depend on the lower one, so it decodes without it.
+    def encode_structure(self, img: Tensor, level: int = FINEST) -> Layer:
+        """Sketch layer; it is coded from the picture alone, so it decodes without the caption.
 
         Args:
             img: float32 [3, H, W] in [0, 1].
-            lower: The caption layer, of which this one does not need to know.
             level: How finely, 0 (about 70 bytes) to ``FINEST``.
 
         Raises:
@@ -153,8 +150,8 @@ class LayeredCodec:
         payload = self._recent.get(("structure", _key(img), level), code)
         return _layer(LayerKind.STRUCTURE, payload)
 
-    def encode_signal(self, img: Tensor, quality: int, lower: tuple[Layer, ...] = ()) -> Layer:
-        """Signal layer at a quality; it does not depend on the lower ones.
+    def encode_signal(self, img: Tensor, quality: int) -> Layer:
+        """Signal layer at a quality; like every layer, it is coded from the picture alone.
 
         Raises:
             ScmcError: If the quality is out of range.
@@ -167,15 +164,12 @@ class LayeredCodec:
         parts = self._recent.get(("signal", key, quality), code)
         return Layer.of_parts(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], parts)
 
-    def encode_signal_fitting(
-        self, img: Tensor, fits: Callable[[Layer], bool], lower: tuple[Layer, ...] = ()
-    ) -> Layer | None:
+    def encode_signal_fitting(self, img: Tensor, fits: Callable[[Layer], bool]) -> Layer | None:
         """The best signal layer that fits; None if not even the coarsest does.
 
         Args:
             img: float32 [3, H, W] in [0, 1].
             fits: Whether a layer is small enough, in whatever measure the caller has.
-            lower: The layers below, of which this one does not need to know.
         """
         key = _key(img)
         best, low, high = None, 0, QUALITY_STEPS

@@ -1,7 +1,7 @@
 """The one readable path of an image through the layered scheme.
 
-1. encode: semantic, then structure at the level that the plan asks for, then signal, each given
-   the lower ones -> LayeredBitstream
+1. encode: semantic, structure at the level that the plan asks for, signal, each from the image
+   alone -> LayeredBitstream
 2. protect: every layer, and every part of the signal, its own frame with its own code rate and
    modulation; the ledger adds up
 3. send: `System.transmit` hands the frames to the physical layer -> LinkReport
@@ -35,7 +35,7 @@ from scmc_comm.types import FINEST, MAX_PARTS, Layer, LayerKind, Reconstruction,
 
 
 class Codec(Protocol):
-    """What the path needs of a layered codec; ``lower`` holds the layers already coded.
+    """What the path needs of a layered codec: each layer is coded from the image alone.
 
     Attributes:
         structure_levels: How many levels the structure can be coded at.
@@ -47,23 +47,16 @@ class Codec(Protocol):
         """The caption of an image [3, H, W]."""
         ...
 
-    def encode_structure(
-        self, img: torch.Tensor, lower: tuple[Layer, ...] = (), level: int = FINEST
-    ) -> Layer:
+    def encode_structure(self, img: torch.Tensor, level: int = FINEST) -> Layer:
         """Its structure at a level, 0 the coarsest."""
         ...
 
-    def encode_signal(
-        self, img: torch.Tensor, quality: int, lower: tuple[Layer, ...] = ()
-    ) -> Layer:
+    def encode_signal(self, img: torch.Tensor, quality: int) -> Layer:
         """The signal layer at a quality, 0 the coarsest."""
         ...
 
     def encode_signal_fitting(
-        self,
-        img: torch.Tensor,
-        fits: Callable[[Layer], bool],
-        lower: tuple[Layer, ...] = (),
+        self, img: torch.Tensor, fits: Callable[[Layer], bool]
     ) -> Layer | None:
         """The best signal layer that ``fits``, or None if there is none."""
         ...
@@ -117,8 +110,8 @@ class ScmcSystem(System):
         size = check_image(img)
         semantic = self.codec.encode_semantic(img)
         levels = range(self.codec.structure_levels)
-        sketches = [self.codec.encode_structure(img, (semantic,), level) for level in levels]
-        coarsest = self.codec.encode_signal(img, 0, (semantic, sketches[-1]))
+        sketches = [self.codec.encode_structure(img, level) for level in levels]
+        coarsest = self.codec.encode_signal(img, 0)
 
         def plan_for(*signal: Layer) -> tuple[tuple[Layer, ...], ProtectionPlan]:
             """The lower layers to send, and how all are sent."""
@@ -128,7 +121,7 @@ class ScmcSystem(System):
             return tuple(layer for layer in base if layer.kind in plan.layers), plan
 
         sent, plan = plan_for(coarsest)
-        signal = self._signal(img, size, plan, sent)
+        signal = self._signal(img, size, plan)
         if signal is None:  # what it leaves goes to the other layers
             sent, plan = plan_for()
             return LayeredBitstream(size, sent, self.seed), plan
@@ -142,11 +135,7 @@ class ScmcSystem(System):
         }
 
     def _signal(
-        self,
-        img: torch.Tensor,
-        size: tuple[int, int],
-        plan: ProtectionPlan,
-        lower: tuple[Layer, ...],
+        self, img: torch.Tensor, size: tuple[int, int], plan: ProtectionPlan
     ) -> Layer | None:
         if LayerKind.SIGNAL not in plan.layers:
             return None
@@ -155,7 +144,7 @@ class ScmcSystem(System):
             packets = split(layer.first_parts(plan.num_parts), size, self.seed)
             return plan.signal_fits([8 * len(packet.to_bytes()) for packet in packets])
 
-        layer = self.codec.encode_signal_fitting(img, fits, lower)
+        layer = self.codec.encode_signal_fitting(img, fits)
         return None if layer is None else layer.first_parts(plan.num_parts)
 
 

@@ -48,6 +48,13 @@ def test_every_subset_decodes(codec, stream, subset):
         assert torch.equal(got.img_hat, torch.full((3, 128, 128), 0.5))
 
 
+def test_each_layer_is_coded_from_the_picture_alone(photo, stream):
+    other = LayeredCodec.load()
+    alone = other.encode_signal(photo, 40), other.encode_structure(photo, level=0)
+    assert "semantic" not in vars(other)  # nobody asked for the caption
+    assert (*alone, other.encode_semantic(photo)) == stream.layers[::-1]
+
+
 def test_each_layer_adds_quality(codec, photo, stream):
     scores = [psnr(codec.decode(stream.layers[:n], stream.size).img_hat, photo) for n in range(4)]
     assert scores[0] < scores[1] < scores[2] < scores[3]

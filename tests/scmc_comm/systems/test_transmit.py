@@ -29,24 +29,22 @@ class FakeCodec:
         self.lengths, self.min_signal = (semantic, *structure), min_signal
         self.num_parts = num_parts
         self.structure_levels = len(self.lengths) - 1
-        self.signal_name, self.lower, self.decodes = signal_name, {}, []
+        self.signal_name, self.decodes = signal_name, []
 
     def encode_semantic(self, img):
         return Layer(LayerKind.SEMANTIC, "caption", bytes(self.lengths[0]))
 
-    def encode_structure(self, img, lower=(), level=0):
-        self.lower["structure"] = tuple(x.kind.tag for x in lower)
+    def encode_structure(self, img, level=0):
         return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1 + level])
 
-    def encode_signal(self, img, quality, lower=()):
+    def encode_signal(self, img, quality):
         return self._signal(self.min_signal + quality)
 
     def _signal(self, size):
         cuts = tuple(size * i // self.num_parts for i in range(1, self.num_parts))
         return Layer(LayerKind.SIGNAL, self.signal_name, b"\x02" * size, cuts)
 
-    def encode_signal_fitting(self, img, fits, lower=()):
-        self.lower["signal"] = tuple(x.kind.tag for x in lower)
+    def encode_signal_fitting(self, img, fits):
         best = None
         for size in range(self.min_signal, 20_000):
             if not fits(self._signal(size)):
@@ -88,13 +86,12 @@ def prepare(rho=1 / 24, design=10.0, protection="unequal", seed=0, img=IMG, **co
 
 @pytest.mark.parametrize("protection", ["unequal", "equal"])
 def test_the_budget_is_filled_and_never_exceeded(protection):
-    prepared, codec = prepare(protection=protection)
+    prepared, _ = prepare(protection=protection)
     assert prepared.tags == ("semantic", "structure", "signal")
     assert prepared.ledger.budget_uses == 8192
     assert 0.98 * 8192 < prepared.ledger.used <= 8192
     num_bytes = sum(f.bits.size for f in prepared.frames) // 8
     assert prepared.bpp == 8 * num_bytes / 256**2
-    assert codec.lower == {"structure": ("semantic",), "signal": ("semantic", "structure")}
     headers = sum(e.header for e in prepared.ledger.entries)
     assert headers == 3 * 8
 
