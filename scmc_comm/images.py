@@ -1,4 +1,4 @@
-"""Pictures in and out: files, folders, and photographs that come inside Python wheels.
+"""Pictures in and out: files, and photographs that come inside Python wheels.
 
 Everywhere in this package an image is float32 [3, H, W] in [0, 1], RGB as stored (sRGB).
 """
@@ -10,9 +10,6 @@ import importlib.util
 import io
 import logging
 import os
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,21 +39,7 @@ _PHOTOS: dict[str, tuple[str, str, str]] = {
     "rocket": ("skimage", "data/rocket.jpg", "scikit-image"),
 }
 PHOTOS = tuple(_PHOTOS)
-"""Names of the built-in set ``photos``."""
-_SIDES = re.compile(r"(?P<source>.+)@(?P<sides>\d+(\+\d+)*)")
-
-
-@dataclass(frozen=True)
-class NamedImage:
-    """An image of a set.
-
-    Attributes:
-        name: Unique in its set: the photograph's name, or the file's name.
-        img: float32 [3, H, W] in [0, 1].
-    """
-
-    name: str
-    img: torch.Tensor
+"""Names of the built-in photographs."""
 
 
 def load_image(path: str | Path) -> torch.Tensor:
@@ -220,115 +203,3 @@ def load_square(path: str | Path, side: int) -> torch.Tensor:
     if img.shape[1:] == (side, side):
         return img
     return from_uint8(np.asarray(centre_square(Image.fromarray(to_uint8(img)), side)))
-
-
-def image_set(
-    source: str | Path, num_images: int | None = None, side: int | None = None
-) -> list[NamedImage]:
-    """A set of images in the order of their names.
-
-    Args:
-        source: ``"photos"`` for the built-in photographs, else a folder, or one picture file, or
-            ``FOLDER:test``: a split (train, val, test) of the data set in the folder, see
-            `scmc_comm.datasets`. With ``@SIDE`` behind it each is cropped to that side,
-            with ``@SIDE+SIDE`` to several, and names end in ``@SIDE``.
-        num_images: Only so many: the first of the source, or of a split, which is often sorted by
-            class, every n-th; None for all.
-        side: Crop each to the centre square of this side (short side scaled by Lanczos). None
-            keeps files as they are, and photographs at 256.
-
-    Returns:
-        At least one image. Files other than pictures (see `SUFFIXES`), hidden files and
-        sub-folders are passed over.
-
-    Raises:
-        ScmcError: if there is no such set or folder, it holds no or too few pictures, or one
-            cannot be read.
-
-    Example:
-        >>> [(x.name, x.img.shape[1]) for x in image_set("photos@32+64", 1)]
-        [('astronaut@32', 32), ('astronaut@64', 64)]
-    """
-    if num_images is not None and num_images < 1:
-        raise ScmcError(f"num_images is {num_images}; expected 1 or more")
-    if side is not None and side < MIN_SIDE:
-        raise ScmcError(f"side is {side}; expected {MIN_SIDE} pixels or more")
-    several = _SIDES.fullmatch(str(source))
-    if several and side is None and not Path(source).exists():
-        return [
-            NamedImage(f"{found.name}@{own}", found.img)
-            for own in map(int, several["sides"].split("+"))
-            for found in image_set(several["source"], num_images, own)
-        ]
-    if str(source) == "photos":
-        _check_count(source, len(PHOTOS), num_images)
-        return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
-    files = _picture_files(source)
-    _check_count(source, len(files), num_images)
-    count = len(files) if num_images is None else num_images
-    every = len(files) / count if _split_of(source) else 1
-    return [
-        NamedImage(f.name, load_image(f) if side is None else load_square(f, side))
-        for f in (files[int(every * n)] for n in range(count))
-    ]
-
-
-def set_size(source: str | Path) -> int:
-    """How many images the source of `image_set` has, without reading them.
-
-    Raises:
-        ScmcError: if there is no such set or folder, or it holds no pictures.
-
-    Example:
-        >>> set_size("photos") == len(PHOTOS) == set_size("photos@64+128")
-        True
-    """
-    several = _SIDES.fullmatch(str(source))
-    if several and not Path(source).exists():
-        return set_size(several["source"])
-    return len(PHOTOS) if str(source) == "photos" else len(_picture_files(source))
-
-
-def side_of(name: str) -> int | None:
-    """The side that a name of `image_set` ends in, or None.
-
-    Example:
-        >>> side_of("astronaut@64"), side_of("astronaut")
-        (64, None)
-    """
-    found = re.search(r"@(\d+)$", name)
-    return int(found[1]) if found else None
-
-
-def _split_of(source: str | Path) -> tuple[Path, str] | None:
-    """Folder and split of ``FOLDER:SPLIT``."""
-    from scmc_comm.datasets import SPLITS
-
-    folder, colon, split = str(source).rpartition(":")
-    return (Path(folder), split) if colon and split in SPLITS and Path(folder).is_dir() else None
-
-
-def _picture_files(source: str | Path) -> Sequence[Path]:
-    if found := _split_of(source):
-        from scmc_comm.datasets import read_set
-
-        folder, split = found
-        files = [picture.path for picture in read_set(folder) if picture.split == split]
-        if not files:
-            raise ScmcError(f"data set {folder} has no pictures in split {split!r}")
-        return files
-    source = Path(source)
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
-        raise ScmcError(f"no image set, folder or picture {str(source)!r}; the set is 'photos'")
-    entries = [p for p in source.iterdir() if p.is_file() and not p.name.startswith(".")]
-    files = sorted((p for p in entries if p.suffix.lower() in SUFFIXES), key=lambda p: p.name)
-    if not files:
-        raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
-    return files
-
-
-def _check_count(source: object, found: int, wanted: int | None) -> None:
-    if wanted is not None and found < wanted:
-        raise ScmcError(f"{source} has {found} images, {wanted} were asked for; lower num_images")

@@ -20,7 +20,7 @@ def stream(args: argparse.Namespace) -> None:
     from experiments.timed.film import Film, check_side, check_target, save
     from experiments.timed.library import Library
     from experiments.timed.stream import SCHEMES, StreamSettings, play, synthetic_fade
-    from scmc_comm.images import set_size
+    from scmc_comm.datasets.image_sets import set_size
 
     check_target(args.out)
     check_side(args.side)

@@ -12,7 +12,7 @@ from experiments.figures.curves import COLUMN, system_handle
 from experiments.figures.style import channel_label, metric_label, ratio_label, styles, system_label
 from experiments.figures.views import few_snrs
 from experiments.sweep import store, summary
-from scmc_comm.images import side_of
+from scmc_comm.datasets.image_sets import side_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

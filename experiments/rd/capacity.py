@@ -30,8 +30,9 @@ from scmc_comm.baselines import jpeg_slim
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.baselines.jpeg import JpegCodec
+from scmc_comm.datasets.image_sets import NamedImage, image_set
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import NamedImage, image_set, to_uint8
+from scmc_comm.images import to_uint8
 
 KODAK = 24  # pictures that the published values are means of
 

@@ -16,8 +16,8 @@ from experiments.rd.codecs import check_codec_names, make_rd_codec
 from experiments.rd.figures import draw_figures
 from experiments.rd.measure import METRICS, measure_points
 from experiments.sweep.components import git_revision, package_versions
+from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import image_set
 from scmc_comm.metrics import default_metrics, unavailable
 
 _POSSIBLE_REFERENCES = ("jpeg", "vvc")

@@ -139,7 +139,7 @@ def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _load_images(source: str, num_images: int | None) -> dict[str, torch.Tensor]:
-    from scmc_comm.images import image_set
+    from scmc_comm.datasets.image_sets import image_set
 
     return {named.name: named.img for named in image_set(source, num_images)}
 

@@ -17,7 +17,6 @@ from scmc_comm.codec.weights import load_weights, save_weights
 from scmc_comm.errors import ScmcError
 
 DEFAULT_BEAMS = 3
-MAX_NEW_TOKENS = 28
 _NETWORK = "captioner"
 
 
@@ -119,7 +118,7 @@ class SmallBackend:
 
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
-        words = self._model.generate(net.prepare(imgs), beams, MAX_NEW_TOKENS)
+        words = self._model.generate(net.prepare(imgs), beams, net.MAX_NEW_TOKENS)
         return list(self._tokenizer.batch_decode(words, skip_special_tokens=True))
 
 

@@ -19,6 +19,7 @@ SIDE = 256
 PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"
 SPECIALS = (PAD, BOS, EOS, UNK)
 PAD_ID, BOS_ID, EOS_ID = 0, 1, 2
+MAX_NEW_TOKENS = 28  # of a sentence, whichever captioner makes it
 COLOR_GRID = 5
 _CHANNELS = 256
 _PARTS = 3

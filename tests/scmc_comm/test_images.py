@@ -1,7 +1,5 @@
-"""Reading and writing pictures: conversions, failures in one line, sets."""
+"""Reading and writing pictures: conversions, failures in one line."""
 
-import subprocess
-import sys
 import zlib
 
 import numpy as np
@@ -243,26 +241,6 @@ def test_damaged_files_never_escape_as_other_errors(tmp_path_factory, data):
         assert img.shape[0] == 3 and bool((img >= 0).all() and (img <= 1).all())
 
 
-# --- sets -----------------------------------------------------------------------------------
-
-
-def test_photos_are_colour_photographs_in_sorted_order():
-    got = images.image_set("photos")
-    assert [x.name for x in got] == sorted(images.PHOTOS) == list(images.PHOTOS)
-    for x in got:
-        assert x.img.shape == (3, 256, 256) and x.img.dtype == torch.float32
-        assert 0 <= x.img.min() and x.img.max() <= 1 and x.img.std() > 0.05
-        assert (x.img[0] - x.img[2]).abs().mean() > 0.01, f"{x.name} is grey"
-
-
-def test_photo_needs_no_import_of_the_wheels_that_carry_it():
-    code = (
-        "import sys; from scmc_comm.images import image_set; image_set('photos', 3, side=64); "
-        "assert not {'skimage', 'sklearn', 'matplotlib'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_photo_wheel_not_installed(monkeypatch):
     monkeypatch.setattr(images.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ScmcError, match="pip install scikit-image"):
@@ -271,71 +249,8 @@ def test_photo_wheel_not_installed(monkeypatch):
         images.load_photo("lena")
 
 
-def test_folder_keeps_pictures_only_in_sorted_order(tmp_path):
-    for name in ("b.PNG", "a.webp", "c.jpg", ".hidden.png"):
-        Image.fromarray(pixels()).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("x")
-    (tmp_path / "sub.png").mkdir()
-    assert [x.name for x in images.image_set(tmp_path)] == ["a.webp", "b.PNG", "c.jpg"]
-    first = images.image_set(str(tmp_path), num_images=1, side=32)
-    assert [(x.name, tuple(x.img.shape)) for x in first] == [("a.webp", (3, 32, 32))]
-    assert [x.name for x in images.image_set(tmp_path / "c.jpg")] == ["c.jpg"]
-
-
-@pytest.mark.parametrize(
-    ("make", "arguments", "match"),
-    [
-        (False, {}, "no image set"),
-        (True, {}, "holds no pictures"),
-        (True, {"num_images": 0}, "num_images"),
-        (True, {"side": 16}, "side"),
-    ],
-)
-def test_sets_that_cannot_be(tmp_path, make, arguments, match):
-    folder = tmp_path / "set"
-    if make:
-        folder.mkdir()
-    with pytest.raises(ScmcError, match=match):
-        images.image_set(folder, **arguments)
-
-
-def test_too_few_pictures():
-    with pytest.raises(ScmcError, match="99 were asked for"):
-        images.image_set("photos", num_images=99)
-
-
 def test_centre_square_keeps_the_middle():
     x = np.zeros((100, 300, 3), np.uint8)
     x[:, 100:200] = 255
     got = np.asarray(images.centre_square(Image.fromarray(x), 50))
     assert got.shape == (50, 50, 3) and got[:, 5:-5].min() > 250
-
-
-def test_one_set_at_several_sides(tmp_path):
-    got = images.image_set("photos@32+64", num_images=2)
-    names = [f"{name}@{side}" for side in (32, 64) for name in images.PHOTOS[:2]]
-    assert [x.name for x in got] == names
-    assert [images.side_of(x.name) for x in got] == [x.img.shape[1] for x in got]
-    odd = tmp_path / "set@64"  # a folder that is called so
-    odd.mkdir()
-    Image.fromarray(pixels()).save(odd / "a.png")
-    assert [x.name for x in images.image_set(odd)] == ["a.png"]
-    with pytest.raises(ScmcError, match="side is 4"):
-        images.image_set("photos@4")
-
-
-def test_a_split_of_a_data_set_gives_every_nth_picture(tmp_path):
-    (tmp_path / "images").mkdir()
-    rows = ["file,split"]
-    for i in range(12):
-        images.save_png(torch.full((3, 40, 40), i / 12), tmp_path / "images" / f"{i:02}.png")
-        rows.append(f"{i:02}.png,{'test' if i % 2 else 'train'}")
-    (tmp_path / "captions.csv").write_text("\n".join(rows) + "\n")
-    source = f"{tmp_path}:test"
-    assert images.set_size(source) == images.set_size(f"{source}@32") == 6
-    names = [x.name for x in images.image_set(source)]
-    assert names == ["01.png", "03.png", "05.png", "07.png", "09.png", "11.png"]
-    assert [x.name for x in images.image_set(source, 3)] == ["01.png", "05.png", "09.png"]
-    assert [x.name for x in images.image_set(f"{source}@32", 2)] == ["01.png@32", "07.png@32"]
-    with pytest.raises(ScmcError, match="no pictures in split 'val'"):
-        images.image_set(f"{tmp_path}:val")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scmc_comm.codec.captioner import MAX_NEW_TOKENS
+from scmc_comm.codec.captioner_net import MAX_NEW_TOKENS
 from scmc_comm.codec.pretrained.hub import load_model
 from scmc_comm.errors import ScmcError
 

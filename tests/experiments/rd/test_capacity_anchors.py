@@ -10,8 +10,9 @@ from experiments.commands.main import main
 from experiments.rd import capacity
 from experiments.rd.anchors import Anchors, load_anchors
 from experiments.sweep.rate_points import RatePoints
+from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import NamedImage, load_photo
+from scmc_comm.images import load_photo
 
 CURVES = Path(os.environ.get("SCMC_ANCHORS", "nowhere")) / "kodak_rd.json"
 

@@ -16,8 +16,9 @@ from experiments.rd.figures import draw_figures, line_styles
 from experiments.rd.run import RdSpec
 from experiments.rd.tables import bd_cells, bd_table, curve_table, gather_points
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
+from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import NamedImage, load_photo, save_png
+from scmc_comm.images import load_photo, save_png
 
 RATES = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
 

@@ -15,8 +15,8 @@ from experiments.training.evaluate import evenly
 from experiments.training.gallery import sheet, views
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.layered import LayeredCodec
+from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import image_set
 from scmc_comm.metrics import unavailable
 
 

@@ -9,8 +9,8 @@ from experiments.rd.figures import codec_label, line_styles
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.store import picture_path
 from experiments.timed.schemes import Scheme
+from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import image_set
 from scmc_comm.registry import LAYERED, check_system, identity, knows, make_system
 from scmc_comm.systems.base import Budget
 
