@@ -11,7 +11,7 @@ from scmc_comm import __version__
 def info(args: argparse.Namespace) -> None:
     """Say what is installed: systems, channels, sweeps, codecs, weights."""
     from channels.fading.models import CHANNELS
-    from experiments.sweep.components import package_versions
+    from experiments.execution.fingerprint import package_versions
     from experiments.sweep.spec import list_sweeps
     from scmc_comm.codec.weights import model_path
     from scmc_comm.registry import SYSTEMS

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from experiments.execution.cache import Cache, default_cache_dir, digest
 from experiments.execution.executors import executor
+from experiments.execution.fingerprint import code_fingerprint, package_versions
 from experiments.rd.codecs import SCMC, make_rd_codec, name_parts
-from experiments.sweep.components import code_fingerprint, package_versions
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.metrics import measure
 from scmc_comm.registry import parse_options

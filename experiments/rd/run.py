@@ -10,12 +10,12 @@ import pandas as pd
 import torch
 
 from experiments.execution.cache import write_atomic
+from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
 from experiments.rd.figures import draw_figures
 from experiments.rd.measure import METRICS, measure_points
-from experiments.sweep.components import git_revision, package_versions
 from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics import default_metrics, unavailable

@@ -2,74 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import importlib.util
-import json
 import logging
-import os
-import platform
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from experiments.execution.fingerprint import code_fingerprint
 from experiments.sweep.links import Link
 from experiments.sweep.spec import SweepSpec
-from scmc_comm.codec.weights import MODELS_ENV, model_path
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
-
-# Packages whose version can change a delivered set or a reconstruction.
-_NUMERIC = (
-    "torch", "torchvision", "numpy", "scipy", "numba", "sionna-no-rt", "sionna", "compressai",
-    "constriction", "diffusers", "transformers", "imageio-ffmpeg", "pillow", "lpips",
-)  # fmt: skip
-_REPORTED = (*_NUMERIC, "xarray", "matplotlib", "scmc-comm")
-
-
-def package_versions(names: tuple[str, ...] = _REPORTED) -> dict[str, str]:
-    """Installed versions of the packages that results depend on, Python's included."""
-    versions = {"python": platform.python_version()}
-    for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def git_revision() -> str:
-    """Revision of the checkout this code runs from, ``-dirty`` if changed, or ``"none"``."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(
-            [*command, "--exclude=*"], capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "none"
-    return done.stdout.strip() or "none"
-
-
-def code_fingerprint() -> str:
-    """Hash of everything a result is computed by: code, weights, package versions."""
-    state = hashlib.sha256(json.dumps(package_versions(_NUMERIC), sort_keys=True).encode())
-    for package in ("channels", "scmc_comm"):
-        spec = importlib.util.find_spec(package)
-        roots = list(spec.submodule_search_locations or ()) if spec else []
-        if package == "scmc_comm" and os.environ.get(MODELS_ENV):  # weights in place of its own
-            roots.append(str(model_path("")))
-        for root in roots:
-            for path in sorted(Path(root).rglob("*")):
-                # Bytecode is made by running; partial downloads and logs are no input.
-                if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".tmp":
-                    state.update(path.relative_to(root).as_posix().encode())
-                    state.update(hashlib.sha256(path.read_bytes()).digest())
-    return state.hexdigest()
 
 
 def _check_system(name: str) -> None:

@@ -19,9 +19,9 @@ import torch
 import xarray as xr
 
 from experiments.execution.cache import Cache, write_atomic
+from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.figures import bound_lines
 from experiments.sweep import store, tables
-from experiments.sweep.components import git_revision, package_versions
 from experiments.sweep.draws import num_draws
 from experiments.sweep.points import mask_of, set_of
 from experiments.sweep.rate_points import RatePoints

@@ -13,8 +13,8 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.statistics.means import Interval
-from experiments.sweep.components import git_revision, package_versions
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import UNIT_NUMBERS, Job, Outcome
 from experiments.timed.spec import KIND, TimedSpec

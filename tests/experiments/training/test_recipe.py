@@ -188,7 +188,7 @@ def test_models_folder_replaces_all_shipped_models(tmp_path, monkeypatch):
 
 
 def test_results_remember_which_models_they_came_from(tmp_path, monkeypatch):
-    from experiments.sweep.components import code_fingerprint
+    from experiments.execution.fingerprint import code_fingerprint
 
     shipped = code_fingerprint()
     monkeypatch.setenv("SCMC_MODELS", str(tmp_path))
