@@ -7,6 +7,7 @@ loads an image-to-text model of transformers from a local folder or the Hugging 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -94,39 +95,31 @@ def _tidy(text: str) -> str:
 class SmallBackend:
     """The captioner of ``captioner_net``."""
 
-    def __init__(self, model: net.SmallCaptioner, words: list[str]) -> None:
+    def __init__(self, model: net.SmallCaptioner, words: Sequence[str]) -> None:
         self._model = model.eval()
-        self._tokenizer = net.word_tokenizer(words)
+        self._words = (*net.SPECIALS, *words)
 
     @classmethod
     def load(cls, path: Path | None) -> SmallBackend:
         """Read a weight file; None is the shipped one."""
         config, state = load_weights(_NETWORK, path)
-
         try:
             with torch.random.fork_rng(devices=[]):  # the initial values are drawn, then replaced
                 model = net.build(len(config["words"]), num_kinds=config["num_kinds"])
-            found = model.load_state_dict(state, strict=False)
+            model.load_state_dict(state)
         except (KeyError, RuntimeError, TypeError) as e:
-            reason = str(e).splitlines()[0]
+            reason = " ".join(str(e).split())[:200]
             raise ScmcError(f"{path or 'shipped file'} does not fit the captioner: {reason}") from e
-        wrong = [k for k in found.missing_keys if k != _TIED] + found.unexpected_keys
-        if wrong:
-            raise ScmcError(f"{path or 'shipped file'} does not fit the captioner at {wrong[0]!r}")
-        model.decoder.tie_weights()
-        return cls(model, list(config["words"]))
+        return cls(model, config["words"])
 
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
-        words = self._model.generate(net.prepare(imgs), beams, net.MAX_NEW_TOKENS)
-        return list(self._tokenizer.batch_decode(words, skip_special_tokens=True))
-
-
-_TIED = "decoder.lm_head.weight"
+        sentences = self._model.generate(net.prepare(imgs), beams)
+        return [" ".join(self._words[word] for word in words) for words in sentences]
 
 
 def save_small(model: torch.nn.Module, words: list[str], path: Path) -> None:
     """Write a captioner as the half-precision file that ``Captioner.load`` reads."""
-    state = {k: v for k, v in model.state_dict().items() if k != _TIED}
+    state = model.state_dict()
     config = {"words": words, "num_kinds": len(state["encoder.kind.weight"])}
     save_weights(_NETWORK, config, state, path)

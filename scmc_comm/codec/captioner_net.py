@@ -1,24 +1,19 @@
-"""The small captioner: AlexNet convolutions, then a small GPT-2 of transformers.
+"""The small captioner: AlexNet convolutions, then a small GPT-2 over whole words.
 
-The encoder sees 256 x 256 pixels as 12 tokens; the decoder is GPT-2 (Radford et al., 2019) with
-cross attention, over whole words.
+The encoder sees 256 x 256 pixels as 12 tokens.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-if TYPE_CHECKING:
-    from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+from scmc_comm.codec.word_decoder import WordDecoder, beam_search
 
 SIDE = 256
-PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"
-SPECIALS = (PAD, BOS, EOS, UNK)
-PAD_ID, BOS_ID, EOS_ID = 0, 1, 2
+SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
+"""The first word ids, as `scmc_comm.codec.word_decoder` counts them."""
 MAX_NEW_TOKENS = 28  # of a sentence, whichever captioner makes it
 COLOR_GRID = 5
 _CHANNELS = 256
@@ -102,32 +97,20 @@ class SmallCaptioner(nn.Module):
         decoder: Makes words of tokens.
     """
 
-    def __init__(self, encoder: AlexNetTokens, decoder: GPT2LMHeadModel) -> None:
+    def __init__(self, encoder: AlexNetTokens, decoder: WordDecoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
 
     def forward(self, tokens: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """Logits [b, n, vocabulary] of each next word, given image tokens and words so far."""
-        out = self.decoder(input_ids=words, encoder_hidden_states=tokens)
-        logits: torch.Tensor = out.logits
+        logits: torch.Tensor = self.decoder(words, tokens)
         return logits
 
     @torch.inference_mode()
-    def generate(self, img: torch.Tensor, beams: int, max_words: int) -> torch.Tensor:
-        """Word ids int64 [b, n] of images [b, 3, 256, 256], by beam search."""
-        start = torch.full((len(img), 1), BOS_ID, device=img.device)
-        decoder: Any = self.decoder
-        words: torch.Tensor = decoder.generate(
-            start,
-            attention_mask=torch.ones_like(start),
-            encoder_hidden_states=self.encoder(img),
-            max_new_tokens=max_words,
-            num_beams=beams,
-            do_sample=False,
-            pad_token_id=PAD_ID,
-        )
-        return words
+    def generate(self, img: torch.Tensor, beams: int) -> list[list[int]]:
+        """Word ids of images [b, 3, 256, 256], by beam search."""
+        return beam_search(self.decoder, self.encoder(img), beams, MAX_NEW_TOKENS)
 
 
 def kind_features(maps: torch.Tensor) -> torch.Tensor:
@@ -141,20 +124,6 @@ def color_grid(img: torch.Tensor) -> torch.Tensor:
     return F.adaptive_avg_pool2d(img, COLOR_GRID).flatten(1) - 0.5
 
 
-def word_tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer over whole words; ids follow ``SPECIALS`` and then ``words``."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    vocab = {word: i for i, word in enumerate([*SPECIALS, *words])}
-    core = Tokenizer(models.WordLevel(vocab, unk_token=UNK))
-    core.normalizer = normalizers.Lowercase()
-    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token=PAD, bos_token=BOS, eos_token=EOS, unk_token=UNK
-    )
-
-
 def build(
     num_words: int,
     num_kinds: int = 103,
@@ -164,20 +133,8 @@ def build(
     max_tokens: int = 32,
 ) -> SmallCaptioner:
     """The captioner with random weights, for a vocabulary of ``num_words`` and the specials."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    config = GPT2Config(
-        vocab_size=num_words + len(SPECIALS),
-        n_positions=max_tokens,
-        n_embd=width,
-        n_layer=layers,
-        n_head=heads,
-        n_inner=3 * width,
-        add_cross_attention=True,
-        bos_token_id=BOS_ID,
-        eos_token_id=EOS_ID,
-    )
-    return SmallCaptioner(AlexNetTokens(width, num_kinds), GPT2LMHeadModel(config))
+    decoder = WordDecoder(num_words + len(SPECIALS), width, layers, heads, max_tokens)
+    return SmallCaptioner(AlexNetTokens(width, num_kinds), decoder)
 
 
 def prepare(img: torch.Tensor) -> torch.Tensor:
