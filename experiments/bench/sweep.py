@@ -24,7 +24,7 @@ from experiments.sweep import store
 from experiments.sweep.components import Components
 from experiments.sweep.points import trial_seeds
 from experiments.sweep.runner import run_sweep
-from experiments.sweep.spec import ESTIMATORS, SweepSpec
+from experiments.sweep.spec import ESTIMATORS, Estimator, SweepSpec
 from experiments.sweeps.snr import SWEEP as SNR
 
 LARGE = SweepSpec(
@@ -61,7 +61,7 @@ def large(folder: Path, jobs: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ten_times(folder: Path, jobs: int, estimator: str) -> dict[str, Any]:
+def ten_times(folder: Path, jobs: int, estimator: Estimator) -> dict[str, Any]:
     """A sweep with 1000 trials a point against one with 100, reconstructions cached."""
     cache = folder / f"cache-{estimator}"
     spec = replace(LARGE, name=estimator, estimator=estimator, num_images=6)
@@ -148,7 +148,7 @@ def estimators(folder: Path) -> dict[str, Any]:
     )  # fmt: skip
     fill = replace(spec, name="fill", esno_db=(9.0,), estimator="expected")
     in_fresh_process(_sweep(fill, folder, cache, 1, Components()))
-    found = {}
+    found: dict[str, Any] = {}
     for name in ESTIMATORS:
         own = replace(spec, name=name, estimator=name)
         seconds = cost(_sweep(own, folder, cache, 1, Components())).seconds

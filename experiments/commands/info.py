@@ -12,7 +12,7 @@ def info(args: argparse.Namespace) -> None:
     """Say what is installed: systems, channels, sweeps, codecs, weights."""
     from channels.fading.models import CHANNELS
     from experiments.execution.fingerprint import package_versions
-    from experiments.sweep.spec import list_sweeps
+    from experiments.sweeps import list_sweeps
     from scmc_comm.codec.weights import model_path
     from scmc_comm.registry import SYSTEMS
 

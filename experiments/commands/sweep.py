@@ -13,7 +13,8 @@ def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
     from experiments.figures.plots import plot_sweep
     from experiments.sweep.runner import run_sweep
-    from experiments.sweep.spec import SweepSpec, load_sweep
+    from experiments.sweep.spec import SweepSpec
+    from experiments.sweeps import load_sweep
     from experiments.timed.figures import plot_timed
     from experiments.timed.runner import run_timed
 

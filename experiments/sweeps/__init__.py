@@ -1,1 +1,42 @@
 """Shipped sweeps: one file each, a frozen `SweepSpec` or `TimedSpec` called ``SWEEP``, no more."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from channels.errors import no_such
+from experiments.specs import read_mapping
+from experiments.sweep.spec import SweepSpec
+from experiments.timed.spec import TimedSpec
+from scmc_comm.errors import ScmcError
+
+
+def list_sweeps() -> dict[str, SweepSpec | TimedSpec]:
+    """The sweeps that ship, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    found = [importlib.import_module(f"{__name__}.{name}").SWEEP for name in names]
+    return {spec.name: spec for spec in found}
+
+
+def load_sweep(name_or_yaml: str | Path) -> SweepSpec | TimedSpec:
+    """A shipped sweep by its name, or one from a YAML file.
+
+    Raises:
+        ScmcError: Neither such a sweep nor such a file, or a file that is no sweep.
+    """
+    path = Path(name_or_yaml)
+    if path.suffix not in (".yaml", ".yml"):
+        sweeps = list_sweeps()
+        if str(name_or_yaml) not in sweeps:
+            raise ScmcError(no_such("sweep", str(name_or_yaml), sweeps) + ", or give a .yaml file")
+        return sweeps[str(name_or_yaml)]
+    if not path.is_file():
+        raise ScmcError(f"there is no sweep file {path}; check the path")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ScmcError(f"{path} is not UTF-8 text; expected a YAML sweep") from error
+    timed = read_mapping(text).get("kind") == TimedSpec.KIND
+    return TimedSpec.from_yaml(text) if timed else SweepSpec.from_yaml(text)

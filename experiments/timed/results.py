@@ -17,7 +17,7 @@ from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.statistics.means import Interval
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import UNIT_NUMBERS, Job, Outcome
-from experiments.timed.spec import KIND, TimedSpec
+from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _attrs(name: str) -> dict[str, Any]:
 
 def _provenance(spec: TimedSpec, jobs: Sequence[Job]) -> dict[str, Any]:
     return {
-        "kind": KIND,
+        "kind": TimedSpec.KIND,
         "title": spec.name,
         "axis": spec.axis,
         "spec_yaml": spec.to_yaml(),
@@ -150,7 +150,7 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
     except (OSError, ValueError, KeyError) as error:
         raise ScmcError(f"{path} is not a readable result store: {error}; run it again") from error
     with ds:
-        if ds.attrs.get("kind") != KIND:
+        if ds.attrs.get("kind") != TimedSpec.KIND:
             raise ScmcError(f"{path} is no store of a timed sweep; run one, such as congestion")
         yield ds.load()
 

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from fractions import Fraction
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-import yaml
-
-from channels.specs import split_specs
+from experiments.specs import Spec
 from experiments.timed.schemes import Scheme
 from scmc_comm.errors import ScmcError
 
-KIND = "timed"
-AXES = ("load", "num_users", "deadline_s", "esno_db")
+Axis = Literal["load", "num_users", "deadline_s", "esno_db"]
 MAX_USERS = 256
 
 
 @dataclass(frozen=True)
-class TimedSpec:
+class TimedSpec(Spec):
     """One experiment: schemes over one axis, everything else held fixed.
 
     Users walk (Rayleigh fading by Clarke) and each gets pictures as a Poisson process. Load 1 is
@@ -58,10 +52,14 @@ class TimedSpec:
         >>> spec = TimedSpec("demo", "load", (0.5, 1.0), ("scmc",))
         >>> TimedSpec.from_yaml(spec.to_yaml()) == spec
         True
+        >>> spec.override(["values=0.2,0.4", "num_users=2"]).values
+        (0.2, 0.4)
     """
 
+    KIND: ClassVar[str] = "timed"
+
     name: str
-    axis: str
+    axis: Axis
     values: tuple[float, ...]
     schemes: tuple[str, ...]
     images: str = "photos"
@@ -83,38 +81,24 @@ class TimedSpec:
     description: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", self.name):
-            raise ScmcError(f"sweep name is {self.name!r}; expected letters, digits, '_', '-', '.'")
-        if self.axis not in AXES:
-            raise ScmcError(f"axis is {self.axis!r}; expected one of {', '.join(AXES)}")
-        for key in ("values", "schemes", "metrics"):
-            found = getattr(self, key)
-            if not found or len(set(found)) != len(found):
-                raise ScmcError(f"{key} is {found!r}; expected at least one value, each once")
+        super().__post_init__()
+        self.require_lists("values", "schemes", "metrics")
         for text in self.schemes:
             Scheme.parse(text)
         for key in ("rho", "bandwidth_hz", "carrier_hz", "duration_s", "load"):
-            if not 0 < getattr(self, key) < math.inf:
-                raise ScmcError(f"{key} is {getattr(self, key)}; expected a number above 0")
+            self.require(key, 0 < getattr(self, key) < math.inf, "a number above 0")
         for key in ("spread_db", "speed_mps"):
-            if not 0 <= getattr(self, key) < math.inf:
-                raise ScmcError(f"{key} is {getattr(self, key)}; expected 0 or more")
-        if not all(math.isfinite(e) for e in (self.esno_db, self.design_esno_db)):
-            raise ScmcError("esno_db and design_esno_db must be finite numbers in dB")
-        if not 1 <= self.num_users <= MAX_USERS:
-            raise ScmcError(f"num_users is {self.num_users}; expected 1 to {MAX_USERS}")
-        if self.num_replications < 2:
-            raise ScmcError(
-                f"num_replications is {self.num_replications}; expected 2 or more, which an "
-                "interval needs"
-            )
-        if self.num_images is not None and self.num_images < 1:
-            raise ScmcError(f"num_images is {self.num_images}; expected at least 1, or null")
-        if len(self.deadlines_s) != 3 or not all(0 < d < math.inf for d in self.deadlines_s):
-            raise ScmcError(
-                f"deadlines_s is {self.deadlines_s}; expected three times above 0, of the "
-                "semantic, structure and signal layer"
-            )
+            self.require(key, 0 <= getattr(self, key) < math.inf, "0 or more")
+        for key in ("esno_db", "design_esno_db"):
+            self.require(key, math.isfinite(getattr(self, key)), "a finite number in dB")
+        self.require("num_users", 1 <= self.num_users <= MAX_USERS, f"1 to {MAX_USERS}")
+        enough = self.num_replications >= 2
+        self.require("num_replications", enough, "2 or more, which an interval needs")
+        some = self.num_images is None or self.num_images >= 1
+        self.require("num_images", some, "at least 1, or null")
+        three = len(self.deadlines_s) == 3 and all(0 < d < math.inf for d in self.deadlines_s)
+        layers = "three times above 0, of the semantic, structure and signal layer"
+        self.require("deadlines_s", three, layers)
         for value in self.values:
             self.at(value)
 
@@ -136,50 +120,6 @@ class TimedSpec:
             return dataclasses.replace(point, load=value)
         return dataclasses.replace(point, deadlines_s=(value,) * 3)
 
-    def to_yaml(self) -> str:
-        """The experiment as YAML; ``kind`` tells it from a sweep over points."""
-        tree: dict[str, Any] = {"kind": KIND}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            tree[f.name] = list(value) if isinstance(value, tuple) else value
-        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
-
-    @classmethod
-    def from_yaml(cls, text: str) -> TimedSpec:
-        """Reads what `to_yaml` wrote.
-
-        Raises:
-            ScmcError: The text is no YAML mapping, or a key or value is wrong.
-        """
-        try:
-            tree = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            where = " ".join(str(error).split())
-            raise ScmcError(f"the sweep is not valid YAML: {where}") from error
-        if not isinstance(tree, dict):
-            raise ScmcError(f"the sweep is a YAML {type(tree).__name__}; expected a mapping")
-        values = {key: coerce(key, item) for key, item in tree.items() if key != "kind"}
-        missing = [key for key in ("name", "axis", "values", "schemes") if key not in values]
-        if missing:
-            raise ScmcError(f"the timed sweep lacks {', '.join(missing)}; add the missing keys")
-        return cls(**values)
-
-    def override(self, assignments: Iterable[str]) -> TimedSpec:
-        """A copy with ``key=value`` assignments applied, lists separated by commas.
-
-        Example:
-            >>> spec = TimedSpec("demo", "load", (0.5, 1.0), ("scmc",))
-            >>> spec.override(["values=0.2,0.4", "num_users=2"]).values
-            (0.2, 0.4)
-        """
-        changes: dict[str, Any] = {}
-        for text in assignments:
-            key, equals, value = text.partition("=")
-            if not equals:
-                raise ScmcError(f"--set got {text!r}; expected key=value, such as num_users=8")
-            changes[key.strip()] = coerce(key.strip(), value.strip())
-        return dataclasses.replace(self, **changes)
-
 
 @dataclass(frozen=True)
 class Point:
@@ -193,56 +133,3 @@ class Point:
     def __post_init__(self) -> None:
         if not 0 < self.load <= 100:
             raise ScmcError(f"load is {self.load}; expected above 0 and up to 100")
-
-
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, str):
-        return split_specs(value.strip().strip("[]"))
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("no number")
-    return float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
-
-
-def _whole(value: Any) -> int:
-    number = _number(value)
-    if number != int(number):
-        raise ValueError("no whole number")
-    return int(number)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("no text")
-    return value
-
-
-_CONVERT: Mapping[str, tuple[Callable[[Any], Any], str]] = {
-    "str": (_text, "a text"),
-    "float": (_number, "a number"),
-    "int": (_whole, "a whole number"),
-    "int | None": (
-        lambda v: None if v in (None, "", "none", "null") else _whole(v), "a whole number or null"
-    ),
-    "tuple[float, ...]": (lambda v: tuple(_number(i) for i in _items(v)), "numbers, such as 1,2"),
-    "tuple[str, ...]": (lambda v: tuple(_text(i) for i in _items(v)), "names, such as scmc,vvc"),
-}  # fmt: skip
-
-
-def coerce(key: str, value: Any) -> Any:
-    """Turns a YAML or command-line value into the type of a `TimedSpec` field.
-
-    Raises:
-        ScmcError: No such key, or a value that does not fit it.
-    """
-    types = {f.name: str(f.type) for f in fields(TimedSpec)}
-    if key not in types:
-        raise ScmcError(f"a timed sweep has no key {key!r}; it has {', '.join(sorted(types))}")
-    convert, expected = _CONVERT[types[key]]
-    try:
-        return convert(value)
-    except (ValueError, ZeroDivisionError, OverflowError) as error:
-        raise ScmcError(f"{key} is {value!r}; expected {expected}") from error

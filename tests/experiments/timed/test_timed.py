@@ -10,7 +10,8 @@ from fakes import TOYS, files_below
 from scipy import stats
 
 from channels.timed import LinkConfig
-from experiments.sweep.spec import SweepSpec, list_sweeps, load_sweep
+from experiments.sweep.spec import SweepSpec
+from experiments.sweeps import list_sweeps, load_sweep
 from experiments.timed import figures, results
 from experiments.timed.runner import make_jobs, open_library, run_timed
 from experiments.timed.schemes import Scheme, layer_of
@@ -173,7 +174,7 @@ def test_specs_round_trip_and_the_shipped_ones_load(tmp_path):
         ("speed_mps=-1", "speed_mps is -1"),
         ("schemes=toy:queue=x", "got 'queue=x'"),
         ("schemes=toy:harq=turbo", "harq is 'turbo'"),
-        ("estimator=table", "has no key 'estimator'"),
+        ("estimator=table", "no timed key 'estimator'"),
         ("num_users=two", "expected a whole number"),
         ("num_users", "expected key=value"),
     ],

@@ -1,0 +1,213 @@
+"""Descriptions of experiments: frozen dataclasses read from YAML and from ``--set key=value``."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import types
+import typing
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, fields
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, Self
+
+import yaml
+
+from channels.errors import no_such
+from channels.specs import split_specs
+from scmc_comm.errors import ScmcError
+
+ALIASES = {"cbr": "rho", "snr": "esno_db"}
+"""Other names of keys, those of the literature."""
+_GROUPS = ("axes", "base")
+_NONE = (None, "", "none", "None", "null")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the descriptions share; each is a frozen dataclass whose field types say what is read.
+
+    A type is ``str``, ``int``, ``float`` or a ``Literal`` of words, as such, with ``| None``, or
+    in a tuple of any length. In text, tuples are separated by commas, numbers may be fractions
+    such as ``1/24``, and a tuple of numbers may be ``start:stop:step`` with the stop included.
+    """
+
+    KIND: ClassVar[str] = "sweep"
+    """Tells the YAML of one description from that of others."""
+
+    def __post_init__(self) -> None:
+        name = getattr(self, "name", "")
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+            raise ScmcError(f"sweep name is {name!r}; expected letters, digits, '_', '-', '.'")
+        for key, kind in _types(type(self)).items():
+            if typing.get_origin(kind) is Literal:
+                self.coerce(key, getattr(self, key))
+
+    def require(self, key: str, holds: bool, expected: str) -> None:
+        """Refuses the value of a key unless a condition holds.
+
+        Raises:
+            ScmcError: It does not hold; the message says what was expected.
+        """
+        if not holds:
+            raise ScmcError(f"{key} is {getattr(self, key)!r}; expected {expected}")
+
+    def require_lists(self, *keys: str) -> None:
+        """Refuses lists that are empty or hold a value twice."""
+        for key in keys:
+            values = getattr(self, key)
+            some = isinstance(values, tuple) and bool(values)
+            self.require(key, some, "a tuple of at least one value")
+            self.require(key, len(set(values)) == len(values), "each value once")
+
+    @classmethod
+    def coerce(cls, key: str, value: Any) -> Any:
+        """Turns a YAML or command-line value into the type of a field.
+
+        Raises:
+            ScmcError: No such key, or a value that does not fit it.
+        """
+        known = _types(cls)
+        key = ALIASES.get(key, key)
+        if key not in known:
+            raise ScmcError(no_such(f"{cls.KIND} key", key, known, ALIASES))
+        try:
+            return _convert(known[key], value)
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
+            raise ScmcError(f"{key} is {value!r}; expected {_expected(known[key])}") from error
+
+    def to_yaml(self) -> str:
+        """The description as YAML; ``rho`` is written as a fraction where it is one."""
+        tree: dict[str, Any] = {"kind": self.KIND}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            values = list(value) if isinstance(value, tuple) else [value]
+            if f.name == "rho":
+                values = [_ratio_text(ratio) for ratio in values]
+            tree[f.name] = values if isinstance(value, tuple) else values[0]
+        return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Reads what `to_yaml` wrote; keys may also stand in the groups ``axes`` and ``base``.
+
+        Raises:
+            ScmcError: The text is no YAML mapping, or a key or value is wrong.
+        """
+        flat: dict[str, Any] = {}
+        for name, value in read_mapping(text).items():
+            group = name in _GROUPS
+            if group and not isinstance(value, dict):
+                raise ScmcError(f"{name} is {value!r}; expected a mapping of keys to values")
+            for inner, item in value.items() if group else ((name, value),):
+                key = ALIASES.get(inner, inner)
+                if key in flat:
+                    raise ScmcError(f"key {key!r} stands twice in the sweep; keep one of them")
+                flat[key] = item
+        kind = flat.pop("kind", cls.KIND)
+        if kind != cls.KIND:
+            raise ScmcError(f"kind is {kind!r}; expected {cls.KIND}")
+        values = {key: cls.coerce(str(key), item) for key, item in flat.items()}
+        required = [f.name for f in fields(cls) if f.default is MISSING]
+        if missing := [key for key in required if key not in values]:
+            raise ScmcError(f"the sweep lacks {', '.join(missing)}; add the missing keys")
+        return cls(**values)
+
+    def override(self, assignments: Iterable[str]) -> Self:
+        """A copy with ``key=value`` assignments applied, as given to ``--set``.
+
+        Raises:
+            ScmcError: An assignment is none, or its key or value is wrong.
+        """
+        changes: dict[str, Any] = {}
+        for text in assignments:
+            key, equals, value = (part.strip() for part in text.partition("="))
+            if not equals:
+                raise ScmcError(f"--set got {text!r}; expected key=value, such as seed=2")
+            changes[ALIASES.get(key, key)] = self.coerce(key, value)
+        return dataclasses.replace(self, **changes)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = Counter(key.value for key, _ in node.value if isinstance(key.value, str))
+        for key in (key for key, count in keys.items() if count > 1):
+            raise ScmcError(f"key {key!r} stands twice in the sweep; keep one of them")
+        return super().construct_mapping(node, deep)
+
+
+def read_mapping(text: str) -> dict[Any, Any]:
+    """The mapping that a YAML text holds.
+
+    Raises:
+        ScmcError: It holds something else, or is no YAML.
+    """
+    try:
+        tree = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise ScmcError(f"the sweep is not valid YAML: {where}") from error
+    if not isinstance(tree, dict):
+        raise ScmcError(f"the sweep is a YAML {type(tree).__name__}; expected a mapping")
+    return tree
+
+
+def _types(cls: type[Spec]) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls)}
+
+
+def _ratio_text(rho: float) -> str | float:
+    """``"1/24"`` where that fraction is exactly the float, else the float."""
+    ratio = Fraction(rho).limit_denominator(100_000)
+    exact = ratio.numerator / ratio.denominator == rho
+    return f"{ratio.numerator}/{ratio.denominator}" if exact and ratio.denominator > 1 else rho
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    """The value as a type; raises ValueError, ZeroDivisionError or OverflowError if it is none."""
+    if isinstance(kind, types.UnionType):
+        return None if value in _NONE else _convert(typing.get_args(kind)[0], value)
+    if typing.get_origin(kind) is tuple:
+        of = typing.get_args(kind)[0]
+        grid = of is not str and isinstance(value, str) and value.count(":") == 2
+        return tuple(_convert(of, item) for item in (_grid(value) if grid else _items(value)))
+    if kind is str or typing.get_origin(kind) is Literal:
+        if not isinstance(value, str) or (kind is not str and value not in typing.get_args(kind)):
+            raise ValueError("no such word")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("no number")
+    number = float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
+    if kind is int and number != int(number):
+        raise ValueError("no whole number")
+    return kind(number)
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return split_specs(value.strip().strip("[]"))
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _grid(text: str) -> list[float]:
+    """The numbers of ``start:stop:step``, the stop included."""
+    start, stop, step = (float(part) for part in text.split(":"))
+    count = math.floor((stop - start) / step + 1e-9) + 1
+    return [round(start + i * step, 10) for i in range(count)]
+
+
+def _expected(kind: Any) -> str:
+    """What a value of a type looks like, for errors."""
+    if isinstance(kind, types.UnionType):
+        return f"{_expected(typing.get_args(kind)[0])} or null"
+    if typing.get_origin(kind) is Literal:
+        return f"one of {', '.join(typing.get_args(kind))}"
+    if typing.get_origin(kind) is tuple:
+        words = typing.get_args(kind)[0] is str
+        return "names, such as scmc,vvc" if words else "numbers, such as 1/48,1/24 or -6:21:3"
+    return {str: "a text", int: "a whole number", float: "a number"}[kind]
