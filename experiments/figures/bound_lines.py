@@ -22,7 +22,7 @@ from experiments.figures.bounds import (
     at_normal_approximation,
     outage_design,
 )
-from experiments.rd.bd import LOWER_IS_BETTER
+from experiments.statistics.means import LOWER_IS_BETTER
 from experiments.sweep.rate_points import RatePoints
 
 MOST_BLOCKS = 128  # `channels.bounds.outage` sums over so many fades

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.rd.bd import Points, bd_quality, bd_rate
 from experiments.rd.codecs import name_parts
+from experiments.rd.tables import Points
+from experiments.statistics.bjontegaard import EVERY_RATE, Window, bd_quality, bd_rate
+from experiments.statistics.means import LOWER_IS_BETTER
 from scmc_comm.errors import ScmcError
 
 # Codec family -> published curves of the same scheme, or of the nearest one.
@@ -88,12 +90,8 @@ def _published(codec: str, names: dict[str, tuple[str, ...]], anchors: Anchors) 
     return tuple(name for name in names.get(name_parts(codec)[0], ()) if name in anchors.curves)
 
 
-def compare(
-    points: dict[tuple[str, str], Points],
-    anchors: Anchors,
-    window_bpp: tuple[float, float] = (0.0, np.inf),
-) -> pd.DataFrame:
-    """How far each codec lies from its published counterparts, SCMC from JPEG's curve too.
+def compare(points: Points, anchors: Anchors, window_bpp: Window = EVERY_RATE) -> pd.DataFrame:
+    """How far each codec's mean curve lies from its published counterparts and `YARDSTICKS`.
 
     Args:
         points: By codec and metric.
@@ -106,18 +104,15 @@ def compare(
     """
     rows = []
     for (codec, metric), found in points.items():
+        up = metric not in LOWER_IS_BETTER
+        bpp, quality = (part.mean(axis=0) for part in found)
         for name in (*counterparts(codec, anchors), *_published(codec, YARDSTICKS, anchors)):
             if metric not in anchors.curves[name]:
                 continue
             theirs = anchors.curves[name]
-            published = Points(theirs["bpp"][None], theirs[metric][None])
-            measured = Points(found.bpp.mean(0)[None], found.quality.mean(0)[None])
-            delta = bd_rate(measured, published, np.random.default_rng(0), window_bpp)
-            gap = bd_quality(*(p.mean_curve().within(*window_bpp) for p in (measured, published)))
-            rows.append(
-                {"codec": codec, "metric": metric, "published": name,
-                 "bd_rate_percent": delta.percent, "difference": gap}
-            )  # fmt: skip
+            curves = theirs["bpp"], theirs[metric], bpp, quality
+            rate, gap = (delta(*curves, up, window_bpp).value for delta in (bd_rate, bd_quality))
+            rows.append([codec, metric, name, rate, gap if up else -gap])
     return pd.DataFrame(
         rows, columns=["codec", "metric", "published", "bd_rate_percent", "difference"]
     )

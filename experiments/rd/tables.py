@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from experiments.figures.style import metric_label
-from experiments.rd.bd import LOWER_IS_BETTER, Points, bd_rate
+from experiments.statistics.bjontegaard import Floats, Window, bd_rate, num_dominated
+from experiments.statistics.bjontegaard_intervals import bd_of_images
+from experiments.statistics.means import LOWER_IS_BETTER
 
 Table = tuple[list[str], list[list[str]]]
+Points = dict[tuple[str, str], tuple[Floats, Floats]]
+"""By codec and metric, rates in bpp and qualities, each [images, points]."""
+
 _UNITS = {"psnr_db": 2, "ms_ssim": 4, "lpips": 3, "lpips_vgg": 3, "dists": 3}
 
 
@@ -19,50 +25,45 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in _UNITS if name in frame and frame[name].notna().any()]
 
 
-def gather_points(frame: pd.DataFrame) -> dict[tuple[str, str], Points]:
-    """By codec and metric, what was measured as arrays [images, points]."""
+def gather_points(frame: pd.DataFrame) -> Points:
+    """By codec and metric, what was measured of every image at every point."""
     found = {}
     for codec, part in frame.groupby("codec", sort=False):
-        images, points = part["image"].unique(), part["point"].unique()
-        shape = (len(images), len(points))  # rows come image by image, points in order
+        shape = (part["image"].nunique(), part["point"].nunique())
+        # Rows come image by image, points in order.
         bpp = part["bpp"].to_numpy(float).reshape(shape)
         for metric in metric_columns(frame):
-            sign = -1 if metric in LOWER_IS_BETTER else 1
-            quality = sign * part[metric].to_numpy(float).reshape(shape)
+            quality = part[metric].to_numpy(float).reshape(shape)
             if np.isfinite(quality).all():
-                found[str(codec), metric] = Points(bpp, quality)
+                found[str(codec), metric] = bpp, quality
     return found
 
 
 def bd_table(
-    points: dict[tuple[str, str], Points],
-    references: Sequence[str],
-    window_bpp: tuple[float, float],
-    seed: int = 1,
+    points: Points, references: Sequence[str], window_bpp: Window, seed: int = 1
 ) -> pd.DataFrame:
-    """BD-rate of every codec against every reference by every metric.
+    """BD-rate of every codec against every reference by every metric, intervals over images.
 
     Returns:
         Rows ``metric, reference, codec, percent, low, high, from_value, to_value, overlap,
-        left_out, note``; the range of values is that over which both curves were compared.
+        left_out, note``; the range of values is that over which both curves were compared,
+        ``left_out`` the number of points of the codec's mean curve that a cheaper one equals.
     """
     rows = []
-    for (codec, metric), found in points.items():
+    delta = partial(bd_rate, window=window_bpp)
+    for (codec, metric), (bpp, quality) in points.items():
         for reference in references:
             if codec == reference or (reference, metric) not in points:
                 continue
             rng = np.random.default_rng(seed)  # the same resampled images for every pair
-            delta = bd_rate(found, points[reference, metric], rng, window_bpp)
-            rows.append(
-                {"metric": metric, "reference": reference, "codec": codec,
-                 "percent": delta.percent, "low": delta.low, "high": delta.high,
-                 "from_value": abs(delta.from_quality), "to_value": abs(delta.to_quality),
-                 "overlap": delta.overlap, "left_out": delta.left_out, "note": delta.note}
-            )  # fmt: skip
-    columns = ["metric", "reference", "codec", "percent", "low", "high"]
-    return pd.DataFrame(
-        rows, columns=[*columns, "from_value", "to_value", "overlap", "left_out", "note"]
-    )
+            up = metric not in LOWER_IS_BETTER
+            found = bd_of_images(delta, points[reference, metric], (bpp, quality), rng, up)
+            dominated = num_dominated(bpp.mean(axis=0), quality.mean(axis=0), up)
+            numbers = (found.value, found.low, found.high, *found.common, found.overlap)
+            left_out = 0 if found.reason else dominated
+            rows.append([metric, reference, codec, *numbers, left_out, found.reason])
+    columns = ["metric", "reference", "codec", "percent", "low", "high", "from_value", "to_value"]
+    return pd.DataFrame(rows, columns=[*columns, "overlap", "left_out", "note"])
 
 
 def curve_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from experiments.figures.style import channel_label, metric_label, ratio_label, system_label
-from experiments.rd.bd import LOWER_IS_BETTER
-from experiments.statistics.bjontegaard import BdInterval, bd_of_trials, bd_rate, bd_snr
+from experiments.statistics.bjontegaard import BdDelta, bd_rate, bd_snr
+from experiments.statistics.bjontegaard_intervals import bd_of_trials
 from experiments.statistics.cliff import (
     Cliff,
     cliff,
@@ -20,7 +20,7 @@ from experiments.statistics.cliff import (
     crossing_text,
     outage_esno_db,
 )
-from experiments.statistics.means import Interval
+from experiments.statistics.means import LOWER_IS_BETTER, Interval
 from experiments.sweep import store, summary
 
 Floats = NDArray[np.float64]
@@ -79,13 +79,13 @@ def metrics_of(ds: xr.Dataset) -> list[str]:
     return [name for name in names if bool(ds[name].notnull().any())]
 
 
-def delta(ds: xr.Dataset, place: Place, system: str, reference: str, metric: str) -> BdInterval:
+def delta(ds: xr.Dataset, place: Place, system: str, reference: str, metric: str) -> BdDelta:
     """BD-SNR in dB or BD-rho in percent of a system against another, with its interval."""
     kind = bd_snr if place.x == "esno_db" else bd_rate
     x = ds[place.x].values.astype(float)
     mine, theirs = (samples(ds, place, name, metric) for name in (system, reference))
     if not (np.isfinite(mine[..., 0]).all() and np.isfinite(theirs[..., 0]).all()):
-        return BdInterval(np.nan, np.nan, np.nan, 0.0, 1.0, "not measured at every point")
+        return BdDelta(np.nan, reason="not measured at every point")
     up = metric not in LOWER_IS_BETTER
     return bd_of_trials(
         kind, (x, theirs), (x, mine), np.random.default_rng(0), up, num_resamples=RESAMPLES
@@ -98,13 +98,13 @@ def _limit(value: float, unit: str) -> str:
     return f"{value:+.2f}" if unit == "dB" else f"{value:+.1f}"
 
 
-def delta_text(found: BdInterval, unit: str) -> str:
+def delta_text(found: BdDelta, unit: str) -> str:
     """A delta for a table.
 
     Example:
-        >>> delta_text(BdInterval(-1.25, -1.5, -1.0, 0.9, 0.0), "dB")
+        >>> delta_text(BdDelta(-1.25, -1.5, -1.0, overlap=0.9), "dB")
         '-1.25 dB [-1.50, -1.00], over 90 %'
-        >>> delta_text(BdInterval(float("nan"), 0, 0, 0.0, 1.0, "no overlap"), "dB")
+        >>> delta_text(BdDelta(float("nan"), reason="no overlap"), "dB")
         'none: no overlap'
     """
     if math.isnan(found.value):

@@ -4,26 +4,29 @@ The integral is that of the `bjontegaard` library with piecewise cubic (pchip) i
 one of the current common test conditions: the cubic polynomial of 2001 overshoots.
 
 What is decided here is what the library leaves open: curves that are not monotone, metrics where
-lower is better, curves that share no quality, and intervals.
+lower is better, curves that share little quality, and ranges of rate. Intervals of the deltas are
+in `experiments.statistics.bjontegaard_intervals`.
+
+Source: G. Bjontegaard, VCEG-M33 (2001); C. Herglotz et al., "The Bjontegaard Bible", IEEE TIP 33
+(2024), for the interpolation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import PchipInterpolator
 
-from experiments.statistics.means import (
-    bootstrap_means,
-    expanded_tail,
-    image_means,
-    percentile_interval,
-)
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
+Window = tuple[float, float]
+
+EVERY_RATE: Window = (0.0, np.inf)
+LEAST_OVERLAP = 0.05  # a mean over less than this share of the curves says nothing
 
 # Quality that a level stretch is made to rise by, relative to the range of the curve, so that its
 # inverse is a function; far below any metric's resolution.
@@ -31,41 +34,31 @@ _RISE = 1e-9
 
 
 @dataclass(frozen=True)
-class BdValue:
+class BdDelta:
     """A Bjontegaard delta of curve b against curve a.
 
     Attributes:
         value: Percent (`bd_rate`), dB (`bd_snr`) or the metric's unit (`bd_quality`); NaN where
-            the curves share nothing.
-        overlap: Share of the range covered by the two curves together that both cover, 0 to 1.
-            Far below 1 the delta speaks of a small part of the curves only.
-        reason: Why there is no value; empty where there is one.
-    """
-
-    value: float
-    overlap: float
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class BdInterval:
-    """A Bjontegaard delta with its bootstrap interval.
-
-    Attributes:
-        value: The delta of the mean curves; NaN where they share nothing.
-        low: Lower limit; minus infinity where too many resamples have no delta.
+            the curves share too little.
+        low: Lower limit of the bootstrap interval; NaN where none was taken, minus infinity where
+            too many resamples have no delta.
         high: Upper limit; plus infinity likewise.
-        overlap: See `BdValue`.
-        undefined: Share of the resamples in which the curves share nothing. These count as
-            arbitrarily small for `low` and arbitrarily large for `high`; they are not dropped.
+        common: Ends of the range that both curves cover: quality from the worst to the best, or
+            for `bd_quality` rates.
+        overlap: Length of that range over that of the range which either covers, 0 to 1. Far
+            below 1 the delta speaks of a small part of the curves only; there is none below
+            `LEAST_OVERLAP`.
+        undefined: Share of the resamples without a delta. These count as arbitrarily small for
+            `low` and arbitrarily large for `high`; they are not dropped.
         reason: Why there is no value; empty where there is one.
     """
 
     value: float
-    low: float
-    high: float
-    overlap: float
-    undefined: float
+    low: float = np.nan
+    high: float = np.nan
+    common: tuple[float, float] = (np.nan, np.nan)
+    overlap: float = 0.0
+    undefined: float = 0.0
     reason: str = ""
 
 
@@ -84,17 +77,27 @@ def _curve(x: ArrayLike, quality: ArrayLike, name: str, higher_is_better: bool) 
         )
     if not higher_is_better:
         points[1] *= -1
-    # Of two points at one abscissa the better one stands last.
     return points[:, np.lexsort((points[1], points[0]))]
 
 
 def _front(points: Floats) -> Floats:
-    """Points that no point of lower or equal rate equals in quality: what a user would choose."""
+    """The Pareto front of sorted points: no point of lower or equal rate equals one in quality."""
     best = np.maximum.accumulate(points[1])
     rises = np.r_[True, best[1:] > best[:-1]]
     front = points[:, rises]
     last_of_rate = np.r_[front[0, 1:] > front[0, :-1], True]
     return front[:, last_of_rate]
+
+
+def num_dominated(rate: ArrayLike, quality: ArrayLike, higher_is_better: bool = True) -> int:
+    """Number of points at which the curve itself gives as much quality for less rate.
+
+    Example:
+        >>> num_dominated([0.1, 0.2, 0.4], [20.0, 19.0, 25.0])
+        1
+    """
+    points = _curve(rate, quality, "a", higher_is_better)
+    return points.shape[1] - _front(points).shape[1]
 
 
 def _staircase(points: Floats) -> Floats:
@@ -115,27 +118,56 @@ def _staircase(points: Floats) -> Floats:
     return np.array([x, y])
 
 
-def _delta(base_a: Floats, value_a: Floats, base_b: Floats, value_b: Floats) -> BdValue:
-    """Mean of value b minus value a over the base range that both cover."""
-    if len(base_a) < 2 or len(base_b) < 2:
-        return BdValue(np.nan, 0.0, "a curve has fewer than two different points")
-    shared = min(base_a.max(), base_b.max()) - max(base_a.min(), base_b.min())
-    whole = max(base_a.max(), base_b.max()) - min(base_a.min(), base_b.min())
-    if shared <= 0:
-        return BdValue(np.nan, 0.0, "the curves do not overlap")
+def _log_front(
+    rate: ArrayLike, quality: ArrayLike, name: str, higher_is_better: bool, window: Window
+) -> Floats:
+    """Logarithms of the rates of a curve's Pareto front within a window, and its qualities."""
+    front = _front(_curve(rate, quality, name, higher_is_better))
+    if front[0, 0] <= 0:
+        raise ScmcError(f"curve {name} has a rate of {front[0, 0]:g}; expected above 0")
+    inside = (front[0] >= window[0]) & (front[0] <= window[1])
+    front[0] = np.log(front[0])
+    if inside.all() or front.shape[1] < 2:
+        return front
+    ends = np.log([end for end in window if 0 < end < np.inf])
+    ends = ends[(front[0, 0] < ends) & (ends < front[0, -1])]
+    added = np.array([ends, PchipInterpolator(*front)(ends)])
+    points = np.concatenate([front[:, inside], added], axis=1)
+    points = points[:, np.lexsort((points[1], points[0]))]
+    return _front(points) if points.size else points
+
+
+def _delta(
+    base_a: Floats,
+    value_a: Floats,
+    base_b: Floats,
+    value_b: Floats,
+    shown: Callable[[Floats], Floats] = np.abs,
+) -> BdDelta:
+    """Mean of value b minus value a over the base range that both cover.
+
+    Args:
+        base_a: Of the anchor; likewise the next three.
+        value_a: See above.
+        base_b: See above.
+        value_b: See above.
+        shown: Makes numbers for readers of those of the base.
+    """
+    if min(len(base_a), len(base_b)) < 2:
+        return BdDelta(np.nan, reason="fewer than two points on a curve")
+    ends = np.array([[base.min(), base.max()] for base in (base_a, base_b)])
+    common = ends[:, 0].max(), ends[:, 1].min()
+    overlap = (common[1] - common[0]) / np.ptp(ends)
+    if overlap < LEAST_OVERLAP:
+        text = [" to ".join(f"{end:.4g}" for end in sorted(shown(pair))) for pair in ends]
+        return BdDelta(np.nan, reason=f"no overlap: {text[1]} against {text[0]} of the reference")
     from bjontegaard import bd_linear  # imports matplotlib
 
     found = bd_linear(
         base_a, value_a, base_b, value_b, "pchip", require_matching_points=False, min_overlap=0
     )
-    return BdValue(float(found), float(shared / whole))
-
-
-def _log_rates(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    for name, points in (("a", a), ("b", b)):
-        if points[0].min() <= 0:
-            raise ScmcError(f"curve {name} has a rate of {points[0].min():g}; expected above 0")
-    return np.log(a[0]), np.log(b[0])
+    low, high = shown(np.array(common))
+    return BdDelta(float(found), common=(float(low), float(high)), overlap=float(overlap))
 
 
 def bd_rate(
@@ -144,7 +176,8 @@ def bd_rate(
     rate_b: ArrayLike,
     quality_b: ArrayLike,
     higher_is_better: bool = True,
-) -> BdValue:
+    window: Window = EVERY_RATE,
+) -> BdDelta:
     """Mean rate difference of b against the anchor a at equal quality, in percent.
 
     Negative: b needs less. Any rate will do: bytes, bpp, or the bandwidth ratio rho, which makes
@@ -156,25 +189,22 @@ def bd_rate(
         rate_b: Rates of the other curve; the number of points may differ.
         quality_b: Their quality.
         higher_is_better: False for metrics such as LPIPS.
+        window: Only rates in this range count.
 
     Returns:
         The delta, NaN with a reason where the curves share no quality.
 
-    Source: G. Bjontegaard, VCEG-M33 (2001); C. Herglotz et al., "The Bjontegaard Bible", IEEE
-        TIP 33 (2024), for the interpolation.
-
     Example:
         >>> half = bd_rate([2, 4, 8, 16], [30, 33, 36, 39], [1, 2, 4, 8], [30, 33, 36, 39])
-        >>> round(half.value, 6), half.overlap
-        (-50.0, 1.0)
+        >>> round(half.value, 6), half.overlap, half.common
+        (-50.0, 1.0, (30.0, 39.0))
         >>> bd_rate([1, 2], [30, 33], [1, 2], [40, 43]).reason
-        'the curves do not overlap'
+        'no overlap: 40 to 43 against 30 to 33 of the reference'
     """
-    a = _front(_curve(rate_a, quality_a, "a", higher_is_better))
-    b = _front(_curve(rate_b, quality_b, "b", higher_is_better))
-    log_a, log_b = _log_rates(a, b)
-    found = _delta(a[1], log_a, b[1], log_b)
-    return BdValue(100 * float(np.expm1(found.value)), found.overlap, found.reason)
+    a = _log_front(rate_a, quality_a, "a", higher_is_better, window)
+    b = _log_front(rate_b, quality_b, "b", higher_is_better, window)
+    found = _delta(a[1], a[0], b[1], b[0])
+    return replace(found, value=100 * float(np.expm1(found.value)))
 
 
 def bd_quality(
@@ -183,7 +213,8 @@ def bd_quality(
     rate_b: ArrayLike,
     quality_b: ArrayLike,
     higher_is_better: bool = True,
-) -> BdValue:
+    window: Window = EVERY_RATE,
+) -> BdDelta:
     """Mean quality difference of b against the anchor a at equal rate (BD-PSNR for PSNR).
 
     Args:
@@ -193,16 +224,16 @@ def bd_quality(
         quality_b: See `bd_rate`.
         higher_is_better: Only decides which of several points a user would choose; the sign of
             the answer is that of quality b minus quality a.
+        window: See `bd_rate`.
 
     Example:
         >>> round(bd_quality([1, 2, 4], [30, 33, 36], [1, 2, 4], [31, 34, 37]).value, 6)
         1.0
     """
-    a = _front(_curve(rate_a, quality_a, "a", higher_is_better))
-    b = _front(_curve(rate_b, quality_b, "b", higher_is_better))
-    log_a, log_b = _log_rates(a, b)
-    found = _delta(log_a, a[1], log_b, b[1])
-    return BdValue(found.value if higher_is_better else -found.value, found.overlap, found.reason)
+    a = _log_front(rate_a, quality_a, "a", higher_is_better, window)
+    b = _log_front(rate_b, quality_b, "b", higher_is_better, window)
+    found = _delta(a[0], a[1], b[0], b[1], np.exp)
+    return found if higher_is_better else replace(found, value=-found.value)
 
 
 def bd_snr(
@@ -211,7 +242,7 @@ def bd_snr(
     esno_db_b: ArrayLike,
     quality_b: ArrayLike,
     higher_is_better: bool = True,
-) -> BdValue:
+) -> BdDelta:
     """Mean SNR difference of b against the anchor a at equal quality, in dB.
 
     Negative: b needs less. Floors and ceilings of a curve are kept as such: only what lies
@@ -232,144 +263,3 @@ def bd_snr(
     a = _staircase(_curve(esno_db_a, quality_a, "a", higher_is_better))
     b = _staircase(_curve(esno_db_b, quality_b, "b", higher_is_better))
     return _delta(a[1], a[0], b[1], b[0])
-
-
-Delta = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike, bool], BdValue]
-Curve = tuple[ArrayLike, ArrayLike]
-
-
-def bd_interval(
-    delta: Delta,
-    curve_a: Curve,
-    curve_b: Curve,
-    draws_a: Curve,
-    draws_b: Curve,
-    tail: float,
-    higher_is_better: bool = True,
-) -> BdInterval:
-    """A delta with the percentile interval of bootstrap replicates of both curves.
-
-    Args:
-        delta: `bd_rate`, `bd_snr` or `bd_quality`.
-        curve_a: Abscissae and qualities of the anchor's mean curve, each [points].
-        curve_b: The same for the other curve.
-        draws_a: Its replicates: abscissae [points] or [points, B], qualities [points, B].
-        draws_b: The same for the other curve, from the same resampled images and fades.
-        tail: Probability below `low` and above `high`; see `statistics.expanded_tail`.
-        higher_is_better: False for metrics such as LPIPS.
-    """
-    point = delta(*curve_a, *curve_b, higher_is_better)
-    quality_a, quality_b = np.asarray(draws_a[1], float), np.asarray(draws_b[1], float)
-    count = quality_a.shape[-1]
-    if quality_a.ndim != 2 or quality_b.ndim != 2 or quality_b.shape[-1] != count:
-        raise ScmcError(
-            f"replicates have shapes {quality_a.shape} and {quality_b.shape}; expected "
-            "[points, B] with one B"
-        )
-    x_a, x_b = (
-        np.broadcast_to(np.asarray(x, float).reshape(len(quality), -1), quality.shape)
-        for x, quality in ((draws_a[0], quality_a), (draws_b[0], quality_b))
-    )
-    values = np.array([
-        delta(x_a[:, i], quality_a[:, i], x_b[:, i], quality_b[:, i], higher_is_better).value
-        for i in range(count)
-    ])  # fmt: skip
-    found = percentile_interval(point.value, values, tail)
-    return BdInterval(
-        point.value, float(found.low), float(found.high), point.overlap,
-        float(np.isnan(values).mean()), point.reason,
-    )  # fmt: skip
-
-
-def bd_bootstrap(
-    delta: Delta,
-    curves_a: Curve,
-    curves_b: Curve,
-    rng: np.random.Generator,
-    higher_is_better: bool = True,
-    num_resamples: int = 1000,
-    confidence: float = 0.95,
-) -> BdInterval:
-    """A delta of the mean curves of a set of images, images resampled with replacement.
-
-    Both curves are resampled with the same images, so what the images share cancels. A curve's
-    points are settings (a quality parameter, an SNR); the mean is taken over images at each.
-
-    Args:
-        delta: `bd_rate`, `bd_snr` or `bd_quality`.
-        curves_a: Abscissae and qualities of the anchor, each [images, points].
-        curves_b: The same images, any number of points.
-        rng: Source of the resampling.
-        higher_is_better: False for metrics such as LPIPS.
-        num_resamples: Bootstrap replicates.
-        confidence: Coverage.
-
-    Example:
-        >>> rng = np.random.default_rng(1)
-        >>> rate = np.exp(rng.normal(0, 0.3, (24, 1))) * [1.0, 2.0, 4.0, 8.0]
-        >>> quality = np.tile([30.0, 33.0, 36.0, 39.0], (24, 1))
-        >>> found = bd_bootstrap(
-        ...     bd_rate, (rate, quality), (0.8 * rate, quality), rng, num_resamples=50
-        ... )
-        >>> [round(x, 6) for x in (found.low, found.value, found.high)]
-        [-20.0, -20.0, -20.0]
-    """
-    arrays = [np.asarray(part, dtype=float) for part in (*curves_a, *curves_b)]
-    num_images = len(arrays[0])
-    shapes = [part.shape for part in arrays]
-    if any(part.ndim != 2 or len(part) != num_images for part in arrays) or num_images == 0:
-        raise ScmcError(f"curves have shapes {shapes}; expected [images, points], same images")
-    # How often each image was drawn: the mean of a resample is a product with its shares.
-    shares = rng.multinomial(num_images, [1 / num_images] * num_images, num_resamples) / num_images
-    means = [part.mean(axis=0) for part in arrays]
-    draws = [part.T @ shares.T for part in arrays]
-    tail = expanded_tail(confidence, num_images)
-    return bd_interval(
-        delta, (means[0], means[1]), (means[2], means[3]), (draws[0], draws[1]),
-        (draws[2], draws[3]), tail, higher_is_better,
-    )  # fmt: skip
-
-
-def bd_of_trials(
-    delta: Delta,
-    trials_a: Curve,
-    trials_b: Curve,
-    rng: np.random.Generator,
-    higher_is_better: bool = True,
-    num_resamples: int = 1000,
-    confidence: float = 0.95,
-) -> BdInterval:
-    """A delta of two systems of a sweep, images and fades within them resampled alike for both.
-
-    Args:
-        delta: `bd_snr` over an axis of Es/N0, or `bd_rate` over one of rho (BD-CBR).
-        trials_a: Axis [points] and quality [points, images, trials] of the anchor, failures
-            scored by their policy, NaN after the last trial run.
-        trials_b: The same images and fades for the other system, its own axis.
-        rng: Source of the resampling.
-        higher_is_better: False for metrics such as LPIPS.
-        num_resamples: Bootstrap replicates.
-        confidence: Coverage.
-
-    Example:
-        >>> rng, esno_db = np.random.default_rng(1), np.array([0.0, 5.0, 10.0])
-        >>> quality = np.array([12.0, 20.0, 30.0])[:, None, None] + rng.normal(0, 1, (1, 8, 20))
-        >>> found = bd_of_trials(
-        ...     bd_snr, (esno_db, quality), (esno_db - 2, quality), rng, num_resamples=50
-        ... )
-        >>> [round(x, 6) for x in (found.low, found.value, found.high)]
-        [-2.0, -2.0, -2.0]
-    """
-    values_a, values_b = (np.asarray(part[1], dtype=float) for part in (trials_a, trials_b))
-    if values_a.ndim != 3 or values_a.shape[1:] != values_b.shape[1:]:
-        raise ScmcError(
-            f"qualities have shapes {values_a.shape} and {values_b.shape}; expected "
-            "[points, images, trials], same images and trials"
-        )
-    both = np.concatenate([values_a, values_b])
-    draws, mean = bootstrap_means(both, rng, num_resamples), image_means(both).mean(axis=-1)
-    cut, (x_a, x_b) = len(values_a), (trials_a[0], trials_b[0])
-    return bd_interval(
-        delta, (x_a, mean[:cut]), (x_b, mean[cut:]), (x_a, draws[:cut]), (x_b, draws[cut:]),
-        expanded_tail(confidence, *both.shape[-2:]), higher_is_better,
-    )  # fmt: skip

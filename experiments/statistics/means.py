@@ -1,8 +1,8 @@
 """Means over images and fades with confidence intervals; none assumes infinitely many images.
 
 Every function takes values of trials, [..., images, trials], failures scored by their policy and
-so in every mean. Delivered sets and probabilities of sets become such values in
-`experiments.statistics.trials`.
+so in every mean. An exact expectation over fades stands as the one trial of its image, so that
+intervals resample images alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy import stats
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
+LOWER_IS_BETTER = frozenset(("mse", "lpips", "lpips_vgg", "dists"))
 _MAX_DRAWS = 4_000_000  # numbers gathered at once; bounds memory
 
 

@@ -10,7 +10,6 @@ import torch
 from experiments.commands.main import main
 from experiments.rd import measure as rd_measure
 from experiments.rd.anchors import Anchors, compare, load_anchors
-from experiments.rd.bd import Points, bd_quality, bd_rate, make_curve
 from experiments.rd.codecs import ImageRdCodec, ScmcRdCodec, make_rd_codec
 from experiments.rd.figures import draw_figures, line_styles
 from experiments.rd.run import RdSpec
@@ -21,99 +20,6 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo, save_png
 
 RATES = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
-
-
-def rng():
-    return np.random.default_rng(7)
-
-
-def psnr_curve(images=5, spread=2.0):
-    """Qualities that differ between images, 6 dB an octave of rate at the same slope for all."""
-    offsets = np.linspace(-spread, spread, images)[:, None]
-    return Points(np.tile(RATES, (images, 1)), 30 + 6 * np.log2(RATES)[None] + offsets)
-
-
-def lpips_curve(images=5):
-    """Lower is better, so stored negated: falls from 0.5 towards 0."""
-    scale = np.linspace(0.9, 1.1, images)[:, None]
-    return Points(np.tile(RATES, (images, 1)), -scale * 0.5 * np.exp(-2 * RATES)[None])
-
-
-# --- BD in closed form -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("factor", [0.5, 0.8, 1.0, 1.25, 2.0])
-@pytest.mark.parametrize("curve", [psnr_curve, lpips_curve])
-def test_scaled_rates_give_exactly_that_percentage(factor, curve):
-    reference = curve()
-    scaled = Points(factor * reference.bpp, reference.quality)
-    found = bd_rate(scaled, reference, rng(), num_resamples=50)
-    assert found.percent == pytest.approx(100 * (factor - 1), abs=1e-9)
-    # Every resample of the images scales alike, so the interval has no width.
-    assert found.low == pytest.approx(found.high, abs=1e-9) and found.overlap == 1
-    assert found.low == pytest.approx(found.percent, abs=1e-9)
-
-
-def test_a_shift_of_quality_on_a_line_is_known_too():
-    reference = psnr_curve()
-    better = Points(reference.bpp, reference.quality + 3.0)  # half an octave at 6 dB an octave
-    found = bd_rate(better, reference, rng())
-    assert found.percent == pytest.approx(100 * (2**-0.5 - 1), abs=1e-6)
-    assert found.overlap == pytest.approx((30 - 3) / (30 + 3))
-    gap = bd_quality(better.mean_curve(), reference.mean_curve())
-    assert gap == pytest.approx(3.0, abs=1e-9)
-
-
-def test_lower_is_better_has_the_right_sign():
-    reference = lpips_curve()
-    worse = Points(reference.bpp, reference.quality * 1.2)  # larger LPIPS
-    assert bd_rate(worse, reference, rng()).percent > 5
-    assert bd_rate(reference, worse, rng()).percent < -5
-
-
-def test_a_window_looks_at_those_rates_alone():
-    reference = psnr_curve(1)
-    factor = np.where(RATES <= 0.2, 0.5, 1.0)  # half the rate at the low end, equal above
-    mixed = Points(reference.bpp * factor, reference.quality)
-    low = bd_rate(mixed, reference, rng(), (0.0, 0.1)).percent
-    high = bd_rate(mixed, reference, rng(), (0.45, np.inf)).percent
-    assert low == pytest.approx(-50, abs=3) and high == pytest.approx(0, abs=0.5)
-
-
-def test_no_overlap_is_said_and_no_number_given():
-    reference = psnr_curve()
-    far = Points(reference.bpp, reference.quality + 100)
-    found = bd_rate(far, reference, rng())
-    assert np.isnan(found.percent) and np.isnan(found.low) and "no overlap" in found.note
-    barely = Points(reference.bpp, reference.quality + 29.9)  # 0.1 dB of 59.9 in common
-    assert "no overlap" in bd_rate(barely, reference, rng()).note
-    single = Points(reference.bpp[:, :1], reference.quality[:, :1])
-    assert "two points" in bd_rate(single, reference, rng()).note
-
-
-def test_interval_covers_the_spread_between_images_and_pairs_them():
-    reference = psnr_curve(8, spread=6.0)
-    factors = np.linspace(0.7, 0.9, 8)[:, None]  # every image saves 10 to 30 %
-    found = bd_rate(Points(factors * reference.bpp, reference.quality), reference, rng())
-    assert -32 < found.low < found.percent < found.high < -8
-    # The spread of 12 dB between images cancels; unpaired it would be some +- 100 %.
-    assert found.high - found.low < 25
-    again = bd_rate(Points(factors * reference.bpp, reference.quality), reference, rng())
-    assert again == found
-
-
-def test_one_image_has_no_interval_and_other_images_are_refused():
-    one = psnr_curve(1)
-    assert np.isnan(bd_rate(one, one, rng()).low)
-    with pytest.raises(ScmcError, match="same images"):
-        bd_rate(psnr_curve(3), psnr_curve(4), rng())
-    with pytest.raises(ScmcError, match=r"\[images, points\]"):
-        Points(RATES, RATES)
-
-
-def test_points_that_do_not_pay_are_left_out():
-    curve = make_curve(np.array([0.4, 0.1, 0.2, 0.2]), np.array([5.0, 3.0, 2.0, 4.0]))
-    assert curve.bpp.tolist() == [0.1, 0.2, 0.4] and curve.quality.tolist() == [3.0, 4.0, 5.0]
 
 
 # --- measuring -------------------------------------------------------------------------------
@@ -260,13 +166,12 @@ def test_published_curves_are_compared_in_any_order(tmp_path):
 
 def test_published_curves_are_compared_in_the_window():
     """A line 1 dB below the measured one up to 0.2 bpp, and 5 dB below from 0.4 on."""
-    measured = psnr_curve(images=3, spread=0.0)
+    quality = 30 + 6 * np.log2(RATES)
+    measured = {("jpeg", "psnr_db"): (RATES[None], quality[None])}
     gaps = np.where(RATES <= 0.2, 1.0, 5.0)
-    line = {"bpp": RATES, "psnr_db": measured.quality[0] - gaps}
-    anchors = Anchors("toy", {"jpeg": line})
+    anchors = Anchors("toy", {"jpeg": {"bpp": RATES, "psnr_db": quality - gaps}})
     low, high = (
-        compare({("jpeg", "psnr_db"): measured}, anchors, window).difference[0]
-        for window in ((0.05, 0.2), (0.4, 1.6))
+        compare(measured, anchors, window).difference[0] for window in ((0.05, 0.2), (0.4, 1.6))
     )
     assert low == pytest.approx(1, abs=1e-6) and high == pytest.approx(5, abs=1e-6)
 
