@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from experiments.figures.bound_lines import KINDS, BoundLine, bound_lines, has_bounds, kinds_of
-from experiments.figures.style import (
-    BOUND_LINES,
-    GREY,
-    Style,
-    channel_label,
-    codec_label,
-    ratio_label,
-    styles,
-    system_label,
-)
+from experiments.figures.style import BOUND_LINES, GREY, Style, styles
 from experiments.sweep import store
+from experiments.sweep.bounds import KINDS, BoundLine, bound_lines, has_bounds, kinds_of
+from experiments.sweep.labels import channel_label, ratio_label, system_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -230,7 +222,7 @@ def bound_handles(view: View, channels: Sequence[str]) -> list[Line2D]:
     kinds = list(dict.fromkeys(k for channel in channels for k in kinds_of(view.ds, channel)))
     return [
         Line([], [], color=view.codec_style[codec].colour, ls=BOUND_LINES[kind], lw=0.9,
-             label=f"{codec_label(codec)} + {KINDS[kind]}")
+             label=f"{system_label(codec)} + {KINDS[kind]}")
         for codec in map(str, view.ds.codec.values)
         for kind in kinds
     ]  # fmt: skip

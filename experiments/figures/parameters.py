@@ -16,14 +16,8 @@ import numpy as np
 import xarray as xr
 
 from experiments.figures.curves import COLUMN
-from experiments.figures.style import (
-    GREY,
-    channel_label,
-    metric_label,
-    ratio_label,
-    styles,
-    system_label,
-)
+from experiments.figures.style import GREY, styles
+from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 from experiments.sweep.links import Link
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from experiments.figures.curves import COLUMN, View, system_handle
-from experiments.figures.style import channel_label, metric_label, system_label
 from experiments.sweep import store
+from experiments.sweep.labels import channel_label, metric_label, system_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable

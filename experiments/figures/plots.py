@@ -23,15 +23,10 @@ from experiments.figures.curves import (
 from experiments.figures.perception import planes
 from experiments.figures.sizes import size_jobs
 from experiments.figures.strips import strip_figures
-from experiments.figures.style import (
-    metric_label,
-    paper_style,
-    ratio_label,
-    save_figure,
-    system_label,
-)
+from experiments.figures.style import paper_style, save_figure
 from experiments.figures.views import views
 from experiments.sweep import store, summary
+from experiments.sweep.labels import metric_label, metric_name, ratio_label, system_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,9 +73,12 @@ def _jobs(view: View) -> list[Job]:
         jobs.append((f"{metric}_{view.stem}", draw))
         if ds.sizes["system"] > 1:
             reference = system_label(str(ds.system.values[0]))
-            name = label.replace(" (lower is better)", "")
             rows = [
-                (2.5, f"{name} minus that of\n{reference}", _quality_draw(metric, "difference"))
+                (
+                    2.5,
+                    f"{metric_name(metric)} minus that of\n{reference}",
+                    _quality_draw(metric, "difference"),
+                )
             ]
             note = _note(ds, "bands of paired differences", "nested bootstrap")
             stem = f"{metric}_difference_{view.stem}"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from experiments.figures.curves import COLUMN, system_handle
-from experiments.figures.style import channel_label, metric_label, ratio_label, styles, system_label
+from experiments.figures.style import styles
 from experiments.figures.views import few_snrs
 from experiments.sweep import store, summary
+from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 from scmc_comm.datasets.image_sets import side_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from experiments.figures.style import channel_label, ratio_label, system_label
 from experiments.sweep import store
+from experiments.sweep.labels import channel_label, ratio_label, system_label
 from experiments.sweep.shown import shown
 from scmc_comm.systems.scmc import usable
 

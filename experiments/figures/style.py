@@ -1,15 +1,15 @@
-"""How figures look: colours told apart by everyone, distinct markers, labels with units."""
+"""How figures look: colours told apart by everyone, distinct markers."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from experiments.sweep.labels import options_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,163 +40,84 @@ RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "scmc_comm",
 }
-METRICS = {
-    "psnr_db": "PSNR (dB)",
-    "ms_ssim": "MS-SSIM",
-    "ssim": "SSIM",
-    "lpips": "LPIPS (lower is better)",
-    "lpips_vgg": "LPIPS-VGG (lower is better)",
-    "dists": "DISTS (lower is better)",
-    "mse": "MSE (lower is better)",
-}
-CHANNELS = {
-    "awgn": "AWGN",
-    "rayleigh_block": "Rayleigh block fading",
-    "rician_block": "Rician block fading",
-    "tdl": "TDL",
-    "cdl": "CDL",
-    "clarke": "Clarke",
-}
-CODECS = {
-    "jpeg": "JPEG", "vvc": "VVC", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF",
-    "hevc": "HEVC", "hyperprior": "hyperprior",
-}  # fmt: skip
 BOUND_LINES: dict[str, Any] = {
     "capacity": (0, (5, 1.5)), "normal": (0, (1, 1.2)), "outage": (0, (4, 1.2, 1, 1.2)),
 }  # fmt: skip
-SYSTEMS = {
-    "scmc": "SCMC, unequal protection",
-    "scmc-equal": "SCMC, equal protection",
-    "scmc-optimised": "SCMC, optimised per SNR",
-    "scmc-optimised-lpips": "SCMC, optimised per SNR in LPIPS",
-    "scmc-optimised-fixed": "SCMC, optimised once",
-    "deepjscc": "DeepJSCC, told the SNR",
-    "deepjscc-peak": "DeepJSCC, PAPR limited to 6 dB",
-    "deepjscc-fixed": "DeepJSCC, told the design SNR",
-    "scmc-signal": "SCMC's signal layer + LDPC",
+# Colour and marker of each codec; a name that is not here takes the next free ones of a figure.
+CODECS = {
+    "scmc": ("#0072B2", "o"), "scmc-signal": ("#56B4E9", "8"), "deepjscc": ("#CC6677", "v"),
+    "jpeg": ("#D55E00", "^"), "webp": ("#E69F00", "P"), "jpeg2000": ("#999933", "<"),
+    "avif": ("#CC79A7", "v"), "hevc": ("#000000", "X"), "bpg": ("#000000", "X"),
+    "vvc": ("#009E73", "D"), "hyperprior": ("#882255", ">"), "factorized": ("#44AA99", "H"),
+}  # fmt: skip
+# What an option that is known changes.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "protection=equal": {"marker": "s", "line": "--"},
+    "protection=optimised": {"marker": "*", "line": "-."},
+    "protection=range": {"marker": "h", "line": (0, (1, 1))},
+    "headers=file": {"marker": "d", "line": "-."},
+    "mcs=adaptive": {"line": "--", "hollow": True},
+    "utility": {"marker": "p", "line": ":"},
 }
-ENVELOPE: Any = (0, (3.5, 1.2))
-ENVELOPE_LPIPS: Any = ":"
-VARIANT_LINES: tuple[Any, ...] = ("-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
-VARIANT_MARKERS = ("d", "p", "h", "8")
+VARIANT_MARKERS = "dph8s*P<"
+VARIANT_LINES: tuple[Any, ...] = (
+    "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1))
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Style:
-    """Colour, marker and line of a system."""
+    """Colour, marker and line of a curve.
+
+    Attributes:
+        colour: Such as ``"#0072B2"``.
+        marker: Matplotlib's, or empty.
+        line: Matplotlib's line style.
+        hollow: Whether the marker is filled with white.
+    """
 
     colour: str
-    marker: str
+    marker: str = ""
     line: Any = "-"
-
-
-_STYLES = {
-    "scmc": ("#0072B2", "o"), "scmc-equal": ("#56B4E9", "s"), "scmc-optimised": ("#332288", "*"),
-    "scmc-optimised-lpips": ("#44AA99", "*"), "scmc-optimised-fixed": ("#AA4499", "h"),
-    "scmc-signal": ("#44AA99", "8"),
-    "jpeg": ("#D55E00", "^"), "vvc": ("#009E73", "D"), "webp": ("#E69F00", "P"),
-    "avif": ("#CC79A7", "v"), "hevc": ("#000000", "X"), "jpeg2000": ("#999933", "<"),
-    "hyperprior": ("#882255", ">"), "deepjscc": ("#CC6677", "v"), "deepjscc-peak": ("#E69F00", "p"),
-    "deepjscc-fixed": ("#000000", "d"),
-}  # fmt: skip
+    hollow: bool = False
 
 
 def styles(names: Sequence[str]) -> dict[str, Style]:
-    """A style for each system; known systems keep theirs in every figure.
+    """A style for each system, codec or scheme: the colour is the codec's, the rest its options'.
 
-    An envelope has the colour and marker of its codec; its line, dashed, or dotted if it is for
-    another metric, tells it from the fixed design. Options of the codec keep the colour too.
+    Codecs and options that are known look the same in every figure, and no two names are alike.
 
     Example:
-        >>> styles(["vvc"]) == {"vvc": styles(["scmc", "new", "vvc"])["vvc"]}
+        >>> found = styles(["vvc", "vvc:mcs=adaptive"])
+        >>> found["vvc"].colour == found["vvc:mcs=adaptive"].colour
         True
-        >>> styles(["vvc-envelope"])["vvc-envelope"].colour == styles(["vvc"])["vvc"].colour
+        >>> found["vvc"] == styles(["scmc", "new", "vvc"])["vvc"]
         True
     """
-    free, variant = itertools.count(), itertools.count()
-    found = {}
-    for name in names:
-        codec, is_envelope, utility = name.partition("-envelope")
-        base, _, options = name.partition(":")
-        if options and base in _STYLES:
-            marker, line = variant_look(next(variant))
-            found[name] = Style(_STYLES[base][0], marker, line)
-        elif codec in _STYLES:
-            colour, marker = _STYLES[codec]
-            line = ENVELOPE if is_envelope else "-"
-            found[name] = Style(colour, marker, ENVELOPE_LPIPS if utility else line)
-        else:
-            place = next(free)
-            colour = COLOURS[-1 - place % len(COLOURS)]
-            found[name] = Style(colour, MARKERS[(place // len(COLOURS) - place) % len(MARKERS)])
-    return found
+    unknown = dict.fromkeys(base for name in names if (base := _base(name)) not in CODECS)
+    own = CODECS | {base: _free(place) for place, base in enumerate(unknown)}
+    found: dict[str, Style] = {}
+    for name in sorted(names, key=lambda name: ":" in name):  # codecs without options choose first
+        style = Style(*own[_base(name)])
+        for key, value in options_of(name):
+            style = replace(style, **OPTIONS.get(f"{key}={value}", OPTIONS.get(key, {})))
+        choices = (style, *(replace(style, marker=m, line=line) for m, line in _variants()))
+        found[name] = next((c for c in choices if c not in found.values()), style)
+    return {name: found[name] for name in names}
 
 
-def variant_look(number: int) -> tuple[str, Any]:
-    """Marker and line of the so-manieth system of a figure that has options of its codec."""
-    return (
-        VARIANT_MARKERS[number % len(VARIANT_MARKERS)],
-        VARIANT_LINES[number % len(VARIANT_LINES)],
-    )
+def _base(name: str) -> str:
+    return name.partition(":")[0]
 
 
-def metric_label(name: str) -> str:
-    """Axis label of a metric."""
-    return METRICS.get(name, name)
+def _variants() -> Iterator[tuple[str, Any]]:
+    for n in range(len(VARIANT_MARKERS) * len(VARIANT_LINES)):
+        yield VARIANT_MARKERS[n % len(VARIANT_MARKERS)], VARIANT_LINES[n % len(VARIANT_LINES)]
 
 
-def system_label(name: str) -> str:
-    """Legend entry of a system.
-
-    Example:
-        >>> system_label("jpeg"), system_label("vvc-file-envelope")
-        ('JPEG + LDPC', 'VVC file, best of each SNR')
-        >>> system_label("scmc:realism=0")
-        'SCMC, unequal protection, realism=0'
-    """
-    base, _, options = name.partition(":")
-    if base in SYSTEMS:
-        return ", ".join([SYSTEMS[base], *filter(None, [options])])
-    codec, is_envelope, utility = name.partition("-envelope")
-    if codec.removesuffix("-file") not in CODECS:
-        return name
-    best = f"best of each SNR{utility.replace('-', ' in ').upper()}"
-    return f"{codec_label(codec)}, {best}" if is_envelope else f"{codec_label(codec)} + LDPC"
-
-
-def codec_label(name: str) -> str:
-    """Name of an image codec in legends.
-
-    Example:
-        >>> codec_label("vvc"), codec_label("jpeg-file")
-        ('VVC', 'JPEG file')
-    """
-    family = name.removesuffix("-file")
-    return CODECS.get(family, family) + (" file" if family != name else "")
-
-
-def channel_label(name: str) -> str:
-    """Title of a channel, with its parameters.
-
-    Example:
-        >>> channel_label("rayleigh_block:coherence_symbols=256")
-        'Rayleigh block fading (coherence_symbols=256)'
-    """
-    base, _, args = name.partition(":")
-    return CHANNELS.get(base, base) + (f" ({args})" if args else "")
-
-
-def ratio_label(rho: float) -> str:
-    """A bandwidth ratio as a fraction.
-
-    Example:
-        >>> ratio_label(0.041666666666666664)
-        '1/24'
-    """
-    ratio = Fraction(rho).limit_denominator(2000)
-    if abs(float(ratio) - rho) > 1e-9 or ratio.denominator == 1:
-        return f"{rho:.4g}"
-    return f"{ratio.numerator}/{ratio.denominator}"
+def _free(place: int) -> tuple[str, str]:
+    colour = COLOURS[-1 - place % len(COLOURS)]
+    return colour, MARKERS[(place // len(COLOURS) - place) % len(MARKERS)]
 
 
 @contextmanager

@@ -20,10 +20,10 @@ from channels.bounds.awgn import capacity
 from experiments.execution.cache import default_cache_dir, write_atomic
 from experiments.execution.executors import executor
 from experiments.execution.fingerprint import git_revision, package_versions
-from experiments.figures.bounds import RateQuality
 from experiments.rd.anchors import Anchors, load_anchors
 from experiments.rd.measure import codec_fingerprint
 from experiments.rd.tables import latex, markdown
+from experiments.statistics.bounds import RateQuality
 from experiments.sweep.components import Components
 from experiments.sweep.rate_points import RatePoints, RateTask, run_rate_task
 from experiments.sweep.tasks import digest_of

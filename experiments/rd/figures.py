@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,18 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from experiments.figures.style import (
-    COLOURS,
-    GREY,
-    MARKERS,
-    metric_label,
-    paper_style,
-    save_figure,
-    variant_look,
-)
+from experiments.figures.style import GREY, Style, paper_style, save_figure, styles
 from experiments.rd.anchors import Anchors, counterparts
 from experiments.rd.codecs import name_parts
 from experiments.rd.tables import metric_columns
+from experiments.sweep.labels import metric_label, metric_name, system_label
 from scmc_comm.types import FINEST
 
 if TYPE_CHECKING:
@@ -29,12 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMN = 3.5  # inches; two columns make the width of a two-column page
-_LABELS = {
-    "scmc": "SCMC", "jpeg": "JPEG", "webp": "WebP", "jpeg2000": "JPEG 2000", "avif": "AVIF",
-    "hevc": "HEVC intra", "vvc": "VVC intra", "hyperprior": "Hyperprior",
-    "factorized": "Factorised prior",
-}  # fmt: skip
-_PLACES = {"scmc": 0, "avif": 1, "jpeg": 2, "vvc": 3, "webp": 4, "jpeg2000": 5, "hevc": 6}
 _MS_SSIM_TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 _LAYERS = {
     "semantic": ("caption", (3, 5), "left"),
@@ -42,40 +28,36 @@ _LAYERS = {
 }
 
 
+def _grammar(name: str) -> str:
+    """A codec's name as systems are written."""
+    family, options, is_file = name_parts(name)
+    words = ",".join(filter(None, [options, "headers=file" * is_file]))
+    return f"{family}:{words}" if words else family
+
+
 def codec_label(name: str) -> str:
     """Legend entry of a codec.
 
     Example:
         >>> codec_label("vvc-file"), codec_label("hyperprior=nets"), codec_label("scmc:realism=0")
-        ('VVC intra, file', 'Hyperprior', 'SCMC, realism=0')
+        ('VVC, with headers', 'Hyperprior', 'SCMC, no perceptual refinement')
     """
-    family, options, is_file = name_parts(name)
-    return ", ".join(filter(None, [_LABELS.get(family, family), options, "file" * is_file]))
+    return system_label(_grammar(name))
 
 
 def line_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """How each codec is drawn.
+    """How each codec is drawn."""
+    found = styles([_grammar(name) for name in names])
+    return {name: _look(found[_grammar(name)]) for name in names}
 
-    A family keeps its colour, files are dashed and hollow; options change line and marker.
-    """
-    styles: dict[str, dict[str, Any]] = {}
-    places = dict(_PLACES)
-    variant = itertools.count()
-    for name in names:
-        family, options, is_file = name_parts(name)
-        place = places.setdefault(family, max(places.values()) + 1)
-        colour = COLOURS[place] if place < len(COLOURS) else GREY
-        marker = MARKERS[place] if place < len(MARKERS) else "*<>hp8"[place % 6]
-        style: dict[str, Any] = {"color": colour, "marker": marker, "markeredgewidth": 0.5}
-        style["markeredgecolor"] = "white" if marker not in "xX+" else colour
-        if is_file:
-            style |= {"linestyle": "--", "linewidth": 1.0}
-            style |= {"markerfacecolor": "white", "markeredgecolor": colour}
-        if options:
-            marker, line = variant_look(next(variant))
-            style |= {"marker": marker, "linestyle": line, "markeredgecolor": "white"}
-        styles[name] = style
-    return styles
+
+def _look(style: Style) -> dict[str, Any]:
+    edge = style.colour if style.hollow or style.marker in "xX+" else "white"
+    return {
+        "color": style.colour, "marker": style.marker, "linestyle": style.line,
+        "markerfacecolor": "white" if style.hollow else style.colour,
+        "markeredgecolor": edge, "markeredgewidth": 0.5,
+    }  # fmt: skip
 
 
 def draw_figures(
@@ -226,7 +208,7 @@ def _bd_figure(bd: pd.DataFrame, reference: str) -> Figure:
             if np.isfinite(row["low"]):
                 ax.plot([row["low"], row["high"]], [y, y], color=style["color"], linewidth=1.0)
         ax.axvline(0, color=GREY, linewidth=0.8)
-        ax.set_title(metric_label(metric).replace(" (lower is better)", ""))
+        ax.set_title(metric_name(metric))
         ax.set_xlabel("BD-rate (%)")
     axes[0].set_yticks(range(len(codecs)), [codec_label(name) for name in codecs])
     axes[0].set_ylim(len(codecs) - 0.5, -0.5)

@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from experiments.figures.style import metric_label
 from experiments.statistics.bjontegaard import Floats, Window, bd_rate, num_dominated
 from experiments.statistics.bjontegaard_intervals import bd_of_images
 from experiments.statistics.means import LOWER_IS_BETTER
+from experiments.sweep.labels import metric_label, metric_name
 
 Table = tuple[list[str], list[list[str]]]
 Points = dict[tuple[str, str], tuple[Floats, Floats]]
@@ -84,7 +84,7 @@ def bd_cells(bd: pd.DataFrame, reference: str) -> Table:
     """Header and rows of the BD-rates against one reference, a column a metric."""
     part = bd[bd["reference"] == reference]
     metrics = list(part["metric"].unique())
-    header = ["codec", *(metric_label(m).replace(" (lower is better)", "") for m in metrics)]
+    header = ["codec", *(metric_name(m) for m in metrics)]
     rows = []
     for codec in part["codec"].unique():
         mine = part[part["codec"] == codec].set_index("metric")

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from experiments.execution.cache import write_atomic
-from experiments.figures.bound_lines import NORMAL_ERROR, has_bounds
 from experiments.figures.strips import strip_figures
-from experiments.figures.style import channel_label, codec_label, metric_label, ratio_label
 from experiments.figures.views import views
 from experiments.rd.tables import latex
 from experiments.report import deltas, strips
@@ -31,6 +29,8 @@ from experiments.report.panels import (
     render_panel,
 )
 from experiments.sweep import store, summary
+from experiments.sweep.bounds import NORMAL_ERROR, has_bounds
+from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _reading(ds: xr.Dataset) -> str:
         "probability that each layer arrives."
     )
     if has_bounds(ds):
-        codecs = " and ".join(codec_label(str(name)) for name in ds.codec.values)
+        codecs = " and ".join(system_label(str(name)) for name in ds.codec.values)
         words.append(
             f" Thin lines are bounds: {codecs} over an ideal code. Capacity and the normal "
             f"approximation (one codeword an image, lost with probability {NORMAL_ERROR:g}) belong "

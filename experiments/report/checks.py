@@ -93,7 +93,7 @@ MISTAKES = (
         "the envelope takes the best modulation and code rate of each SNR, and bounds are drawn",
         ("tests/scmc_comm/systems/test_envelope.py::"
          "test_no_scheme_of_the_grid_is_better_on_the_validation_set",
-         "tests/experiments/figures/test_bound_lines.py::"
+         "tests/experiments/sweep/test_bounds.py::"
          "test_fading_line_is_the_best_fixed_rate_for_the_mean_snr"),
     ),
     Mistake(

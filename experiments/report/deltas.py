@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from experiments.figures.style import channel_label, metric_label, ratio_label, system_label
 from experiments.statistics.bjontegaard import BdDelta, bd_rate, bd_snr
 from experiments.statistics.bjontegaard_intervals import bd_of_trials
 from experiments.statistics.cliff import (
@@ -22,6 +21,12 @@ from experiments.statistics.cliff import (
 )
 from experiments.statistics.means import LOWER_IS_BETTER, Interval
 from experiments.sweep import store, summary
+from experiments.sweep.labels import (
+    channel_label,
+    metric_name,
+    ratio_label,
+    system_label,
+)
 
 Floats = NDArray[np.float64]
 Table = tuple[list[str], list[list[str]]]
@@ -203,7 +208,7 @@ def cliff_table(ds: xr.Dataset, place: Place, metric: str, threshold: float) -> 
             _number(found.mean_quality, digits, unit),
             _outage(ds, place, system, arrivals),
         ])  # fmt: skip
-    label = metric_label(metric).replace(" (lower is better)", "")
+    label = metric_name(metric)
     return [
         "system", f"SNR where {label} falls below {threshold:.{digits}f}", "width of the fall",
         "largest drop over 1 dB", f"mean {label} over the range",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.figures.bound_lines import KINDS
-from experiments.figures.style import CHANNELS, codec_label, metric_label, system_label
 from experiments.report.panels import Panel
+from experiments.sweep.bounds import KINDS
+from experiments.sweep.labels import channel_label, metric_label, system_label
 
 _MARKS = {"o": "*", "s": "square*", "^": "triangle*", "D": "diamond*", "v": "triangle*",
           "P": "+", "X": "x", "*": "star", "h": "pentagon*", "p": "pentagon*", "8": "oplus",
@@ -69,7 +69,7 @@ def quality_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]
     for line in view.bounds(channel, panel.metric):
         name = f"{line.codec}_{line.kind}"
         columns[name] = line.quality.sel({view.other: view.fixed}).values
-        label = f"{codec_label(line.codec)} + {KINDS[line.kind]}"
+        label = f"{system_label(line.codec)} + {KINDS[line.kind]}"
         colour = view.codec_style[line.codec].colour
         curves.append(Curve(label, name, None, colour, "", _DASHES[line.kind]))
     return pd.DataFrame(columns), curves
@@ -105,10 +105,8 @@ def _axis_options(panel: Panel, channel: str) -> list[str]:
     label = metric_label(panel.metric) if panel.metric else "probability of loss"
     over_snr = panel.view.x == "esno_db"
     x = "$E_s/N_0$ per channel use (dB)" if over_snr else r"bandwidth ratio $\rho$"
-    base, _, args = channel.partition(":")
-    title = CHANNELS.get(base, base) + (f" ({args})" if args else "")
     options = [
-        "width=3.5in", "height=2.8in", "grid=major", f"title={{{escape(title)}}}",
+        "width=3.5in", "height=2.8in", "grid=major", f"title={{{escape(channel_label(channel))}}}",
         f"xlabel={{{x}}}", f"ylabel={{{escape(label)}}}", "unbounded coords=jump",
         "legend style={font=\\tiny, at={(0.5,-0.22)}, anchor=north, draw=none}",
         "legend columns=2", "legend cell align=left", "mark options={scale=0.7, solid}",

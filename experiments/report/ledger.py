@@ -10,9 +10,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from experiments.figures.style import COLOURS, paper_style, ratio_label, system_label
+from experiments.figures.style import COLOURS, paper_style
 from experiments.report.exports import escape
 from experiments.report.panels import ONE_COLUMN, SMALL, rendered
+from experiments.sweep.labels import ratio_label, system_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

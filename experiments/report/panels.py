@@ -20,15 +20,9 @@ from experiments.figures.curves import (
     layer_units,
     system_handle,
 )
-from experiments.figures.style import (
-    GREY,
-    channel_label,
-    metric_label,
-    paper_style,
-    ratio_label,
-    system_label,
-)
+from experiments.figures.style import GREY, paper_style
 from experiments.sweep import store
+from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

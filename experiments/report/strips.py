@@ -10,9 +10,9 @@ import xarray as xr
 from PIL import Image
 
 from experiments.figures.strips import caption_of, set_text
-from experiments.figures.style import channel_label, ratio_label, system_label
 from experiments.report.markup import png_image, text
 from experiments.sweep import store
+from experiments.sweep.labels import channel_label, ratio_label, system_label
 from experiments.sweep.shown import Shown, shown
 
 _WIDEST = 256  # pixels of a picture on the page

@@ -20,8 +20,7 @@ import xarray as xr
 
 from experiments.execution.cache import Cache, write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
-from experiments.figures import bound_lines
-from experiments.sweep import store, tables
+from experiments.sweep import bounds, store, tables
 from experiments.sweep.draws import num_draws
 from experiments.sweep.points import mask_of, set_of
 from experiments.sweep.rate_points import RatePoints
@@ -71,7 +70,7 @@ def write(
     ds = dataset(spec, list(images), cells, sets, metrics)
     if rates:
         sizes = [(int(img.shape[1]), int(img.shape[2])) for img in images.values()]
-        ds = ds.merge(bound_lines.variables(rates, sizes, spec.rho))
+        ds = ds.merge(bounds.variables(rates, sizes, spec.rho))
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.rglob(".*.tmp"):  # of a run that was killed
         left.unlink()

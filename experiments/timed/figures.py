@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from experiments.execution.cache import write_atomic
-from experiments.figures.style import COLOURS, GREY, MARKERS, metric_label, paper_style, save_figure
+from experiments.figures.style import COLOURS, GREY, MARKERS, paper_style, save_figure
+from experiments.sweep.labels import metric_label
 from experiments.timed import results
 from experiments.timed.schemes import Scheme
 from scmc_comm.types import LayerKind

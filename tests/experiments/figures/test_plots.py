@@ -13,7 +13,7 @@ from experiments.figures.perception import planes
 from experiments.figures.plots import _jobs, plot_sweep
 from experiments.figures.sizes import quality_by_side, size_jobs
 from experiments.figures.strips import strip_figures
-from experiments.figures.style import SYSTEMS, styles
+from experiments.figures.style import styles
 from experiments.figures.views import views
 from experiments.sweep import store, summary
 from experiments.sweep.runner import run_sweep
@@ -80,7 +80,7 @@ def test_no_text_overlaps_another(toy_run):
     from experiments.figures.style import paper_style
 
     ds = store.load(toy_run)
-    ds = ds.assign_coords(system=["scmc", "scmc-equal", "jpeg", "vvc"])
+    ds = ds.assign_coords(system=["scmc", "scmc:protection=equal", "jpeg", "vvc"])
     found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
     jobs = [job for view in views(ds, found, arrivals) for job in _jobs(view)]
     with paper_style():
@@ -151,12 +151,17 @@ def test_planes_show_each_snr_where_both_metrics_say(toy_run):
     assert planes(dataclasses.replace(view, x="rho")) == []
 
 
-def test_envelopes_are_told_from_their_codec_and_every_system_from_every_other():
-    names = ["jpeg", "jpeg-envelope", "jpeg-envelope-lpips", "scmc-optimised", "vvc", "a", "b"]
-    found = styles(names)
-    assert len(set(found.values())) == len(names)
-    assert found["jpeg"].colour == found["jpeg-envelope"].colour
-    assert len(set(styles(list(SYSTEMS)).values())) == len(SYSTEMS)
+def test_colour_is_the_codecs_and_every_system_is_told_from_every_other():
+    options = ("mcs=adaptive", "mcs=adaptive,utility=lpips", "headers=file", "beams=2", "beams=4")
+    vvc = ["vvc", *(f"vvc:{option}" for option in options)]
+    scmc = ["scmc", *(f"scmc:protection={p}" for p in ("equal", "optimised", "range"))]
+    found = styles([*vvc, *scmc, "jpeg", "a", "b", "a:x=1"])
+    assert len(set(found.values())) == len(found)
+    assert len({found[name].colour for name in vvc}) == 1
+    assert len({found[name].colour for name in scmc}) == 1
+    assert found["vvc"].colour != found["scmc"].colour
+    assert styles(["vvc:mcs=adaptive"])["vvc:mcs=adaptive"] == found["vvc:mcs=adaptive"]
+    assert styles(["scmc:beams=2", "scmc"])["scmc"] == found["scmc"]
 
 
 def test_quality_is_drawn_against_the_side_of_the_pictures(toy_run):

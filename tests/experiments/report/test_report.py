@@ -14,7 +14,6 @@ import pytest
 from fakes import TOYS
 
 from experiments.commands.main import main
-from experiments.figures.bound_lines import bound_lines
 from experiments.figures.views import views
 from experiments.report import build, checks, deltas
 from experiments.report.build import ReportSpec, write_report
@@ -25,6 +24,7 @@ from experiments.report.markup import inline_svg, table
 from experiments.report.panels import groups, panels, render_panel
 from experiments.report.pdf import _LONGEST, _WIDEST, _paged, table_lines
 from experiments.sweep import store, summary
+from experiments.sweep.bounds import bound_lines
 from experiments.sweep.runner import run_sweep
 from scmc_comm.errors import ScmcError
 

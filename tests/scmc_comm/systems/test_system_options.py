@@ -104,7 +104,7 @@ def test_rate_distortion_curves_of_several():
     looks = line_styles(names)
     assert len({looks[name]["color"] for name in names[:3]}) == 1
     assert len({(s["color"], s["marker"], s.get("linestyle")) for s in looks.values()}) == 4
-    drawn = styles(["scmc", "scmc:realism=0", "scmc:realism=1", "scmc-equal"])
+    drawn = styles(["scmc", "scmc:realism=0", "scmc:realism=1", "scmc:protection=equal"])
     assert len({(s.colour, s.marker, s.line) for s in drawn.values()}) == 4
     assert drawn["scmc:realism=0"].colour == drawn["scmc"].colour
     published = "compressai-bmshj2018-hyperprior_mse_cpu"

@@ -16,13 +16,14 @@ from channels.bounds.outage import fading_of, num_blocks
 from channels.errors import ChannelError
 from channels.fading.models import make_channel
 from channels.units import rho_to_uses
-from experiments.figures.bounds import (
+from experiments.statistics.bounds import (
     RateQuality,
     at_capacity,
     at_normal_approximation,
-    outage_design,
+    at_outage,
 )
 from experiments.statistics.means import LOWER_IS_BETTER
+from experiments.sweep.links import Link
 from experiments.sweep.rate_points import RatePoints
 
 MOST_BLOCKS = 128  # `channels.bounds.outage` sums over so many fades
@@ -112,19 +113,22 @@ def _ideal(channel: str, kind: str, curve: RateQuality, uses: int, esno: np.ndar
         return at_capacity(curve, uses, esno)
     if kind == "normal":
         return at_normal_approximation(curve, uses, esno, NORMAL_ERROR)
-    model = make_channel(channel)
-    design = outage_design(curve, fading_of(model), uses, esno, num_blocks(model, uses))
-    return design.expected
+    model = make_channel(Link.parse(channel).channel)
+    return at_outage(curve, fading_of(model), uses, esno, num_blocks(model, uses))
 
 
 def kinds_of(ds: xr.Dataset, channel: str) -> tuple[str, ...]:
-    """Which ideal codes there are over a channel; none where no bound is known.
+    """Which ideal codes there are over an entry of a sweep's channels; none if no bound is known.
 
-    Fading whose blocks are so short that a transmission sees more than `MOST_BLOCKS` of them has
-    none here.
+    The bounds are those of one antenna and symbols sent one after the other, so a link over OFDM
+    has none. Neither has fading whose blocks are so short that a transmission sees more than
+    `MOST_BLOCKS` of them.
     """
-    model = make_channel(channel)
-    if channel.partition(":")[0] == "awgn":
+    link = Link.parse(channel, str(ds.attrs.get("phy", "flat")))
+    if link.phy != "flat":
+        return ()
+    model = make_channel(link.channel)
+    if link.channel.partition(":")[0] == "awgn":
         return ("capacity", "normal")
     try:
         fading_of(model)

@@ -10,10 +10,10 @@ from matplotlib.colors import to_hex
 from channels.bounds.awgn import capacity
 from channels.bounds.outage import outage_probability, rayleigh
 from channels.units import rho_to_uses
-from experiments.figures.bound_lines import bound_lines, curve_of, kinds_of
 from experiments.figures.plots import _jobs
 from experiments.figures.views import views
 from experiments.sweep import store, summary
+from experiments.sweep.bounds import bound_lines, curve_of, kinds_of
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
@@ -85,6 +85,15 @@ def test_fading_line_is_the_best_fixed_rate_for_the_mean_snr(ds):
 def test_channels_without_a_known_law_have_no_bound(ds):
     assert kinds_of(ds, "gilbert_elliott") == ()
     assert kinds_of(ds, "rayleigh_block:coherence_symbols=1") == ()
+
+
+def test_entries_with_a_link_are_read_and_only_flat_links_have_bounds(ds):
+    assert kinds_of(ds, "awgn@ofdm:csi=ls") == ()
+    assert kinds_of(ds.assign_attrs(phy="ofdm"), "awgn") == ()
+    assert kinds_of(ds, "awgn@flat") == ("capacity", "normal")
+    (plain,) = bound_lines(ds, "rayleigh_block", "psnr_db")
+    (flat,) = bound_lines(ds, "rayleigh_block@flat", "psnr_db")
+    assert plain.quality.identical(flat.quality)
 
 
 def test_the_result_does_not_depend_on_jobs_nor_on_the_cache(run, ds):

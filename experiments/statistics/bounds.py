@@ -6,7 +6,6 @@ approximation for the image's own number of channel uses, and in block fading at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from channels.bounds.awgn import capacity, normal_bits
 from channels.bounds.outage import Fading, outage_probability
-from channels.fading.models import Channel
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
@@ -59,7 +57,7 @@ class RateQuality:
         """Quality that so many bits buy, linear in the logarithm of the rate between points.
 
         Below the first point nothing fits and the failure image is shown; above the last one the
-        quality stays, as no better point is known (see `covers`).
+        quality stays, as no better point is known.
 
         Args:
             num_bits: Bits available, any shape.
@@ -74,11 +72,6 @@ class RateQuality:
         fits = bits >= self.num_bits[0] * (1 - 1e-12)
         found = np.interp(np.log(np.where(fits, bits, 1.0)), np.log(self.num_bits), self.quality)
         return np.where(fits, found, self.failure)
-
-    def covers(self, num_bits: ArrayLike) -> NDArray[np.bool_]:
-        """Where `at` interpolates between known points; elsewhere it is a floor or a ceiling."""
-        bits = np.asarray(num_bits, dtype=float)
-        return (bits >= self.num_bits[0]) & (bits <= self.num_bits[-1])
 
 
 def at_capacity(curve: RateQuality, num_uses: int, esno_db: ArrayLike) -> Floats:
@@ -112,94 +105,29 @@ def at_normal_approximation(
     return (1 - error) * shown + error * curve.failure
 
 
-@dataclass(frozen=True)
-class OutageDesign:
-    """The best fixed rate of codec + ideal code in block fading, at each mean SNR.
-
-    Attributes:
-        rate: Bits per channel use chosen, the shape of the SNRs.
-        outage: Probability that a realisation does not carry it.
-        delivered: Quality where it does.
-        expected: Mean quality, failures included.
-    """
-
-    rate: Floats
-    outage: Floats
-    delivered: Floats
-    expected: Floats
-
-
-def outage_design(
+def at_outage(
     curve: RateQuality, fading: Fading, num_uses: int, esno_db: ArrayLike, blocks: int = 1
-) -> OutageDesign:
-    """The rate that maximises expected quality when only the mean SNR is known to the sender.
+) -> Floats:
+    """Expected quality of codec + ideal code in block fading, at the best rate for the mean SNR.
+
+    The sender knows the mean SNR alone; what a realisation does not carry is the failure image.
 
     Args:
         curve: The codec's points.
         fading: Law of the block gains.
         num_uses: Complex channel uses spent on the image.
-        esno_db: Mean Es/N0 in dB that the sender assumes, any shape.
+        esno_db: Mean Es/N0 in dB, any shape.
         blocks: Independent fades that the image spans.
-
-    Returns:
-        The design; `score` tells what it shows under given gains, of any SNR.
 
     Example:
         >>> from channels.bounds.outage import rayleigh
         >>> curve = RateQuality(np.array([1e3, 4e3]), np.array([20.0, 30.0]), failure=12.0)
-        >>> found = outage_design(curve, rayleigh(), 2000, [0.0, 20.0])
-        >>> found.expected.round(2).tolist(), found.outage.round(3).tolist()
-        ([17.6, 29.47], [0.44, 0.03])
+        >>> at_outage(curve, rayleigh(), 2000, [0.0, 20.0]).round(2).tolist()
+        [17.6, 29.47]
     """
     esno = np.asarray(esno_db, dtype=float)
     bits = np.geomspace(curve.num_bits[0], curve.num_bits[-1], _RATES)
     rates = np.unique(np.r_[bits, curve.num_bits]) / num_uses
-    shown = curve.at(rates * num_uses)
     outage = outage_probability(fading, rates, esno[..., None], blocks)
-    expected = (1 - outage) * shown + outage * curve.failure
-    ranked = expected if curve.higher_is_better else -expected
-    best = ranked.argmax(axis=-1)[..., None]
-    picked = (np.take_along_axis(part, best, -1)[..., 0] for part in (outage, expected))
-    chosen_outage, chosen_expected = picked
-    return OutageDesign(rates[best[..., 0]], chosen_outage, shown[best[..., 0]], chosen_expected)
-
-
-def realised_capacity(
-    channel: Channel, num_uses: int, esno_db: float, seeds: Sequence[int]
-) -> Floats:
-    """Mean mutual information of each drawn realisation, bits per channel use, [trials].
-
-    With the seeds of a sweep these are the very fades that the systems saw.
-
-    Args:
-        channel: The channel.
-        num_uses: Complex channel uses.
-        esno_db: Mean Es/N0 in dB.
-        seeds: One per trial.
-
-    Example:
-        >>> from channels.fading.models import Awgn
-        >>> realised_capacity(Awgn(), 4, 0.0, seeds=[1, 2]).tolist()
-        [1.0, 1.0]
-    """
-    state = channel.draw(num_uses, esno_db, seeds)
-    gain = state.h.numpy().astype(np.complex128)
-    return np.log2(1 + np.abs(gain) ** 2 / state.no).mean(axis=-1)
-
-
-def score(curve: RateQuality, num_uses: int, rate: float, realised: ArrayLike) -> Floats:
-    """Quality of each realisation for a rate fixed beforehand: all of it, or the failure image.
-
-    Args:
-        curve: The codec's points.
-        num_uses: Complex channel uses spent on the image.
-        rate: Bits per channel use sent, such as `OutageDesign.rate` at a design SNR.
-        realised: Bits per channel use that each realisation carries, any shape; see
-            `realised_capacity`.
-
-    Example:
-        >>> curve = RateQuality(np.array([1e3, 4e3]), np.array([20.0, 30.0]), failure=12.0)
-        >>> score(curve, 2000, rate=1.0, realised=[0.9, 1.1]).tolist()
-        [12.0, 25.0]
-    """
-    return np.where(np.asarray(realised) >= rate, curve.at(num_uses * rate), curve.failure)
+    expected = (1 - outage) * curve.at(rates * num_uses) + outage * curve.failure
+    return expected.max(axis=-1) if curve.higher_is_better else expected.min(axis=-1)
