@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-
-import torch
+from typing import TYPE_CHECKING
 
 from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:
+    import torch
 
 MIN_SIDE = 32
 MAX_PARTS = 4

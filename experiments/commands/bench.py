@@ -60,17 +60,11 @@ def _lines(results: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _part(text: str) -> str:
-    if text not in PARTS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no part; expected {', '.join(PARTS)}")
-    return text
-
-
 def add(verb: AddVerb) -> None:
     """Add the verb."""
     sub = verb("bench", bench, "bench ldpc chain --json")
     sub.add_argument(
-        "parts", nargs="*", type=_part, default=("ldpc", "chain"), metavar="PART",
+        "parts", nargs="*", choices=PARTS, default=("ldpc", "chain"), metavar="PART",
         help="ldpc (decoder), chain (bit-true link), loss (Es/N0 against Sionna's decoder, slow), "
         "sweep (ldpc and chain)",
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from channels.errors import no_such
 from experiments.commands.codec_options import add_codec_options, codec_options
 from experiments.commands.common import AddVerb, say_shown
 from scmc_comm.errors import ScmcError
@@ -26,7 +27,7 @@ def decode(args: argparse.Namespace) -> None:
         names = [name.strip() for name in args.layers.split(",") if name.strip()]
         for name in names:
             if name not in known:
-                raise ScmcError(f"no layer is called {name!r}; expected some of {', '.join(known)}")
+                raise ScmcError(no_such("layer", name, known))
         wanted = {known[name] for name in names}
     layers = [layer for layer in stream.layers if layer.kind in wanted]
     if not layers and args.caption is None:

@@ -9,16 +9,15 @@ from scmc_comm import __version__
 
 
 def info(args: argparse.Namespace) -> None:
-    """Say what is installed: systems, channels, sweeps, codecs, weights."""
+    """Say what is installed: channels, sweeps, weights, packages."""
     from channels.fading.models import CHANNELS
     from experiments.execution.fingerprint import package_versions
     from experiments.sweeps import list_sweeps
     from scmc_comm.codec.weights import model_path
-    from scmc_comm.registry import SYSTEMS
 
     print(f"scmc-comm {__version__}")
-    print("systems:  " + ", ".join(SYSTEMS))
-    print("channels: " + ", ".join(CHANNELS))
+    print("systems:  listed by 'scmc-comm systems'")
+    print(f"channels: {', '.join(CHANNELS)}; described by 'scmc-comm channels'")
     for name, spec in list_sweeps().items():
         print(f"sweep:    {name}: {spec.description}")
     for path in sorted(model_path("").glob("*.safetensors")):

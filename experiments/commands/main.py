@@ -7,17 +7,37 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
-from channels.errors import ChannelError
+from channels.errors import ChannelError, no_such
 from experiments.commands import COMMANDS
 from experiments.commands.common import Command
 from scmc_comm import __version__
 from scmc_comm.errors import ScmcError
 
+OTHER_NAMES = {"--rho": "--cbr", "--esno-db": "--snr", "--design-esno-db": "--design-snr"}
+"""Options that may also be called as in the literature."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Its options have their `OTHER_NAMES` too; of unknown choices it proposes the nearest."""
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
+        """See `argparse.ArgumentParser.add_argument`."""
+        others = [OTHER_NAMES[name] for name in names if name in OTHER_NAMES]
+        return super().add_argument(*names, *others, **settings)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Propose the nearest of the choices for one that does not exist."""
+        known = (action.default, *(action.choices or (value,)))
+        if value not in known:
+            what = str(action.metavar or action.dest).lower()
+            raise argparse.ArgumentError(None, no_such(what, value, known[1:]))
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="scmc-comm",
         description="Code images in scalable semantic layers and send them over noisy links.",
     )

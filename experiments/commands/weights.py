@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from channels.errors import no_such
 from experiments.commands.common import AddVerb
 from scmc_comm.errors import ScmcError
 
@@ -23,7 +24,7 @@ def weights(args: argparse.Namespace) -> None:
     entries = catalog()
     for name in args.names:
         if name not in entries:
-            raise ScmcError(f"no weights are called {name!r}; there are {', '.join(entries)}")
+            raise ScmcError(no_such("weights file", name, entries))
     chosen = [entries[name] for name in args.names or entries]
     {"list": _list, "fetch": _fetch, "verify": _verify}[args.action](chosen, bool(args.names))
 

@@ -1,13 +1,19 @@
 """The command line as a user meets it: what it writes, and one line for every mistake."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.commands.main import main
+from experiments.commands.main import main, parser
 from scmc_comm.images import load_photo, save_png
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +98,7 @@ MISTAKES = {
     "missing container": (("decode", "none.scmc", "-o", "x.png"), "scmc-comm encode"),
     "empty container": (("decode", "empty.scmc", "-o", "x.png"), "ends early"),
     "random container": (("decode", "noise.scmc", "-o", "x.png"), "scmc"),
-    "unknown layer": (("decode", "cat.scmc", "-o", "x.png", "--layers", "sky"), "'sky'"),
+    "unknown layer": (("decode", "cat.scmc", "-o", "x.png", "--layers", "sky"), "no layer 'sky'"),
     "realism of two": (
         ("decode", "cat.scmc", "-o", "x.png", "--signal.realism", "2"),
         "realism is 2",
@@ -124,7 +130,9 @@ MISTAKES = {
         ("transmit", "cat.png", "--esno-db", "3", "--rho", "wide", "-o", "x.png"),
         "bandwidth ratio",
     ),
-    "unknown sweep": (("sweep", "none", "--out", "out"), "quick"),
+    "unknown verb": (("encod", "cat.png"), "did you mean encode? There are"),
+    "unknown network": (("train", "fuson"), "did you mean fusion?"),
+    "unknown sweep": (("sweep", "quik", "--out", "out"), "did you mean quick?"),
     "unknown estimator": (("sweep", "quick", "--out", "out", "--estimator", "guess"), "expected"),
     "no jobs": (("sweep", "quick", "--out", "out", "--jobs", "0"), "at least 1"),
     "no scheduler": (("sweep", "quick", "--out", "out", "--dask", "nowhere://x"), "tcp://"),
@@ -144,8 +152,49 @@ def test_mistakes_get_one_clear_line_and_write_nothing(folder, capsys, monkeypat
 
 def test_info_lists_what_there_is(capsys):
     out = run(capsys, "info")
-    for word in ("scmc-equal", "rayleigh_block", "quick", "signal"):
+    for word in ("scmc-comm systems", "rayleigh_block", "quick", "signal"):
         assert word in out
+    assert "jpeg" not in out, "systems have a verb of their own"
+
+
+def test_help_needs_no_torch_and_little_time():
+    code = (
+        "import sys, time; start = time.process_time()\n"
+        "from experiments.commands.main import parser; parser().format_help()\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'xarray', 'matplotlib'} & sys.modules.keys()\n"
+        "print(time.process_time() - start, *heavy)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    cpu_s, *heavy = done.stdout.split()
+    assert float(cpu_s) < 0.5 and not heavy
+
+
+@pytest.mark.parametrize(
+    ("verb", "mine"),
+    [("encode", ("cat.png", "-o", "x.scmc")), ("decode", ("cat.scmc", "-o", "x.png"))],
+)
+def test_coding_imports_no_experiment(folder, verb, mine):
+    """Nor what only sweeps and figures need; torch and the networks are the price of coding."""
+    code = (
+        "import sys\nfrom experiments.commands.main import main; main(sys.argv[1:])\n"
+        "wanted = ('experiments.sweep', 'experiments.timed', 'experiments.training', 'channels.phy',"
+        " 'xarray', 'matplotlib', 'diffusers', 'simpy', 'lpips')\n"
+        "print('imports', *(name for name in wanted if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, verb, *mine], cwd=folder, capture_output=True, text=True,
+        check=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "imports"
+
+
+def test_options_have_the_names_of_the_literature():
+    args = parser().parse_args(
+        ["transmit", "a.png", "--snr", "3", "--cbr", "1/8", "--design-snr", "4", "-o", "b.png"]
+    )
+    assert (args.esno_db, args.rho, args.design_esno_db) == (3, 1 / 8, 4)
 
 
 @pytest.mark.parametrize(
