@@ -18,7 +18,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from channels.fading.timed_gain import ClarkeTrace, ConstantTrace
 from channels.timed import (
     Arrival,
     Feedback,
@@ -31,6 +30,7 @@ from channels.timed import (
     server,
     simulate,
 )
+from channels.timed.traces import ClarkeTrace, ConstantTrace
 from channels.types import Mcs
 
 NUM_USERS = 4

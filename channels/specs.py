@@ -47,11 +47,25 @@ def split_specs(text: str) -> list[str]:
     return [spec.strip() for spec in _SPLIT.split(text) if spec.strip()]
 
 
-def spec_of(name: str, component: object) -> str:
-    """Name with the parameters that are set, in the form that `build` reads."""
-    values = [(key, getattr(component, key)) for key in _types(type(component))]
-    args = ",".join(f"{key}={value}" for key, value in values if value is not None)
-    return f"{name}:{args}" if args else name
+class Component:
+    """A component that writes itself as text; it is called as its class, in snake case.
+
+    >>> from channels.fading.models import RicianBlock
+    >>> RicianBlock(3.0).name
+    'rician_block:k_factor_db=3.0'
+    """
+
+    @classmethod
+    def word(cls) -> str:
+        """The name without parameters."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @property
+    def name(self) -> str:
+        """Name with the parameters that are set, in the form that `build` reads."""
+        values = [(key, getattr(self, key)) for key in _types(type(self))]
+        args = ",".join(f"{key}={value}" for key, value in values if value is not None)
+        return f"{self.word()}:{args}" if args else self.word()
 
 
 def build(kind: str, registry: Mapping[str, Callable[..., Any]], spec: str) -> Any:

@@ -111,14 +111,25 @@ def bpp(num_bytes: int, size: tuple[int, int]) -> float:
     return 8 * num_bytes / _num_pixels(size)
 
 
-def max_doppler_hz(speed_kmh: float, carrier_hz: float) -> float:
-    """Largest Doppler shift of a receiver that moves at `speed_kmh`.
+def kmh_to_mps(speed_kmh: float) -> float:
+    """Speed in km/h, as specs of channels have it, to m/s.
 
-    >>> round(max_doppler_hz(30.0, 3.5e9), 2)
-    97.29
+    >>> kmh_to_mps(36.0)
+    10.0
     """
     if not 0.0 <= speed_kmh < 3.6 * SPEED_OF_LIGHT:
         raise ChannelError(f"speed_kmh is {speed_kmh}; expected 0 or more, in km/h")
+    return speed_kmh / 3.6
+
+
+def max_doppler_hz(speed_mps: float, carrier_hz: float) -> float:
+    """Largest Doppler shift of a receiver that moves at `speed_mps`, in m/s.
+
+    >>> round(max_doppler_hz(30.0 / 3.6, 3.5e9), 2)
+    97.29
+    """
+    if not 0.0 <= speed_mps < SPEED_OF_LIGHT:
+        raise ChannelError(f"speed_mps is {speed_mps}; expected 0 or more, in m/s")
     if not 0.0 < carrier_hz < math.inf:
         raise ChannelError(f"carrier_hz is {carrier_hz}; expected more than 0, such as 3.5e9")
-    return speed_kmh / 3.6 / SPEED_OF_LIGHT * carrier_hz
+    return speed_mps / SPEED_OF_LIGHT * carrier_hz

@@ -24,6 +24,12 @@ FORBIDDEN = (
     ("scmc_comm.bitstream", "channels"),
     ("scmc_comm.metrics", "channels"),
 )
+# Folders of a package, each importing only itself and those before it; "" are its flat modules.
+FOLDERS_IN_ORDER = {
+    "channels": (
+        "", "kernels", "modulation", "coding", "ofdm", "fading", "bler", "bounds", "phy", "timed",
+    ),
+}  # fmt: skip
 # Too heavy, or seeding, to be imported for anything but use.
 LAZY = ("diffusers", "transformers", "lpips", "sionna", "matplotlib")
 
@@ -60,6 +66,71 @@ def test_imports_point_one_way(path):
         if inside(name, importer):
             wrong = [target for target in imports_of(path) if inside(target, imported)]
             assert not wrong, f"{name} must not import {wrong}"
+
+
+def target_of(name, known):
+    """The module that an imported name lives in, or None outside the packages."""
+    while name and name not in known:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+def folder_of(module, package):
+    """First folder below the package; "" for the package itself and its flat modules."""
+    parts = module.split(".")[1:]
+    return parts[0] if parts and (ROOT / package / parts[0]).is_dir() else ""
+
+
+def import_graph():
+    """Module to the set of modules of the three packages that it imports, at any depth."""
+    known = {module_name(path) for path in MODULES}
+    graph = {}
+    for path in MODULES:
+        targets = {target_of(name, known) for name in imports_of(path)}
+        graph[module_name(path)] = targets - {None, module_name(path)}
+    return graph
+
+
+@pytest.mark.parametrize("package", FOLDERS_IN_ORDER)
+def test_folders_import_in_their_order(package):
+    order = FOLDERS_IN_ORDER[package]
+    for module, targets in import_graph().items():
+        if not inside(module, package):
+            continue
+        folder = folder_of(module, package)
+        assert folder in order, f"{module} is in a folder without a place in the order of {package}"
+        allowed = order[: order.index(folder) + 1]
+        targets = [target for target in targets if inside(target, package)]
+        wrong = [target for target in targets if folder_of(target, package) not in allowed]
+        assert not wrong, f"{module} is in {folder or package} and must not import {wrong}"
+
+
+def circle_in(graph):
+    """Modules that import each other in a circle, the first once more at the end; or None."""
+    done = set()
+    for start in graph:
+        path, branches = [start], [iter(sorted(graph[start]))]
+        while path:
+            target = next(branches[-1], None)
+            if target in path:
+                return [*path[path.index(target) :], target]
+            if target is None:
+                done.add(path.pop())
+                branches.pop()
+            elif target not in done:
+                path.append(target)
+                branches.append(iter(sorted(graph[target])))
+    return None
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    circle = circle_in(import_graph())
+    assert circle is None, " imports ".join(circle)
+
+
+def test_a_circle_is_found():
+    assert circle_in({"a": {"b", "d"}, "b": {"c"}, "c": {"d"}, "d": set()}) is None
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
 
 
 def test_the_walk_sees_relative_and_late_imports(tmp_path, monkeypatch):

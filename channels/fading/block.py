@@ -1,22 +1,26 @@
-"""Channels whose gain is constant in blocks."""
+"""Channels whose gain is constant in blocks: AWGN, Rayleigh, Rician and Nakagami."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import special
 from scipy.stats import ncx2
 
-from channels.fading.draws import check_size
+from channels.errors import ChannelError
+from channels.fading.draws import check_coherence, check_size
 from channels.kernels.normal import complex_normal, stream_keys
+from channels.specs import Component
 from channels.types import ChannelState
-from channels.units import esno_db_to_no
+from channels.units import db_to_lin, esno_db_to_no
 
 
-class BlockFading(ABC):
+class BlockFading(Component, ABC):
     """A channel whose gain is constant in blocks, independent between them, E|h|^2 = 1."""
 
     coherence_symbols: int | None
@@ -83,3 +87,115 @@ class LineOfSight(BlockFading):
         """P(|h|^2 <= power): non-central chi-square of two degrees of freedom, scaled."""
         spread = (1 - self.fixed_gain**2) / 2
         return ncx2.cdf(np.asarray(power) / spread, 2, self.fixed_gain**2 / spread)
+
+
+@dataclass(frozen=True)
+class Awgn(LineOfSight):
+    """Additive white Gaussian noise, h = 1.
+
+    Source: J. Proakis, M. Salehi, Digital Communications, 5th ed., section 4.2.
+    """
+
+    @property
+    def coherence_symbols(self) -> None:  # type: ignore[override]
+        """One block."""
+        return None
+
+    @property
+    def fixed_gain(self) -> float:
+        """All of it."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class RayleighBlock(LineOfSight):
+    """Rayleigh block fading: h is CN(0, 1), constant in a block, independent between blocks.
+
+    Attributes:
+        coherence_symbols: Channel uses per block; None for one fade over the transmission.
+
+    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 2.4.2.
+
+    >>> state = RayleighBlock(4).draw(8, esno_db=10.0, seeds=[1, 2])
+    >>> state.h.shape, bool((state.h[:, :4] == state.h[:, :1]).all())
+    (torch.Size([2, 8]), True)
+    """
+
+    coherence_symbols: int | None = None
+
+    def __post_init__(self) -> None:
+        check_coherence(self.coherence_symbols)
+
+    @property
+    def fixed_gain(self) -> float:
+        """None."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class RicianBlock(LineOfSight):
+    """Rician block fading: a constant line of sight plus a Rayleigh part, E|h|^2 = 1.
+
+    Attributes:
+        k_factor_db: Power of the line of sight over that of the scattered part.
+        coherence_symbols: Channel uses per block; None for one fade over the transmission.
+
+    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 2.4.2.
+    """
+
+    k_factor_db: float = 6.0
+    coherence_symbols: int | None = None
+
+    def __post_init__(self) -> None:
+        check_coherence(self.coherence_symbols)
+        if not math.isfinite(self.k_factor_db):
+            raise ChannelError(
+                f"k_factor_db is {self.k_factor_db}; expected a finite value; use awgn or "
+                "rayleigh_block for the limits"
+            )
+
+    @property
+    def fixed_gain(self) -> float:
+        """Amplitude of the line of sight."""
+        k_factor = db_to_lin(self.k_factor_db)
+        return math.sqrt(k_factor / (k_factor + 1))
+
+
+@dataclass(frozen=True)
+class NakagamiBlock(BlockFading):
+    """Nakagami-m block fading: |h|^2 is Gamma(m, 1/m), the phase uniform.
+
+    The gain is that of `RayleighBlock` with its amplitude mapped, so at m = 1 the two are the
+    same and a deep fade stays one at every m.
+
+    Attributes:
+        m: Shape; 1 is Rayleigh, 0.5 one-sided Gaussian, large values approach no fading.
+        coherence_symbols: Channel uses per block; None for one fade over the transmission.
+
+    Source: M. Nakagami, "The m-distribution", in Statistical Methods in Radio Wave Propagation,
+    1960; quantile mapping of the amplitude.
+
+    >>> NakagamiBlock(2.0, 4).draw(8, esno_db=10.0, seeds=[1, 2]).h.shape
+    torch.Size([2, 8])
+    """
+
+    m: float = 2.0
+    coherence_symbols: int | None = None
+
+    def __post_init__(self) -> None:
+        check_coherence(self.coherence_symbols)
+        if not 0.5 <= self.m <= 1e4:
+            raise ChannelError(f"m is {self.m}; expected 0.5 to 1e4; use awgn for no fading")
+
+    def gains_of(self, scattered: np.ndarray) -> np.ndarray:
+        """See `BlockFading.gains_of`."""
+        # P(power > x) is exp(-x) for Rayleigh; find the power of the same rank for Nakagami.
+        rayleigh = np.abs(scattered).astype(np.float64)
+        amplitude = np.sqrt(special.gammainccinv(self.m, np.exp(-(rayleigh**2))) / self.m)
+        gains: np.ndarray = scattered * (amplitude / np.maximum(rayleigh, 1e-30))
+        return gains
+
+    def power_cdf(self, power: np.ndarray) -> np.ndarray:
+        """P(|h|^2 <= power): the regularised gamma function."""
+        probability: np.ndarray = special.gammainc(self.m, self.m * np.asarray(power))
+        return probability

@@ -8,6 +8,7 @@ the same fades and the same noise (common random numbers).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -39,10 +40,20 @@ def uniform(num: int, seeds: Sequence[int], stream: str) -> torch.Tensor:
     return out.flatten(1)[:, :num]
 
 
-def hold_blocks(values: torch.Tensor, num_symbols: int, coherence: int | None) -> torch.Tensor:
-    """Repeats each column of [b, num_blocks] over its block: [b, num_symbols]."""
-    block = num_symbols if coherence is None else coherence
-    return values.repeat_interleave(block, dim=1)[:, :num_symbols]
+def with_random_phase(amplitude: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    """Amplitudes [b, n] with one uniform phase for each trial, complex64 [b, n]."""
+    phase = 2 * math.pi * uniform(1, seeds, "phase")
+    return torch.polar(amplitude.to(torch.float64), phase.expand(amplitude.shape)).to(
+        torch.complex64
+    )
+
+
+def check_rate(symbol_rate_hz: float) -> None:
+    """Refuses a rate that is no rate."""
+    if not 0.0 < symbol_rate_hz < math.inf:
+        raise ChannelError(
+            f"symbol_rate_hz is {symbol_rate_hz}; expected channel uses per second, above 0"
+        )
 
 
 def check_coherence(coherence_symbols: int | None) -> None:

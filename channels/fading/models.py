@@ -1,28 +1,26 @@
-"""Flat channels: AWGN, block Rayleigh, block Rician, the receiver's noise, and all by name.
+"""Channels by name, what all of them have in common, and the receiver's noise.
 
 How random numbers are drawn, and why systems see the same fades and noise: `channels.fading.draws`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from channels.errors import ChannelError
-from channels.fading.block import BlockFading, LineOfSight
-from channels.fading.draws import check_coherence, check_size
-from channels.fading.laws import Clarke, GilbertElliott, NakagamiBlock
+from channels.fading.block import Awgn, BlockFading, NakagamiBlock, RayleighBlock, RicianBlock
+from channels.fading.clarke import Clarke
+from channels.fading.draws import check_size
+from channels.fading.gilbert_elliott import GilbertElliott
 from channels.fading.raytraced import RayTraced
 from channels.fading.tr38901 import Cdl, Tdl
 from channels.fading.trace import Trace
 from channels.kernels.normal import complex_normal, stream_keys
-from channels.specs import build, spec_of
+from channels.specs import build
 from channels.types import ChannelState
-from channels.units import db_to_lin
 
 __all__ = [
     "CHANNELS",
@@ -31,6 +29,7 @@ __all__ = [
     "Channel",
     "RayleighBlock",
     "RicianBlock",
+    "channel_identity",
     "make_channel",
     "noise",
 ]
@@ -75,105 +74,13 @@ def noise(num_symbols: int, no: float, seeds: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(complex_normal(num_symbols, stream_keys(seeds, "noise"), no))
 
 
-@dataclass(frozen=True)
-class Awgn(LineOfSight):
-    """Additive white Gaussian noise, h = 1.
-
-    Source: J. Proakis, M. Salehi, Digital Communications, 5th ed., section 4.2.
-    """
-
-    @property
-    def name(self) -> str:
-        """``"awgn"``."""
-        return spec_of("awgn", self)
-
-    @property
-    def coherence_symbols(self) -> None:  # type: ignore[override]
-        """One block."""
-        return None
-
-    @property
-    def fixed_gain(self) -> float:
-        """All of it."""
-        return 1.0
-
-
-@dataclass(frozen=True)
-class RayleighBlock(LineOfSight):
-    """Rayleigh block fading: h is CN(0, 1), constant in a block, independent between blocks.
-
-    Attributes:
-        coherence_symbols: Channel uses per block; None for one fade over the transmission.
-
-    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 2.4.2.
-
-    >>> state = RayleighBlock(4).draw(8, esno_db=10.0, seeds=[1, 2])
-    >>> state.h.shape, bool((state.h[:, :4] == state.h[:, :1]).all())
-    (torch.Size([2, 8]), True)
-    """
-
-    coherence_symbols: int | None = None
-
-    def __post_init__(self) -> None:
-        check_coherence(self.coherence_symbols)
-
-    @property
-    def name(self) -> str:
-        """``"rayleigh_block"`` with its coherence length, where finite."""
-        return spec_of("rayleigh_block", self)
-
-    @property
-    def fixed_gain(self) -> float:
-        """None."""
-        return 0.0
-
-
-@dataclass(frozen=True)
-class RicianBlock(LineOfSight):
-    """Rician block fading: a constant line of sight plus a Rayleigh part, E|h|^2 = 1.
-
-    Attributes:
-        k_factor_db: Power of the line of sight over that of the scattered part.
-        coherence_symbols: Channel uses per block; None for one fade over the transmission.
-
-    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 2.4.2.
-    """
-
-    k_factor_db: float = 6.0
-    coherence_symbols: int | None = None
-
-    def __post_init__(self) -> None:
-        check_coherence(self.coherence_symbols)
-        if not math.isfinite(self.k_factor_db):
-            raise ChannelError(
-                f"k_factor_db is {self.k_factor_db}; expected a finite value; use awgn or "
-                "rayleigh_block for the limits"
-            )
-
-    @property
-    def name(self) -> str:
-        """``"rician_block"`` with its parameters."""
-        return spec_of("rician_block", self)
-
-    @property
-    def fixed_gain(self) -> float:
-        """Amplitude of the line of sight."""
-        k_factor = db_to_lin(self.k_factor_db)
-        return math.sqrt(k_factor / (k_factor + 1))
-
-
 CHANNELS: dict[str, Callable[..., Channel]] = {
-    "awgn": Awgn,
-    "rayleigh_block": RayleighBlock,
-    "rician_block": RicianBlock,
-    "nakagami_block": NakagamiBlock,
-    "clarke": Clarke,
-    "gilbert_elliott": GilbertElliott,
-    "trace": Trace,
-    "tdl": Tdl,
-    "cdl": Cdl,
-    "ray_traced": RayTraced,
-}
+    cls.word(): cls
+    for cls in (
+        Awgn, RayleighBlock, RicianBlock, NakagamiBlock, Clarke, GilbertElliott, Trace, Tdl, Cdl,
+        RayTraced,
+    )
+}  # fmt: skip
 
 
 def make_channel(spec: str) -> Channel:
@@ -187,3 +94,19 @@ def make_channel(spec: str) -> Channel:
     """
     channel: Channel = build("channel", CHANNELS, spec)
     return channel
+
+
+def channel_identity(spec: str) -> str:
+    """What the gains of a channel depend on, beside the seeds: for the keys of stored results.
+
+    The text itself, and for a channel that reads a file a hash of the content as well: a file
+    that is written anew is another channel.
+
+    Args:
+        spec: As for `make_channel`.
+
+    >>> channel_identity("rayleigh_block")
+    'rayleigh_block'
+    """
+    content = getattr(make_channel(spec), "content_sha256", None)
+    return f"{spec} sha256={content}" if content else spec

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,9 +20,9 @@ from channels.errors import ChannelError
 from channels.fading.draws import check_size
 from channels.ofdm.grid import OfdmGrid, check_links, draw_default_grid
 from channels.rng import generator, preserve_torch_rng
-from channels.specs import spec_of
+from channels.specs import Component
 from channels.types import ChannelState
-from channels.units import esno_db_to_no, max_doppler_hz
+from channels.units import esno_db_to_no, kmh_to_mps, max_doppler_hz
 
 _RECEIVER_HEIGHT_M = 1.5
 _MAX_DEPTH, _NUM_RAYS, _MAX_TRIES = 3, 100_000, 100
@@ -30,7 +32,7 @@ _RT = threading.Lock()
 
 
 @dataclass(frozen=True)
-class RayTraced:
+class RayTraced(Component):
     """Ray-traced propagation to a random place around the transmitter.
 
     A trial puts the receiver somewhere within `radius_m` of the transmitter's foot, where rays
@@ -58,9 +60,11 @@ class RayTraced:
     radius_m: float = 50.0
     speed_kmh: float = 3.0
     carrier_hz: float = 3.5e9
+    content_sha256: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        max_doppler_hz(self.speed_kmh, self.carrier_hz)
+        object.__setattr__(self, "content_sha256", _content_sha256(self.scene))
+        max_doppler_hz(kmh_to_mps(self.speed_kmh), self.carrier_hz)
         if not 0.0 < self.radius_m < math.inf:
             raise ChannelError(f"radius_m is {self.radius_m}; expected metres, above 0")
         if not all(map(math.isfinite, (self.tx_x_m, self.tx_y_m, self.tx_z_m))):
@@ -73,11 +77,6 @@ class RayTraced:
                 "run: pip install 'scmc-comm[rt]'"
             ) from None
 
-    @property
-    def name(self) -> str:
-        """``"ray_traced"`` with its parameters."""
-        return spec_of("ray_traced", self)
-
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `channels.fading.models.Channel.draw`; the gains are those of `draw_default_grid`."""
         check_size(num_symbols, seeds)
@@ -89,7 +88,7 @@ class RayTraced:
         """See `channels.ofdm.grid.GridChannel.draw_grid`."""
         check_size(num_symbols, seeds)
         check_links(num_rx, num_tx)
-        grid.check_doppler(max_doppler_hz(self.speed_kmh, self.carrier_hz))
+        grid.check_doppler(max_doppler_hz(kmh_to_mps(self.speed_kmh), self.carrier_hz))
         with _RT, preserve_torch_rng():
             scene, solver = _scene(self, num_rx, num_tx)
             rows = [self._trial(scene, solver, grid, num_symbols, seed) for seed in seeds]
@@ -109,7 +108,7 @@ class RayTraced:
                 _RECEIVER_HEIGHT_M,
             ]
             direction = np.array([math.cos(2 * math.pi * heading), math.sin(2 * math.pi * heading)])
-            receiver.velocity = [*(direction * self.speed_kmh / 3.6).tolist(), 0.0]
+            receiver.velocity = [*(direction * kmh_to_mps(self.speed_kmh)).tolist(), 0.0]
             paths = solver(scene, max_depth=_MAX_DEPTH, samples_per_src=_NUM_RAYS, seed=1)
             power = float(np.sum(np.square(np.array(paths.a)))) / np.prod(np.shape(paths.a)[1:-1])
             if power > 0.0:
@@ -125,6 +124,24 @@ class RayTraced:
             f"no ray reached any of {_MAX_TRIES} places within {self.radius_m} m of the "
             "transmitter; move it or raise radius_m"
         )
+
+
+def _content_sha256(scene: str) -> str:
+    """Hash of a scene's XML file and of the files that it names; empty for a scene by name."""
+    path = Path(scene)
+    if not (scene.endswith(".xml") and path.is_file()):
+        return ""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content)
+    try:
+        elements = list(ElementTree.fromstring(content).iter())
+    except ElementTree.ParseError as error:
+        raise ChannelError(f"scene {scene!r} is no XML: {error}; expected a scene file") from None
+    for element in elements:
+        part = path.parent / element.get("value", "")
+        if element.get("name") == "filename" and part.is_file():
+            digest.update(part.read_bytes())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=4)

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from channels.errors import ChannelError
+from channels.fading.clarke import clarke_correlation
 from channels.fading.draws import check_size, child_seed
-from channels.fading.laws import clarke_correlation
 from channels.ofdm.grid import OfdmGrid, check_links, draw_default_grid
 from channels.rng import preserve_torch_rng, sionna_seed
-from channels.specs import spec_of
+from channels.specs import Component
 from channels.types import ChannelState
-from channels.units import esno_db_to_no, max_doppler_hz
+from channels.units import esno_db_to_no, kmh_to_mps, max_doppler_hz
 
 MODELS = ("A", "B", "C", "D", "E")
 MAX_DELAY_SPREAD_S = 1e-3
@@ -39,7 +39,7 @@ class _Profile:
     los_doppler_share: float
 
 
-class _DelayLine:
+class _DelayLine(Component):
     """What the two kinds of delay line have in common."""
 
     model: str
@@ -48,7 +48,7 @@ class _DelayLine:
     carrier_hz: float
 
     def __post_init__(self) -> None:
-        kind = self._kind
+        kind = self.word()
         if self.model not in MODELS:
             raise ChannelError(
                 f"{kind} model is {self.model!r}; expected one of {', '.join(MODELS)}"
@@ -58,7 +58,7 @@ class _DelayLine:
                 f"delay_spread_s is {self.delay_spread_s}; expected 0 to {MAX_DELAY_SPREAD_S}, in "
                 "seconds, such as 3e-7"
             )
-        max_doppler_hz(self.speed_kmh, self.carrier_hz)
+        max_doppler_hz(kmh_to_mps(self.speed_kmh), self.carrier_hz)
         low, high = CARRIERS_HZ
         if not low <= self.carrier_hz <= high:
             raise ChannelError(
@@ -67,28 +67,19 @@ class _DelayLine:
             )
 
     @property
-    def _kind(self) -> str:
-        return type(self).__name__.lower()
-
-    @property
-    def name(self) -> str:
-        """``"tdl"`` or ``"cdl"`` with its parameters."""
-        return spec_of(self._kind, self)
-
-    @property
     def doppler_hz(self) -> float:
         """Largest Doppler shift."""
-        return max_doppler_hz(self.speed_kmh, self.carrier_hz)
+        return max_doppler_hz(kmh_to_mps(self.speed_kmh), self.carrier_hz)
 
     @property
     def delays_s(self) -> torch.Tensor:
         """Delays of the taps, float64 [taps]."""
-        return _profile(self._kind, self.model, self.delay_spread_s).delays_s
+        return _profile(self.word(), self.model, self.delay_spread_s).delays_s
 
     @property
     def powers(self) -> torch.Tensor:
         """Mean powers of the taps, float64 [taps], sum 1."""
-        return _profile(self._kind, self.model, self.delay_spread_s).powers
+        return _profile(self.word(), self.model, self.delay_spread_s).powers
 
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `channels.fading.models.Channel.draw`.
@@ -106,7 +97,7 @@ class _DelayLine:
         check_links(num_rx, num_tx)
         grid.check_doppler(self.doppler_hz)
         self._check_prefix(grid)
-        delays = _profile(self._kind, self.model, self.delay_spread_s).delays_s
+        delays = _profile(self.word(), self.model, self.delay_spread_s).delays_s
         turn = -2 * math.pi * delays[:, None] * grid.frequencies_hz
         spectrum = torch.polar(torch.ones_like(turn), turn)
         h = torch.empty(
@@ -115,7 +106,7 @@ class _DelayLine:
         with _SIONNA:
             line = _line(self, num_rx, num_tx)
         for row, seed in enumerate(seeds):
-            with _SIONNA, sionna_seed(child_seed(seed, self._kind)):
+            with _SIONNA, sionna_seed(child_seed(seed, self.word())):
                 taps, _ = line(1, num_symbols, 1.0 / grid.symbol_s)
             h[row] = (taps[0, 0, :, 0].transpose(-1, -2) @ spectrum).to(torch.complex64)
         return h
@@ -126,7 +117,7 @@ class _DelayLine:
         The scattered taps have Clarke's correlation in time; for CDL, whose Doppler depends on
         its angles, that is what a receiver would assume.
         """
-        profile = _profile(self._kind, self.model, self.delay_spread_s)
+        profile = _profile(self.word(), self.model, self.delay_spread_s)
         scattered = profile.powers.clone()
         scattered[0] -= profile.los_power
         turn = -2 * math.pi * freq_hz[..., None] * profile.delays_s
@@ -193,7 +184,7 @@ class Cdl(_DelayLine):
 @lru_cache(maxsize=32)
 def _line(channel: Tdl | Cdl, num_rx: int, num_tx: int) -> Any:
     """Sionna's model of a channel; calling it draws impulse responses."""
-    speed = channel.speed_kmh / 3.6
+    speed = kmh_to_mps(channel.speed_kmh)
     with preserve_torch_rng():
         from sionna.phy.channel import tr38901
 

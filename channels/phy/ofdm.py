@@ -12,12 +12,12 @@ import torch
 
 from channels.coding.transport_block import check_decoder, transport_block_code
 from channels.errors import ChannelError
+from channels.fading.grid_gains import grid_gains, statistics_of
 from channels.fading.models import Channel
 from channels.kernels.normal import complex_normal, stream_keys
 from channels.modulation.qam import demap
 from channels.ofdm.antennas import combine, parse_antennas, spread
 from channels.ofdm.estimation import CSI, Estimator, estimate, lmmse_estimator, ls_estimator
-from channels.ofdm.gains import grid_gains, statistics_of
 from channels.ofdm.grid import SYMBOLS_PER_SLOT, OfdmGrid, pilot_symbols
 from channels.ofdm.impairments import Impairments, turn_waveform
 from channels.phy.bit_true import modulate, sending_order

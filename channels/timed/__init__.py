@@ -1,7 +1,7 @@
 """The timed link: priority queues, HARQ, delays, deadlines, several users; by SimPy.
 
 The door to `channels.timed`: describe the link (`LinkConfig`), the kinds of packets
-(`TrafficClass`, one a layer) and the users (`User`: a `channels.fading.timed_gain.SnrTrace` and
+(`TrafficClass`, one a layer) and the users (`User`: a `channels.timed.traces.SnrTrace` and
 frames that arrive), and `simulate` says what came of every packet.
 """
 

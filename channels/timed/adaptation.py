@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from channels.fading.timed_gain import SnrTrace
+from channels.timed.traces import SnrTrace
 from channels.timed.types import BlockErrorRate, RateAdaptation
 from channels.types import Mcs
 

@@ -36,7 +36,7 @@ def simulate(
         ChannelError: Settings that contradict each other, or a frame that is not in order.
 
     >>> from channels.timed.sources import periodic_arrivals
-    >>> from channels.fading.timed_gain import ConstantTrace
+    >>> from channels.timed.traces import ConstantTrace
     >>> from channels.types import Mcs
     >>> text = TrafficClass("text", mcs=Mcs(num_bits_per_symbol=2, coderate=0.5))
     >>> user = User(ConstantTrace(10.0), periodic_arrivals(5.0, [{"text": 84}]))

@@ -8,9 +8,9 @@ import numpy as np
 
 from channels.bler.combining import effective_esno_db
 from channels.errors import ChannelError
-from channels.fading.timed_gain import SnrTrace
 from channels.modulation.mutual_information import bicm_information
 from channels.timed.packets import Block
+from channels.timed.traces import SnrTrace
 from channels.timed.types import BlockErrorRate
 
 _LOOKS = 8  # at most so many values of the trace are averaged over one part of a transmission

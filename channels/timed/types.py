@@ -9,7 +9,7 @@ from typing import Protocol
 
 from channels.coding.harq import HARQ_KINDS, Feedback
 from channels.errors import ChannelError
-from channels.fading.timed_gain import SnrTrace
+from channels.timed.traces import SnrTrace
 from channels.types import Mcs
 
 QUEUEING = ("strict", "fair", "deadline")

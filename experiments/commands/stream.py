@@ -14,7 +14,7 @@ def stream(args: argparse.Namespace) -> None:
     """Send a folder of pictures over a timed link along an SNR trace, and film what arrives."""
     from tqdm import tqdm
 
-    from channels.fading.timed_gain import read_trace
+    from channels.fading.trace import read_trace
     from experiments.execution.cache import Cache, default_cache_dir
     from experiments.sweep.components import Components
     from experiments.timed.film import Film, check_side, check_target, save

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from channels.fading.timed_gain import ReplayTrace
+from channels.fading.trace import ReplayTrace
 from experiments.figures.style import COLOURS, GREY
 from experiments.timed.figures import scheme_label
 from experiments.timed.library import Library

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from channels.fading.timed_gain import ClarkeTrace
 from channels.rng import generator
 from channels.timed import TableBler, TimedReport, User, poisson_arrivals, simulate
+from channels.timed.traces import ClarkeTrace
 from experiments.timed.schemes import Scheme
 from experiments.timed.spec import Point, TimedSpec
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from channels.fading.timed_gain import ReplayTrace
+from channels.fading.trace import ReplayTrace
 from channels.timed import TableBler, TimedReport, User, periodic_arrivals, simulate
 from experiments.timed.library import Library, Seen
 from experiments.timed.schemes import Scheme

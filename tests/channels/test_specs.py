@@ -11,11 +11,11 @@ from channels.fading.models import CHANNELS
 from channels.ofdm.grid import OfdmGrid
 from channels.ofdm.impairments import Impairments
 from channels.phy.ofdm import OfdmPhy
-from channels.specs import build, parameters, source, spec_of, summary
+from channels.specs import Component, build, parameters, source, summary
 
 
 @dataclass(frozen=True)
-class Thing:
+class Thing(Component):
     """A thing. It does nothing.
 
     Attributes:
@@ -35,7 +35,7 @@ class Thing:
 
 def test_round_trip() -> None:
     for thing in (Thing("a"), Thing("b", -3e-7, 4)):
-        assert build("thing", {"thing": Thing}, spec_of("thing", thing)) == thing
+        assert build("thing", {"thing": Thing}, thing.name) == thing
     assert build("thing", {"thing": Thing}, "thing: path = a , num=3,") == Thing("a", num=3)
 
 

@@ -10,7 +10,9 @@ import torch
 from scipy import special, stats
 
 from channels.errors import ChannelError
-from channels.fading.laws import Clarke, GilbertElliott, NakagamiBlock
+from channels.fading.block import NakagamiBlock
+from channels.fading.clarke import Clarke
+from channels.fading.gilbert_elliott import GilbertElliott
 from channels.fading.models import Channel, RayleighBlock, make_channel
 from channels.fading.states import channel_states
 from channels.ofdm.grid import OfdmGrid

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import pytest
 import torch
 
 from channels.errors import ChannelError
-from channels.fading.models import make_channel
+from channels.fading.models import channel_identity, make_channel
 from channels.fading.raytraced import RayTraced
 from channels.ofdm.grid import OfdmGrid
 
@@ -55,3 +56,20 @@ def test_gains_of_a_street() -> None:
     assert torch.allclose(channel.draw_grid(grid, 2, 2, 2, [5]), h[5:6], atol=1e-4)
     with pytest.raises(ChannelError, match="expected a scene"):
         RayTraced(scene="moon").draw(10, 0.0, [1])
+
+
+def test_the_identity_covers_the_scene_file_and_what_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("channels.fading.raytraced.version", lambda name: "2.2")
+    assert channel_identity("ray_traced:scene=munich") == "ray_traced:scene=munich"
+    scene, mesh = tmp_path / "scene.xml", tmp_path / "wall.ply"
+    scene.write_text('<scene><string name="filename" value="wall.ply"/></scene>')
+    mesh.write_text("ply")
+    spec = f"ray_traced:scene={scene}"
+    before = channel_identity(spec)
+    mesh.write_text("another")
+    assert channel_identity(spec) != before
+    scene.write_text("<scene>")
+    with pytest.raises(ChannelError, match="is no XML"):
+        make_channel(spec)

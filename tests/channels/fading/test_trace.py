@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from channels.errors import ChannelError
-from channels.fading.models import make_channel
-from channels.fading.timed_gain import ReplayTrace, read_trace
-from channels.fading.trace import Trace
+from channels.fading.models import channel_identity, make_channel
+from channels.fading.trace import ReplayTrace, Trace, read_trace
 from channels.ofdm.grid import OfdmGrid
 
 
@@ -86,3 +85,32 @@ def test_the_channel_and_the_timed_link_read_the_same_file(tmp_path: Path) -> No
     times = np.linspace(0, 7, 29)
     replayed = 10 * np.log10(channel.power_at(times)) + channel.mean_esno_db
     np.testing.assert_allclose(replayed, [timed.esno_db(t) for t in times.tolist()], atol=1e-9)
+
+
+def test_a_replayed_trace_goes_round() -> None:
+    trace = ReplayTrace((0.0, 1.0, 3.0), (10.0, 20.0, 0.0))
+    assert [trace.esno_db(t) for t in (0.0, 0.5, 2.0, 3.0, 3.5)] == [10, 15, 10, 10, 15]
+    with pytest.raises(ChannelError, match="two or more"):
+        ReplayTrace((0.0,), (1.0,))
+    with pytest.raises(ChannelError, match="must start at 0 and rise"):
+        ReplayTrace((0.0, 0.0), (1.0, 2.0))
+
+
+def test_a_file_that_is_written_anew_is_another_channel(tmp_path: Path) -> None:
+    path = tmp_path / "snr.csv"
+    spec = f"trace:path={path}"
+    path.write_text("time_s,esno_db\n0,0\n1,10\n")
+    before, gains = channel_identity(spec), make_channel(spec)
+    path.write_text("time_s,esno_db\n0,0\n1,20\n")
+    assert channel_identity(spec) != before and before.startswith(spec)
+    assert make_channel(spec) != gains
+    assert not torch.equal(make_channel(spec).draw(50, 0.0, [1]).h, gains.draw(50, 0.0, [1]).h)
+    path.write_text("time_s,esno_db\n0,0\n1,10\n")
+    assert channel_identity(spec) == before and make_channel(spec) == gains
+
+
+def test_the_identity_of_a_channel_without_files_is_its_text() -> None:
+    for spec in ("awgn", "rician_block:k_factor_db=3,coherence_symbols=7"):
+        assert channel_identity(spec) == spec
+    with pytest.raises(ChannelError, match="expected one of"):
+        channel_identity("nonsense")

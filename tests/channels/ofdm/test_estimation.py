@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from channels.errors import ChannelError
-from channels.fading.laws import Clarke
+from channels.fading.clarke import Clarke
+from channels.fading.grid_gains import statistics_of
 from channels.fading.models import Awgn, NakagamiBlock, RayleighBlock
 from channels.fading.tr38901 import Tdl
 from channels.kernels.normal import complex_normal, stream_keys
 from channels.ofdm.estimation import estimate, lmmse_estimator, ls_estimator
-from channels.ofdm.gains import statistics_of
 from channels.ofdm.grid import SYMBOLS_PER_SLOT, OfdmGrid, pilot_symbols
 from channels.rng import preserve_torch_rng
 

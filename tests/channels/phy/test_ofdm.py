@@ -12,7 +12,8 @@ import torch
 from channels.bler.table import default_table
 from channels.coding.transport_block import num_channel_uses
 from channels.errors import ChannelError
-from channels.fading.laws import Clarke, GilbertElliott
+from channels.fading.clarke import Clarke
+from channels.fading.gilbert_elliott import GilbertElliott
 from channels.fading.models import Awgn, RayleighBlock, make_channel
 from channels.fading.tr38901 import Tdl
 from channels.modulation.qam import constellation, map_bits

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from channels.coding.segmentation import num_channel_uses
 from channels.errors import ChannelError
-from channels.fading.timed_gain import ClarkeTrace, ConstantTrace, GilbertElliottTrace
 from channels.timed import (
     FATES,
     Arrival,
@@ -29,6 +28,7 @@ from channels.timed import (
     simulate,
 )
 from channels.timed import server as server_module
+from channels.timed.traces import ClarkeTrace, ConstantTrace
 from channels.timed.types import QUEUEING, SCHEDULING
 from channels.types import Mcs
 
@@ -381,9 +381,7 @@ def test_nothing_is_lost_and_nothing_is_counted_twice(data: st.DataObject) -> No
     num_users, frames = data.draw(st.integers(1, 3)), 25
     sizes = [{kind.tag: 500 + 900 * i for i, kind in enumerate(classes)}]
     users = [
-        User(
-            GilbertElliottTrace(12.0, -3.0, 0.2, 0.1, u), _take(poisson_arrivals(50, sizes, u), 25)
-        )
+        User(ClarkeTrace(6.0, 3.0, 2e9, u), _take(poisson_arrivals(50, sizes, u), 25))
         for u in range(num_users)
     ]
     traced = server_module.Server(config, classes, users, lambda *block: lost, 1e3, 1)

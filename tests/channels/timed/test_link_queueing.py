@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from channels.fading.timed_gain import ConstantTrace
 from channels.timed import Arrival, Feedback, LinkConfig, TrafficClass, User, simulate
 from channels.timed import server as server_module
+from channels.timed.traces import ConstantTrace
 from channels.types import Mcs
 from tests.references import queueing
 

@@ -7,7 +7,8 @@ import pytest
 from fakes import TOYS
 from PIL import Image
 
-from channels.fading.timed_gain import ConstantTrace, ReplayTrace
+from channels.fading.trace import ReplayTrace
+from channels.timed.traces import ConstantTrace
 from experiments.commands.main import main
 from experiments.execution.cache import Cache
 from experiments.timed import film as films

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from channels.errors import ChannelError
+from channels.fading.block import BlockFading
 from channels.fading.draws import child_seed
-from channels.fading.laws import NakagamiBlock
-from channels.fading.models import Awgn, Channel, RayleighBlock, RicianBlock
+from channels.fading.models import Channel
 from channels.ofdm.grid import GridChannel, OfdmGrid, StationaryChannel
 
 
@@ -26,8 +26,7 @@ def statistics_of(channel: Channel) -> StationaryChannel:
     """The second-order statistics that a receiver may know of a channel."""
     if isinstance(channel, StationaryChannel):
         return channel
-    flat = isinstance(channel, Awgn | RayleighBlock | RicianBlock | NakagamiBlock)
-    if flat and getattr(channel, "coherence_symbols", None) is None:
+    if isinstance(channel, BlockFading) and channel.coherence_symbols is None:
         return _Unchanging()
     raise ChannelError(
         f"csi=lmmse needs the correlation of {channel.name!r} over time and frequency, which is "
