@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from experiments.statistics.averages import given_delivery_interval, psnr_of_mean_mse_interval
+from channels.bler.table import wilson_interval
 from experiments.statistics.cliff import cliff
-from experiments.statistics.means import Interval, bootstrap_interval, wilson_interval
+from experiments.statistics.means import Interval, bootstrap_interval
 from experiments.statistics.proportions import clustered_interval
 
 RESAMPLES = 2000  # the default
@@ -30,13 +30,14 @@ def nested_mean(images: int, trials: int) -> Case:
 
 def skewed_mse(rng: np.random.Generator) -> tuple[Interval, float]:
     mse = 0.01 * rng.gamma(4, 1 / 4, (16, 1)) * rng.gamma(4, 1 / 4, (16, 20))
-    return psnr_of_mean_mse_interval(mse, rng, RESAMPLES), 20.0
+    return bootstrap_interval(mse, rng, RESAMPLES, statistic=lambda m: -10 * np.log10(m)), 20.0
 
 
 def given_delivery(rng: np.random.Generator) -> tuple[Interval, float]:
     arrived = rng.random((12, 30)) < rng.uniform(0.2, 0.9, (12, 1))
     quality = np.where(arrived, rng.normal(30, 2, (12, 1)), 12.0)
-    return given_delivery_interval(quality, arrived, rng, RESAMPLES), 30.0
+    both = np.stack([quality * arrived, arrived])
+    return bootstrap_interval(both, rng, RESAMPLES, statistic=lambda m: m[0] / m[1]), 30.0
 
 
 def events(rng: np.random.Generator) -> np.ndarray:

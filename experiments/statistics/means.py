@@ -7,6 +7,7 @@ intervals resample images alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy import stats
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], Floats]
 LOWER_IS_BETTER = frozenset(("mse", "lpips", "lpips_vgg", "dists"))
 _MAX_DRAWS = 4_000_000  # numbers gathered at once; bounds memory
 
@@ -33,43 +35,6 @@ class Interval:
     mean: Floats
     low: Floats
     high: Floats
-
-
-def wilson_interval(
-    successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
-) -> tuple[Floats, Floats]:
-    """Wilson's score interval of a probability; sound at 0 and at all successes.
-
-    So zero observed errors out of n gives an upper bound on the error probability, not 0.
-
-    Args:
-        successes: Counts, any shape.
-        trials: Number of trials, broadcastable; 0 gives (0, 1).
-        confidence: Coverage, such as 0.95.
-
-    Returns:
-        Lower and upper limits.
-
-    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927).
-
-    Example:
-        >>> low, high = wilson_interval(0, 100)
-        >>> float(low), round(float(high), 4)
-        (0.0, 0.037)
-    """
-    k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
-    if np.any((k < 0) | (k > n)):
-        raise ScmcError("successes must lie between 0 and the number of trials")
-    z = stats.norm.ppf(0.5 + confidence / 2)
-    safe = np.maximum(n, 1)
-    p = k / safe
-    centre = p + z**2 / (2 * safe)
-    half = z * np.sqrt(p * (1 - p) / safe + z**2 / (4 * safe**2))
-    scale = 1 + z**2 / safe
-    # The formula's limits at k = 0 and k = n are exactly 0 and 1 but for rounding.
-    low = np.where(k == 0, 0.0, (centre - half) / scale)
-    high = np.where(k == n, 1.0, (centre + half) / scale)
-    return np.where(n == 0, 0.0, low), np.where(n == 0, 1.0, high)
 
 
 def _check(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
@@ -192,12 +157,14 @@ def percentile_interval(mean: ArrayLike, draws: ArrayLike, tail: float) -> Inter
         (0.25, 0.75)
     """
     values = np.asarray(draws, dtype=float)
-    if np.isfinite(values).all():
-        low, high = np.quantile(values, [tail, 1 - tail], axis=-1)
-    else:  # between a number and infinity nothing can be interpolated
+    exists = np.isfinite(values).all(axis=-1, keepdims=True)
+    low, high = np.quantile(np.where(exists, values, 0.0), [tail, 1 - tail], axis=-1)
+    if not exists.all():  # between a number and infinity nothing can be interpolated
         lost = np.isnan(values)
-        low = np.quantile(np.where(lost, -np.inf, values), tail, axis=-1, method="lower")
-        high = np.quantile(np.where(lost, np.inf, values), 1 - tail, axis=-1, method="higher")
+        lowest = np.quantile(np.where(lost, -np.inf, values), tail, axis=-1, method="lower")
+        highest = np.quantile(np.where(lost, np.inf, values), 1 - tail, axis=-1, method="higher")
+        low = np.where(exists[..., 0], low, lowest)
+        high = np.where(exists[..., 0], high, highest)
     return Interval(np.asarray(mean, dtype=float), np.asarray(low), np.asarray(high))
 
 
@@ -206,6 +173,7 @@ def bootstrap_interval(
     rng: np.random.Generator,
     num_resamples: int = 2000,
     confidence: float = 0.95,
+    statistic: Statistic = np.asarray,
 ) -> Interval:
     """Mean over images (of means over fades) with its nested bootstrap confidence interval.
 
@@ -214,6 +182,8 @@ def bootstrap_interval(
         rng: Source of the resampling.
         num_resamples: Bootstrap replicates.
         confidence: Coverage.
+        statistic: What is made of the means, [...] or [..., B], if not shown as they are: such as
+            the ratio of the first to the second.
 
     Returns:
         Interval of arrays [...]; a single image gives an interval over fades alone.
@@ -227,7 +197,7 @@ def bootstrap_interval(
     array, _ = _check(np.asarray(values, dtype=float))
     draws = bootstrap_means(array, rng, num_resamples)
     tail = expanded_tail(confidence, *array.shape[-2:])
-    return percentile_interval(image_means(array).mean(axis=-1), draws, tail)
+    return percentile_interval(statistic(image_means(array).mean(axis=-1)), statistic(draws), tail)
 
 
 def paired_difference(
@@ -248,31 +218,3 @@ def paired_difference(
     """
     difference = np.asarray(values, dtype=float) - np.asarray(reference, dtype=float)
     return bootstrap_interval(difference, rng, num_resamples, confidence)
-
-
-def psnr_of_mean_mse(mse: ArrayLike) -> Floats:
-    """PSNR in dB of the mean MSE (peak 1), the average that weighs failures fully.
-
-    Args:
-        mse: [..., images, trials], NaN where not run.
-
-    Example:
-        >>> float(psnr_of_mean_mse([[0.01, 0.01]]))
-        20.0
-    """
-    with np.errstate(divide="ignore"):
-        return np.asarray(-10 * np.log10(image_means(mse).mean(axis=-1)))
-
-
-def mean_given_delivery(values: ArrayLike, delivered: ArrayLike) -> Floats:
-    """Mean over the trials in which something arrived; NaN where nothing ever did.
-
-    Args:
-        values: [..., images, trials], NaN where not run.
-        delivered: bool of the same shape.
-    """
-    array = np.asarray(values, dtype=float)
-    kept = np.asarray(delivered, dtype=bool) & ~np.isnan(array)
-    count = kept.sum(axis=(-2, -1))
-    total = np.where(kept, array, 0.0).sum(axis=(-2, -1))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,41 +1,15 @@
-"""Probabilities of rare events: exact limits, zero observed errors, trials clustered in images."""
+"""Probabilities of rare events: no error seen, trials clustered in images, enough trials."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-from experiments.statistics.means import Interval, bootstrap_interval, wilson_interval
+from channels.bler.table import wilson_interval
+from experiments.statistics.means import Interval, bootstrap_interval
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
-
-
-def clopper_pearson_interval(
-    successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
-) -> tuple[Floats, Floats]:
-    """Exact limits of a probability: never less than the nominal coverage, wider than Wilson's.
-
-    Args:
-        successes: Counts, any shape.
-        trials: Number of trials, broadcastable; 0 gives (0, 1).
-        confidence: Coverage of the two-sided interval.
-
-    Source: C. J. Clopper, E. S. Pearson, Biometrika 26 (1934).
-
-    Example:
-        >>> low, high = clopper_pearson_interval(0, 100)
-        >>> float(low), round(float(high), 4)
-        (0.0, 0.0362)
-    """
-    k, n = np.broadcast_arrays(np.asarray(successes, float), np.asarray(trials, float))
-    if np.any((k < 0) | (k > n)):
-        raise ScmcError("successes must lie between 0 and the number of trials")
-    tail = (1 - confidence) / 2
-    low = np.where(k == 0, 0.0, stats.beta.ppf(tail, np.maximum(k, 1), n - k + 1))
-    high = np.where(k == n, 1.0, stats.beta.isf(tail, k + 1, np.maximum(n - k, 1)))
-    return low, high
 
 
 def upper_bound_without_errors(trials: ArrayLike, confidence: float = 0.95) -> Floats:
@@ -56,6 +30,40 @@ def upper_bound_without_errors(trials: ArrayLike, confidence: float = 0.95) -> F
         raise ScmcError(f"trials is {trials!r}; expected 0 or more")
     with np.errstate(divide="ignore"):
         return -np.expm1(np.log(1 - confidence) / n)
+
+
+def known_within(
+    successes: ArrayLike, num_trials: int, half_width: float, confidence: float = 0.95
+) -> NDArray[np.bool_]:
+    """Are probabilities known to plus or minus so much: the stopping rule of a point of a sweep.
+
+    The interval is Wilson's. Where all trials ended alike, what was not seen yet may still have
+    any probability up to `upper_bound_without_errors`, so that a point never stops on luck alone.
+    Ask at few, growing numbers of trials (such as doublings): every look is one more chance to
+    stop on an interval that is narrow by luck.
+
+    Args:
+        successes: Counts, such as the deliveries of each frame, any shape.
+        num_trials: Trials run, at least one.
+        half_width: Half the width that the interval may have.
+        confidence: Coverage of the interval.
+
+    Example:
+        >>> known_within([50, 250, 0], 500, 0.03).tolist()
+        [True, False, True]
+        >>> known_within(0, 64, 0.03).tolist(), known_within(0, 128, 0.03).tolist()
+        (False, True)
+    """
+    counts = np.asarray(successes)
+    if not half_width > 0 or not ((counts >= 0) & (counts <= num_trials)).all() or num_trials < 1:
+        raise ScmcError(
+            f"{counts.tolist()} successes in {num_trials} trials, half width {half_width:g}; "
+            "expected at least one trial, counts up to their number and a positive width"
+        )
+    low, high = wilson_interval(counts, np.asarray(num_trials), confidence)
+    unseen = upper_bound_without_errors(num_trials, confidence)
+    alike = (counts == 0) | (counts == num_trials)
+    return np.asarray(np.maximum((high - low) / 2, np.where(alike, unseen, 0.0)) <= half_width)
 
 
 def clustered_interval(

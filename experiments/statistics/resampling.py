@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.means import Floats, Interval, expanded_tail
+from experiments.statistics.means import (
+    Floats,
+    Interval,
+    Statistic,
+    expanded_tail,
+    percentile_interval,
+)
 
 _MAX_DRAWS = 2_000_000  # counts drawn at once; bounds memory
 
@@ -60,6 +66,7 @@ def interval(
     rng: np.random.Generator,
     num_resamples: int = 2000,
     confidence: float = 0.95,
+    statistic: Statistic = np.asarray,
 ) -> Interval:
     """Means over images (of means over trials) with their nested bootstrap intervals.
 
@@ -69,13 +76,14 @@ def interval(
         rng: Source of the resampling.
         num_resamples: Bootstrap replicates.
         confidence: Coverage.
+        statistic: What is made of the means, [metrics] or [metrics, B]; see
+            `means.bootstrap_interval`.
 
     Returns:
         Interval of arrays [metrics].
     """
     draws = nested_means(quality, counts, rng, num_resamples)
     tail = expanded_tail(confidence, len(counts), int(counts.sum(axis=1).max()))
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=-1)
     weights = counts / counts.sum(axis=1, keepdims=True)
     means = (np.where(counts > 0, quality, 0.0) * weights).sum(axis=-1).mean(axis=-1)
-    return Interval(means, low, high)
+    return percentile_interval(statistic(means), statistic(draws), tail)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.execution.cache import Cache, digest
-from experiments.statistics.means import wilson_interval
+from experiments.statistics.proportions import known_within
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 
@@ -161,14 +161,15 @@ def _enough(spec: SweepSpec, num_frames: int, counts: Counter[int]) -> bool:
     if spec.stop_half_width is None and spec.stop_errors is None:
         return False
     num_trials = counts.total()
-    for i in range(num_frames):
-        arrived = sum(n for mask, n in counts.items() if mask >> i & 1)
-        low, high = wilson_interval(arrived, num_trials)
-        narrow = spec.stop_half_width is not None and high - low <= 2 * spec.stop_half_width
-        lost = spec.stop_errors is not None and num_trials - arrived >= spec.stop_errors
-        if not (narrow or lost):
-            return False
-    return True
+    arrived = np.array([
+        sum(n for mask, n in counts.items() if mask >> i & 1) for i in range(num_frames)
+    ])  # fmt: skip
+    enough = np.zeros(num_frames, dtype=bool)
+    if spec.stop_half_width is not None:
+        enough |= known_within(arrived, num_trials, spec.stop_half_width)
+    if spec.stop_errors is not None:
+        enough |= num_trials - arrived >= spec.stop_errors
+    return bool(enough.all())
 
 
 def run_trials(spec: SweepSpec, log: TrialLog, num_frames: int, send: Send) -> Counter[int]:

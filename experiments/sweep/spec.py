@@ -40,8 +40,8 @@ class SweepSpec(Spec):
         analog_trials: The most trials of an analog system, each of which costs a decoding and
             the metrics, whatever the estimator; 1 to 64. They are the first of ``num_trials``.
         seed: Master seed of the channel draws.
-        stop_half_width: Stop a point once the Wilson interval of every frame's delivery
-            probability is narrower than plus or minus this; None never does.
+        stop_half_width: Stop a point once every frame's delivery probability is known to plus or
+            minus this (`experiments.statistics.proportions.known_within`); None never does.
         stop_errors: Stop a point once every frame was lost this many times; None never does.
             With both rules, each frame has to satisfy one of them.
         min_trials: Trials before a stopping rule is first asked.

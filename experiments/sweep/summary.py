@@ -6,26 +6,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from channels.bler.table import wilson_interval
 from experiments.statistics import resampling
-from experiments.statistics.means import (
-    Floats,
-    Interval,
-    bootstrap_interval,
-    paired_difference,
-    psnr_of_mean_mse,
-    wilson_interval,
-)
+from experiments.statistics.means import Floats, Interval, bootstrap_interval, paired_difference
 from experiments.sweep import store
 
 POINT = ("system", "channel", "esno_db", "rho")
 _PIECE = 2**20  # trials read at once
-
-
-def _dataset(ds: xr.Dataset, interval: Interval, prefix: str) -> xr.Dataset:
-    dims = ("metric", *POINT)
-    coords = {"metric": store.metric_names(ds), **{dim: ds[dim] for dim in POINT}}
-    parts = {"mean": interval.mean, "low": interval.low, "high": interval.high}
-    return xr.Dataset({f"{prefix}_{k}": (dims, v) for k, v in parts.items()}, coords)
 
 
 def _table(ds: xr.Dataset, metric: str) -> Floats:
@@ -33,15 +20,15 @@ def _table(ds: xr.Dataset, metric: str) -> Floats:
     return np.nan_to_num(store.at_points(ds, metric).values)
 
 
-def _image_means(ds: xr.Dataset, metric: str) -> Floats:
-    """Mean quality of each image, [*POINT, image]."""
-    return np.einsum("sceriw,sceriw->sceri", store.weights(ds).values, _table(ds, metric))
+def _mean(weights: Floats, table: Floats) -> Floats:
+    return np.einsum("sceriw,sceriw->sceri", weights, table)
 
 
 def image_means(ds: xr.Dataset, metric: str) -> xr.DataArray:
     """Mean of a metric for each image, [*POINT, image]: over its trials, or exact."""
     coords = {dim: ds[dim] for dim in store.POINT}
-    return xr.DataArray(_image_means(ds, metric), coords, store.POINT)
+    means = _mean(store.weights(ds).values, _table(ds, metric))
+    return xr.DataArray(means, coords, store.POINT)
 
 
 def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Dataset:
@@ -56,41 +43,82 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         num_resamples: Bootstrap replicates.
 
     Returns:
-        Dataset over (metric, system, channel, esno_db, rho): ``value_mean``, ``_low``, ``_high``,
-        ``difference_*`` to the first system, ``given_delivery`` (mean where anything arrived).
+        Dataset over (metric, system, channel, esno_db, rho), each with limits ``_low`` and
+        ``_high``: ``value_mean``, ``difference_mean`` to the first system, ``given_delivery``
+        (mean where anything arrived; images weigh by how often it does; NaN where nothing ever
+        did) and, over no metric, ``psnr_of_mean_mse_db``.
     """
+    names = store.metric_names(ds)
     if store.is_exact(ds):
-        means = np.stack([_image_means(ds, name) for name in store.metric_names(ds)])[..., None]
+        rows = _exact_rows(ds)
         rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
-        value = bootstrap_interval(means, rng, num_resamples)
+        values = bootstrap_interval(rows, rng, num_resamples, statistic=_averages)
+        means = rows[: len(names)]
         difference = paired_difference(means, means[:, :1], again, num_resamples)
     else:
-        value, difference = _drawn_intervals(ds, seed, num_resamples)
-    found = _dataset(ds, value, "value").merge(_dataset(ds, difference, "difference"))
-    found["given_delivery"] = (("metric", *POINT), _given_delivery(ds))
+        values, difference = _drawn_intervals(ds, seed, num_resamples)
+    found = xr.Dataset(coords={"metric": names, **{dim: ds[dim] for dim in POINT}})
+    for end, both in (("mean", values.mean), ("low", values.low), ("high", values.high)):
+        value, given = np.split(both, 2)
+        given_name = "given_delivery" if end == "mean" else f"given_delivery_{end}"
+        found[f"value_{end}"] = (("metric", *POINT), value)
+        found[given_name] = (("metric", *POINT), given)
+        found[f"difference_{end}"] = (("metric", *POINT), getattr(difference, end))
+    if "mse" in names:
+        # PSNR falls with MSE, so that their percentiles are each other's.
+        ends = {"": "mean", "_low": "high", "_high": "low"}
+        with np.errstate(divide="ignore"):
+            for suffix, end in ends.items():
+                mse = found[f"value_{end}"].sel(metric="mse", drop=True)
+                found[f"psnr_of_mean_mse_db{suffix}"] = -10 * np.log10(mse)
     return found
+
+
+def _averages(rows: Floats) -> Floats:
+    """Means and means given delivery, [2 metrics, ...].
+
+    Args:
+        rows: Means of the metrics, of each metric where anything arrived and 0 elsewhere, and of
+            whether anything arrived, [2 metrics + 1, ...].
+    """
+    num_metrics = len(rows) // 2
+    plain, arrived_part, arrived = np.split(rows, [num_metrics, 2 * num_metrics])
+    with np.errstate(invalid="ignore"):
+        return np.concatenate([plain, arrived_part / arrived])
+
+
+def _exact_rows(ds: xr.Dataset) -> Floats:
+    """What `_averages` takes, for each image: [2 metrics + 1, *POINT, image, 1]."""
+    weights = store.weights(ds).values
+    arrived = weights * (ds.set != "").values
+    tables = [_table(ds, name) for name in store.metric_names(ds)]
+    means = [_mean(chosen, table) for chosen in (weights, arrived) for table in tables]
+    return np.stack([*means, arrived.sum(axis=-1)])[..., None]
 
 
 def _drawn_intervals(ds: xr.Dataset, seed: int, num_resamples: int) -> tuple[Interval, Interval]:
     names = store.metric_names(ds)
     counts = ds["count"].transpose(*store.POINT, "set").values
-    shape = (len(names), *counts.shape[:4])
-    value, difference = (Interval(*np.zeros((3, *shape))) for _ in range(2))
+    arrived = (ds.set != "").values
+    values = Interval(*np.zeros((3, 2 * len(names), *counts.shape[:4])))
+    difference = Interval(*np.zeros((3, len(names), *counts.shape[:4])))
     for c, e, r in np.ndindex(*counts.shape[1:4]):
         joint = _joint_counts(ds, c, e, r)
         point = ds.isel(channel=[c], esno_db=[e], rho=[r])
         table = np.stack([_table(point, name)[:, 0, 0, 0] for name in names])
         for s in range(counts.shape[0]):
             at = (slice(None), s, c, e, r)
-            own, reference = table[:, s], table[:, 0]
+            own, reference, drawn = table[:, s], table[:, 0], counts[s, c, e, r]
+            rows = np.concatenate([own, own * arrived, np.broadcast_to(arrived, own[:1].shape)])
             rng = np.random.default_rng(seed)
-            _put(value, at, resampling.interval(own, counts[s, c, e, r], rng, num_resamples))
+            found = resampling.interval(rows, drawn, rng, num_resamples, statistic=_averages)
+            _put(values, at, found)
             if s:
                 pairs = own[:, :, None, :] - reference[:, :, :, None]
                 pairs = pairs.reshape(*pairs.shape[:2], -1)
                 rng = np.random.default_rng(seed)
                 _put(difference, at, resampling.interval(pairs, joint[s], rng, num_resamples))
-    return value, difference
+    return values, difference
 
 
 def _put(into: Interval, at: tuple[slice | int, ...], found: Interval) -> None:
@@ -120,20 +148,6 @@ def _joint_counts(ds: xr.Dataset, channel: int, esno_db: int, rho: int) -> NDArr
             run = (piece[s] != store.NOT_RUN) & (piece[0] != store.NOT_RUN)
             out[s] += np.bincount((base + piece[s])[run], minlength=size)
     return out.reshape(num_systems, num_images, num_sets**2)
-
-
-def _given_delivery(ds: xr.Dataset) -> Floats:
-    """Mean quality over all trials in which something arrived; NaN where nothing ever did."""
-    total = store.weights(ds)
-    if not store.is_exact(ds):
-        total = total * store.num_trials(ds)  # images that ran longer weigh more, as trials do
-    weights = total.transpose(*store.POINT, "set").values * (ds.set != "").values
-    summed = np.stack([
-        np.einsum("sceriw,sceriw->scer", weights, _table(ds, name))
-        for name in store.metric_names(ds)
-    ])  # fmt: skip
-    arrived = weights.sum(axis=(-2, -1))
-    return np.where(arrived > 0, summed / np.where(arrived > 0, arrived, 1), np.nan)
 
 
 def delivery(ds: xr.Dataset, confidence: float = 0.95, seed: int = 0) -> xr.Dataset:
@@ -184,16 +198,12 @@ def _sends(ds: xr.Dataset, tag: str) -> xr.DataArray:
 
 
 def table(ds: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
-    """The numbers for a report: `quality`'s plus the second kind of PSNR average.
+    """The numbers for a report: `quality`'s, and the mean rates on the wire.
 
     Args:
         ds: A result store.
         found: What `quality` gave for it.
     """
-    out = found.copy()
-    if "mse" in store.metric_names(ds):
-        mse = image_means(ds, "mse").values
-        out["psnr_of_mean_mse_db"] = (POINT, psnr_of_mean_mse(mse[..., None]))
-    out["bpp"] = store.at_points(ds, "bpp").mean("image")
-    out["channel_uses"] = store.at_points(ds, "channel_uses").mean("image")
-    return out
+    return found.assign(
+        {name: store.at_points(ds, name).mean("image") for name in ("bpp", "channel_uses")}
+    )

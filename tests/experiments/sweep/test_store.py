@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from experiments.statistics.means import mean_given_delivery, paired_difference
+from experiments.statistics.means import paired_difference
 from experiments.sweep import store, summary, tables, writer
 from experiments.sweep.designs import Design
 from experiments.sweep.results import CellResult, SetQuality
@@ -138,11 +138,24 @@ def test_paired_differences_pair_the_trials(ds):
 
 
 def test_means_given_delivery_leave_only_the_trials_without_any_out(ds):
-    trials = store.expand(ds, ["psnr_db"]).psnr_db.transpose(*summary.POINT, "image", "trial")
-    some = ds.delivered_set.transpose(*trials.dims) != list(ds.set.values).index("")
-    expected = mean_given_delivery(trials.values, some.values)
-    found = summary.quality(ds, num_resamples=5).given_delivery.sel(metric="psnr_db")
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    trials = store.expand(ds, ["psnr_db"]).psnr_db
+    found = summary.quality(ds, num_resamples=50).sel(metric="psnr_db")
+    given = trials.where(ds.delivered_set != list(ds.set.values).index(""))
+    expected = given.mean(("image", "trial")).transpose(*summary.POINT)
+    np.testing.assert_allclose(found.given_delivery, expected, rtol=1e-12)
+    low, high = found.given_delivery_low, found.given_delivery_high
+    assert bool(((low <= expected + 1e-9) & (expected <= high + 1e-9) | expected.isnull()).all())
+    # Where nothing ever arrived it has no value, and any might be it.
+    assert bool((np.isinf(low) & np.isinf(high)).where(expected.isnull(), True).all())
+
+
+def test_the_psnr_of_the_mean_mse_weighs_failures_fully(ds):
+    found = summary.quality(ds, num_resamples=50)
+    mse = store.expand(ds, ["mse"]).mse.mean(("image", "trial")).transpose(*summary.POINT)
+    np.testing.assert_allclose(found.psnr_of_mean_mse_db, -10 * np.log10(mse), rtol=1e-12)
+    assert bool((found.psnr_of_mean_mse_db_low <= found.psnr_of_mean_mse_db).all())
+    assert bool((found.psnr_of_mean_mse_db <= found.psnr_of_mean_mse_db_high).all())
+    assert bool((found.psnr_of_mean_mse_db <= found.value_mean.sel(metric="psnr_db") + 1e-9).all())
 
 
 def test_delivery_intervals_hold_the_estimate_and_never_collapse(ds):

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.statistics.means import (
@@ -11,28 +9,10 @@ from experiments.statistics.means import (
     bootstrap_means,
     expanded_tail,
     image_means,
-    mean_given_delivery,
     paired_difference,
     percentile_interval,
-    psnr_of_mean_mse,
-    wilson_interval,
 )
 from scmc_comm.errors import ScmcError
-
-
-@given(n=st.integers(1, 10_000), data=st.data())
-def test_wilson_equals_scipy(n, data):
-    k = data.draw(st.integers(0, n))
-    low, high = wilson_interval(k, n)
-    peer = stats.binomtest(k, n).proportion_ci(method="wilson")
-    assert low == pytest.approx(peer.low, abs=1e-12)
-    assert high == pytest.approx(peer.high, abs=1e-12)
-
-
-def test_no_error_seen_is_an_upper_bound_not_zero():
-    low, high = wilson_interval(0, 50)
-    assert low == 0 and 0.05 < high < 0.08
-    assert [float(x) for x in wilson_interval(0, 0)] == [0, 1]
 
 
 @pytest.mark.parametrize(("images", "trials"), [(6, 12), (20, 5), (1, 30)])
@@ -136,15 +116,44 @@ def test_stopped_points_use_the_trials_they_ran():
         bootstrap_interval([[np.nan, 1.0]], np.random.default_rng(0))
 
 
-def test_both_averages_of_psnr():
-    mse = np.array([[0.1, 0.001]])
-    per_image_db = (-10 * np.log10(mse)).mean()
-    assert per_image_db == pytest.approx(20.0)
-    assert psnr_of_mean_mse(mse) == pytest.approx(-10 * np.log10(0.0505))
+def test_limits_do_not_depend_on_what_stands_beside():
+    draws = np.random.default_rng(0).normal(size=(2, 200))
+    alone = percentile_interval(0.0, draws[0], 0.025)
+    draws[1, :50] = np.nan
+    beside = percentile_interval([0.0, 0.0], draws, 0.025)
+    assert (beside.low[0], beside.high[0]) == (alone.low, alone.high)
+    assert (beside.low[1], beside.high[1]) == (-np.inf, np.inf)
 
 
-def test_mean_given_delivery_leaves_failures_out_and_says_when_there_is_nothing():
-    values = np.array([[[30.0, 10.0], [32.0, 12.0]], [[10.0, 10.0], [10.0, 10.0]]])
-    arrived = values > 20
-    found = mean_given_delivery(values, arrived)
-    assert found[0] == 31.0 and np.isnan(found[1])
+def ratio(means):
+    with np.errstate(invalid="ignore"):
+        return means[0] / means[1]
+
+
+def given_delivery(quality, arrived, rng, num_resamples=300):
+    some = np.where(np.isnan(quality), np.nan, arrived)
+    return bootstrap_interval(np.stack([quality * some, some]), rng, num_resamples, statistic=ratio)
+
+
+def test_the_mean_given_delivery_covers_the_quality_of_what_arrives():
+    rng = np.random.default_rng(1)
+    hits, runs = 0, 300
+    for _ in range(runs):
+        arrived = rng.random((12, 30)) < rng.uniform(0.2, 0.9, (12, 1))
+        quality = np.where(arrived, rng.normal(30, 2, (12, 1)), 12.0)
+        found = given_delivery(quality, arrived, rng)
+        assert found.mean == pytest.approx(quality[arrived].mean())
+        hits += found.low <= 30.0 <= found.high
+    assert 0.90 <= hits / runs <= 0.985
+
+
+def test_nothing_delivered_has_no_quality():
+    found = given_delivery(np.full((3, 4), 12.0), np.zeros((3, 4)), np.random.default_rng(0))
+    assert np.isnan(found.mean) and found.low == -np.inf and found.high == np.inf
+
+
+def test_trials_not_run_are_neither_delivered_nor_lost():
+    quality = np.array([[30.0, 12.0, np.nan], [34.0, np.nan, np.nan]])
+    found = given_delivery(quality, quality > 20, np.random.default_rng(0))
+    # Means over images of quality where delivered (15 and 34) over those of delivery (1/2 and 1).
+    assert found.mean == pytest.approx((15 + 34) / (0.5 + 1))
