@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import special
-from scipy.stats import ncx2
+from scipy import special, stats
+from scipy.stats.distributions import rv_frozen
 
 from channels.errors import ChannelError
 from channels.fading.draws import check_coherence, check_size
@@ -29,9 +29,10 @@ class BlockFading(Component, ABC):
     def gains_of(self, scattered: np.ndarray) -> np.ndarray:
         """Gains complex [...] made of CN(0, 1) variables complex [...]."""
 
+    @property
     @abstractmethod
-    def power_cdf(self, power: np.ndarray) -> np.ndarray:
-        """P(|h|^2 <= power)."""
+    def power_law(self) -> rv_frozen:
+        """Distribution of |h|^2, of mean 1."""
 
     @property
     def is_fading(self) -> bool:
@@ -83,10 +84,13 @@ class LineOfSight(BlockFading):
         """See `BlockFading.gains_of`."""
         return self.fixed_gain + math.sqrt(1 - self.fixed_gain**2) * scattered
 
-    def power_cdf(self, power: np.ndarray) -> np.ndarray:
-        """P(|h|^2 <= power): non-central chi-square of two degrees of freedom, scaled."""
+    @property
+    def power_law(self) -> rv_frozen:
+        """Non-central chi-square of two degrees of freedom, scaled; exponential for Rayleigh."""
+        if self.fixed_gain == 0.0:
+            return stats.expon()
         spread = (1 - self.fixed_gain**2) / 2
-        return ncx2.cdf(np.asarray(power) / spread, 2, self.fixed_gain**2 / spread)
+        return stats.ncx2(df=2, nc=self.fixed_gain**2 / spread, scale=spread)
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,7 @@ class NakagamiBlock(BlockFading):
         gains: np.ndarray = scattered * (amplitude / np.maximum(rayleigh, 1e-30))
         return gains
 
-    def power_cdf(self, power: np.ndarray) -> np.ndarray:
-        """P(|h|^2 <= power): the regularised gamma function."""
-        probability: np.ndarray = special.gammainc(self.m, self.m * np.asarray(power))
-        return probability
+    @property
+    def power_law(self) -> rv_frozen:
+        """Gamma distribution of shape m."""
+        return stats.gamma(a=self.m, scale=1 / self.m)

@@ -97,7 +97,7 @@ def _nodes(channel: BlockFading, num_blocks: int, num_states: int) -> tuple[np.n
     if num_blocks == 1:
         edges_db = np.linspace(_LOWEST_DB, _HIGHEST_DB, num_states + 1)
         centres = 10 ** ((edges_db[:-1] + edges_db[1:]) / 20)
-        cdf = channel.power_cdf(10 ** (edges_db / 10))
+        cdf = channel.power_law.cdf(10 ** (edges_db / 10))
         cdf[0], cdf[-1] = 0.0, 1.0
         return centres[:, None], np.diff(cdf)
     log2_states = int(np.ceil(np.log2(num_states)))

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from channels.bounds.awgn import capacity, normal_bits
-from channels.bounds.outage import Fading, outage_probability
+from channels.bounds.outage import outage_probability
+from channels.fading.models import BlockFading
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
@@ -106,7 +107,7 @@ def at_normal_approximation(
 
 
 def at_outage(
-    curve: RateQuality, fading: Fading, num_uses: int, esno_db: ArrayLike, blocks: int = 1
+    curve: RateQuality, channel: BlockFading, num_uses: int, esno_db: ArrayLike
 ) -> Floats:
     """Expected quality of codec + ideal code in block fading, at the best rate for the mean SNR.
 
@@ -114,20 +115,19 @@ def at_outage(
 
     Args:
         curve: The codec's points.
-        fading: Law of the block gains.
+        channel: The block fading channel.
         num_uses: Complex channel uses spent on the image.
         esno_db: Mean Es/N0 in dB, any shape.
-        blocks: Independent fades that the image spans.
 
     Example:
-        >>> from channels.bounds.outage import rayleigh
+        >>> from channels.fading.models import RayleighBlock
         >>> curve = RateQuality(np.array([1e3, 4e3]), np.array([20.0, 30.0]), failure=12.0)
-        >>> at_outage(curve, rayleigh(), 2000, [0.0, 20.0]).round(2).tolist()
+        >>> at_outage(curve, RayleighBlock(), 2000, [0.0, 20.0]).round(2).tolist()
         [17.6, 29.47]
     """
     esno = np.asarray(esno_db, dtype=float)
     bits = np.geomspace(curve.num_bits[0], curve.num_bits[-1], _RATES)
     rates = np.unique(np.r_[bits, curve.num_bits]) / num_uses
-    outage = outage_probability(fading, rates, esno[..., None], blocks)
+    outage = outage_probability(channel, rates, esno[..., None], num_uses)
     expected = (1 - outage) * curve.at(rates * num_uses) + outage * curve.failure
     return expected.max(axis=-1) if curve.higher_is_better else expected.min(axis=-1)

@@ -12,9 +12,8 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from channels.bounds.outage import fading_of, num_blocks
-from channels.errors import ChannelError
-from channels.fading.models import make_channel
+from channels.bounds.outage import MAX_BLOCKS
+from channels.fading.models import BlockFading, make_channel
 from channels.units import rho_to_uses
 from experiments.statistics.bounds import (
     RateQuality,
@@ -26,7 +25,6 @@ from experiments.statistics.means import LOWER_IS_BETTER
 from experiments.sweep.links import Link
 from experiments.sweep.rate_points import RatePoints
 
-MOST_BLOCKS = 128  # `channels.bounds.outage` sums over so many fades
 NORMAL_ERROR = 1e-3
 KINDS = {
     "capacity": "capacity",
@@ -114,7 +112,8 @@ def _ideal(channel: str, kind: str, curve: RateQuality, uses: int, esno: np.ndar
     if kind == "normal":
         return at_normal_approximation(curve, uses, esno, NORMAL_ERROR)
     model = make_channel(Link.parse(channel).channel)
-    return at_outage(curve, fading_of(model), uses, esno, num_blocks(model, uses))
+    assert isinstance(model, BlockFading), channel  # by `kinds_of`
+    return at_outage(curve, model, uses, esno)
 
 
 def kinds_of(ds: xr.Dataset, channel: str) -> tuple[str, ...]:
@@ -122,20 +121,17 @@ def kinds_of(ds: xr.Dataset, channel: str) -> tuple[str, ...]:
 
     The bounds are those of one antenna and symbols sent one after the other, so a link over OFDM
     has none. Neither has fading whose blocks are so short that a transmission sees more than
-    `MOST_BLOCKS` of them.
+    `MAX_BLOCKS` of them.
     """
     link = Link.parse(channel, str(ds.attrs.get("phy", "flat")))
     if link.phy != "flat":
         return ()
     model = make_channel(link.channel)
-    if link.channel.partition(":")[0] == "awgn":
-        return ("capacity", "normal")
-    try:
-        fading_of(model)
-    except ChannelError:
+    if not isinstance(model, BlockFading):
         return ()
-    blocks = num_blocks(model, int(ds.bound_uses.max()))
-    return ("outage",) if blocks <= MOST_BLOCKS else ()
+    if not model.is_fading:
+        return ("capacity", "normal")
+    return ("outage",) if model.num_blocks(int(ds.bound_uses.max())) <= MAX_BLOCKS else ()
 
 
 def bound_lines(ds: xr.Dataset, channel: str, metric: str) -> list[BoundLine]:

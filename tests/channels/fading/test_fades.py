@@ -54,7 +54,7 @@ def test_rician_power_distribution(k_factor_db: float) -> None:
 
 def test_rayleigh_power_is_exponential() -> None:
     x = np.array([0.0, 1e-6, 0.5, 3.0])
-    assert np.allclose(RayleighBlock().power_cdf(x), 1 - np.exp(-x), rtol=1e-9)
+    assert np.allclose(RayleighBlock().power_law.cdf(x), 1 - np.exp(-x), rtol=1e-9)
 
 
 @pytest.mark.parametrize("channel", [RayleighBlock(100), RicianBlock(3.0, 100)], ids=str)

@@ -8,7 +8,8 @@ from fakes import CALLS, TOYS, toy_images
 from matplotlib.colors import to_hex
 
 from channels.bounds.awgn import capacity
-from channels.bounds.outage import outage_probability, rayleigh
+from channels.bounds.outage import outage_probability
+from channels.fading.models import RayleighBlock
 from channels.units import rho_to_uses
 from experiments.figures.plots import _jobs
 from experiments.figures.views import views
@@ -76,10 +77,18 @@ def test_fading_line_is_the_best_fixed_rate_for_the_mean_snr(ds):
     assert line.kind == "outage" and kinds_of(ds, "rayleigh_block") == ("outage",)
     uses = rho_to_uses(1 / 24, (64, 64))
     for rate in (0.2, 0.5, 1.0, 2.0):
-        lost = float(outage_probability(rayleigh(), rate, 9.0))
+        lost = float(outage_probability(RayleighBlock(), rate, 9.0))
         curves = [curve_of(ds, "toy-codec", str(i), "psnr_db") for i in ds.image.values]
         fixed = np.mean([(1 - lost) * c.at(rate * uses) + lost * c.failure for c in curves])
         assert float(line.quality.sel(esno_db=9.0, rho=1 / 24)) >= fixed - 1e-6
+
+
+def test_every_block_fading_law_has_an_outage_bound(ds):
+    for channel in ("rician_block:k_factor_db=3", "nakagami_block:m=2,coherence_symbols=100"):
+        assert kinds_of(ds, channel) == ("outage",)
+    (nakagami,) = bound_lines(ds, "nakagami_block:m=1", "psnr_db")
+    (rayleigh,) = bound_lines(ds, "rayleigh_block", "psnr_db")
+    np.testing.assert_allclose(nakagami.quality, rayleigh.quality, rtol=1e-9)
 
 
 def test_channels_without_a_known_law_have_no_bound(ds):
