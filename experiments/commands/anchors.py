@@ -13,11 +13,10 @@ CODECS = "jpeg-plain,jpeg-file,vvc-file"
 def anchors(args: argparse.Namespace) -> None:
     """Hold codec + capacity on the Kodak pictures against published values."""
     from experiments.rd.capacity import cells, run_anchors
-    from experiments.rd.tables import markdown
 
     names = tuple(name.strip() for name in args.codecs.split(",") if name.strip())
     table = run_anchors(args.images, args.out, names, args.curves, args.jobs)
-    print(markdown(cells(table)))
+    print(cells(table).markdown())
     judged = table[table.result != "no limit"]
     passed = int((judged.result == "pass").sum())
     print(f"{passed} of {len(judged)} within tolerance; {args.out / 'anchors.csv'}")

@@ -22,8 +22,8 @@ from experiments.execution.executors import executor
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.rd.anchors import Anchors, load_anchors
 from experiments.rd.measure import codec_fingerprint
-from experiments.rd.tables import latex, markdown
 from experiments.statistics.bounds import RateQuality
+from experiments.statistics.tables import Table
 from experiments.sweep.components import Components
 from experiments.sweep.rate_points import RatePoints, RateTask, run_rate_task
 from experiments.sweep.tasks import digest_of
@@ -201,8 +201,8 @@ def _per_image(mine: Sequence[RatePoints], pixels: dict[str, int], rate: float) 
     return float(np.mean(values))
 
 
-def cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Header and rows for people."""
+def cells(table: pd.DataFrame) -> Table:
+    """`compare`'s table for people."""
     header = ["codec", "rho", "Es/N0 (dB)", "bpp", "published (dB)", "mean curve (dB)",
               "per image (dB)", "difference", "tolerance", "result"]  # fmt: skip
     rows = [
@@ -212,7 +212,7 @@ def cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
          "-" if pd.isna(row["tolerance"]) else f"{row['tolerance']:g}", str(row["result"])]
         for row in table.to_dict("records")
     ]  # fmt: skip
-    return header, rows
+    return Table(header, rows)
 
 
 def run_anchors(
@@ -256,8 +256,8 @@ def run_anchors(
     table = compare(found, pictures, theirs)
     text = cells(table)
     write_atomic(out / "anchors.csv", table.to_csv(index=False).encode())
-    write_atomic(out / "anchors.md", (markdown(text) + "\n").encode())
-    write_atomic(out / "anchors.tex", (latex(text) + "\n").encode())
+    write_atomic(out / "anchors.md", (text.markdown() + "\n").encode())
+    write_atomic(out / "anchors.tex", (text.latex() + "\n").encode())
     provenance = {"git": git_revision(), "versions": package_versions()}
     points = [asdict(points) for points in found]
     data = json.dumps(provenance | {"points": points}, indent=1)

@@ -105,9 +105,9 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     for name, found in data.items():
         write_atomic(out / f"{name}.csv", found.to_csv(index=False).encode())
     for name, _, cells in parts:
-        write_atomic(out / f"{name}.tex", (tables.latex(cells) + "\n").encode())
+        write_atomic(out / f"{name}.tex", (cells.latex() + "\n").encode())
     note = f"means over {len(images)} image{'s' if len(images) > 1 else ''}"
-    text = "\n\n".join(f"## {title}\n\n{tables.markdown(cells)}" for _, title, cells in parts)
+    text = "\n\n".join(f"## {title}\n\n{cells.markdown()}" for _, title, cells in parts)
     write_atomic(out / "tables.md", f"{_explanation(spec, note)}\n\n{text}\n".encode())
     provenance = {"spec": asdict(spec), "git": git_revision(), "versions": package_versions()}
     write_atomic(out / "run.json", json.dumps(provenance, indent=2, default=str).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""Tables of a rate-distortion run, as CSV, Markdown and LaTeX."""
+"""Tables of a rate-distortion run: numbers as data frames, and the same as cells for people."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from experiments.statistics.bjontegaard import Floats, Window, bd_rate, num_dominated
+from experiments.statistics.bjontegaard import BdDelta, Floats, Window, bd_rate, num_dominated
 from experiments.statistics.bjontegaard_intervals import bd_of_images
 from experiments.statistics.means import LOWER_IS_BETTER
+from experiments.statistics.tables import DIGITS, Table, delta_text, number_text
 from experiments.sweep.labels import metric_label, metric_name
 
-Table = tuple[list[str], list[list[str]]]
 Points = dict[tuple[str, str], tuple[Floats, Floats]]
 """By codec and metric, rates in bpp and qualities, each [images, points]."""
-
-_UNITS = {"psnr_db": 2, "ms_ssim": 4, "lpips": 3, "lpips_vgg": 3, "dists": 3}
 
 
 def metric_columns(frame: pd.DataFrame) -> list[str]:
     """Metrics of a run that have any value."""
-    return [name for name in _UNITS if name in frame and frame[name].notna().any()]
+    return [name for name in DIGITS if name in frame and frame[name].notna().any()]
 
 
 def gather_points(frame: pd.DataFrame) -> Points:
@@ -81,96 +79,51 @@ def cost_table(frame: pd.DataFrame, parameters: dict[str, int]) -> pd.DataFrame:
 
 
 def bd_cells(bd: pd.DataFrame, reference: str) -> Table:
-    """Header and rows of the BD-rates against one reference, a column a metric."""
+    """The BD-rates against one reference, a column a metric."""
     part = bd[bd["reference"] == reference]
     metrics = list(part["metric"].unique())
-    header = ["codec", *(metric_name(m) for m in metrics)]
     rows = []
     for codec in part["codec"].unique():
         mine = part[part["codec"] == codec].set_index("metric")
         rows.append([codec, *(_cell(mine.loc[m]) if m in mine.index else "-" for m in metrics)])
-    return header, rows
+    return Table(["codec", *map(metric_name, metrics)], rows)
 
 
 def _cell(row: pd.Series) -> str:
-    if row["note"]:
-        return str(row["note"])
-    interval = f" [{row['low']:+.1f}, {row['high']:+.1f}]" if np.isfinite(row["low"]) else ""
-    gap = f", {row['left_out']} points left out" if row["left_out"] else ""
-    return f"{row['percent']:+.1f} %{interval} over {100 * row['overlap']:.0f} %{gap}"
+    limits = (row["percent"], row["low"], row["high"])
+    text = delta_text(BdDelta(*limits, overlap=row["overlap"], reason=row["note"]), "%")
+    return text + (f", {row['left_out']} points left out" if row["left_out"] else "")
 
 
 def curve_cells(curves: pd.DataFrame) -> Table:
-    """Header and rows of the mean curves."""
-    metrics = [name for name in _UNITS if name in curves]
-    header = ["codec", "point", "bytes", "bpp", *map(metric_label, metrics)]
+    """The mean curves."""
+    metrics = [name for name in DIGITS if name in curves]
     rows = [
         [row["codec"], row["point"], f"{row['bytes']:.0f}", f"{row['bpp']:.4f}",
-         *(f"{row[m]:.{_UNITS[m]}f}" for m in metrics)]
+         *(number_text(row[m], DIGITS[m]) for m in metrics)]
         for _, row in curves.iterrows()
     ]  # fmt: skip
-    return header, rows
+    return Table(["codec", "point", "bytes", "bpp", *map(metric_label, metrics)], rows)
 
 
 def cost_cells(cost: pd.DataFrame) -> Table:
-    """Header and rows of times and sizes."""
+    """Times and sizes."""
     rows = [
         [row["codec"], f"{row['encode_s']:.3f}", f"{row['decode_s']:.3f}",
          f"{row['parameters'] / 1e6:.2f}" if row["parameters"] else "0"]
         for _, row in cost.iterrows()
     ]  # fmt: skip
-    return ["codec", "encode (s)", "decode (s)", "parameters (10^6)"], rows
+    return Table(["codec", "encode (s)", "decode (s)", "parameters (millions)"], rows)
 
 
 def anchor_cells(anchors: pd.DataFrame) -> Table:
-    """Header and rows of the distances from published curves."""
+    """The distances from published curves."""
     rows = []
     for _, row in anchors.iterrows():
-        number = np.isfinite(row["bd_rate_percent"])
-        rate = f"{row['bd_rate_percent']:+.1f} %" if number else "no overlap"
-        gap = f"{row['difference']:+.{_UNITS[row['metric']]}f}" if number else "-"
-        label = metric_label(row["metric"])
-        rows.append([row["codec"], row["published"], label, rate, gap])
-    return ["codec", "published", "metric", "BD-rate", "difference at equal rate"], rows
-
-
-def markdown(table: Table) -> str:
-    """A table in Markdown.
-
-    Example:
-        >>> print(markdown((["a", "b"], [["1", "2"]])))
-        | a | b |
-        |---|---|
-        | 1 | 2 |
-    """
-    header, rows = table
-    lines = [header, *rows]
-    text = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([text[0], "|" + "---|" * len(header), *text[1:]])
-
-
-def latex(table: Table) -> str:
-    r"""A table in LaTeX (package booktabs).
-
-    Example:
-        >>> print(latex((["a", "b"], [["1 %", "2"]])))
-        \begin{tabular}{lr}
-        \toprule
-        a & b \\
-        \midrule
-        1 \% & 2 \\
-        \bottomrule
-        \end{tabular}
-    """
-    header, rows = table
-    lines = [" & ".join(map(_escape, row)) + r" \\" for row in (header, *rows)]
-    body = [lines[0], r"\midrule", *lines[1:]]
-    spec = "l" + "r" * (len(header) - 1)
-    return "\n".join([rf"\begin{{tabular}}{{{spec}}}", r"\toprule", *body, r"\bottomrule",
-                      r"\end{tabular}"])  # fmt: skip
-
-
-def _escape(text: str) -> str:
-    for sign in "%_&#":
-        text = text.replace(sign, "\\" + sign)
-    return text.replace("10^6", "$10^6$")
+        rate, gap = row["bd_rate_percent"], row["difference"]
+        rows.append([
+            row["codec"], row["published"], metric_label(row["metric"]),
+            "no overlap" if np.isnan(rate) else f"{number_text(rate, 1, sign=True)} %",
+            number_text(gap, DIGITS[row["metric"]], sign=True),
+        ])  # fmt: skip
+    return Table(["codec", "published", "metric", "BD-rate", "difference at equal rate"], rows)

@@ -17,8 +17,9 @@ from experiments.rd import capacity
 from experiments.rd.tables import cost_cells
 from experiments.report.chapter import Chapter, reference_of, steps
 from experiments.report.checks import MISTAKES, states
-from experiments.report.markup import Section, Table, page, paragraph, table
+from experiments.report.markup import Section, page, paragraph
 from experiments.report.pdf import table_lines, write_pdf
+from experiments.statistics.tables import Table
 from experiments.sweep import store
 from scmc_comm.errors import ScmcError
 
@@ -139,13 +140,13 @@ def _checks(run: bool) -> Extra:
         [mistake.what, mistake.effect, mistake.rule, state.text]
         for mistake, state in zip(MISTAKES, states(run), strict=True)
     ]
-    cells = (["mistake", "effect", "what holds here", "state"], rows)
+    cells = Table(["mistake", "effect", "what holds here", "state"], rows)
     title = "Known mistakes, and what keeps them out"
     said = (
         "The tests were run for this report." if run
         else "The tests were not run for this report; --run-checks runs them."
     )  # fmt: skip
-    return Section("checks", title, [paragraph(said, "note"), table(cells)]), [(title, cells)]
+    return Section("checks", title, [paragraph(said, "note"), cells.html()]), [(title, cells)]
 
 
 def _read(folder: Path, name: str, command: str) -> pd.DataFrame:
@@ -168,7 +169,7 @@ def _anchors(folder: Path | None) -> list[Extra]:
         "mean curve is read as the published ones are, linear in the logarithm of the rate, and "
         "decides; per image each picture's own curve is read at that rate, as bounds are."
     )
-    return [(Section("anchors", title, [paragraph(note, "note"), table(cells)]), [(title, cells)])]
+    return [(Section("anchors", title, [paragraph(note, "note"), cells.html()]), [(title, cells)])]
 
 
 def _costs(folder: Path | None) -> list[Extra]:
@@ -180,4 +181,4 @@ def _costs(folder: Path | None) -> list[Extra]:
         )
         return [(Section("cost", title, [paragraph(said, "note")]), [])]
     cells = cost_cells(_read(folder, "cost.csv", "scmc-comm rd"))
-    return [(Section("cost", title, [table(cells)]), [(title, cells)])]
+    return [(Section("cost", title, [cells.html()]), [(title, cells)])]

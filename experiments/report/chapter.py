@@ -15,11 +15,10 @@ import xarray as xr
 from experiments.execution.cache import write_atomic
 from experiments.figures.strips import strip_figures
 from experiments.figures.views import views
-from experiments.rd.tables import latex
-from experiments.report import deltas, strips
+from experiments.report import strips, tables
 from experiments.report.exports import figure_table, pgfplots
 from experiments.report.ledger import ledger_panels, render_ledger
-from experiments.report.markup import Section, Table, pairs, paragraph, plot, table, text
+from experiments.report.markup import Section, pairs, paragraph, plot
 from experiments.report.panels import (
     Panel,
     channel_stem,
@@ -28,6 +27,7 @@ from experiments.report.panels import (
     paper_figure,
     render_panel,
 )
+from experiments.statistics.tables import Table, html_text
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import NORMAL_ERROR, has_bounds
 from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
@@ -82,14 +82,14 @@ class Chapter:
 
     def links(self, stem: str, *kinds: str) -> str:
         """Links to files beside the page, as HTML."""
-        anchors = (f'<a href="{text(self.link)}/{text(stem)}.{k}">{k}</a>' for k in kinds)
+        anchors = (f'<a href="{html_text(self.link)}/{html_text(stem)}.{k}">{k}</a>' for k in kinds)
         return f" <span>[{', '.join(anchors)}]</span>"
 
     def add_table(self, part: Section, title: str, cells: Table, name: str) -> None:
         """A table on the page, in the PDF, and as LaTeX beside them."""
-        part.body.append(table(cells, title))
+        part.body.append(cells.html(title))
         self.blocks.append((title, cells))
-        self.write(f"{name}.tex", (latex(cells) + "\n").encode())
+        self.write(f"{name}.tex", (cells.latex() + "\n").encode())
 
 
 def steps(chapter: Chapter) -> Iterator[Step]:
@@ -127,8 +127,8 @@ def _what_was_run(chapter: Chapter) -> None:
         ("failure policy", str(attrs["failure_policy"])),
         ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
     ]
-    part.body += [pairs(facts), f"<pre>{text(attrs['spec_yaml'])}</pre>"]
-    cells = (["what", "value"], [list(fact) for fact in facts])
+    part.body += [pairs(facts), f"<pre>{html_text(attrs['spec_yaml'])}</pre>"]
+    cells = Table(["what", "value"], [list(fact) for fact in facts])
     chapter.blocks.append((f"Sweep {attrs['title']}", cells))
 
 
@@ -232,15 +232,15 @@ def _deltas(chapter: Chapter) -> None:
     part = chapter.part("bd", f"Bjontegaard deltas against {reference}")
     part.body.append(paragraph(
         "Mean difference of SNR (dB), or of bandwidth (%), at equal quality; negative needs less. "
-        f"In brackets 95 % intervals, {deltas.RESAMPLES} bootstrap resamples of images and channel "
+        f"In brackets 95 % intervals, {tables.RESAMPLES} bootstrap resamples of images and channel "
         "draws, the same for both systems. 'Over' is the share of the range of quality that both "
         "reach; resamples without a delta widen the interval.", "note",
     ))  # fmt: skip
     for x, name, unit in (("esno_db", "BD-SNR", "dB"), ("rho", "BD-rho", "%")):
         if ds.sizes[x] < 2:
             continue
-        for metric in deltas.metrics_of(ds):
-            cells = deltas.delta_table(ds, x, metric, reference)
+        for metric in tables.metrics_of(ds):
+            cells = tables.delta_table(ds, x, metric, reference)
             title = f"{name} against {reference} by {metric_label(metric)}, in {unit}"
             chapter.add_table(part, title, cells, f"{name.lower()}_{metric}")
 
@@ -253,7 +253,7 @@ def _falls(chapter: Chapter) -> None:
     part = chapter.part("falls", "Where and how systems fall")
     metric = "psnr_db"
     chosen = chapter.threshold
-    threshold = deltas.threshold_of(ds, metric) if chosen is None else chosen
+    threshold = tables.threshold_of(ds, metric) if chosen is None else chosen
     why = " (half way between mid-grey and the best mean)" if chosen is None else ""
     part.body.append(paragraph(
         f"Threshold: {threshold:.2f} dB{why}. A fall runs from 90 % to 10 % of the way between "
@@ -261,8 +261,8 @@ def _falls(chapter: Chapter) -> None:
         "the whole file where a system sends one. Curves are linear between the SNRs swept.",
         "note",
     ))  # fmt: skip
-    for n, place in enumerate(deltas.places(ds, "esno_db")):
-        cells = deltas.cliff_table(ds, place, metric, threshold)
+    for n, place in enumerate(tables.places(ds, "esno_db")):
+        cells = tables.cliff_table(ds, place, metric, threshold)
         chapter.add_table(part, f"Falls, {place.text}", cells, f"falls_{n}")
 
 
@@ -273,9 +273,9 @@ def _averages(chapter: Chapter) -> None:
         "The mean of the images' PSNR in dB and the PSNR of the mean squared error are two "
         "averages; failures are in both. The mean given delivery leaves them out.", "note",
     ))  # fmt: skip
-    snrs = deltas.chosen_snrs(ds)
+    snrs = tables.chosen_snrs(ds)
     for c, channel in enumerate(map(str, ds.channel.values)):
         for r, rho in enumerate(map(float, ds.rho.values)):
-            cells = deltas.averages_table(ds, channel, rho, snrs)
+            cells = tables.averages_table(ds, channel, rho, snrs)
             title = f"Averages, {channel_label(channel)}, ρ = {ratio_label(rho)}"
             chapter.add_table(part, title, cells, f"averages_{c}_{r}")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.report.panels import Panel
+from experiments.statistics.tables import latex_text
 from experiments.sweep.bounds import KINDS
 from experiments.sweep.labels import channel_label, metric_label, system_label
 
@@ -16,7 +17,6 @@ _MARKS = {"o": "*", "s": "square*", "^": "triangle*", "D": "diamond*", "v": "tri
           "P": "+", "X": "x", "*": "star", "h": "pentagon*", "p": "pentagon*", "8": "oplus",
           "<": "triangle*", ">": "triangle*", "d": "diamond*"}  # fmt: skip
 _DASHES = {"capacity": "dashed", "normal": "densely dotted", "outage": "dashdotted"}
-_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,6 @@ class Curve:
     colour: str
     mark: str
     dash: str = "solid"
-
-
-def escape(text: str) -> str:
-    r"""Text for LaTeX.
-
-    Example:
-        >>> print(escape("5 % of a_b & c"))
-        5 \% of a\_b \& c
-    """
-    return "".join(_SPECIAL.get(c, "\\" + c if c in "%_&#${}" else c) for c in text)
 
 
 def quality_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]]:
@@ -105,9 +95,10 @@ def _axis_options(panel: Panel, channel: str) -> list[str]:
     label = metric_label(panel.metric) if panel.metric else "probability of loss"
     over_snr = panel.view.x == "esno_db"
     x = "$E_s/N_0$ per channel use (dB)" if over_snr else r"bandwidth ratio $\rho$"
+    title = latex_text(channel_label(channel))
     options = [
-        "width=3.5in", "height=2.8in", "grid=major", f"title={{{escape(channel_label(channel))}}}",
-        f"xlabel={{{x}}}", f"ylabel={{{escape(label)}}}", "unbounded coords=jump",
+        "width=3.5in", "height=2.8in", "grid=major", f"title={{{title}}}",
+        f"xlabel={{{x}}}", f"ylabel={{{latex_text(label)}}}", "unbounded coords=jump",
         "legend style={font=\\tiny, at={(0.5,-0.22)}, anchor=north, draw=none}",
         "legend columns=2", "legend cell align=left", "mark options={scale=0.7, solid}",
     ]  # fmt: skip
@@ -128,7 +119,7 @@ def _plots(curve: Curve, number: int, x: str, csv: str) -> list[str]:
         lines.append(rf"\addplot [{fill}] {between}")
     mark = f"mark={curve.mark}" if curve.mark else "no marks"
     lines.append(rf"\addplot [c{number}, {curve.dash}, {mark}] {from_csv(curve.column)}")
-    return [*lines, rf"\addlegendentry{{{escape(curve.label)}}}"]
+    return [*lines, rf"\addlegendentry{{{latex_text(curve.label)}}}"]
 
 
 def pgfplots(panel: Panel, channel: str, curves: Sequence[Curve], csv: str) -> str:
@@ -140,15 +131,30 @@ def pgfplots(panel: Panel, channel: str, curves: Sequence[Curve], csv: str) -> s
         curves: What `figure_table` gave.
         csv: Name of the CSV file.
     """
-    colours = [
-        rf"\definecolor{{c{n}}}{{HTML}}{{{curve.colour.lstrip('#').upper()}}}"
-        for n, curve in enumerate(curves)
-    ]
     body = [line for n, curve in enumerate(curves) for line in _plots(curve, n, panel.view.x, csv)]
+    colours = [curve.colour for curve in curves]
+    library = r"\usepgfplotslibrary{fillbetween}"
+    return pgfplots_document(library, colours, _axis_options(panel, channel), body)
+
+
+def pgfplots_document(
+    library: str, colours: Sequence[str], options: Sequence[str], plots: Sequence[str]
+) -> str:
+    """A LaTeX file of one pgfplots axis.
+
+    Args:
+        library: Line that loads what the plots need beside pgfplots.
+        colours: Such as ``"#0072B2"``; the plots call them c0, c1, ...
+        options: Of the axis.
+        plots: Lines inside the axis.
+    """
+    defined = [
+        rf"\definecolor{{c{n}}}{{HTML}}{{{colour.lstrip('#').upper()}}}"
+        for n, colour in enumerate(colours)
+    ]
     return "\n".join([
-        r"\documentclass[border=2pt]{standalone}", r"\usepackage{pgfplots}",
-        r"\pgfplotsset{compat=1.16}", r"\usepgfplotslibrary{fillbetween}", *colours,
-        r"\begin{document}", r"\begin{tikzpicture}", r"\begin{axis}[",
-        *(f"  {option}," for option in _axis_options(panel, channel)), "]", *body,
-        r"\end{axis}", r"\end{tikzpicture}", r"\end{document}", "",
+        r"\documentclass[border=2pt]{standalone}", r"\usepackage{pgfplots}", library,
+        r"\pgfplotsset{compat=1.16}", *defined, r"\begin{document}", r"\begin{tikzpicture}",
+        r"\begin{axis}[", *(f"  {option}," for option in options), "]", *plots, r"\end{axis}",
+        r"\end{tikzpicture}", r"\end{document}", "",
     ])  # fmt: skip

@@ -11,8 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from experiments.figures.style import COLOURS, paper_style
-from experiments.report.exports import escape
+from experiments.report.exports import pgfplots_document
 from experiments.report.panels import ONE_COLUMN, SMALL, rendered
+from experiments.statistics.tables import latex_text
 from experiments.sweep.labels import ratio_label, system_label
 
 if TYPE_CHECKING:
@@ -80,25 +81,19 @@ class LedgerPanel:
 
     def pgfplots(self, csv: str) -> str:
         """A LaTeX file that draws the bars from the CSV beside it."""
-        ticks = ", ".join(f"{{{escape(system_label(name))}}}" for name in self.systems)
-        colours = [
-            rf"\definecolor{{c{n}}}{{HTML}}{{{fill.lstrip('#')}}}" for n, fill in enumerate(_FILLS)
-        ]
+        ticks = ", ".join(f"{{{latex_text(system_label(name))}}}" for name in self.systems)
         plots = []
         for n, item in enumerate(self.items):
             source = f"table [y expr=\\coordindex, x={item}, col sep=comma] {{{csv}}};"
             lines = rf", postaction={{pattern={_PATTERNS[n]}}}" if _PATTERNS[n] else ""
             plots += [rf"\addplot [fill=c{n}{lines}] {source}", rf"\addlegendentry{{{item}}}"]
-        return "\n".join([
-            r"\documentclass[border=2pt]{standalone}", r"\usepackage{pgfplots}",
-            r"\usetikzlibrary{patterns}", r"\pgfplotsset{compat=1.16}", *colours,
-            r"\begin{document}", r"\begin{tikzpicture}", r"\begin{axis}[",
-            "  xbar stacked, width=3.5in, height=2.6in, xmin=0, xmax=1, y dir=reverse,",
-            f"  ytick={{0,...,{len(self.systems) - 1}}}, yticklabels={{{ticks}}},",
-            "  xlabel={share of the channel uses}, legend columns=4,",
-            r"  legend style={font=\tiny, at={(0.5,-0.25)}, anchor=north, draw=none},", "]",
-            *plots, r"\end{axis}", r"\end{tikzpicture}", r"\end{document}", "",
-        ])  # fmt: skip
+        options = [
+            "xbar stacked", "width=3.5in", "height=2.6in", "xmin=0", "xmax=1", "y dir=reverse",
+            f"ytick={{0,...,{len(self.systems) - 1}}}", f"yticklabels={{{ticks}}}",
+            "xlabel={share of the channel uses}", "legend columns=4",
+            r"legend style={font=\tiny, at={(0.5,-0.25)}, anchor=north, draw=none}",
+        ]  # fmt: skip
+        return pgfplots_document(r"\usetikzlibrary{patterns}", _FILLS, options, plots)
 
 
 def _at_design(ds: xr.Dataset) -> xr.DataArray:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-Table = tuple[list[str], list[list[str]]]
+from experiments.statistics.tables import html_text
 
 CSS = """
 :root { color-scheme: light dark; --text: #1c1d1f; --back: #fbfbfa; --soft: #63666b;
@@ -69,45 +68,16 @@ class Section:
     parts: list[Section] = field(default_factory=list)
 
 
-def text(value: object) -> str:
-    """Text for HTML, quotes included.
-
-    Example:
-        >>> text('a < b & "c"')
-        'a &lt; b &amp; &quot;c&quot;'
-    """
-    return html.escape(str(value), quote=True)
-
-
 def paragraph(value: str, css: str = "") -> str:
     """A paragraph of plain text."""
     kind = f' class="{css}"' if css else ""
-    return f"<p{kind}>{text(value)}</p>"
-
-
-def _cell(value: str) -> str:
-    words = value.split()
-    first = words[0].strip(",;()") if words else ""
-    css = {"pass": "good", "passed": "good", "FAIL": "bad", "FAILED": "bad"}.get(first, "")
-    return f'<td class="{css}">{text(value)}</td>' if css else f"<td>{text(value)}</td>"
-
-
-def table(cells: Table, caption: str = "") -> str:
-    """A table that scrolls sideways where the page is narrow."""
-    header, rows = cells
-    head = "".join(f'<th scope="col">{text(name)}</th>' for name in header)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    said = f"<caption>{text(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return f"<p{kind}>{html_text(value)}</p>"
 
 
 def pairs(items: Sequence[tuple[str, str]]) -> str:
     """Names and values."""
     return '<dl class="key">' + "".join(
-        f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in items
+        f"<dt>{html_text(name)}</dt><dd>{html_text(value)}</dd>" for name, value in items
     ) + "</dl>"  # fmt: skip
 
 
@@ -128,13 +98,13 @@ def inline_svg(svg: bytes, prefix: str, label: str) -> str:
     head, rest = drawing.split(">", 1)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
     head = re.sub(r'\sxmlns(?::\w+)?="[^"]*"', "", head)  # HTML knows the name spaces
-    return f'{head} role="img" aria-label="{text(label)}">{rest}'
+    return f'{head} role="img" aria-label="{html_text(label)}">{rest}'
 
 
 def png_image(data: bytes, label: str) -> str:
     """A picture inside the page."""
     code = base64.b64encode(data).decode()
-    return f'<img src="data:image/png;base64,{code}" alt="{text(label)}">'
+    return f'<img src="data:image/png;base64,{code}" alt="{html_text(label)}">'
 
 
 def plot(svg: bytes, prefix: str, caption: str, links: str = "") -> str:
@@ -142,13 +112,13 @@ def plot(svg: bytes, prefix: str, caption: str, links: str = "") -> str:
     drawing = inline_svg(svg, prefix, caption)
     return (
         f'<figure><div class="plot">{drawing}</div>'
-        f"<figcaption>{text(caption)}{links}</figcaption></figure>"
+        f"<figcaption>{html_text(caption)}{links}</figcaption></figure>"
     )
 
 
 def _contents(sections: Sequence[Section]) -> str:
     items = "".join(
-        f'<li><a href="#{part.anchor}">{text(part.title)}</a>{_contents(part.parts)}</li>'
+        f'<li><a href="#{part.anchor}">{html_text(part.title)}</a>{_contents(part.parts)}</li>'
         for part in sections
     )
     return f"<ol>{items}</ol>" if items else ""
@@ -157,7 +127,7 @@ def _contents(sections: Sequence[Section]) -> str:
 def _section(part: Section, level: int) -> str:
     inner = "".join(_section(below, level + 1) for below in part.parts)
     return (
-        f'<section><h{level} id="{part.anchor}">{text(part.title)}</h{level}>'
+        f'<section><h{level} id="{part.anchor}">{html_text(part.title)}</h{level}>'
         f"{''.join(part.body)}{inner}</section>\n"
     )
 
@@ -174,8 +144,8 @@ def page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{text(title)}</title><style>{CSS}</style></head>\n<body>"
-        f"<header><h1>{text(title)}</h1>{''.join(lead)}</header>"
+        f"<title>{html_text(title)}</title><style>{CSS}</style></head>\n<body>"
+        f"<header><h1>{html_text(title)}</h1>{''.join(lead)}</header>"
         f'<nav aria-label="Contents"><h3>Contents</h3>{_contents(sections)}</nav>\n'
         f"<main>{body}</main></body></html>\n"
     )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import itertools
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from experiments.report.markup import Table
+    from experiments.statistics.tables import Table
 
 _PAGE = (8.27, 11.69)  # A4, inches
 _MARGIN = 0.7
@@ -19,43 +18,11 @@ _FONT = 7.0  # points
 _LINE = 1.35 * _FONT / 72  # inches
 _WIDEST = int((_PAGE[0] - 2 * _MARGIN) / (0.602 * _FONT / 72))  # characters of a line
 _LONGEST = int((_PAGE[1] - 2 * _MARGIN) / _LINE)  # lines of a page
-_COLUMNS = (40, 32, 26, 22, 18, 15, 12, 10, 8)  # characters of the widest column, as it must be
-
-
-def _wrapped(cells: Table, most: int) -> list[list[list[str]]]:
-    header, rows = cells
-    return [[textwrap.wrap(cell, most) or [""] for cell in row] for row in (header, *rows)]
-
-
-def _widths(rows: Sequence[Sequence[Sequence[str]]]) -> list[int]:
-    return [max(len(line) for row in rows for line in row[c]) for c in range(len(rows[0]))]
 
 
 def table_lines(title: str, cells: Table) -> list[str]:
-    r"""A table as lines of text that fit the page, its wide columns wrapped.
-
-    Example:
-        >>> print("\n".join(table_lines("T", (["a", "b"], [["1", "22"]]))))
-        T
-        <BLANKLINE>
-        a  b
-        -  --
-        1  22
-    """
-    for most in _COLUMNS:
-        rows = _wrapped(cells, most)
-        widths = _widths(rows)
-        if sum(widths) + 2 * len(widths) <= _WIDEST:
-            break
-    lines = [title, ""]
-    for number, row in enumerate(rows):
-        for n in range(max(map(len, row))):
-            parts = (cell[n] if n < len(cell) else "" for cell in row)
-            line = "  ".join(p.ljust(width) for p, width in zip(parts, widths, strict=True))
-            lines.append(line.rstrip())
-        if number == 0:
-            lines.append("  ".join("-" * width for width in widths))
-    return lines
+    """A table below its title, as lines of text that fit the page."""
+    return [title, "", *cells.text(_WIDEST).split("\n")]
 
 
 def _paged(blocks: Iterable[Sequence[str]]) -> Iterator[list[str]]:

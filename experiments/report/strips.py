@@ -10,7 +10,8 @@ import xarray as xr
 from PIL import Image
 
 from experiments.figures.strips import caption_of, set_text
-from experiments.report.markup import png_image, text
+from experiments.report.markup import png_image
+from experiments.statistics.tables import html_text as text
 from experiments.sweep import store
 from experiments.sweep.labels import channel_label, ratio_label, system_label
 from experiments.sweep.shown import Shown, shown

@@ -199,8 +199,8 @@ def cliff(
         >>> mean = np.where(esno_db < 5, 12.0, 30.0)[:, None, None]
         >>> noise = np.random.default_rng(0).normal(0, 1, (1, 20, 50))
         >>> found = cliff(esno_db, mean + noise, 21.0, 12.0, np.random.default_rng(1))
-        >>> crossing_text(found.threshold_esno_db, esno_db)
-        '4.5 dB (4.5 to 4.5)'
+        >>> round(float(found.threshold_esno_db.low), 1), round(float(found.fall_width_db.mean), 1)
+        (4.5, 0.8)
     """
     array = np.asarray(values, dtype=float)
     draws = bootstrap_means(array, rng, num_resamples).T
@@ -254,33 +254,3 @@ def outage_esno_db(
         crossing_esno_db(esno_db, part, target, higher_is_better=False)
         for part in (band.mean, band.low, band.high)
     ))  # fmt: skip
-
-
-def crossing_text(found: Interval, esno_db: ArrayLike) -> str:
-    """A crossing with its limits as text; what lies outside the swept range is said so.
-
-    Args:
-        found: A crossing without further axes.
-        esno_db: The SNRs swept.
-
-    Example:
-        >>> inf = np.array(np.inf)
-        >>> crossing_text(Interval(np.array(3.0), -inf, np.array(4.0)), [0, 10])
-        '3.0 dB (below 0 to 4.0)'
-        >>> crossing_text(Interval(inf, inf, inf), [0, 10])
-        'not reached up to 10 dB'
-        >>> crossing_text(Interval(-inf, -inf, -inf), [0, 10])
-        'held down to 0 dB'
-    """
-    first, last = (float(x) for x in np.asarray(esno_db, dtype=float)[[0, -1]])
-
-    def text(value: float) -> str:
-        if np.isinf(value):
-            return f"above {last:g}" if value > 0 else f"below {first:g}"
-        return f"{value:.1f}"
-
-    value, low, high = float(found.mean), float(found.low), float(found.high)
-    if np.isinf(value):
-        head = f"not reached up to {last:g} dB" if value > 0 else f"held down to {first:g} dB"
-        return head if low == high else f"{head} ({text(low)} to {text(high)})"
-    return f"{value:.1f} dB ({text(low)} to {text(high)})"

@@ -129,7 +129,7 @@ def test_tables_hold_the_known_deltas_and_leave_out_what_was_not_measured():
         assert bd.loc[("vvc-file", metric), "percent"] == pytest.approx(50)
     header, rows = bd_cells(bd.reset_index(), "jpeg")
     assert header == ["codec", "PSNR (dB)", "LPIPS"]
-    assert rows[0][:2] == ["scmc", "-50.0 % [-50.0, -50.0] over 100 %"]
+    assert rows[0][:2] == ["scmc", "-50.0 % [-50.0, -50.0], over 100 %"]
 
 
 def test_figures_are_written_and_codecs_told_apart(tmp_path):

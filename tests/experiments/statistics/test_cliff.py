@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from experiments.statistics.cliff import (
     cliff,
     crossing_esno_db,
-    crossing_text,
     fall_width_db,
     largest_drop,
     mean_over_range,
     outage_esno_db,
 )
+from experiments.statistics.tables import crossing_text
 from scmc_comm.errors import ScmcError
 
 ESNO_DB = np.arange(-5.0, 16.0)

@@ -16,10 +16,16 @@ from experiments.statistics.cliff import (
     Cliff,
     cliff,
     crossing_esno_db,
-    crossing_text,
     outage_esno_db,
 )
 from experiments.statistics.means import LOWER_IS_BETTER, Interval
+from experiments.statistics.tables import (
+    DIGITS,
+    Table,
+    crossing_text,
+    delta_text,
+    interval_text,
+)
 from experiments.sweep import store, summary
 from experiments.sweep.labels import (
     channel_label,
@@ -29,7 +35,6 @@ from experiments.sweep.labels import (
 )
 
 Floats = NDArray[np.float64]
-Table = tuple[list[str], list[list[str]]]
 
 RESAMPLES = 200  # of a delta: each costs two interpolations
 _MANY = 2_000_000  # values of a curve beyond which images' means stand for their trials
@@ -97,27 +102,6 @@ def delta(ds: xr.Dataset, place: Place, system: str, reference: str, metric: str
     )
 
 
-def _limit(value: float, unit: str) -> str:
-    if math.isinf(value):
-        return "−∞" if value < 0 else "∞"
-    return f"{value:+.2f}" if unit == "dB" else f"{value:+.1f}"
-
-
-def delta_text(found: BdDelta, unit: str) -> str:
-    """A delta for a table.
-
-    Example:
-        >>> delta_text(BdDelta(-1.25, -1.5, -1.0, overlap=0.9), "dB")
-        '-1.25 dB [-1.50, -1.00], over 90 %'
-        >>> delta_text(BdDelta(float("nan"), reason="no overlap"), "dB")
-        'none: no overlap'
-    """
-    if math.isnan(found.value):
-        return f"none: {found.reason}"
-    interval = f"[{_limit(found.low, unit)}, {_limit(found.high, unit)}]"
-    return f"{_limit(found.value, unit)} {unit} {interval}, over {100 * found.overlap:.0f} %"
-
-
 def delta_table(ds: xr.Dataset, x: str, metric: str, reference: str) -> Table:
     """Deltas of every system, a column for each channel and fixed value."""
     where = places(ds, x)
@@ -128,7 +112,7 @@ def delta_table(ds: xr.Dataset, x: str, metric: str, reference: str) -> Table:
             continue
         cells = [delta_text(delta(ds, at, system, reference, metric), unit) for at in where]
         rows.append([system_label(system), *cells])
-    return ["system", *(at.text for at in where)], rows
+    return Table(["system", *(at.text for at in where)], rows)
 
 
 def failure_quality(ds: xr.Dataset, metric: str) -> float:
@@ -152,17 +136,10 @@ def threshold_of(ds: xr.Dataset, metric: str) -> float:
     return (best + (worst if math.isnan(failure) else failure)) / 2
 
 
-def _number(found: Interval, digits: int, unit: str) -> str:
-    value, low, high = (float(part) for part in (found.mean, found.low, found.high))
-    if math.isnan(value):
+def _fall(found: Interval, digits: int, unit: str) -> str:
+    if math.isnan(found.mean):
         return "no fall"
-    if math.isinf(value):
-        return "wider than swept"
-
-    def limit(number: float) -> str:
-        return "∞" if math.isinf(number) else f"{number:.{digits}f}"
-
-    return f"{value:.{digits}f} {unit} [{limit(low)}, {limit(high)}]"
+    return "wider than swept" if math.isinf(found.mean) else interval_text(found, digits, unit)
 
 
 def base_unit(ds: xr.Dataset, system: str) -> str | None:
@@ -193,7 +170,7 @@ def _outage(ds: xr.Dataset, place: Place, system: str, arrivals: xr.Dataset) -> 
 def cliff_table(ds: xr.Dataset, place: Place, metric: str, threshold: float) -> Table:
     """Where and how each system falls as the SNR falls."""
     up, esno = metric not in LOWER_IS_BETTER, ds.esno_db.values.astype(float)
-    unit, digits = ("dB", 2) if metric == "psnr_db" else ("", 3)
+    unit, digits = ("dB" if metric == "psnr_db" else ""), DIGITS.get(metric, 3)
     arrivals = summary.delivery(ds)
     failure = failure_quality(ds, metric)
     rows = []
@@ -203,17 +180,17 @@ def cliff_table(ds: xr.Dataset, place: Place, metric: str, threshold: float) -> 
         rows.append([
             system_label(system),
             crossing_text(found.threshold_esno_db, esno),
-            _number(found.fall_width_db, 1, "dB"),
-            _number(found.largest_drop, digits, unit),
-            _number(found.mean_quality, digits, unit),
+            _fall(found.fall_width_db, 1, "dB"),
+            _fall(found.largest_drop, digits, unit),
+            _fall(found.mean_quality, digits, unit),
             _outage(ds, place, system, arrivals),
         ])  # fmt: skip
     label = metric_name(metric)
-    return [
+    return Table([
         "system", f"SNR where {label} falls below {threshold:.{digits}f}", "width of the fall",
         "largest drop over 1 dB", f"mean {label} over the range",
         f"SNR of {100 * OUTAGE:.0f} % outage",
-    ], rows  # fmt: skip
+    ], rows)  # fmt: skip
 
 
 def chosen_snrs(ds: xr.Dataset) -> list[float]:
@@ -225,28 +202,29 @@ def chosen_snrs(ds: xr.Dataset) -> list[float]:
 
 
 def averages_table(ds: xr.Dataset, channel: str, rho: float, snrs: Sequence[float]) -> Table:
-    """Both averages of PSNR, that given delivery, how often anything came, what never fitted."""
-    found = summary.quality(ds)
-    rows = []
-    table = summary.table(ds, found)
+    """The averages of PSNR with intervals, how often anything came, and what never fitted."""
     infeasible = store.infeasible(ds)
     nothing = (store.weights(ds) * (ds.set == "")).sum("set").mean("image")
+    found = summary.table(ds, summary.quality(ds)).sel(metric="psnr_db")
+    averages = {
+        "mean PSNR (dB)": ("value_mean", "value_low", "value_high"),
+        "PSNR of mean MSE (dB)": [f"psnr_of_mean_mse_db{end}" for end in ("", "_low", "_high")],
+        "mean PSNR given delivery (dB)": [f"given_delivery{end}" for end in ("", "_low", "_high")],
+    }
+    rows = []
     for esno_db in snrs:
         for system in map(str, ds.system.values):
             at = {"system": system, "channel": channel, "esno_db": esno_db, "rho": rho}
-            part = table.sel(at | {"metric": "psnr_db"})
-            given = float(part.given_delivery)
-            unfit = int(infeasible.sel(at).sum())
+            part = found.sel(at)
+            intervals = (
+                Interval(*(part[end].values for end in ends)) for ends in averages.values()
+            )
             rows.append([
                 f"{esno_db:g}", system_label(system),
-                f"{float(part.value_mean):.2f} [{float(part.value_low):.2f}, "
-                f"{float(part.value_high):.2f}]",
-                f"{float(part.psnr_of_mean_mse_db):.2f}",
-                "never" if math.isnan(given) else f"{given:.2f}",
+                *("never" if np.isnan(i.mean) else interval_text(i, 2) for i in intervals),
                 f"{1 - float(nothing.sel(at)):.3f}",
-                f"{unfit} of {ds.sizes['image']}",
+                f"{int(infeasible.sel(at).sum())} of {ds.sizes['image']}",
                 f"{float(part.bpp):.4f}", f"{float(part.channel_uses):.0f}",
             ])  # fmt: skip
-    return ["Es/N0 (dB)", "system", "mean PSNR (dB)", "PSNR of mean MSE (dB)",
-            "mean PSNR given delivery (dB)", "anything arrived", "infeasible images", "bpp",
-            "channel uses"], rows  # fmt: skip
+    last = ["anything arrived", "infeasible images", "bpp", "channel uses"]
+    return Table(["Es/N0 (dB)", "system", *averages, *last], rows)
