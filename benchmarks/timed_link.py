@@ -2,7 +2,6 @@
 
     python benchmarks/timed_link.py            # delivery against load, with and without priorities
     python benchmarks/timed_link.py --speed    # ten minutes, four users, five frames a second
-    python benchmarks/timed_link.py --queues   # raw mean waits of M/M/1 and M/D/1 against theory
 
 Four users walk (Rayleigh fading by Clarke, 1.5 m/s, 2 GHz, mean Es/N0 12 to 18 dB) and get frames
 of three layers with deadlines as a Poisson process. Load 1 is the frame rate at which the link,
@@ -16,22 +15,16 @@ import argparse
 import time
 from dataclasses import replace
 
-import numpy as np
-
 from channels.timed import (
-    Arrival,
-    Feedback,
     LinkConfig,
     TableBler,
     TimedReport,
     TrafficClass,
     User,
     poisson_arrivals,
-    server,
     simulate,
 )
-from channels.timed.traces import ClarkeTrace, ConstantTrace
-from channels.types import Mcs
+from channels.timed.traces import ClarkeTrace
 
 NUM_USERS = 4
 SIZES = [{"semantic": 110, "structure": 1900, "signal": 9600}]  # bits a frame
@@ -83,46 +76,15 @@ def speed() -> None:
     )
 
 
-def queues(num: int) -> None:
-    mean_bits = 10**6
-    server.num_channel_uses = lambda bits, mcs: bits  # type: ignore[assignment]
-    config = LinkConfig(
-        bandwidth_hz=mean_bits, feedback=Feedback(), max_block_bits=10**9, max_queue=10**9
-    )
-    kind = TrafficClass("packet", mcs=Mcs(2, 0.5))
-    for load in (0.3, 0.6, 0.9):
-        for name, theory in (("M/M/1", load / (1 - load)), ("M/D/1", load / (2 - 2 * load))):
-            rng = np.random.default_rng(1)
-            times = np.cumsum(rng.exponential(1 / load, num)).tolist()
-            sizes = rng.exponential(mean_bits, num) if name == "M/M/1" else np.full(num, mean_bits)
-            bits = np.maximum(sizes, 1).astype(int).tolist()
-            frames = (Arrival(t, {"packet": b}) for t, b in zip(times, bits, strict=True))
-            user = User(ConstantTrace(0.0), frames)
-            report = simulate(config, [kind], [user], lambda *block: 0.0, 1e12, seed=1)
-            wait = float((report.start_s - report.arrival_s).mean())
-            free, total = 0.0, 0.0  # Lindley's recursion on the same packets
-            for t, b in zip(times, bits, strict=True):
-                total += max(free - t, 0.0)
-                free = max(free, t) + b / mean_bits
-            print(
-                f"{name} load {load}: mean wait {wait:.4f} of a service, Lindley's recursion on "
-                f"the same packets {total / num:.4f}, theory {theory:.4f}"
-            )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--speed", action="store_true")
-    parser.add_argument("--queues", action="store_true")
-    parser.add_argument("--packets", type=int, default=100_000, help="of --queues")
     parser.add_argument("--duration", type=float, default=120.0, help="seconds a load")
     args = parser.parse_args()
     if args.speed:
         speed()
-    elif args.queues:
-        queues(args.packets)
     else:
         congestion(args.duration)
 

@@ -20,6 +20,7 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
@@ -29,6 +30,8 @@ from scmc_comm.errors import ScmcError
 
 T = TypeVar("T")
 R = TypeVar("R")
+Work = Callable[[T], R]
+WarmUp = Callable[[], object] | None
 
 _AHEAD = 2  # tasks submitted for each worker; more would only hold their pictures in memory
 _BUSY = threading.Lock()
@@ -75,12 +78,7 @@ class Executor(ABC):
     """How many tasks run at once."""
 
     @abstractmethod
-    def run(
-        self,
-        function: Callable[[T], R],
-        tasks: Sequence[T],
-        warm_up: Callable[[], object] | None = None,
-    ) -> Iterator[R]:
+    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
         """Yields ``function(task)`` for each task, in whatever order they finish.
 
         Args:
@@ -99,12 +97,7 @@ class InProcess(Executor):
 
     workers: int = 1
 
-    def run(
-        self,
-        function: Callable[[T], R],
-        tasks: Sequence[T],
-        warm_up: Callable[[], object] | None = None,
-    ) -> Iterator[R]:
+    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
         """See `Executor.run`."""
         with one_thread():
             if warm_up is not None:  # what is missing is then known before any work
@@ -136,12 +129,7 @@ class ProcessPool(Executor):
 
     workers: int
 
-    def run(
-        self,
-        function: Callable[[T], R],
-        tasks: Sequence[T],
-        warm_up: Callable[[], object] | None = None,
-    ) -> Iterator[R]:
+    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
         """See `Executor.run`."""
         fork = sys.platform == "linux" and not torch.cuda.is_initialized()
         if fork and warm_up is not None:
@@ -158,7 +146,7 @@ class ProcessPool(Executor):
         running: set[Future[R]] = set()
         try:
             while True:
-                for task in _take(waiting, _AHEAD * workers - len(running)):
+                for task in islice(waiting, _AHEAD * workers - len(running)):
                     running.add(pool.submit(function, task))
                 if not running:
                     return
@@ -172,10 +160,6 @@ class ProcessPool(Executor):
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _take(tasks: Iterator[T], count: int) -> list[T]:
-    return [task for _, task in zip(range(count), tasks, strict=False)]
 
 
 def _alone(function: Callable[[T], R], task: T, workers: int) -> R:
@@ -199,12 +183,7 @@ class DaskCluster(Executor):
     workers: int
     per_host: int
 
-    def run(
-        self,
-        function: Callable[[T], R],
-        tasks: Sequence[T],
-        warm_up: Callable[[], object] | None = None,
-    ) -> Iterator[R]:
+    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
         """See `Executor.run`."""
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
@@ -214,7 +193,7 @@ class DaskCluster(Executor):
         def submit(count: int) -> list[Any]:
             return [
                 self.client.submit(_alone, function, task, self.per_host, pure=False)
-                for task in _take(waiting, count)
+                for task in islice(waiting, count)
             ]
 
         running = as_completed(submit(_AHEAD * self.workers))
@@ -235,12 +214,8 @@ def _dask_client(address: str, workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if address == "local":
-        with (
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+        local = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        with local as cluster, Client(cluster) as client:
             yield client
         return
     try:
@@ -254,17 +229,6 @@ def _dask_client(address: str, workers: int) -> Iterator[Any]:
         ) from error
     with client:
         yield client
-
-
-@contextmanager
-def _dask_cluster(address: str, workers: int) -> Iterator[DaskCluster]:
-    if importlib.util.find_spec("distributed") is None:
-        raise ScmcError("Dask is not installed; run: pip install 'scmc-comm[dask]'")
-    with _dask_client(address, workers) as client:
-        client.wait_for_workers(1)
-        known = client.scheduler_info(n_workers=-1)["workers"].values()
-        hosts = Counter(worker["host"] for worker in known)
-        yield DaskCluster(client, hosts.total(), max(hosts.values()))
 
 
 @contextmanager
@@ -286,8 +250,13 @@ def executor(jobs: int, dask: str | None = None) -> Iterator[Executor]:
     """
     if jobs < 1:
         raise ScmcError(f"jobs is {jobs}; expected at least 1")
-    if dask is not None:
-        with _dask_cluster(dask, jobs) as cluster:
-            yield cluster
-    else:
+    if dask is None:
         yield InProcess() if jobs == 1 else ProcessPool(jobs)
+        return
+    if importlib.util.find_spec("distributed") is None:
+        raise ScmcError("Dask is not installed; run: pip install 'scmc-comm[dask]'")
+    with _dask_client(dask, jobs) as client:
+        client.wait_for_workers(1)
+        known = client.scheduler_info(n_workers=-1)["workers"].values()
+        hosts = Counter(worker["host"] for worker in known)
+        yield DaskCluster(client, hosts.total(), max(hosts.values()))

@@ -16,7 +16,7 @@ from scipy import stats
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.statistics.means import Interval
 from experiments.timed.schemes import Scheme
-from experiments.timed.simulate import UNIT_NUMBERS, Job, Outcome
+from experiments.timed.simulate import Job, Outcome
 from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
 
@@ -25,10 +25,27 @@ if TYPE_CHECKING:
 
     from experiments.timed.library import Library
 
-Dataset = xr.Dataset
 RUN = ("scheme", "value", "replication")
-UNITS = {"psnr_db": "dB"}
 AXIS_UNITS = {"load": "1", "num_users": "1", "deadline_s": "s", "esno_db": "dB"}
+# Unit and meaning of each variable that is no quality metric.
+ABOUT = {
+    "utilisation": ("1", "share of the time in which the link sent"),
+    "energy_per_picture_j": ("J", "transmit power times air time, a picture"),
+    "num_pictures": ("1", "pictures offered"),
+    "all_delivered": (
+        "1", "units of all kinds delivered within their deadline, over those offered"
+    ),
+    "offered": ("1", "units offered"),
+    "delivered": ("1", "units delivered within their deadline"),
+    **{
+        f"p{n}_s": ("s", f"{n}th percentile of the latency of delivered units")
+        for n in (50, 95, 99)
+    },
+    "wait_s": ("s", "mean time from arrival to the first transmission"),
+    "age_s": ("s", "mean age of information at a receiver"),
+    "unit_energy_j": ("J", "energy spent on the unit"),
+    "picture_bits": ("bit", "payload bits of all units of a picture"),
+}  # fmt: skip
 
 
 def dataset(
@@ -49,82 +66,65 @@ def dataset(
         outcomes: What each gave.
         quality: Metrics by (system, index of the picture, delivered tags as text).
     """
-    units = list(dict.fromkeys(tag for job in jobs for tag in job.tags))
-    shape = (len(spec.schemes), len(spec.values), spec.num_replications)
-    metrics = list(next(iter(quality.values())))
-    whole = ("utilisation", "energy_per_picture_j", "num_pictures", "all_delivered")
-    runs = {name: np.full(shape, np.nan) for name in (*metrics, *whole)}
-    each = {name: np.full((*shape, len(units)), np.nan) for name in UNIT_NUMBERS}
+    runs, parts = [], []
     for job, found in zip(jobs, outcomes, strict=True):
-        at = (spec.schemes.index(job.scheme), spec.values.index(job.value), job.replication)
-        system = Scheme.parse(job.scheme).system
-        count = max(found.num_pictures, 1)
-        for metric in metrics:
-            total = sum(
-                n * quality[system, place, tags][metric]
-                for (place, tags), n in found.delivered.items()
-            )
-            runs[metric][at] = total / count if found.num_pictures else np.nan
-        numbers = found.units.values()
-        offered = sum(u["offered"] for u in numbers)
-        runs["utilisation"][at] = found.utilisation
-        runs["energy_per_picture_j"][at] = found.energy_j / count
-        runs["num_pictures"][at] = found.num_pictures
-        runs["all_delivered"][at] = sum(u["delivered"] for u in numbers) / max(offered, 1)
-        for tag, values in found.units.items():
-            for name, value in values.items():
-                each[name][(*at, units.index(tag))] = value
-    data: dict[str, Any] = {name: (RUN, values, _attrs(name)) for name, values in runs.items()}
-    data |= {
-        ("unit_energy_j" if name == "energy_j" else name): ((*RUN, "unit"), values, _attrs(name))
-        for name, values in each.items()
-    }
-    data["picture_bits"] = (("scheme", "image"), _bits(spec, library), _attrs("picture_bits"))
-    coords = {
-        "scheme": list(spec.schemes),
-        "value": ("value", list(spec.values), {
-            "long_name": spec.axis, "units": AXIS_UNITS[spec.axis]
-        }),
-        "replication": np.arange(spec.num_replications),
-        "unit": units,
-        "image": list(images),
-    }  # fmt: skip
-    for metric in metrics:
-        data[metric][2]["quality_metric"] = 1
-    return xr.Dataset(data, coords, _provenance(spec, jobs))
-
-
-def _bits(spec: TimedSpec, library: Library) -> np.ndarray:
+        at = {"scheme": job.scheme, "value": job.value, "replication": job.replication}
+        runs.append(at | _quality(job, found, quality) | _totals(found))
+        parts += [{**at, "unit": tag, **numbers} for tag, numbers in found.units.items()]
+    units = list(dict.fromkeys(tag for job in jobs for tag in job.tags))
+    each = _cube(parts, (*RUN, "unit")).rename(energy_j="unit_energy_j")
+    order = {"scheme": list(spec.schemes), "value": list(spec.values), "unit": units}
+    ds = xr.merge([_cube(runs, RUN), each]).reindex(order)
     systems = [Scheme.parse(text).system for text in spec.schemes]
-    return np.array([[sum(s.values()) for s in library.sizes(system)] for system in systems])
+    bits = [[sum(sizes.values()) for sizes in library.sizes(system)] for system in systems]
+    ds["picture_bits"] = (("scheme", "image"), bits)
+    ds = ds.assign_coords(image=list(images))
+    for name, values in ds.data_vars.items():
+        if name in ABOUT:
+            values.attrs = dict(zip(("units", "long_name"), ABOUT[str(name)], strict=True))
+        else:
+            about = f"mean {name} over all pictures offered"
+            units_of = "dB" if name == "psnr_db" else "1"
+            values.attrs = {"long_name": about, "units": units_of, "quality_metric": 1}
+    ds["value"].attrs = {"long_name": spec.axis, "units": AXIS_UNITS[spec.axis]}
+    ds.attrs = _provenance(spec, jobs)
+    return ds
 
 
-def _attrs(name: str) -> dict[str, Any]:
-    known = {
-        "utilisation": "share of the time in which the link sent",
-        "energy_per_picture_j": "transmit power times air time, a picture",
-        "num_pictures": "pictures offered",
-        "all_delivered": "units of all kinds delivered within their deadline, over those offered",
-        "offered": "units offered",
-        "delivered": "units delivered within their deadline",
-        "wait_s": "mean time from arrival to the first transmission",
-        "age_s": "mean age of information at a receiver",
-        "energy_j": "energy spent on the unit",
-        "picture_bits": "payload bits of all units of a picture",
+def _quality(
+    job: Job, found: Outcome, quality: Mapping[tuple[str, int, str], Mapping[str, float]]
+) -> dict[str, float]:
+    """Mean of each metric over the pictures offered; NaN where there was none."""
+    system = Scheme.parse(job.scheme).system
+    shown = [(n, quality[system, *picture]) for picture, n in found.delivered.items()]
+    return {
+        metric: sum(n * scores[metric] for n, scores in shown) / found.num_pictures
+        if found.num_pictures
+        else np.nan
+        for metric in next(iter(quality.values()))
     }
-    found = known.get(name)
-    if found is None and name.startswith("p") and name.endswith("_s"):
-        found = f"{name[1:-2]}th percentile of the latency of delivered units"
-    unit = UNITS.get(name, name.rpartition("_")[2] if name.endswith(("_s", "_j")) else "1")
-    unit = {"j": "J", "bits": "bit"}.get(unit, unit)
-    if name == "picture_bits":
-        unit = "bit"
-    return {"long_name": found or f"mean {name} over all pictures offered", "units": unit}
+
+
+def _totals(found: Outcome) -> dict[str, float]:
+    """What is counted over all units of a run."""
+    offered, delivered = (
+        sum(numbers[name] for numbers in found.units.values()) for name in ("offered", "delivered")
+    )
+    return {
+        "utilisation": found.utilisation,
+        "energy_per_picture_j": found.energy_j / max(found.num_pictures, 1),
+        "num_pictures": float(found.num_pictures),
+        "all_delivered": delivered / max(offered, 1),
+    }
+
+
+def _cube(rows: list[dict[str, Any]], dims: tuple[str, ...]) -> xr.Dataset:
+    return pd.DataFrame(rows).set_index(list(dims)).to_xarray()
 
 
 def _provenance(spec: TimedSpec, jobs: Sequence[Job]) -> dict[str, Any]:
     return {
-        "kind": TimedSpec.KIND,
+        "kind": spec.KIND,
         "title": spec.name,
         "axis": spec.axis,
         "spec_yaml": spec.to_yaml(),

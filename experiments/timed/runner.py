@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -61,22 +62,22 @@ def run_timed(
     library = open_library(spec, cache_dir, components)
     todo = make_jobs(spec, library, fingerprint_of(components))
     outcomes = _run_all(todo, Cache(cache_dir), jobs, dask, progress, spec.name)
+    images = list(library.images)
     shown = sorted({
         (Scheme.parse(job.scheme).system, place, tags)
         for job, outcome in zip(todo, outcomes, strict=True)
         for place, tags in outcome.delivered
     })  # fmt: skip
-    images = list(library.images)
-    quality = {
-        (system, place, tags): library.seen(
-            system, images[place], frozenset(filter(None, tags.split("+")))
-        ).metrics
-        for system, place, tags in tqdm(
-            shown, desc="pictures", unit="picture", disable=not progress
-        )
-    }
+    quality = {}
+    for system, place, tags in tqdm(shown, "pictures", unit="picture", disable=not progress):
+        delivered = frozenset(filter(None, tags.split("+")))
+        quality[system, place, tags] = library.seen(system, images[place], delivered).metrics
     ds = results.dataset(spec, images, library, todo, outcomes, quality)
-    _write(spec, ds, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
+    write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())
+    with new_file(folder / "results.nc") as part:
+        ds.to_netcdf(part, engine="h5netcdf")
     return folder
 
 
@@ -124,20 +125,17 @@ def make_jobs(spec: TimedSpec, library: Library, fingerprint: str) -> list[Job]:
 def _run_all(
     todo: list[Job], cache: Cache, jobs: int, dask: str | None, progress: bool, name: str
 ) -> list[Outcome]:
-    found: dict[str, Outcome] = {}
-    for job in todo:
-        known = cache.get_json(job.key)
-        if known is not None:
-            found[job.key] = _outcome(known)
-    missing = [job for job in todo if job.key not in found]
-    bar = tqdm(total=len(todo), initial=len(found), desc=name, unit="run", disable=not progress)
+    known = {job.key: cache.get_json(job.key) for job in todo}
+    missing = [job for job in todo if known[job.key] is None]
+    done = len(todo) - len(missing)
+    bar = tqdm(total=len(todo), initial=done, desc=name, unit="run", disable=not progress)
     with bar, executor(jobs, dask) as workers:
         for key, outcome in workers.run(run_keyed, missing):
             counts = [[place, tags, n] for (place, tags), n in outcome.delivered.items()]
-            cache.put_json(key, {**asdict(outcome), "delivered": counts})
-            found[key] = outcome
+            known[key] = {**asdict(outcome), "delivered": counts}
+            cache.put_json(key, known[key])
             bar.update()
-    return [found[job.key] for job in todo]
+    return [_outcome(known[job.key]) for job in todo]
 
 
 def run_keyed(job: Job) -> tuple[str, Outcome]:
@@ -145,14 +143,6 @@ def run_keyed(job: Job) -> tuple[str, Outcome]:
     return job.key, run(job)
 
 
-def _outcome(known: dict[str, object]) -> Outcome:
-    counts = {(int(place), str(tags)): int(n) for place, tags, n in known.pop("delivered")}  # type: ignore[attr-defined]
-    return Outcome(delivered=counts, **known)  # type: ignore[arg-type]
-
-
-def _write(spec: TimedSpec, ds: results.Dataset, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
-    write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())
-    with new_file(folder / "results.nc") as part:
-        ds.to_netcdf(part, engine="h5netcdf")
+def _outcome(known: dict[str, Any]) -> Outcome:
+    counts = {(place, tags): n for place, tags, n in known["delivered"]}
+    return Outcome(**{**known, "delivered": counts})

@@ -1,6 +1,6 @@
 """How often the 95 % intervals hold the truth, on distributions that are known.
 
-python benchmarks/coverage.py --runs 1000
+python benchmarks/interval_coverage.py --runs 1000
 """
 
 from __future__ import annotations
