@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -108,7 +109,7 @@ def _reconstruct_each_trial() -> float:
         return time.perf_counter() - start
 
 
-def cached_sets(folder: Path) -> dict[str, Any]:
+def cached_sets(folder: Path, _jobs: int) -> dict[str, Any]:
     """SCMC, one image, 24 fades: reconstructions cached against one a trial."""
     cache = folder / "cache-real"
     fill = replace(REAL_SPEC, name="fill", estimator="expected")  # all sets, not those of a draw
@@ -118,7 +119,7 @@ def cached_sets(folder: Path) -> dict[str, Any]:
     return {"seconds": found, "seconds_of_plain": plain, "times_faster": plain / found}
 
 
-def two_jobs(folder: Path) -> dict[str, Any]:
+def two_jobs(folder: Path, _jobs: int) -> dict[str, Any]:
     """Two processes against one: the sweep `snr` on eight images, its fades integrated out.
 
     Nothing is cached. The start (imports, weights) and the end (the store), which no process can
@@ -136,7 +137,7 @@ def two_jobs(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def estimators(folder: Path) -> dict[str, Any]:
+def estimators(folder: Path, _jobs: int) -> dict[str, Any]:
     """JPEG, one image, Rayleigh fading, 5 SNRs, 200 fades: time and standard error of each.
 
     The image is coded and its reconstructions are measured beforehand, at another Es/N0.
@@ -167,6 +168,17 @@ def _standard_error(ds: xr.Dataset, metric: str) -> float:
     return float(np.sqrt(variance).max())
 
 
+FIGURES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "large_sweep": large,
+    "ten_times_the_trials_expected": partial(ten_times, estimator="expected"),
+    "ten_times_the_trials_table": partial(ten_times, estimator="table"),
+    "cached_reconstructions": cached_sets,
+    "two_jobs": two_jobs,
+    "estimators": estimators,
+}
+"""What is measured, in a folder and with so many processes for the sweeps on stand-ins."""
+
+
 def run(jobs: int | None = None) -> dict[str, dict[str, Any]]:
     """Measures everything, in a few minutes on two cores.
 
@@ -177,14 +189,5 @@ def run(jobs: int | None = None) -> dict[str, dict[str, Any]]:
         For each figure its seconds, those of the plain way, their ratio, and whether the target
         holds.
     """
-    jobs = jobs or num_cores()
     with tempfile.TemporaryDirectory(prefix="scmc-comm-bench-") as name:
-        folder = Path(name)
-        return {
-            "large_sweep": large(folder, jobs),
-            "ten_times_the_trials_expected": ten_times(folder, jobs, "expected"),
-            "ten_times_the_trials_table": ten_times(folder, jobs, "table"),
-            "cached_reconstructions": cached_sets(folder),
-            "two_jobs": two_jobs(folder),
-            "estimators": estimators(folder),
-        }
+        return {key: measure(Path(name), jobs or num_cores()) for key, measure in FIGURES.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 from typing import Any
 
@@ -14,21 +13,18 @@ PARTS = ("ldpc", "chain", "loss", "sweep")
 
 def bench(args: argparse.Namespace) -> None:
     """Measure speed side by side with the plain way: decoder, bit-true chain, sweeps."""
-    from experiments.bench import link as benchmark
+    from experiments.bench import link, sweep
 
-    results: dict[str, Any] = {"machine": benchmark.machine()}
+    results: dict[str, Any] = {"machine": link.machine()}
     for part in args.parts:
         if part == "sweep":
-            sweep = importlib.import_module("experiments.bench.sweep")
-            results["sweep"] = sweep.run(args.threads)
+            results[part] = sweep.run(args.threads)
         elif part == "loss":
-            results["loss"] = benchmark.as_dicts(
-                benchmark.measure_loss(args.errors, threads=args.threads)
-            )
+            results[part] = link.as_dicts(link.measure_loss(args.errors, threads=args.threads))
         else:
-            race = benchmark.race_decoders if part == "ldpc" else benchmark.race_chains
+            race = link.race_decoders if part == "ldpc" else link.race_chains
             rows = race(args.blocks, args.plain_blocks, args.repeats, args.threads)
-            results[part] = benchmark.as_dicts(rows)
+            results[part] = link.as_dicts(rows)
     print(json.dumps(results, indent=2) if args.json else "\n".join(_lines(results)))
 
 

@@ -19,12 +19,12 @@ AddVerb = Callable[[str, Command, str], argparse.ArgumentParser]
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then rename it."""
+    """Write a file whole or not at all, into a folder that is there."""
+    from experiments.execution.cache import write_atomic
+
     if not path.parent.is_dir():
         raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
+    write_atomic(path, data)
 
 
 def bandwidth_ratio(text: str) -> float:

@@ -1,17 +1,13 @@
-"""The verbs ``bler`` and ``bench``."""
+"""The verb ``bler``."""
 
 from __future__ import annotations
 
-import json
-import sys
-import types
 from pathlib import Path
 
 import pytest
 
 from channels.bler.table import BlerTable
 from channels.phy.table import TablePhy
-from experiments.bench import link as benchmark
 from experiments.commands.main import main
 
 
@@ -64,33 +60,3 @@ def test_bler_names_a_missing_folder_and_a_wrong_scheme(
             main(["bler", *arguments])
         assert exit_info.value.code == 2
         assert message in capsys.readouterr().err
-
-
-def test_bench_prints_both_sides(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(benchmark, "LDPC_CASES", ((100, 200, 6.0, 6.0),))
-    common = ["bench", "ldpc", "--repeats", "1", "--blocks", "64", "--plain-blocks", "2",
-              "--threads", "1"]  # fmt: skip
-    main(common)
-    assert "LDPC k=100 n=200" in capsys.readouterr().out
-    main([*common, "--json"])
-    found = json.loads(capsys.readouterr().out)
-    assert found["ldpc"][0]["ratio"] > 0 and found["machine"]["cores"] >= 1
-
-
-def test_bench_sweep_is_the_experiments_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    toy = types.ModuleType("experiments.bench.sweep")
-    toy.run = lambda jobs: {"large_sweep": {"jobs": jobs}}  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "experiments.bench.sweep", toy)
-    main(["bench", "sweep", "--threads", "2", "--json"])
-    assert json.loads(capsys.readouterr().out)["sweep"] == {"large_sweep": {"jobs": 2}}
-
-
-def test_bench_refuses_unknown_parts(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit_info:
-        main(["bench", "warp"])
-    assert exit_info.value.code == 2
-    assert "'warp' is no part" in capsys.readouterr().err
