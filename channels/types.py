@@ -98,19 +98,14 @@ class LinkReport:
     Attributes:
         tags: Tag of each frame, in the order they were given.
         delivered: bool [num_trials, num_frames]; True where every CRC passed.
-        attempts: int [num_trials, num_frames], transmissions used.
-        channel_uses: int [num_frames], complex channel uses of one transmission of each frame.
-        done_s: float [num_trials, num_frames], time at which the frame was complete; NaN
-            where the link is untimed.
+        channel_uses: int [num_frames], complex channel uses of each frame, pilots included.
         bits_hat: For each frame uint8 [num_trials, k]: the decoded payload, also where the CRC
-            failed (the receiver must not look at it then). Empty for an abstracted link.
+            failed (the receiver must not look at it then). Empty where BLER tables decide.
     """
 
     tags: tuple[str, ...]
     delivered: np.ndarray
-    attempts: np.ndarray
     channel_uses: np.ndarray
-    done_s: np.ndarray
     bits_hat: tuple[np.ndarray, ...] = field(default=())
 
     @property

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import torch
 
 from channels.coding.ldpc import num_threads
-from channels.coding.transport_block import TransportBlockCode, check_decoder, transport_block_code
-from channels.errors import ChannelError
+from channels.coding.transport_block import check_decoder
 from channels.fading.models import Channel, noise
-from channels.modulation.qam import demap, map_bits
 from channels.phy.analog import send_symbols
+from channels.phy.stream import Stream
 from channels.types import Frame, LinkReport
-from channels.units import db_to_lin
 
 # Symbols that one thread holds at once, few enough for its cache; and trials at the least, so that
 # the decoder's lanes are full.
@@ -59,30 +56,15 @@ class BitTruePhy:
         Returns:
             The report, frames in the order given.
         """
-        tags = tuple(frame.tag for frame in frames)
-        if not frames or len(set(tags)) < len(tags):
-            raise ChannelError(f"frames are tagged {tags}; expected at least one, all different")
-        if len(seeds) == 0:
-            raise ChannelError("got no seeds; expected one per trial")
-        codes = [transport_block_code(frame.bits.size, frame.mcs) for frame in frames]
-        uses = np.array([code.num_symbols for code in codes])
-        order = sending_order(frames)
-        symbols, amplitude = modulate([frames[i] for i in order], [codes[i] for i in order])
-        starts = dict(zip(order, np.cumsum(uses[order]) - uses[order], strict=True))
-
-        delivered = np.zeros((len(seeds), len(frames)), dtype=bool)
-        bits_hat = tuple(np.zeros((len(seeds), code.k), dtype=np.uint8) for code in codes)
+        stream = Stream(frames, len(seeds), self.decoder)
+        symbols, amplitude = stream.symbols, stream.amplitude
 
         @torch.no_grad()
         def send_rows(rows: slice) -> None:
             state = channel.draw(len(symbols), esno_db, seeds[rows])
             gain = state.h * amplitude
             y = noise(len(symbols), state.no, seeds[rows]).addcmul_(gain, symbols)
-            for i, code in enumerate(codes):
-                part = slice(starts[i], starts[i] + uses[i])
-                order_bits = code.mcs.num_bits_per_symbol
-                llr = demap(y[:, part], gain[:, part], state.no, order_bits)
-                bits_hat[i][rows], delivered[rows, i] = code.decode(llr, self.decoder)
+            stream.decode(rows, y, gain, state.no)
 
         num_rows = max(_MIN_ROWS, _SYMBOLS_PER_CHUNK // len(symbols))
         chunks = [slice(i, i + num_rows) for i in range(0, len(seeds), num_rows)]
@@ -93,35 +75,4 @@ class BitTruePhy:
         else:
             for rows in chunks:
                 send_rows(rows)
-        return LinkReport(
-            tags=tags,
-            delivered=delivered,
-            attempts=np.ones(delivered.shape, dtype=np.int64),
-            channel_uses=uses,
-            done_s=np.full(delivered.shape, np.nan),
-            bits_hat=bits_hat,
-        )
-
-
-def sending_order(frames: Sequence[Frame]) -> list[int]:
-    """Indices of the frames, lowest priority number first, otherwise as given."""
-    return sorted(range(len(frames)), key=lambda i: frames[i].priority)
-
-
-def modulate(
-    frames: Sequence[Frame], codes: Sequence[TransportBlockCode]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Codes and maps the frames one after the other.
-
-    Returns:
-        Constellation points complex64 [num_symbols] and the amplitude float32 [num_symbols] that
-        each is sent with. The mean power of their product over the transmission is exactly 1,
-        so that no transmission gains Es/N0 from its data or its power split.
-    """
-    points, amplitudes = [], []
-    for frame, code in zip(frames, codes, strict=True):
-        points.append(map_bits(code.encode(frame.bits[None])[0], frame.mcs.num_bits_per_symbol))
-        amplitudes.append(torch.full((code.num_symbols,), db_to_lin(frame.power_db) ** 0.5))
-    symbols, amplitude = torch.cat(points), torch.cat(amplitudes)
-    mean_power = (amplitude * symbols).abs().square().mean(dtype=torch.float64)
-    return symbols, amplitude / mean_power.sqrt().to(torch.float32)
+        return stream.report()

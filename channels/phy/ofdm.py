@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import get_type_hints
 
 import numpy as np
 import torch
 
-from channels.coding.transport_block import check_decoder, transport_block_code
+from channels.coding.transport_block import check_decoder
 from channels.errors import ChannelError
 from channels.fading.grid_gains import grid_gains, statistics_of
 from channels.fading.models import Channel
 from channels.kernels.normal import complex_normal, stream_keys
-from channels.modulation.qam import demap
 from channels.ofdm.antennas import combine, parse_antennas, spread
 from channels.ofdm.estimation import CSI, Estimator, estimate, lmmse_estimator, ls_estimator
 from channels.ofdm.grid import SYMBOLS_PER_SLOT, OfdmGrid, pilot_symbols
 from channels.ofdm.impairments import Impairments, turn_waveform
-from channels.phy.bit_true import modulate, sending_order
+from channels.phy.stream import Stream, frame_spans
 from channels.specs import parse_arguments
 from channels.types import Frame, LinkReport
 from channels.units import db_to_lin, esno_db_to_no
@@ -138,46 +138,21 @@ class OfdmPhy:
 
         A slot's pilots are charged to the frame that begins it.
         """
-        uses = np.array([transport_block_code(f.bits.size, f.mcs).num_symbols for f in frames])
-        order = sending_order(frames)
-        ends = [self.grid.pilot_uses(int(end), self.num_tx) for end in np.cumsum(uses[order])]
-        pilots = np.zeros(len(frames), dtype=np.int64)
-        pilots[order] = np.diff([0, *ends])
-        return pilots
+        starts, uses = frame_spans(frames)
+        spans = zip(starts.tolist(), (starts + uses).tolist(), strict=True)
+        charged = partial(self.grid.pilot_uses, num_tx=self.num_tx)
+        return np.array([charged(end) - charged(start) for start, end in spans])
 
     @torch.no_grad()
     def send(
         self, frames: Sequence[Frame], channel: Channel, esno_db: float, seeds: Sequence[int]
     ) -> LinkReport:
         """Sends the frames once for each seed; see `channels.phy.bit_true.BitTruePhy.send`."""
-        tags = tuple(frame.tag for frame in frames)
-        if not frames or len(set(tags)) < len(tags):
-            raise ChannelError(f"frames are tagged {tags}; expected at least one, all different")
-        if len(seeds) == 0:
-            raise ChannelError("got no seeds; expected one per trial")
-        codes = [transport_block_code(frame.bits.size, frame.mcs) for frame in frames]
-        uses = np.array([code.num_symbols for code in codes])
-        order = sending_order(frames)
-        points, amplitude = modulate([frames[i] for i in order], [codes[i] for i in order])
-        starts = dict(zip(order, np.cumsum(uses[order]) - uses[order], strict=True))
-
-        delivered = np.zeros((len(seeds), len(frames)), dtype=bool)
-        bits_hat = tuple(np.zeros((len(seeds), code.k), dtype=np.uint8) for code in codes)
-        for rows in self.chunks(len(points), len(seeds)):
-            got = self.pass_symbols(points, amplitude, channel, esno_db, seeds[rows])
-            for i, code in enumerate(codes):
-                part = slice(starts[i], starts[i] + uses[i])
-                sinr = got.sinr[:, part]
-                llr = demap(got.z[:, part], sinr, sinr, code.mcs.num_bits_per_symbol)
-                bits_hat[i][rows], delivered[rows, i] = code.decode(llr, self.decoder)
-        return LinkReport(
-            tags=tags,
-            delivered=delivered,
-            attempts=np.ones(delivered.shape, dtype=np.int64),
-            channel_uses=uses + self.pilot_uses(frames),
-            done_s=np.full(delivered.shape, np.nan),
-            bits_hat=bits_hat,
-        )
+        stream = Stream(frames, len(seeds), self.decoder)
+        for rows in self.chunks(len(stream.symbols), len(seeds)):
+            got = self.pass_symbols(stream.symbols, stream.amplitude, channel, esno_db, seeds[rows])
+            stream.decode(rows, got.z, got.sinr, got.sinr)
+        return stream.report(self.pilot_uses(frames))
 
     @torch.no_grad()
     def pass_symbols(

@@ -26,7 +26,7 @@ from channels.fading.states import DEFAULT_STATES, ChannelStates, channel_states
 from channels.kernels.normal import stream_keys, uniform
 from channels.modulation.mutual_information import bicm_information
 from channels.phy.analog import send_symbols
-from channels.phy.bit_true import modulate, sending_order
+from channels.phy.stream import check_trials, frame_spans, modulate
 from channels.types import Frame, LinkReport, Mcs
 
 # Information lost for each unit of its deviation over the fades that a code block sees, by bits
@@ -74,14 +74,7 @@ class TablePhy:
         p = self.delivery_probabilities(frames, channel, esno_db, seeds)
         tags = tuple(frame.tag for frame in frames)
         draws = np.stack([_decisions(tuple(seeds), tag) for tag in tags], axis=1)
-        delivered = draws < p
-        return LinkReport(
-            tags=tags,
-            delivered=delivered,
-            attempts=np.ones(delivered.shape, dtype=np.int64),
-            channel_uses=_frame_symbols(frames),
-            done_s=np.full(delivered.shape, np.nan),
-        )
+        return LinkReport(tags, draws < p, frame_spans(frames)[1])
 
     def delivery_probabilities(
         self, frames: Sequence[Frame], channel: Channel, esno_db: float, seeds: Sequence[int]
@@ -100,10 +93,8 @@ class TablePhy:
         Raises:
             ChannelError: The table does not hold a frame's scheme or length.
         """
-        _check_frames(frames)
-        if len(seeds) == 0:
-            raise ChannelError("got no seeds; expected one per trial")
-        num_symbols = int(_frame_symbols(frames).sum())
+        check_trials(len(seeds))
+        num_symbols = int(frame_spans(frames)[1].sum())
         return self._probabilities(frames, drawn_states(channel, num_symbols, esno_db, seeds))
 
     def expected_delivery(
@@ -122,21 +113,19 @@ class TablePhy:
         Returns:
             From the set of tags that arrive to its probability, above 0; they sum to 1.
         """
-        _check_frames(frames)
         if len(frames) > MAX_EXPECTED_FRAMES:
             raise ChannelError(
                 f"{len(frames)} frames have too many delivered sets; expected at most "
                 f"{MAX_EXPECTED_FRAMES} frames; draw them with send()"
             )
-        num_symbols = int(_frame_symbols(frames).sum())
+        num_symbols = int(frame_spans(frames)[1].sum())
         states = channel_states(channel, num_symbols, esno_db, self.num_states)
         return set_probabilities(
             [frame.tag for frame in frames], self._probabilities(frames, states), states.weights
         )
 
     def _probabilities(self, frames: Sequence[Frame], states: ChannelStates) -> np.ndarray:
-        order, uses = sending_order(frames), _frame_symbols(frames)
-        starts = dict(zip(order, np.cumsum(uses[order]) - uses[order], strict=True))
+        starts, _ = frame_spans(frames)
         power = _transmit_power(frames)
         p = np.empty((len(states.power), len(frames)))
         for i, frame in enumerate(frames):
@@ -254,18 +243,8 @@ def _decisions(seeds: tuple[int, ...], tag: str) -> np.ndarray:
     return found
 
 
-def _check_frames(frames: Sequence[Frame]) -> None:
-    tags = tuple(frame.tag for frame in frames)
-    if not frames or len(set(tags)) < len(tags):
-        raise ChannelError(f"frames are tagged {tags}; expected at least one, all different")
-
-
-def _frame_symbols(frames: Sequence[Frame]) -> np.ndarray:
-    return np.array([plan_blocks(frame.bits.size, frame.mcs).num_symbols for frame in frames])
-
-
 def _transmit_power(frames: Sequence[Frame]) -> np.ndarray:
-    """Power of each frame's constellation, as `bit_true.modulate` scales it for these bits."""
+    """Power of each frame's constellation, as `modulate` scales it for these bits."""
     return _cached_power(tuple(_Content(frame) for frame in frames))
 
 

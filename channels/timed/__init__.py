@@ -7,7 +7,6 @@ frames that arrive), and `simulate` says what came of every packet.
 
 from __future__ import annotations
 
-from channels.coding.harq import Feedback
 from channels.timed.link import simulate
 from channels.timed.report import FATES, ClassSummary, TimedReport
 from channels.timed.sources import periodic_arrivals, poisson_arrivals
@@ -15,6 +14,7 @@ from channels.timed.tables import TableBler
 from channels.timed.types import (
     Arrival,
     BlockErrorRate,
+    Feedback,
     LinkConfig,
     RateAdaptation,
     TrafficClass,

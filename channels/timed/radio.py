@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from channels.bler.combining import effective_esno_db
 from channels.errors import ChannelError
 from channels.modulation.mutual_information import bicm_information
+from channels.timed.combining import effective_esno_db
 from channels.timed.packets import Block
 from channels.timed.traces import SnrTrace
 from channels.timed.types import BlockErrorRate

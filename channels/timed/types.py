@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from channels.coding.harq import HARQ_KINDS, Feedback
+from channels.coding.redundancy import HARQ_KINDS
 from channels.errors import ChannelError
 from channels.timed.traces import SnrTrace
 from channels.types import Mcs
@@ -118,6 +118,28 @@ class RateAdaptation:
         for name in ("cqi_period_s", "cqi_delay_s", "step_db"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ChannelError(f"{name} is {getattr(self, name)}; expected 0 or more")
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """How the sender learns what arrived.
+
+    Attributes:
+        delay_s: From the end of a transmission to its ACK or NACK; 0 for at once.
+        nack_to_ack: Probability that a NACK is read as an ACK: the block is given up.
+        ack_to_nack: Probability that an ACK is read as a NACK: the block is sent needlessly.
+    """
+
+    delay_s: float = 0.0
+    nack_to_ack: float = 0.0
+    ack_to_nack: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.delay_s < float("inf"):
+            raise ChannelError(f"feedback delay_s is {self.delay_s}; expected seconds, 0 or more")
+        for name in ("nack_to_ack", "ack_to_nack"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ChannelError(f"{name} is {getattr(self, name)}; expected a probability")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import get_type_hints
 
-from channels.coding.harq import HARQ_KINDS
+from channels.coding.redundancy import HARQ_KINDS
 from channels.errors import ChannelError
 from channels.specs import parse_arguments
 from channels.timed import LinkConfig, TrafficClass

@@ -17,8 +17,8 @@ import torch
 from channels.coding.transport_block import transport_block_code
 from channels.fading.models import Channel
 from channels.phy.analog import papr_db
-from channels.phy.bit_true import modulate
 from channels.phy.names import data_uses, pilot_uses
+from channels.phy.stream import modulate
 from channels.types import Frame, LinkReport
 from channels.units import rho_to_uses
 from scmc_comm.errors import ScmcError

@@ -183,11 +183,7 @@ class ToyPhy:
         capacity = np.log2(1 + snr)[:, None] * 0.75
         need = np.array([f.mcs.bits_per_use for f in frames])
         delivered = capacity + slack > need
-        shape = delivered.shape
-        return LinkReport(
-            tuple(f.tag for f in frames), delivered, np.ones(shape, int), uses,
-            np.full(shape, math.nan),
-        )  # fmt: skip
+        return LinkReport(tuple(f.tag for f in frames), delivered, uses)
 
     def expected_delivery(self, frames, channel, esno_db) -> dict[frozenset[str], float]:
         """The same link, the fade integrated over: one fade is shared by all frames."""

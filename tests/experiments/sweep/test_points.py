@@ -66,9 +66,7 @@ class LyingPhy:
         uses = ToyPhy().send(frames, channel, esno_db, seeds).channel_uses
         bits = [np.tile(f.bits, (len(seeds), 1)) for f in frames]
         bits[0][1::2, 5] ^= 1
-        ones = np.ones(shape, int)
-        return LinkReport(tuple(f.tag for f in frames), ones > 0, ones, uses, ones * 0.0,
-                          tuple(bits))  # fmt: skip
+        return LinkReport(tuple(f.tag for f in frames), np.ones(shape, bool), uses, tuple(bits))
 
 
 def test_undetected_errors_are_losses(prepared, caplog):

@@ -70,9 +70,7 @@ class ScriptedPhy:
         return LinkReport(
             tags=tuple(f.tag for f in frames),
             delivered=np.array([[f.tag in s for f in frames] for s in sets]),
-            attempts=np.ones((len(seeds), len(frames)), int),
             channel_uses=np.array([num_channel_uses(f.bits.size, f.mcs) for f in frames]),
-            done_s=np.full((len(seeds), len(frames)), np.nan),
             bits_hat=tuple(
                 np.tile(f.bits ^ (f.tag in self.corrupt), (len(seeds), 1)) for f in frames
             ),

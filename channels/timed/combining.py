@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from channels.coding.harq import circular_buffer, redundancy_version
+from channels.coding.redundancy import circular_buffer, redundancy_version
 from channels.coding.segmentation import plan_blocks
 from channels.errors import ChannelError
 from channels.modulation.mutual_information import bicm_information
