@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from channels.bounds.awgn import capacity
 from experiments.execution.cache import default_cache_dir, write_atomic
@@ -24,16 +23,19 @@ from experiments.rd.anchors import Anchors, load_anchors
 from experiments.rd.measure import codec_fingerprint
 from experiments.statistics.bounds import RateQuality
 from experiments.statistics.tables import Table
-from experiments.sweep.components import Components
-from experiments.sweep.rate_points import RatePoints, RateTask, run_rate_task
-from experiments.sweep.tasks import digest_of
+from experiments.sweep.rate_points import (
+    ImageCurveCodec,
+    RatePoints,
+    RateTask,
+    measure_curves,
+)
 from scmc_comm.baselines import jpeg_slim
-from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.baselines.jpeg import JpegCodec
 from scmc_comm.datasets.image_sets import NamedImage, image_set
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
+from scmc_comm.metrics import measure
 
 KODAK = 24  # pictures that the published values are means of
 
@@ -98,9 +100,10 @@ class PlainJpeg(JpegCodec):
         return jpeg_slim.encode_file(to_uint8(img), quality, optimize=False)
 
 
-def make_codec(name: str) -> ImageCodec:
+def make_codec(name: str) -> ImageCurveCodec:
     """The codecs that are held against published curves."""
-    return PlainJpeg() if name == "jpeg-plain" else make_image_codec(name)
+    codec = PlainJpeg() if name == "jpeg-plain" else make_image_codec(name)
+    return ImageCurveCodec(codec, QUALITIES[name])
 
 
 def bpp_at_capacity(rho: float, esno_db: float) -> float:
@@ -124,28 +127,21 @@ def psnr_at(bpp: Sequence[float], psnr_db: Sequence[float], rate: float) -> floa
     return float(np.interp(np.log(rate), x, psnr_db, left=np.nan, right=np.nan))
 
 
-def measure(
+def measure_anchors(
     codecs: Sequence[str], images: Sequence[NamedImage], jobs: int, folder: Path, progress: bool
 ) -> list[RatePoints]:
     """Rate and PSNR of each codec and picture at all of the codec's `QUALITIES`."""
-    parts = Components(make_codec=make_codec)
+    versions = {codec: codec_fingerprint(codec.replace("plain", "file")) for codec in codecs}
     tasks = [
         RateTask(
-            codec, named.name, named.img.numpy(), digest_of(named.img.numpy()), ("psnr_db",),
-            QUALITIES[codec], np.inf, _fingerprint(codec), folder, parts,
+            codec, named.name, named.img.numpy(), ("psnr_db",), versions[codec], folder, make_codec,
+            measure,
         )
         for codec in codecs
         for named in images
     ]  # fmt: skip
     with executor(jobs) as workers:
-        run = workers.run(run_rate_task, tasks)
-        found = list(tqdm(run, total=len(tasks), desc="anchors", disable=not progress))
-    order = {(task.codec, task.image): n for n, task in enumerate(tasks)}
-    return sorted(found, key=lambda points: order[points.codec, points.image])
-
-
-def _fingerprint(codec: str) -> str:
-    return codec_fingerprint(codec.replace("plain", "file"))
+        return measure_curves(tasks, workers, "anchors", progress)
 
 
 def compare(
@@ -154,7 +150,7 @@ def compare(
     """What was measured beside what was published.
 
     Args:
-        found: `measure`'s points.
+        found: `measure_anchors`'s points.
         images: The pictures.
         curves: The published curves; then their value is read anew (``published_curve``).
 
@@ -252,7 +248,7 @@ def run_anchors(
             f"{images} holds {len(pictures)} pictures; expected the {KODAK} of Kodak, which the "
             "published values are means of"
         )
-    found = measure(codecs, pictures, jobs, default_cache_dir() / "rd", progress)
+    found = measure_anchors(codecs, pictures, jobs, default_cache_dir() / "rd", progress)
     table = compare(found, pictures, theirs)
     text = cells(table)
     write_atomic(out / "anchors.csv", table.to_csv(index=False).encode())

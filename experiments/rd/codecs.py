@@ -3,87 +3,23 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import torch
 
-from scmc_comm.baselines.image_codec import ImageCodec
+from experiments.sweep.rate_points import LADDERS, Coded, CurveCodec, ImageCurveCodec
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
 from scmc_comm.errors import ScmcError
 from scmc_comm.registry import parse_options
 from scmc_comm.types import STRUCTURE_LEVELS
 
 SCMC = "scmc"
-# From the coarsest that makes sense to about 2 bpp on photographs; learned families use all.
-LADDERS: dict[str, tuple[float, ...]] = {
-    "jpeg": (2, 4, 7, 10, 15, 25, 40, 60, 80, 90),
-    "webp": (0, 12, 25, 38, 50, 63, 76, 88, 101, 110),
-    "jpeg2000": (16, 40, 64, 88, 112, 136, 160, 184, 208),
-    "avif": (0, 5, 10, 16, 22, 28, 34, 40, 46, 52),
-    "hevc": (0, 4, 8, 12, 16, 20, 24, 28, 32),
-    "vvc": (0, 5, 10, 15, 20, 25, 30, 35, 40),
-}
+# First and last quality, up to about 2 bpp on photographs; other families use all of their ladder.
+RANGES = {"jpeg": (2, 90), "hevc": (0, 32), "vvc": (0, 40)}
 SIGNAL_LADDER = (0, 12, 24, 36, 48, 60, 72, 84, 96)
 
 
-@dataclass(frozen=True)
-class Coded:
-    """One picture at one point of a curve.
-
-    Attributes:
-        num_bytes: All bytes on the wire.
-        img_hat: float32 [3, H, W] in [0, 1], what the receiver shows.
-        encode_s: Wall time of encoding in seconds.
-        decode_s: Wall time of decoding in seconds.
-    """
-
-    num_bytes: int
-    img_hat: torch.Tensor
-    encode_s: float
-    decode_s: float
-
-
-class RdCodec(ABC):
-    """A codec with the points of its curve, from coarsest to finest."""
-
-    points: tuple[str, ...]
-
-    @abstractmethod
-    def code(self, img: torch.Tensor, point: str) -> Coded:
-        """Encode and decode float [3, H, W] in [0, 1] at one of the points."""
-
-    @abstractmethod
-    def num_parameters(self) -> int:
-        """Learned parameters of the largest network that a receiver of any point holds."""
-
-
-class ImageRdCodec(RdCodec):
-    """An image codec at a ladder of qualities."""
-
-    def __init__(self, codec: ImageCodec) -> None:
-        family = codec.name.removesuffix("-file")
-        self._codec = codec
-        self._qualities = {f"{q:g}": q for q in LADDERS.get(family, codec.qualities)}
-        self.points = tuple(self._qualities)
-
-    def code(self, img: torch.Tensor, point: str) -> Coded:
-        """Encode and decode, the constant parts made beforehand."""
-        quality, size = self._qualities[point], (int(img.shape[1]), int(img.shape[2]))
-        self._codec.warm(size, quality)
-        start = time.perf_counter()
-        data = self._codec.encode(img, quality)
-        middle = time.perf_counter()
-        img_hat = self._codec.decode(data, size)
-        return Coded(len(data), img_hat, middle - start, time.perf_counter() - middle)
-
-    def num_parameters(self) -> int:
-        """Of the largest quality's network; 0 for conventional codecs."""
-        return max(self._codec.num_parameters(quality) for quality in self._qualities.values())
-
-
-class ScmcRdCodec(RdCodec):
+class ScmcCurveCodec(CurveCodec):
     """The layered codec: caption, sketch, then the signal layer at a ladder of qualities.
 
     Bytes are those of the whole container. The only place here that knows `LayeredCodec`.
@@ -177,7 +113,7 @@ def check_codec_names(names: tuple[str, ...]) -> None:
 
 
 @lru_cache(maxsize=16)
-def make_rd_codec(name: str) -> RdCodec:
+def make_rd_codec(name: str) -> CurveCodec:
     """The codec called ``name``: ``scmc`` or ``scmc:OPTION=VALUE``, or one of `make_image_codec`.
 
     Example:
@@ -185,4 +121,10 @@ def make_rd_codec(name: str) -> RdCodec:
         ('0', '5', '10')
     """
     family, options, _ = name_parts(name)
-    return ScmcRdCodec(options) if family == SCMC else ImageRdCodec(make_image_codec(name))
+    if family == SCMC:
+        return ScmcCurveCodec(options)
+    codec = make_image_codec(name)
+    if family not in RANGES:
+        return ImageCurveCodec(codec)
+    first, last = RANGES[family]
+    return ImageCurveCodec(codec, [q for q in LADDERS[family] if first <= q <= last])

@@ -1,22 +1,27 @@
-"""Rate-quality points of image codecs for the bounds of a sweep, found by the runner's workers.
+"""Rate-quality curves of codecs: each point of each picture is coded and scored once and kept.
 
-Each (codec, picture, quality) is coded and scored once and kept in the cache under its content.
+Sweeps draw bounds from them, rate-distortion runs compare them. A point lies in the cache under
+its content as soon as it is measured, so that a run that was cut short goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from channels.bounds.awgn import capacity
 from channels.units import rho_to_uses
 from experiments.execution.cache import Cache, digest
+from experiments.execution.executors import Executor
 from experiments.sweep.components import Components
 from experiments.sweep.spec import SweepSpec
 
@@ -32,44 +37,111 @@ LADDERS: dict[str, tuple[float, ...]] = {
 
 
 @dataclass(frozen=True)
-class RateTask:
-    """One picture through one codec, from the coarsest quality up.
+class Coded:
+    """One picture at one point of a curve.
 
     Attributes:
-        codec: Name of the image codec.
+        num_bytes: All bytes on the wire.
+        img_hat: float32 [3, H, W] in [0, 1], what the receiver shows.
+        encode_s: Wall time of encoding in seconds.
+        decode_s: Wall time of decoding in seconds.
+    """
+
+    num_bytes: int
+    img_hat: torch.Tensor
+    encode_s: float
+    decode_s: float
+
+
+class CurveCodec(ABC):
+    """A codec with the points of its curve, from coarsest to finest."""
+
+    points: tuple[str, ...]
+
+    @abstractmethod
+    def code(self, img: torch.Tensor, point: str) -> Coded:
+        """Encode and decode float [3, H, W] in [0, 1] at one of the points."""
+
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """Learned parameters of the largest network that a receiver of any point holds."""
+
+
+class ImageCurveCodec(CurveCodec):
+    """An image codec at a ladder of qualities.
+
+    Args:
+        codec: A `scmc_comm.baselines.image_codec.ImageCodec`.
+        qualities: From coarsest to finest; None takes those of `LADDERS`.
+
+    Example:
+        >>> from scmc_comm.baselines.image_codecs import make_image_codec
+        >>> ImageCurveCodec(make_image_codec("vvc-file")).points[:3]
+        ('0', '5', '10')
+    """
+
+    def __init__(self, codec: Any, qualities: Sequence[float] | None = None) -> None:
+        family = codec.name.partition(":")[0].removesuffix("-file")
+        self._codec = codec
+        chosen = LADDERS.get(family, codec.qualities) if qualities is None else qualities
+        self._qualities = {f"{quality:g}": quality for quality in chosen}
+        self.points = tuple(self._qualities)
+
+    def code(self, img: torch.Tensor, point: str) -> Coded:
+        """Encode and decode, the constant parts made beforehand."""
+        quality, size = self._qualities[point], (int(img.shape[1]), int(img.shape[2]))
+        self._codec.warm(size, quality)
+        start = time.perf_counter()
+        data = self._codec.encode(img, quality)
+        middle = time.perf_counter()
+        img_hat = self._codec.decode(data, size)
+        return Coded(len(data), img_hat, middle - start, time.perf_counter() - middle)
+
+    def num_parameters(self) -> int:
+        """Of the largest quality's network; 0 for conventional codecs."""
+        return max(self._codec.num_parameters(quality) for quality in self._qualities.values())
+
+
+@dataclass(frozen=True)
+class RateTask:
+    """One picture through one codec, from the coarsest point up.
+
+    Attributes:
+        codec: Name of the codec.
         image: Name of the picture.
         img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
-        img_digest: Content key of ``img``.
         metrics: Metrics to measure.
-        qualities: The codec's settings to measure, from coarsest to finest.
-        max_bits: The first point with this many bits is the last.
-        fingerprint: Identity of code and weights.
+        fingerprint: Identity of the code and weights that the numbers depend on.
         cache_dir: Folder of the cache.
-        components: The parts to build from.
+        make_codec: Builds a `CurveCodec`, or an image codec, by name; importable.
+        measure: ``(img, img_hat, names) -> {name: value}``; importable.
+        max_bits: The first point with this many bits is the last.
     """
 
     codec: str
     image: str
     img: np.ndarray
-    img_digest: str
     metrics: tuple[str, ...]
-    qualities: tuple[float, ...]
-    max_bits: float
     fingerprint: str
     cache_dir: Path
-    components: Components
+    make_codec: Callable[[str], Any]
+    measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], Mapping[str, float]]
+    max_bits: float = np.inf
 
 
 @dataclass(frozen=True)
 class RatePoints:
-    """The points of one picture and codec.
+    """The points of one picture and codec, from the coarsest.
 
     Attributes:
-        codec: Name of the image codec.
+        codec: Name of the codec.
         image: Name of the picture.
-        num_bits: Bits of the whole stream, rising with quality.
+        num_bits: Bits of the whole stream.
         metrics: For each metric its value at each point.
         failure: For each metric that of mid-grey, shown where nothing can be decoded.
+        points: Names of the points.
+        encode_s: Wall times of encoding in seconds.
+        decode_s: Wall times of decoding in seconds.
     """
 
     codec: str
@@ -77,85 +149,94 @@ class RatePoints:
     num_bits: tuple[int, ...]
     metrics: Mapping[str, tuple[float, ...]]
     failure: Mapping[str, float]
+    points: tuple[str, ...] = ()
+    encode_s: tuple[float, ...] = ()
+    decode_s: tuple[float, ...] = ()
 
 
 @functools.cache
-def _codec(components: Components, name: str) -> Any:
-    return components.make_codec(name)
+def _codec(make_codec: Callable[[str], Any], name: str) -> CurveCodec:
+    made = make_codec(name)
+    return made if isinstance(made, CurveCodec) else ImageCurveCodec(made)
 
 
-def ladder(codec: Any) -> tuple[float, ...]:
-    """The qualities that are measured of a codec, from coarsest to finest.
-
-    Example:
-        >>> from scmc_comm.baselines.image_codecs import make_image_codec
-        >>> ladder(make_image_codec("vvc-file"))[:3]
-        (0, 5, 10)
-    """
-    return LADDERS.get(codec.name.removesuffix("-file"), tuple(codec.qualities))
-
-
-def _scores(task: RateTask, img_hat: torch.Tensor) -> dict[str, float]:
-    found = task.components.measure(torch.from_numpy(task.img), img_hat, task.metrics)
-    return {name: float(found[name]) for name in task.metrics}
-
-
-def _point(task: RateTask, cache: Cache, quality: float | None) -> dict[str, Any]:
-    """Bits and scores at a quality; of the failure picture where there is none."""
-    codec = "" if quality is None else task.codec
-    key = digest(
-        "rate point", task.fingerprint, codec, quality, task.img_digest, list(task.metrics)
-    )
-    known = cache.get_json(key)
+def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> dict[str, Any]:
+    """Bits, scores and times at a point; of the failure picture where there is none."""
+    codec = "" if point is None else task.codec
+    key = digest("rate point", task.fingerprint, codec, point, img_digest, list(task.metrics))
+    known: dict[str, Any] | None = cache.get_json(key)
     if known is None:
         img = torch.from_numpy(task.img)
-        if quality is None:
-            known = {"bits": 0, **_scores(task, torch.full_like(img, 0.5))}
+        if point is None:
+            coded = Coded(0, torch.full_like(img, 0.5), 0.0, 0.0)
         else:
-            coder = _codec(task.components, task.codec)
-            data = coder.encode(img, quality)
-            img_hat = coder.decode(data, (int(img.shape[1]), int(img.shape[2])))
-            known = {"bits": 8 * len(data), **_scores(task, img_hat)}
+            coded = _codec(task.make_codec, task.codec).code(img, point)
+        found = task.measure(img, coded.img_hat, task.metrics)
+        scores = {name: float(found[name]) for name in task.metrics}
+        known = {
+            "bits": 8 * coded.num_bytes, "scores": scores,
+            "encode_s": coded.encode_s, "decode_s": coded.decode_s,
+        }  # fmt: skip
         cache.put_json(key, known)
-    return dict(known)
+    return known
 
 
 def run_rate_task(task: RateTask) -> RatePoints:
     """Codes and scores one picture until the rate reaches ``max_bits``."""
     cache = Cache(task.cache_dir)
+    img_digest = digest(list(task.img.shape), task.img.tobytes())
+    names = _codec(task.make_codec, task.codec).points
     points: list[dict[str, Any]] = []
-    for quality in task.qualities:
-        points.append(_point(task, cache, quality))
+    for name in names:
+        points.append(_point(task, cache, img_digest, name))
         if points[-1]["bits"] >= task.max_bits:
             break
-    failure = _point(task, cache, None)
-    return RatePoints(
-        task.codec, task.image, tuple(p["bits"] for p in points),
-        {name: tuple(p[name] for p in points) for name in task.metrics},
-        {name: failure[name] for name in task.metrics},
-    )  # fmt: skip
+    bits, encode_s, decode_s = (
+        tuple(point[key] for point in points) for key in ("bits", "encode_s", "decode_s")
+    )
+    metrics = {name: tuple(point["scores"][name] for point in points) for name in task.metrics}
+    failure = _point(task, cache, img_digest, None)["scores"]
+    measured = names[: len(points)]
+    return RatePoints(task.codec, task.image, bits, metrics, failure, measured, encode_s, decode_s)
 
 
-def most_bits(spec: SweepSpec, size: tuple[int, int]) -> float:
-    """Bits that the best point of a sweep carries at capacity: no bound looks beyond."""
-    return rho_to_uses(max(spec.rho), size) * float(capacity(max(spec.esno_db)))
+def measure_curves(
+    tasks: Sequence[RateTask], workers: Executor, description: str, progress: bool
+) -> list[RatePoints]:
+    """Runs tasks, whose pairs of codec and picture differ, and gives their points in order.
+
+    Args:
+        tasks: What to measure.
+        workers: Where to.
+        description: Of the progress bar.
+        progress: Show it.
+    """
+    found: dict[tuple[str, str], RatePoints] = {}
+    hidden = not progress or not tasks
+    with tqdm(total=len(tasks), desc=description, unit="curve", disable=hidden) as bar:
+        for points in workers.run(run_rate_task, tasks):
+            found[points.codec, points.image] = points
+            bar.update()
+    return [found[task.codec, task.image] for task in tasks]
 
 
-def rate_tasks(
+def bound_tasks(
     spec: SweepSpec,
-    images: Mapping[str, np.ndarray],
-    digests: Mapping[str, str],
-    metrics: Sequence[str],
+    images: Mapping[str, torch.Tensor],
+    metrics: tuple[str, ...],
     fingerprint: str,
     cache_dir: Path,
     components: Components,
 ) -> list[RateTask]:
-    """A task for each codec that the sweep draws bounds of, and each picture."""
+    """A task for each codec that a sweep draws bounds of, and each picture.
+
+    No bound looks beyond the bits that the sweep's best point carries at capacity.
+    """
+    best = float(capacity(max(spec.esno_db)))
     return [
         RateTask(
-            codec, name, img, digests[name], tuple(metrics), ladder(_codec(components, codec)),
-            most_bits(spec, (int(img.shape[1]), int(img.shape[2]))), fingerprint, cache_dir,
-            components,
+            codec, name, img.numpy(), metrics, fingerprint, cache_dir, components.make_codec,
+            components.measure, best * rho_to_uses(max(spec.rho), (img.shape[1], img.shape[2])),
         )
         for codec in spec.bounds
         for name, img in images.items()

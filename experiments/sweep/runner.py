@@ -15,11 +15,11 @@ import torch
 from tqdm import tqdm
 
 from experiments.execution.cache import Cache, default_cache_dir
-from experiments.execution.executors import Executor, executor
+from experiments.execution.executors import executor
 from experiments.sweep import writer
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
-from experiments.sweep.rate_points import RatePoints, rate_tasks, run_rate_task
+from experiments.sweep.rate_points import bound_tasks, measure_curves
 from experiments.sweep.results import CellResult
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import (
@@ -158,30 +158,8 @@ def run_sweep(
             for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
                 results += found
                 bar.update(sum(len(result.points) for result in found))
-        rates = _rate_points(spec, images, metrics, where, components, workers, progress)
+        fingerprint = fingerprint_of(components)
+        bounds = bound_tasks(spec, images, metrics, fingerprint, where, components)
+        rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
         writer.write(spec, images, results, metrics, Cache(where), folder, rates)
     return folder
-
-
-def _rate_points(
-    spec: SweepSpec,
-    images: Mapping[str, torch.Tensor],
-    metrics: tuple[str, ...],
-    cache_dir: Path,
-    components: Components,
-    workers: Executor,
-    progress: bool,
-) -> list[RatePoints]:
-    """Points of the codecs that bounds are drawn of, codec by codec, images in order."""
-    arrays = {name: img.numpy() for name, img in images.items()}
-    digests = {name: digest_of(img) for name, img in arrays.items()}
-    fingerprint = fingerprint_of(components)
-    tasks = rate_tasks(spec, arrays, digests, metrics, fingerprint, cache_dir, components)
-    found = []
-    off = not progress or not tasks
-    with tqdm(total=len(tasks), desc=f"{spec.name}, bounds", unit="curve", disable=off) as bar:
-        for points in workers.run(run_rate_task, tasks):
-            found.append(points)
-            bar.update()
-    order = {(task.codec, task.image): n for n, task in enumerate(tasks)}
-    return sorted(found, key=lambda points: order[points.codec, points.image])

@@ -244,6 +244,9 @@ class ToyCodec:
             raise ScmcError(f"no image codec {name!r}; there is toy-codec")
         self.name = name
 
+    def warm(self, size, quality) -> None:
+        pass
+
     def encode(self, img, quality) -> bytes:
         side = 64 >> int(quality)
         note_call(f"{self.name} {quality:g}")

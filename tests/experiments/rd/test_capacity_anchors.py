@@ -10,6 +10,7 @@ from experiments.commands.main import main
 from experiments.rd import capacity
 from experiments.rd.anchors import Anchors, load_anchors
 from experiments.sweep.rate_points import RatePoints
+from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
@@ -72,7 +73,7 @@ def test_published_values_are_those_of_the_published_curves():
 
 
 def test_plain_tables_cost_bytes_and_change_no_pixel(pictures):
-    plain, fitted = capacity.make_codec("jpeg-plain"), capacity.make_codec("jpeg-file")
+    plain, fitted = capacity.PlainJpeg(), make_image_codec("jpeg-file")
     img = pictures[0].img
     long, short = plain.encode(img, 25), fitted.encode(img, 25)
     assert len(long) > len(short)

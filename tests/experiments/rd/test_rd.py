@@ -10,10 +10,11 @@ import torch
 from experiments.commands.main import main
 from experiments.rd import measure as rd_measure
 from experiments.rd.anchors import Anchors, compare, load_anchors
-from experiments.rd.codecs import ImageRdCodec, ScmcRdCodec, make_rd_codec
+from experiments.rd.codecs import ScmcCurveCodec, make_rd_codec
 from experiments.rd.figures import draw_figures, line_styles
 from experiments.rd.run import RdSpec
 from experiments.rd.tables import bd_cells, bd_table, curve_table, gather_points
+from experiments.sweep.rate_points import ImageCurveCodec
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
@@ -33,8 +34,8 @@ def images():
 def test_every_codec_has_a_ladder_of_its_own_qualities():
     for name in IMAGE_CODECS:
         codec = make_image_codec(name)
-        points = ImageRdCodec(codec).points
-        assert {float(point) for point in points} <= set(codec.qualities)
+        points, whole = make_rd_codec(name).points, ImageCurveCodec(codec).points
+        assert set(points) <= set(whole) and set(map(float, whole)) <= set(codec.qualities)
         assert len(points) >= 6 and [float(p) for p in points] == sorted(map(float, points))
 
 
@@ -52,7 +53,7 @@ def test_rows_hold_what_was_sent_and_a_second_run_measures_nothing(images, tmp_p
     def fail(*args):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(rd_measure, "_measure", fail)
+    monkeypatch.setattr(ImageCurveCodec, "code", fail)
     again = rd_measure.measure_points(names, images, metrics, 1, tmp_path, progress=False)
     pd.testing.assert_frame_equal(frame, again)
     # Half of it lost: only that is measured, the rest is read.
@@ -92,8 +93,8 @@ def test_the_key_depends_on_codec_image_and_metrics(images, tmp_path):
 @pytest.mark.slow
 def test_scmc_points_are_its_layers_from_the_whole_container():
     img = load_photo("coffee", 64)
-    codec = ScmcRdCodec()
-    found = {p: codec.code(img, p) for p in (*ScmcRdCodec.points[:4], "signal 96")}
+    codec = ScmcCurveCodec()
+    found = {p: codec.code(img, p) for p in (*ScmcCurveCodec.points[:4], "signal 96")}
     sizes = [coded.num_bytes for coded in found.values()]
     assert sizes[:3] == sorted(set(sizes[:3])) and sizes[0] < 80
     assert sizes[1] < sizes[3] < sizes[4], "a signal comes above the coarse structure"
