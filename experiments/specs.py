@@ -131,7 +131,15 @@ class Spec:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would take the last."""
+    """Leaves numbers as text for the fields' types, and refuses a key that stands twice.
+
+    YAML itself would read -6:21:3 as a number to base 60, and take the last of two values.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (of the class, as in its base)
+        first: [(tag, regexp) for tag, regexp in found if not tag.endswith((":int", ":float"))]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = Counter(key.value for key, _ in node.value if isinstance(key.value, str))
@@ -180,6 +188,8 @@ def _convert(kind: Any, value: Any) -> Any:
         if not isinstance(value, str) or (kind is not str and value not in typing.get_args(kind)):
             raise ValueError("no such word")
         return value
+    if kind is int and isinstance(value, str) and value.isdecimal():
+        return int(value)  # of any length
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("no number")
     number = float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)

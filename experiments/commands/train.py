@@ -50,8 +50,8 @@ def add(verb: AddVerb) -> None:
         "network",
         choices=SCRIPTS,
         help="a network; 'lower': what the upper layers are trained on; 'layer_curves': what the "
-        "protection optimiser plans with; 'codec_curves': what envelopes are chosen by; 'export': "
-        "checkpoint to weights; 'ablation': what each part of the fusion is worth; 'gallery': what "
-        "receivers see, side by side; 'all': every layer on one data set",
+        "protection optimiser plans with; 'codec_curves': what adaptive MCS is chosen by; "
+        "'export': checkpoint to weights; 'ablation': what each part of the fusion is worth; "
+        "'gallery': what receivers see, side by side; 'all': every layer on one data set",
     )
     sub.add_argument("arguments", nargs=argparse.REMAINDER, help="the script's own")

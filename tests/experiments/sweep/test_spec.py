@@ -34,6 +34,8 @@ def test_yaml_speaks_in_fractions():
 def test_keys_may_stand_in_groups_and_be_called_as_in_the_literature():
     grouped = "name: demo\naxes: {systems: [scmc, vvc], channels: awgn, snr: [-3, 0], cbr: [1/48, 1/24]}\n"
     assert SweepSpec.from_yaml(grouped + "base: {design_esno_db: 10}\n") == SPEC
+    ranged = grouped.replace("[-3, 0]", "-3:0:3") + "seed: 9007199254740993\n"
+    assert SweepSpec.from_yaml(ranged) == replace(SPEC, seed=2**53 + 1), "no number to base 60"
     assert SPEC.override(["snr=1", "cbr=1/2"]) == SPEC.override(["esno_db=1", "rho=0.5"])
     with pytest.raises(ScmcError, match="'rho' stands twice"):
         SweepSpec.from_yaml(SPEC.to_yaml() + "cbr: [0.1]\n")
