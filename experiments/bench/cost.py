@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import threading
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run took: wall time, and the most memory of it and its workers together."""
+    """What a run took: wall time, and the most memory of it and its workers (NaN: not watched)."""
 
     seconds: float
     peak_mib: float
@@ -43,7 +44,7 @@ def _memory_mib() -> float:
     return total / 1024
 
 
-def _cost_here(function: Callable[[], object]) -> Cost:
+def _cost_here(function: Callable[[], object], memory: bool) -> Cost:
     peak, done = _memory_mib(), threading.Event()
 
     def watch() -> None:
@@ -53,13 +54,13 @@ def _cost_here(function: Callable[[], object]) -> Cost:
                 peak = max(peak, _memory_mib())
 
     watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    if memory:
+        watcher.start()
     start = time.perf_counter()
     function()
     seconds = time.perf_counter() - start
     done.set()
-    watcher.join()
-    return Cost(seconds, peak)
+    return Cost(seconds, peak if memory else math.nan)
 
 
 def in_fresh_process(function: Callable[[], T]) -> T:
@@ -68,24 +69,15 @@ def in_fresh_process(function: Callable[[], T]) -> T:
         return pool.submit(function).result()
 
 
-def cost(function: Callable[[], object]) -> Cost:
-    """Cost of an importable function in a fresh process, whose start is not counted (Linux)."""
-    return in_fresh_process(partial(_cost_here, function))
+def cost(function: Callable[[], object], memory: bool = True) -> Cost:
+    """Cost of an importable function in a fresh process, whose start is not counted (Linux).
 
-
-def _seconds_here(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def seconds_of(function: Callable[[], object]) -> float:
-    """Wall time of an importable function in a fresh process, whose start is not counted.
-
-    Nothing runs beside it: reading the memory of a family of processes, as `cost` does, takes
-    the more time the more there are, and would bend a comparison of their numbers.
+    Args:
+        function: What to run.
+        memory: Watch the memory. Reading that of a family of processes takes the more time the
+            more there are, and would bend a comparison of their numbers.
     """
-    return in_fresh_process(partial(_seconds_here, function))
+    return in_fresh_process(partial(_cost_here, function, memory))
 
 
 def _burn(seconds: float) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from experiments.bench.cost import cost, in_fresh_process, machine_allows, seconds_of
+from experiments.bench.cost import cost, in_fresh_process, machine_allows
 from experiments.bench.stand_ins import PLANS, STAND_INS
 from experiments.execution.executors import num_cores, one_thread
 from experiments.sweep import store
@@ -128,8 +128,8 @@ def two_jobs(folder: Path, _jobs: int) -> dict[str, Any]:
     spec = replace(SNR, name="jobs", estimator="expected", num_images=8, strip_images=0)
     allowed = in_fresh_process(machine_allows)
     one, two = (
-        seconds_of(_sweep(spec, folder, folder / f"cache-{jobs}", jobs, Components()))
-        for jobs in (1, 2)
+        cost(_sweep(spec, folder, folder / f"cache-{n}", n, Components()), memory=False).seconds
+        for n in (1, 2)
     )
     return {
         "seconds": two, "seconds_of_one": one, "times_faster": one / two,

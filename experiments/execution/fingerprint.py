@@ -23,10 +23,13 @@ ROOT = Path(__file__).parents[2]
 
 COMPUTING = ("channels", "scmc_comm", "experiments/sweep", "experiments/timed")
 # They describe, summarise or store what the others computed.
-_PRESENTING = (
-    "experiments/sweep/spec.py", "experiments/sweep/store.py", "experiments/sweep/summary.py",
-    "experiments/sweep/tables.py", "experiments/sweep/writer.py", "experiments/timed/figures.py",
-    "experiments/timed/film.py", "experiments/timed/results.py", "experiments/timed/spec.py",
+_PRESENTING = tuple(
+    f"experiments/{name}.py"
+    for name in (
+        "sweep/bounds", "sweep/labels", "sweep/spec", "sweep/store", "sweep/summary",
+        "sweep/tables", "sweep/writer", "timed/figures", "timed/film", "timed/results",
+        "timed/spec",
+    )
 )  # fmt: skip
 # Model cards, and what running leaves behind: compiled code and partial downloads.
 _NO_INPUT = (".md", ".tmp")
