@@ -18,7 +18,7 @@ from experiments.rd.tables import cost_cells
 from experiments.report.chapter import Chapter, reference_of, steps
 from experiments.report.checks import MISTAKES, states
 from experiments.report.markup import Section, page, paragraph
-from experiments.report.pdf import table_lines, write_pdf
+from experiments.report.pdf import WIDEST, write_pdf
 from experiments.statistics.tables import Table
 from experiments.sweep import store
 from scmc_comm.errors import ScmcError
@@ -127,17 +127,21 @@ def _blocks(
     lead, after = [], []
     for chapter in chapters:
         attrs = chapter.ds.attrs
-        lead.append(table_lines(*chapter.blocks[0]))
+        lead.append(_lines(*chapter.blocks[0]))
         lead.append(["Spec", "", *str(attrs["spec_yaml"]).split("\n")])
         named = ((f"{attrs['title']}: {title}", cells) for title, cells in chapter.blocks[1:])
-        after += [table_lines(title, cells) for title, cells in named]
-    after += [table_lines(title, cells) for _, tables in extra for title, cells in tables]
+        after += [_lines(title, cells) for title, cells in named]
+    after += [_lines(title, cells) for _, tables in extra for title, cells in tables]
     return lead, after
+
+
+def _lines(title: str, cells: Table) -> list[str]:
+    return [title, "", *cells.text(WIDEST).split("\n")]
 
 
 def _checks(run: bool) -> Extra:
     rows = [
-        [mistake.what, mistake.effect, mistake.rule, state.text]
+        [mistake.what, mistake.effect, mistake.rule, state]
         for mistake, state in zip(MISTAKES, states(run), strict=True)
     ]
     cells = Table(["mistake", "effect", "what holds here", "state"], rows)

@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from experiments.statistics.tables import Table
-
 _PAGE = (8.27, 11.69)  # A4, inches
 _MARGIN = 0.7
 _FONT = 7.0  # points
 _LINE = 1.35 * _FONT / 72  # inches
-_WIDEST = int((_PAGE[0] - 2 * _MARGIN) / (0.602 * _FONT / 72))  # characters of a line
+WIDEST = int((_PAGE[0] - 2 * _MARGIN) / (0.602 * _FONT / 72))
+"""Characters of a line."""
 _LONGEST = int((_PAGE[1] - 2 * _MARGIN) / _LINE)  # lines of a page
-
-
-def table_lines(title: str, cells: Table) -> list[str]:
-    """A table below its title, as lines of text that fit the page."""
-    return [title, "", *cells.text(_WIDEST).split("\n")]
 
 
 def _paged(blocks: Iterable[Sequence[str]]) -> Iterator[list[str]]:

@@ -146,12 +146,7 @@ def _delta(
 ) -> BdDelta:
     """Mean of value b minus value a over the base range that both cover.
 
-    Args:
-        base_a: Of the anchor; likewise the next three.
-        value_a: See above.
-        base_b: See above.
-        value_b: See above.
-        shown: Makes numbers for readers of those of the base.
+    ``shown`` makes numbers for readers of those of the base.
     """
     if min(len(base_a), len(base_b)) < 2:
         return BdDelta(np.nan, reason="fewer than two points on a curve")

@@ -1,8 +1,9 @@
 """Means over images and fades with confidence intervals; none assumes infinitely many images.
 
 Every function takes values of trials, [..., images, trials], failures scored by their policy and
-so in every mean. An exact expectation over fades stands as the one trial of its image, so that
-intervals resample images alone.
+so in every mean. Systems of a sweep see the same images and fades, so the interval of the mean of
+their difference, trial by trial, is a paired one. An exact expectation over fades stands as the
+one trial of its image, so that intervals resample images alone.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ class Interval:
     high: Floats
 
 
-def _check(values: Floats) -> tuple[Floats, NDArray[np.int64]]:
+def _num_run(values: Floats) -> NDArray[np.int64]:
+    """Number of trials that were run of each image, [..., images]."""
     if values.ndim < 2 or 0 in values.shape:
         raise ScmcError(f"values have shape {values.shape}; expected [..., images, trials]")
     run = ~np.isnan(values)
     counts = run.sum(axis=-1)
     if not np.array_equal(run, np.arange(values.shape[-1]) < counts[..., None]):
         raise ScmcError("trials not run (NaN) must stand after those that were run")
-    return values, counts
+    return counts
 
 
 def image_means(values: ArrayLike) -> Floats:
@@ -78,7 +80,8 @@ def bootstrap_means(
     Returns:
         [..., B]; NaN where an image has no trial at all.
     """
-    array, counts = _check(np.asarray(values, dtype=float))
+    array = np.asarray(values, dtype=float)
+    counts = _num_run(array)
     num_images, num_trials = array.shape[-2:]
     flat = np.nan_to_num(array.reshape(-1, num_images * num_trials))
     # Points stopped after the same numbers of trials share one set of weights.
@@ -194,27 +197,7 @@ def bootstrap_interval(
         >>> bool(found.low < 5.0 < found.high)
         True
     """
-    array, _ = _check(np.asarray(values, dtype=float))
+    array = np.asarray(values, dtype=float)
     draws = bootstrap_means(array, rng, num_resamples)
     tail = expanded_tail(confidence, *array.shape[-2:])
     return percentile_interval(statistic(image_means(array).mean(axis=-1)), statistic(draws), tail)
-
-
-def paired_difference(
-    values: ArrayLike,
-    reference: ArrayLike,
-    rng: np.random.Generator,
-    num_resamples: int = 2000,
-    confidence: float = 0.95,
-) -> Interval:
-    """Interval of the mean of ``values - reference`` under common random numbers.
-
-    Args:
-        values: [..., images, trials].
-        reference: The same for the reference system: same images, same fades.
-        rng: Source of the resampling.
-        num_resamples: Bootstrap replicates.
-        confidence: Coverage.
-    """
-    difference = np.asarray(values, dtype=float) - np.asarray(reference, dtype=float)
-    return bootstrap_interval(difference, rng, num_resamples, confidence)

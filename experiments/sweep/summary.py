@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from channels.bler.table import wilson_interval
 from experiments.statistics import resampling
-from experiments.statistics.means import Floats, Interval, bootstrap_interval, paired_difference
+from experiments.statistics.means import Floats, Interval, bootstrap_interval
 from experiments.sweep import store
 
 POINT = ("system", "channel", "esno_db", "rho")
@@ -16,8 +16,12 @@ _PIECE = 2**20  # trials read at once
 
 
 def _table(ds: xr.Dataset, metric: str) -> Floats:
-    """Quality of the delivered sets, [*POINT, image, set], 0 where one never came."""
-    return np.nan_to_num(store.at_points(ds, metric).values)
+    """Quality of the delivered sets, [*POINT, set], 0 where one never came.
+
+    A set that came and whose metric is undefined stays NaN, and so do the means that it is in.
+    """
+    came = store.weights(ds) > 0
+    return np.asarray(store.at_points(ds, metric).where(came, 0.0).values)
 
 
 def _mean(weights: Floats, table: Floats) -> Floats:
@@ -54,7 +58,7 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
         values = bootstrap_interval(rows, rng, num_resamples, statistic=_averages)
         means = rows[: len(names)]
-        difference = paired_difference(means, means[:, :1], again, num_resamples)
+        difference = bootstrap_interval(means - means[:, :1], again, num_resamples)
     else:
         values, difference = _drawn_intervals(ds, seed, num_resamples)
     found = xr.Dataset(coords={"metric": names, **{dim: ds[dim] for dim in POINT}})
@@ -109,7 +113,9 @@ def _drawn_intervals(ds: xr.Dataset, seed: int, num_resamples: int) -> tuple[Int
         for s in range(counts.shape[0]):
             at = (slice(None), s, c, e, r)
             own, reference, drawn = table[:, s], table[:, 0], counts[s, c, e, r]
-            rows = np.concatenate([own, own * arrived, np.broadcast_to(arrived, own[:1].shape)])
+            rows = np.concatenate(
+                [own, np.where(arrived, own, 0.0), np.broadcast_to(arrived, own[:1].shape)]
+            )
             rng = np.random.default_rng(seed)
             found = resampling.interval(rows, drawn, rng, num_resamples, statistic=_averages)
             _put(values, at, found)

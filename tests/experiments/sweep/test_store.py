@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from experiments.statistics.means import paired_difference
+from experiments.statistics.means import bootstrap_interval
 from experiments.sweep import store, summary, tables, writer
 from experiments.sweep.designs import Design
 from experiments.sweep.results import CellResult, SetQuality
@@ -131,7 +131,8 @@ def test_more_sets_than_a_byte_numbers_are_an_error():
 def test_paired_differences_pair_the_trials(ds):
     trials = store.expand(ds, ["psnr_db"]).psnr_db.transpose(*summary.POINT, "image", "trial")
     found = summary.quality(ds, num_resamples=5).sel(metric="psnr_db")
-    pairs = paired_difference(trials.values, trials.values[:1], np.random.default_rng(0), 5)
+    differences = trials.values - trials.values[:1]
+    pairs = bootstrap_interval(differences, np.random.default_rng(0), 5)
     np.testing.assert_allclose(found.difference_mean, pairs.mean, atol=1e-12)
     alike = (trials == trials.isel(system=0)).all(("image", "trial"))
     assert bool((found.difference_high - found.difference_low).where(alike, 0).max() == 0)
@@ -156,6 +157,15 @@ def test_the_psnr_of_the_mean_mse_weighs_failures_fully(ds):
     assert bool((found.psnr_of_mean_mse_db_low <= found.psnr_of_mean_mse_db).all())
     assert bool((found.psnr_of_mean_mse_db <= found.psnr_of_mean_mse_db_high).all())
     assert bool((found.psnr_of_mean_mse_db <= found.value_mean.sel(metric="psnr_db") + 1e-9).all())
+
+
+def test_an_undefined_metric_is_not_averaged_as_0(ds):
+    undefined = ds.copy()
+    undefined["ms_ssim"] = ds.ms_ssim.where(ds.image != ds.image[0])
+    found = summary.quality(undefined, num_resamples=20)
+    assert bool(found.value_mean.sel(metric="ms_ssim").isnull().all())
+    assert bool(found.value_mean.sel(metric="psnr_db").notnull().all())
+    assert bool(summary.image_means(undefined, "ms_ssim")[..., 1:].notnull().all())
 
 
 def test_delivery_intervals_hold_the_estimate_and_never_collapse(ds):
