@@ -13,7 +13,7 @@ import numpy as np
 from experiments.training.data import load_split
 from scmc_comm.codec.edge_coder import CELLS, decode_edges, encode_edges
 from scmc_comm.codec.edges import EdgeDetector
-from scmc_comm.codec.structure import draw
+from scmc_comm.codec.structure import edge_maps
 
 QPS = (63, 60, 57, 54)
 
@@ -27,7 +27,7 @@ def main() -> None:
     args = parser.parse_args()
     data = load_split(args.data, args.set, "val", args.cache)
     index = np.linspace(0, len(data) - 1, args.count).round().astype(int)
-    drawn, _ = draw(EdgeDetector.load(), data.batch(index))
+    drawn = edge_maps(EdgeDetector.load(), data.batch(index))
     settings = [
         *((f"vvc, QP {qp}", (qp, "vvc")) for qp in QPS),
         *((f"context, cells of {cell}", (60, "context", cell)) for cell in reversed(CELLS)),

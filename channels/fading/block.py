@@ -6,11 +6,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy  # its parts are imported by who first uses them: scipy.stats takes half a second
 import torch
-from scipy import special, stats
-from scipy.stats.distributions import rv_frozen
 
 from channels.errors import ChannelError
 from channels.fading.draws import check_coherence, check_size
@@ -18,6 +18,9 @@ from channels.kernels.normal import complex_normal, stream_keys
 from channels.specs import Component
 from channels.types import ChannelState
 from channels.units import db_to_lin, esno_db_to_no
+
+if TYPE_CHECKING:
+    from scipy.stats.distributions import rv_frozen
 
 
 class BlockFading(Component, ABC):
@@ -88,9 +91,9 @@ class LineOfSight(BlockFading):
     def power_law(self) -> rv_frozen:
         """Non-central chi-square of two degrees of freedom, scaled; exponential for Rayleigh."""
         if self.fixed_gain == 0.0:
-            return stats.expon()
+            return scipy.stats.expon()
         spread = (1 - self.fixed_gain**2) / 2
-        return stats.ncx2(df=2, nc=self.fixed_gain**2 / spread, scale=spread)
+        return scipy.stats.ncx2(df=2, nc=self.fixed_gain**2 / spread, scale=spread)
 
 
 @dataclass(frozen=True)
@@ -195,11 +198,11 @@ class NakagamiBlock(BlockFading):
         """See `BlockFading.gains_of`."""
         # P(power > x) is exp(-x) for Rayleigh; find the power of the same rank for Nakagami.
         rayleigh = np.abs(scattered).astype(np.float64)
-        amplitude = np.sqrt(special.gammainccinv(self.m, np.exp(-(rayleigh**2))) / self.m)
+        amplitude = np.sqrt(scipy.special.gammainccinv(self.m, np.exp(-(rayleigh**2))) / self.m)
         gains: np.ndarray = scattered * (amplitude / np.maximum(rayleigh, 1e-30))
         return gains
 
     @property
     def power_law(self) -> rv_frozen:
         """Gamma distribution of shape m."""
-        return stats.gamma(a=self.m, scale=1 / self.m)
+        return scipy.stats.gamma(a=self.m, scale=1 / self.m)

@@ -26,7 +26,7 @@ from experiments.training.loop import Averaged, Run, adam, descend
 from experiments.training.lower import SETS, load_lower
 from experiments.training.precision import mixed_precision
 from experiments.training.signal import Crops, SignalRecipe, load_start, random_levels
-from scmc_comm.codec.signal_net import SignalNet
+from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.signal_transforms import SignalConfig
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cache = args.cache or args.out / "cache"
     sets = [load_split(args.data, name, "train", cache) for name in SETS]
     crops = Crops(sets, [load_lower(args.lower, name) for name in SETS], recipe.crops)
-    net = SignalNet(recipe.net).to(memory_format=torch.channels_last).eval()
+    net = TrainedSignalNet(recipe.net).to(memory_format=torch.channels_last).eval()
     load_start(net, args.start)
     net.requires_grad_(False)
     detail = net.synthesis.detail.train().requires_grad_(True)

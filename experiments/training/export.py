@@ -23,17 +23,16 @@ from scmc_comm.errors import ScmcError
 
 def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> None:
     """Signal network: halve the weights first, then make the integer tables from them."""
-    from scmc_comm.codec.signal import SignalCodec
-    from scmc_comm.codec.signal_net import SignalNet
+    from experiments.training.signal_net import TrainedSignalNet
     from scmc_comm.codec.signal_transforms import SignalConfig
 
-    net = SignalNet(SignalConfig(**with_tuples(config)))
+    net = TrainedSignalNet(SignalConfig(**with_tuples(config)))
     net.load_state_dict(state)
     keep = "bottleneck."
     for name, value in net.named_parameters():
         if not name.startswith(keep):
             value.data = value.data.half().float()
-    SignalCodec.freeze_tables(net)
+    net.freeze_tables()
     tables = dict(net.state_dict())
     tables["gaussian.scale_table"] = net.gaussian.scale_table.double().float()
     save_weights("signal", asdict(net.config), tables, path, keep_float32=(keep, "gaussian."))

@@ -26,7 +26,7 @@ from experiments.training.precision import mixed_precision
 from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.generator import Generator
 from scmc_comm.codec.layout import layout_grid
-from scmc_comm.codec.structure import LEVELS, StructureCodec, draw
+from scmc_comm.codec.structure import LEVELS, StructureCodec, colour_maps, edge_maps
 from scmc_comm.codec.vvc import encode_decode_batch
 from scmc_comm.errors import ScmcError
 
@@ -74,7 +74,7 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
         rows = index[start : start + BATCH]
         imgs = data.batch(rows)
         with mixed_precision():
-            maps.append(draw(detector, imgs))
+            maps.append((edge_maps(detector, imgs), colour_maps(imgs)))
         texts = [content_of(data, int(i)) for i in rows]
         layouts, _ = layout_grid(imgs)
         with mixed_precision():
@@ -93,7 +93,7 @@ def write_sketches(data: CaptionedImages, name: str, out: Path, count: int) -> N
 
 
 def coded_maps(edges: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a receiver has of maps as `draw` makes them, the first share at the coarsest level.
+    """What a receiver has of edge and colour maps, the first share at the coarsest level.
 
     The order of the pictures is taken to be random already.
 

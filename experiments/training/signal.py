@@ -27,7 +27,8 @@ from experiments.training.data import CaptionedImages, load_split, to_float
 from experiments.training.loop import Averaged, Run, adam, start_state
 from experiments.training.lower import SETS, Lower, load_lower
 from experiments.training.precision import mixed_precision
-from scmc_comm.codec.signal_net import LOWEST_LEVEL, SignalNet
+from experiments.training.signal_net import TrainedSignalNet
+from scmc_comm.codec.signal_net import LOWEST_LEVEL
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
 from scmc_comm.errors import ScmcError
 
@@ -114,7 +115,7 @@ def block_components(sets: list[CaptionedImages], count: int, seed: int = 0) -> 
     return vectors.flip(1).T[:count].float()
 
 
-def load_start(net: SignalNet, path: Path) -> None:
+def load_start(net: TrainedSignalNet, path: Path) -> None:
     """Go on from a checkpoint or from weights that ship, whose tables are made anew at the end.
 
     Raises:
@@ -128,7 +129,9 @@ def load_start(net: SignalNet, path: Path) -> None:
         raise ScmcError(f"{path} holds another network: {', '.join(strange[:3])} ... differ")
 
 
-def parameter_groups(net: SignalNet, recipe: SignalRecipe, going_on: bool) -> list[dict[str, Any]]:
+def parameter_groups(
+    net: TrainedSignalNet, recipe: SignalRecipe, going_on: bool
+) -> list[dict[str, Any]]:
     """The linear transforms start good and move slowly; the gains are logarithms and move fast."""
     groups: dict[float, list[Tensor]] = {recipe.linear_lr: [], recipe.gain_lr: [], recipe.lr: []}
     for name, value in net.named_parameters():
@@ -150,7 +153,7 @@ def random_levels(
 
 
 def rate_distortion(
-    net: SignalNet, img: Tensor, bits: Tensor, img_hat: Tensor, quality: Tensor
+    net: TrainedSignalNet, img: Tensor, bits: Tensor, img_hat: Tensor, quality: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss ``lambda 255^2 MSE + bpp``, evened out over the rates; and MSE and bpp per sample."""
     log_lambda = torch.tensor(net.config.lambdas).log()
@@ -178,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sets = [load_split(args.data, name, "train", cache) for name in SETS]
     lowers = [load_lower(args.lower, name) for name in SETS] if args.lower else []
     crops = Crops(sets, lowers, recipe)
-    net = SignalNet(recipe.net).to(memory_format=torch.channels_last)
+    net = TrainedSignalNet(recipe.net).to(memory_format=torch.channels_last)
     if not args.start:
         net.start_from_components(block_components(sets, recipe.net.num_latents))
     else:

@@ -8,13 +8,14 @@ loads an image-to-text model of transformers from a local folder or the Hugging 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import torch
 
 from scmc_comm.codec import captioner_net as net
-from scmc_comm.codec.weights import load_weights, save_weights
+from scmc_comm.codec.weights import filled, load_weights, save_weights
 from scmc_comm.errors import ScmcError
 
 DEFAULT_BEAMS = 3
@@ -96,21 +97,15 @@ class SmallBackend:
     """The captioner of ``captioner_net``."""
 
     def __init__(self, model: net.SmallCaptioner, words: Sequence[str]) -> None:
-        self._model = model.eval()
+        self._model = model
         self._words = (*net.SPECIALS, *words)
 
     @classmethod
     def load(cls, path: Path | None) -> SmallBackend:
         """Read a weight file; None is the shipped one."""
         config, state = load_weights(_NETWORK, path)
-        try:
-            with torch.random.fork_rng(devices=[]):  # the initial values are drawn, then replaced
-                model = net.build(len(config["words"]), num_kinds=config["num_kinds"])
-            model.load_state_dict(state)
-        except (KeyError, RuntimeError, TypeError) as e:
-            reason = " ".join(str(e).split())[:200]
-            raise ScmcError(f"{path or 'shipped file'} does not fit the captioner: {reason}") from e
-        return cls(model, config["words"])
+        build = partial(net.build, len(config["words"]), config["num_kinds"])
+        return cls(filled(build, state, path or "the shipped captioner"), config["words"])
 
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scmc_comm.codec.weights import load_weights
+from scmc_comm.codec.weights import filled, load_weights
 from scmc_comm.errors import ScmcError
 
 _MIN_SIDE = 16
@@ -101,9 +102,8 @@ class EdgeDetector(nn.Module):
             ScmcError: The file is missing or no edge network.
         """
         config, state = load_weights("edges", path)
-        detector = cls(EdgeConfig(**config))
-        detector.load_state_dict(state)
-        return detector.eval().requires_grad_(False)
+        build = partial(cls, EdgeConfig(**config))
+        return filled(build, state, path or "the shipped edge detector")
 
     @classmethod
     def from_published(cls, state: Mapping[str, Tensor]) -> Self:
@@ -121,14 +121,11 @@ class EdgeDetector(nn.Module):
             for name, value in state.items()
             if "weight_deconv" not in name
         }
-        detector = cls(EdgeConfig.full())
-        try:
-            detector.load_state_dict(renamed)
-        except RuntimeError as error:
-            raise ScmcError(
-                f"this is no RCF checkpoint in the published layout: {error}"
-            ) from error
-        return detector.eval().requires_grad_(False)
+        return filled(
+            partial(cls, EdgeConfig.full()),
+            renamed,
+            "RCF checkpoint (expected in the published layout)",
+        )
 
     def config_dict(self) -> dict[str, object]:
         """Fields of the configuration, as stored beside the weights."""

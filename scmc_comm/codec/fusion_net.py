@@ -13,6 +13,7 @@ pixel-attention block of Zhao et al., "Efficient image super-resolution using pi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scmc_comm.codec.weights import load_weights
+from scmc_comm.codec.weights import filled, load_weights
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,8 @@ class FusionNet(nn.Module):
             ScmcError: If the file is missing or of another layout.
         """
         config, state = load_weights("fusion", path)
-        net = cls(FusionConfig(**config))
-        net.load_state_dict(state)
-        return net.eval().requires_grad_(False)
+        build = partial(cls, FusionConfig(**config))
+        return filled(build, state, path or "the shipped fusion network")
 
     def forward(
         self, semantic: Tensor, has_semantic: Tensor, edges: Tensor, colours: Tensor

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet, SemanticBranch
 from scmc_comm.codec.memory import Memory, layout_map, smooth
-from scmc_comm.codec.weights import load_weights, save_weights, with_tuples
+from scmc_comm.codec.weights import filled, load_weights, save_weights, with_tuples
 from scmc_comm.errors import ScmcError
 
 SIDE = 256
@@ -46,7 +46,7 @@ class Generator:
     """
 
     def __init__(self, memory: Memory, renderer: FusionNet) -> None:
-        self.memory, self.renderer = memory, renderer.eval().requires_grad_(False)
+        self.memory, self.renderer = memory, renderer
 
     @classmethod
     def load(cls, path: Path | None = None) -> Generator:
@@ -61,14 +61,13 @@ class Generator:
         }
         try:
             memory = Memory(config["vocabulary"], *(state[name] for name in _MEMORY))
-            renderer = FusionNet(FusionConfig(**with_tuples(config["renderer"])))
-            renderer.load_state_dict(weights)
-        except (KeyError, TypeError, RuntimeError) as error:
+            build = partial(FusionNet, FusionConfig(**with_tuples(config["renderer"])))
+            return cls(memory, filled(build, weights, "its renderer"))
+        except (KeyError, TypeError, RuntimeError, ScmcError) as error:
             raise ScmcError(
                 f"{path or 'the shipped file'} is no generator ({str(error).splitlines()[0]}); "
                 "make one with 'scmc-comm train generator'"
             ) from error
-        return cls(memory, renderer)
 
     def save(self, path: Path) -> None:
         """Write the file that :meth:`load` reads."""

@@ -9,8 +9,8 @@ values that the context model expects.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -32,11 +32,12 @@ from scmc_comm.codec.signal_net import (
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.tiles import in_tiles
-from scmc_comm.codec.weights import load_weights
+from scmc_comm.codec.weights import filled, load_weights
 from scmc_comm.errors import ScmcError
 
 QUALITY_STEPS = 96
 MAX_PIXELS = 4096 * 4096
+_HYPER, _LATENT = "bottleneck", "gaussian"  # CompressAI's models in the weight file
 _UNIT = 2.0**ACTIVATION_BITS
 _MEAN_STEP = 2.0 ** (ACTIVATION_BITS - 4)  # means are multiples of 1/16
 
@@ -59,19 +60,39 @@ def usual_realism(quality: int) -> float:
     return 1 - 0.25 * min(quality / 24, 1)
 
 
+@dataclass(frozen=True)
+class EntropyTables:
+    """What the entropy coder needs beside the network.
+
+    Attributes:
+        medians: float64 [N], the hyper-latents' most likely values.
+        hyper: Distributions of the hyper-latent, a row a channel.
+        latent: Distributions of the latent, a row a scale.
+    """
+
+    medians: Tensor
+    hyper: Tables
+    latent: Tables
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> EntropyTables:
+        """The tables in a state of CompressAI's entropy models."""
+        medians = state[f"{_HYPER}.quantiles"][:, 0, 1].double()
+        return cls(medians, _tables(state, _HYPER), _tables(state, _LATENT))
+
+
 class SignalCodec:
     """Encodes a picture at a quality, decodes it with or without a lower layer's picture.
 
     Qualities are whole numbers from 0 (about 0.03 bpp) to ``QUALITY_STEPS`` (above 1.5 bpp).
     """
 
-    def __init__(self, net: SignalNet) -> None:
+    def __init__(self, net: SignalNet, tables: EntropyTables) -> None:
         self.net = net.eval().requires_grad_(False)
         self._hyper = ExactNetwork(net.hyper_synthesis)
         self._contexts = [ExactNetwork(cast(nn.Sequential, context)) for context in net.contexts]
-        self._medians = net.bottleneck._get_medians()[:, 0, 0].double()
-        self._hyper_tables = _tables(net.bottleneck)
-        self._tables = _tables(net.gaussian)
+        self._medians = tables.medians
+        self._hyper_tables, self._tables = tables.hyper, tables.latent
         # The same parts are shown with each subset of the lower layers, one after the other.
         self._last_latent = functools.lru_cache(1)(self.latent)
 
@@ -91,29 +112,12 @@ class SignalCodec:
         Raises:
             ScmcError: If the file is missing or of another layout.
         """
-        from compressai.models.utils import update_registered_buffers
-
         config, state = load_weights("signal", path)
-        net = SignalNet(SignalConfig(**config))
-        for part in ("bottleneck", "gaussian"):
-            names = ["_quantized_cdf", "_offset", "_cdf_length"]
-            names += ["scale_table"] if part == "gaussian" else []
-            update_registered_buffers(
-                getattr(net, part), part, names, state, policy="resize_if_empty"
-            )
-        net.load_state_dict(state)
-        return cls(net)
-
-    @staticmethod
-    def freeze_tables(net: SignalNet) -> dict[str, object]:
-        """Make the entropy coder's integer tables, which ship with the weights.
-
-        Returns:
-            The network's configuration, for the weights' header.
-        """
-        net.gaussian.update_scale_table(_scale_ladder().exp2().tolist(), force=True)
-        net.bottleneck.update(force=True, update_quantiles=True)
-        return asdict(net.config)
+        coder = (f"{_HYPER}.", f"{_LATENT}.")
+        weights = {k: v for k, v in state.items() if not k.startswith(coder)}
+        build = functools.partial(SignalNet, SignalConfig(**config))
+        net = filled(build, weights, path or "the shipped signal layer")
+        return cls(net, EntropyTables.of(state))
 
     def encode(self, img: Tensor, quality: int) -> tuple[bytes, ...]:
         """Code a picture.
@@ -241,7 +245,7 @@ class SignalCodec:
         hyper = self._hyper(to_fixed(z_symbols + self._medians[:, None, None]))
         field = checkerboard(hyper)
         plane = torch.full_like(field, float(to_fixed(self._level(quality))))
-        ladder = _scale_ladder()
+        ladder = scale_ladder()
         borders = to_fixed((ladder[1:] + ladder[:-1]) / 2)
         done: list[Tensor] = []
         for index, channels in enumerate(self.net.config.slices):
@@ -272,16 +276,16 @@ def _cells(padded: Tensor) -> tuple[int, int]:
     return padded.shape[2] // LATENT_STRIDE, padded.shape[3] // LATENT_STRIDE
 
 
-def _scale_ladder() -> Tensor:
-    """Log2 of the scales that have a table."""
+def scale_ladder() -> Tensor:
+    """Log2 of the scales that have a table, float64 [``SCALE_LEVELS``]."""
     return torch.linspace(
         float(np.log2(SCALE_MIN)), float(np.log2(SCALE_MAX)), SCALE_LEVELS, dtype=torch.float64
     )
 
 
-def _tables(model: torch.nn.Module) -> Tables:
-    parts = (getattr(model, name) for name in ("_quantized_cdf", "_cdf_length", "_offset"))
-    return Tables(*(part.int().numpy() for part in parts))
+def _tables(state: Mapping[str, Tensor], model: str) -> Tables:
+    names = ("_quantized_cdf", "_cdf_length", "_offset")
+    return Tables(*(state[f"{model}.{name}"].int().numpy() for name in names))
 
 
 def _int32(x: Tensor) -> np.ndarray:

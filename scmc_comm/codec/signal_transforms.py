@@ -1,7 +1,7 @@
 """The signal layer's transforms: picture to latent, and latent and lower picture to picture.
 
 Each is a lapped linear transform of 16 x 16 blocks plus a small residual network, so that it starts
-as a good transform codec (:meth:`scmc_comm.codec.signal_net.SignalNet.start_from_components`).
+as a good transform codec from the principal components of image blocks.
 """
 
 from __future__ import annotations

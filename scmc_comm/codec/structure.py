@@ -61,24 +61,25 @@ class Sketch:
     colours: Tensor
 
 
-def draw(detector: nn.Module, imgs: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Edge and colour maps of pictures, ready for coding.
+@torch.no_grad()
+def edge_maps(detector: nn.Module, imgs: Tensor) -> np.ndarray:
+    """Edge maps of pictures, ready for coding.
 
     Args:
         detector: The edge detector, [b, 3, H, W] to probabilities [b, 1, H, W].
         imgs: float32 [b, 3, H, W] in [0, 1]; H, W multiples of ``STRIDE``.
 
     Returns:
-        uint8 [b, H / 2, W / 2] and uint8 [b, H / 2, W / 2, 3].
+        uint8 [b, H / 2, W / 2].
     """
-    with torch.no_grad():
-        strong = (detector(imgs)[:, 0] - EDGE_FLOOR).clamp(min=0) / (1 - EDGE_FLOOR)
-        edges = F.avg_pool2d(strong, 2).float()
-        colours = F.avg_pool2d(imgs, 2)
-    return (
-        edges.mul(255).round().byte().numpy(),
-        colours.mul(255).round().byte().permute(0, 2, 3, 1).numpy(),
-    )
+    strong = (detector(imgs)[:, 0] - EDGE_FLOOR).clamp(min=0) / (1 - EDGE_FLOOR)
+    return F.avg_pool2d(strong, 2).float().mul(255).round().byte().numpy()
+
+
+def colour_maps(imgs: Tensor) -> np.ndarray:
+    """Colour maps uint8 [b, H / 2, W / 2, 3] of pictures as in :func:`edge_maps`."""
+    colours = F.avg_pool2d(imgs, 2)
+    return colours.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
 
 
 class SketchCodec(ABC):
@@ -109,11 +110,11 @@ class SketchCodec(ABC):
         if level not in range(STRUCTURE_LEVELS):
             raise ScmcError(f"structure level is {level}; expected 0 to {FINEST}")
         how = LEVELS[level]
-        edges, colours = draw(self.detector, pad_to(img[None], STRIDE))
-        edge_stream = b""
+        padded, edge_stream = pad_to(img[None], STRIDE), b""
         if how.edge_qp is not None:
-            edge_stream = encode_edges(edges[0], how.edge_qp, self.edge_coder)
-        colour_stream = encode_slim(colours[0], how.colour_qp, screen_content=False)
+            edges = edge_maps(self.detector, padded)[0]
+            edge_stream = encode_edges(edges, how.edge_qp, self.edge_coder)
+        colour_stream = encode_slim(colour_maps(padded)[0], how.colour_qp, screen_content=False)
         return encode_varint(len(edge_stream)) + edge_stream + colour_stream
 
     def sketch(self, payload: bytes, size: tuple[int, int]) -> Sketch:

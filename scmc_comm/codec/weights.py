@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from scmc_comm.errors import ScmcError
+
+NetT = TypeVar("NetT", bound=nn.Module)
 
 _SCALE = ".scale"
 FOLDER = Path(__file__).parent.parent / "zoo" / "weights"
@@ -76,6 +79,27 @@ def load_weights(name: str, path: Path | None = None) -> tuple[dict[str, Any], d
     floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     floats |= {k: floats[k] * scale for k, scale in scales.items()}
     return with_tuples(json.loads(meta["config"])), floats
+
+
+def filled(make: Callable[[], NetT], state: Mapping[str, Tensor], source: object) -> NetT:
+    """A network with given weights, frozen; building it leaves torch's generator as it was.
+
+    Args:
+        make: Builds the network.
+        state: All its weights.
+        source: Where they come from, for messages.
+
+    Raises:
+        ScmcError: If names or shapes do not fit.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):  # the initial values are drawn, then replaced
+            net = make()
+        net.load_state_dict(state)
+    except (KeyError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ScmcError(f"{source} does not fit the network: {reason}") from error
+    return net.eval().requires_grad_(False)
 
 
 def save_weights(

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from channels.bler.table import BlerTable, default_table
 from channels.coding.segmentation import plan_blocks
-from channels.fading.models import BlockFading, Channel
-from channels.fading.states import DEFAULT_STATES, ChannelStates, channel_states
-from channels.phy.table import TablePhy
+from channels.fading.models import BlockFading, make_channel
 from channels.types import Mcs
 from channels.units import db_to_lin, lin_to_db
 from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:  # with scipy.stats, which a fixed plan does without
+    from channels.bler.table import BlerTable
+    from channels.fading.states import ChannelStates
+    from channels.phy.table import TablePhy
 
 _CELL_DB, _LOWEST_DB, _HIGHEST_DB = 0.25, -24.0, 40.0
 COARSE_STATES, _MAX_FADES = 128, 64
@@ -112,7 +114,7 @@ def make_link(
     num_uses: int,
     esno_db: Sequence[float],
     weights: Sequence[float] | None = None,
-    num_states: int = DEFAULT_STATES,
+    num_states: int | None = None,
 ) -> Link:
     """The link that a plan reckons with.
 
@@ -121,12 +123,15 @@ def make_link(
         num_uses: Channel uses of the transmission.
         esno_db: Mean Es/N0 in dB; several if the transmitter does not know which it is.
         weights: How likely each of them is, in any unit; alike by default.
-        num_states: Realisations of several fades, for each mean Es/N0.
+        num_states: Realisations of several fades, for each mean Es/N0; None for
+            `channels.fading.states.DEFAULT_STATES`.
 
     Raises:
         ScmcError: Weights that are none.
     """
-    from channels.fading.models import make_channel
+    from channels.bler.table import default_table
+    from channels.fading.states import DEFAULT_STATES, channel_states
+    from channels.phy.table import TablePhy
 
     share = shares(esno_db, weights)
     model = make_channel(channel)
@@ -136,7 +141,9 @@ def make_link(
             db = np.concatenate([10 * np.log10(s.power[:, 0] / s.no) for s in states])
         all_weights = np.concatenate([w * s.weights for w, s in zip(share, states, strict=True)])
         return FlatLink(*_cells(db, all_weights), default_table())
-    fades = tuple(_few_fades(model, num_uses, mean, num_states) for mean in esno_db)
+    count = num_states or DEFAULT_STATES
+    longest = math.ceil(_SLACK * num_uses) + 1
+    fades = tuple(_merged(channel_states(model, longest, mean, count)) for mean in esno_db)
     all_weights = np.concatenate([w * s.weights for w, s in zip(share, fades, strict=True)])
     return FadingLink(fades, all_weights, TablePhy())
 
@@ -165,8 +172,8 @@ def _cells(esno_db: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
     return mean[total > 0], total[total > 0]
 
 
-def _few_fades(channel: Channel, num_uses: int, esno_db: float, num_states: int) -> ChannelStates:
-    states = channel_states(channel, math.ceil(_SLACK * num_uses) + 1, esno_db, num_states)
+def _merged(states: ChannelStates) -> ChannelStates:
+    """Neighbouring fades as one of their mean power, where they are too many."""
     num_fades = states.power.shape[1]
     if num_fades <= _MAX_FADES:
         return states
@@ -174,4 +181,4 @@ def _few_fades(channel: Channel, num_uses: int, esno_db: float, num_states: int)
     starts = np.arange(0, num_fades, merged)
     counts = np.diff(np.append(starts, num_fades))
     power = np.add.reduceat(states.power, starts, axis=1) / counts
-    return ChannelStates(power, states.weights, states.block_symbols * merged, states.no)
+    return replace(states, power=power, block_symbols=states.block_symbols * merged)

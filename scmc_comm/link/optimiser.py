@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from channels.coding.transport_block import num_channel_uses
-from channels.fading.states import DEFAULT_STATES
 from channels.types import Frame, Mcs
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator
@@ -257,7 +256,7 @@ def make_allocator(
     request: Request,
     quality: QualityModel,
     grid: tuple[Mcs, ...] = MCS_GRID,
-    num_states: int = DEFAULT_STATES,
+    num_states: int | None = None,
 ) -> Allocator:
     """The evaluator of plans for a request, over the given schemes, each once."""
     link = make_link(

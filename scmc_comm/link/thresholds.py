@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from scipy.stats import norm
 
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
@@ -85,6 +84,8 @@ def measure_threshold_db(
         num_trials: Blocks sent at each point.
         seed: Seed of payload and noise.
     """
+    from scipy.stats import norm
+
     phy, channel = BitTruePhy(), make_channel("awgn")
     bits = np.random.default_rng(seed).integers(0, 2, num_bits).astype(np.uint8)
     points = itertools.count(seed * 1000)

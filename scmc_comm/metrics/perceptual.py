@@ -3,26 +3,67 @@
 LPIPS: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
 CVPR 2018 (version 0.1 heads of the ``lpips`` package). DISTS: Ding et al., "Image Quality
 Assessment: Unifying Structure and Texture Similarity", TPAMI 2022 (``dists-pytorch``). Lower is
-better for both, 0 for equal images. The libraries' own constructors download torchvision
-weights; here the networks are built empty and given the weights of `scmc_comm.zoo.sources`.
+better for both, 0 for equal images. The weights are those that the libraries carry, on the
+convolutions of `scmc_comm.zoo.sources`; the forward pass is written out here, because the
+libraries import torchvision, which takes longer than measuring a picture.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
-import warnings
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from scmc_comm.errors import ScmcError
-from scmc_comm.zoo.feature_nets import StateDict
+from scmc_comm.zoo.feature_nets import ALEXNET, VGG16, FeatureNet, StateDict
 from scmc_comm.zoo.sources import alexnet_features, vgg16_features
 
 MIN_SIDE = 32  # four pooling steps need a pixel left
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_LPIPS_SHIFT, _LPIPS_SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+
+
+class Trunk(nn.Module):
+    """The convolutions of AlexNet or VGG16, whose stages end where the metrics look.
+
+    Args:
+        net: Which of the two.
+        features: Its weights by torchvision's names.
+        pool: What halves the size between stages, [b, c, h, w] to [b, c, h / 2, w / 2].
+    """
+
+    def __init__(
+        self, net: FeatureNet, features: StateDict, pool: Callable[[Tensor], Tensor]
+    ) -> None:
+        super().__init__()
+        self.pool = pool
+        indices = [index for index, _ in net.convs]
+        # A gap of three leaves room for a ReLU and a pooling layer, one of two for a ReLU.
+        self.pools = [b - a == 3 for a, b in itertools.pairwise([indices[0], *indices])]
+        self.ends = [*self.pools[1:], True] if net is VGG16 else [True] * len(indices)
+        self.weights = nn.ParameterList(features[f"features.{i}.weight"] for i in indices)
+        self.biases = nn.ParameterList(features[f"features.{i}.bias"] for i in indices)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Features [b, c, h, w] after each stage."""
+        out = []
+        for weight, bias, pooled, end in zip(
+            self.weights, self.biases, self.pools, self.ends, strict=True
+        ):
+            x = self.pool(x) if pooled else x
+            side = weight.shape[-1]  # AlexNet's first kernel alone strides
+            stride, padding = (4, 2) if side == 11 else (1, side // 2)
+            x = F.relu(F.conv2d(x, weight, bias, stride, padding))
+            if end:
+                out.append(x)
+        return out
 
 
 class PerceptualMetric(nn.Module):
@@ -32,15 +73,15 @@ class PerceptualMetric(nn.Module):
     inside a model that is trained: its parameters ask for no gradient and `train()` is ignored.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
-        self.net = net.eval().requires_grad_(False)
+        self.trunk = trunk
 
     def train(self, mode: bool = True) -> PerceptualMetric:
         """Stay in eval mode whatever a surrounding model does."""
         return super().train(False)
 
-    def forward(self, img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
+    def forward(self, img: Tensor, img_hat: Tensor) -> Tensor:
         """Distance of each pair of the batch, float [b]."""
         if img.shape != img_hat.shape or img.ndim != 4 or img.shape[1] != 3:
             raise ScmcError(
@@ -56,26 +97,90 @@ class PerceptualMetric(nn.Module):
             raise ScmcError(f"images of {tuple(img.shape[2:])} are smaller than {MIN_SIDE} pixels")
         return self._distance(img, img_hat).reshape(img.shape[0])
 
-    def _distance(self, img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
+    def _distance(self, img: Tensor, img_hat: Tensor) -> Tensor:
         raise NotImplementedError
 
 
 class Lpips(PerceptualMetric):
-    """LPIPS v0.1. Inputs in [0, 1]; the rescaling to the network's [-1, 1] happens here."""
+    """LPIPS v0.1. Inputs in [0, 1]; the rescaling to the network's [-1, 1] happens here.
 
-    def _distance(self, img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
-        distance: torch.Tensor = self.net(img, img_hat, normalize=True)
-        return distance
+    Args:
+        trunk: AlexNet's or VGG16's.
+        heads: Weights [1, c, 1, 1] of each stage, by the names of the ``lpips`` package.
+    """
+
+    def __init__(self, trunk: Trunk, heads: StateDict) -> None:
+        super().__init__(trunk)
+        self.heads = nn.ParameterList(heads[f"lin{i}.model.1.weight"] for i in range(len(heads)))
+        self.eval().requires_grad_(False)
+
+    def _distance(self, img: Tensor, img_hat: Tensor) -> Tensor:
+        stages = (
+            self.trunk(_standard(2 * x - 1, _LPIPS_SHIFT, _LPIPS_SCALE)) for x in (img, img_hat)
+        )
+        total = torch.zeros(len(img), 1, 1, 1, device=img.device)
+        for head, one, other in zip(self.heads, *stages, strict=True):
+            difference = (_unit(one) - _unit(other)).square()
+            total = total + F.conv2d(difference, head).mean((2, 3), keepdim=True)
+        return total
 
 
 class Dists(PerceptualMetric):
-    """DISTS at the images' own resolution, without the optional resize to 256 pixels."""
+    """DISTS at the images' own resolution, without the optional resize to 256 pixels.
 
-    def _distance(self, img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
+    Args:
+        trunk: VGG16's, with :func:`l2_pool`.
+        weights: ``alpha`` and ``beta`` [1, 1475, 1, 1] of the ``dists-pytorch`` package.
+    """
+
+    def __init__(self, trunk: Trunk, weights: StateDict) -> None:
+        super().__init__(trunk)
+        self.alpha, self.beta = nn.Parameter(weights["alpha"]), nn.Parameter(weights["beta"])
+        self.eval().requires_grad_(False)
+
+    def _stages(self, img: Tensor) -> list[Tensor]:
+        return [img, *self.trunk(_standard(img, _IMAGENET_MEAN, _IMAGENET_STD))]
+
+    def _distance(self, img: Tensor, img_hat: Tensor) -> Tensor:
         if torch.equal(img, img[:1].expand_as(img)):
             img = img[:1]  # one original beside many pictures takes the network once
-        distance: torch.Tensor = self.net(img, img_hat, require_grad=torch.is_grad_enabled())
-        return distance
+        ours, theirs = self._stages(img), self._stages(img_hat)
+        sizes = [stage.shape[1] for stage in ours]
+        total = self.alpha.sum() + self.beta.sum()
+        textures = structures = torch.zeros(len(img_hat), 1, 1, 1, device=img.device)
+        for x, y, alpha, beta in zip(
+            ours, theirs, (self.alpha / total).split(sizes, 1), (self.beta / total).split(sizes, 1),
+            strict=True,
+        ):  # fmt: skip
+            x_mean, y_mean = _mean(x), _mean(y)
+            texture = (2 * x_mean * y_mean + 1e-6) / (x_mean**2 + y_mean**2 + 1e-6)
+            variances = _mean((x - x_mean) ** 2) + _mean((y - y_mean) ** 2)
+            structure = (2 * (_mean(x * y) - x_mean * y_mean) + 1e-6) / (variances + 1e-6)
+            textures = textures + (alpha * texture).sum(1, keepdim=True)
+            structures = structures + (beta * structure).sum(1, keepdim=True)
+        return 1 - (textures + structures)
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean((2, 3), keepdim=True)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+
+
+def _standard(x: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    shift, scale = (x.new_tensor(values)[:, None, None] for values in (mean, std))
+    return (x - shift) / scale
+
+
+def l2_pool(x: Tensor) -> Tensor:
+    """DISTS' pooling: the root of the squares under a Hann window, at half the size."""
+    hann = torch.hann_window(5, periodic=False, device=x.device)[1:-1]
+    window = hann[:, None] * hann
+    kernel = (window / window.sum()).to(x.dtype).expand(x.shape[1], 1, 3, 3)
+    squares = F.conv2d(x**2, kernel, stride=2, padding=1, groups=x.shape[1])
+    return (squares + 1e-12).sqrt()
 
 
 def load_lpips(net: Literal["alex", "vgg"] = "alex") -> Lpips:
@@ -89,39 +194,13 @@ def load_lpips(net: Literal["alex", "vgg"] = "alex") -> Lpips:
     """
     if net not in ("alex", "vgg"):
         raise ScmcError(f"LPIPS network {net!r} is unknown; choose 'alex' or 'vgg'")
-    features = alexnet_features() if net == "alex" else vgg16_features()
-    import lpips
-
-    # On "meta" nothing is allocated or drawn: the library would first fill all of VGG16's
-    # classifier (480 MB) from torch's global generator.
-    with warnings.catch_warnings(), torch.device("meta"):
-        warnings.simplefilter("ignore", UserWarning)  # torchvision's "pretrained" is deprecated
-        model = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
-    model.to_empty(device="cpu")
-    model.scaling_layer = lpips.ScalingLayer()  # constants made by the constructor, not weights
-    heads = torch.load(
-        Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth",
-        map_location="cpu",
-        weights_only=True,
-    )
-    model.load_state_dict(_lpips_state(model.state_dict(), features, heads))
-    return Lpips(model)
-
-
-def _lpips_state(empty: StateDict, features: StateDict, heads: StateDict) -> StateDict:
-    """The library's names: heads ``lin0..4`` (also listed as ``lins.0..4``), trunk in slices."""
-    state: StateDict = {}
-    for name in empty:
-        first, *rest = name.split(".")
-        if first == "net":  # net.slice2.3.weight is features.3.weight
-            state[name] = features[".".join(["features", *rest[1:]])]
-        elif first == "lins":
-            state[name] = heads[f"lin{'.'.join(rest)}"]
-        elif first.startswith("lin"):
-            state[name] = heads[name]
-        else:
-            state[name] = empty[name]
-    return state
+    if net == "alex":
+        trunk = Trunk(
+            ALEXNET, alexnet_features(), functools.partial(F.max_pool2d, kernel_size=3, stride=2)
+        )
+    else:
+        trunk = Trunk(VGG16, vgg16_features(), functools.partial(F.max_pool2d, kernel_size=2))
+    return Lpips(trunk, _library_weights("lpips", f"weights/v0.1/{net}.pth"))
 
 
 def load_dists() -> Dists:
@@ -130,46 +209,20 @@ def load_dists() -> Dists:
     Raises:
         ScmcError: if the ImageNet weights cannot be found or fetched.
     """
-    features = vgg16_features()
-    from DISTS_pytorch import DISTS
-    from DISTS_pytorch.DISTS_pt import L2pooling
-    from torchvision.models.vgg import cfgs, make_layers
-
-    with torch.device("meta"):
-        layers = make_layers(cfgs["D"], batch_norm=False)
-    layers.load_state_dict(
-        {k.removeprefix("features."): v for k, v in features.items()}, assign=True
-    )
-
-    class OfflineDists(DISTS):  # type: ignore[misc]
-        """The library's forward; its constructor would download VGG16."""
-
-        def __init__(self) -> None:
-            nn.Module.__init__(self)
-            self.stage1 = nn.Sequential(*layers[0:4])
-            self.stage2 = nn.Sequential(L2pooling(channels=64), *layers[5:9])
-            self.stage3 = nn.Sequential(L2pooling(channels=128), *layers[10:16])
-            self.stage4 = nn.Sequential(L2pooling(channels=256), *layers[17:23])
-            self.stage5 = nn.Sequential(L2pooling(channels=512), *layers[24:30])
-            for name, value in (("mean", _IMAGENET_MEAN), ("std", _IMAGENET_STD)):
-                self.register_buffer(name, torch.tensor(value).view(1, 3, 1, 1))
-            self.chns = [3, 64, 128, 256, 512, 512]
-            weights = torch.load(_dists_weights(), map_location="cpu", weights_only=True)
-            self.alpha = nn.Parameter(weights["alpha"])
-            self.beta = nn.Parameter(weights["beta"])
-
-    return Dists(OfflineDists())
+    trunk = Trunk(VGG16, vgg16_features(), l2_pool)
+    return Dists(trunk, _library_weights("DISTS_pytorch", "weights.pt"))
 
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def _dists_weights() -> Path:
-    spec = importlib.util.find_spec("DISTS_pytorch")
+def _library_weights(package: str, file: str) -> StateDict:
+    """Tensors that lie in an installed package, which is not imported."""
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise ScmcError("DISTS needs the package dists-pytorch; pip install dists-pytorch")
-    return Path(spec.origin).parent / "weights.pt"
+        project = {"lpips": "lpips", "DISTS_pytorch": "dists-pytorch"}[package]
+        raise ScmcError(f"the metric's weights come with {project}; pip install {project}")
+    state: StateDict = torch.load(
+        Path(spec.origin).parent / file, map_location="cpu", weights_only=True
+    )
+    return state
 
 
 @functools.cache

@@ -9,12 +9,14 @@ its neighbour around the ring ("ad"), or of a ring of radius two to one of radiu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scmc_comm.codec.weights import filled
 from scmc_comm.errors import ScmcError
 
 MIN_SIDE = 16
@@ -153,19 +155,15 @@ class PiDiNet(nn.Module):
             raise ScmcError(
                 "this is no PiDiNet checkpoint: 'init_block.weight' [C, 3, 3, 3] is not there"
             )
-        network = cls(
+        build = partial(
+            cls,
             len(first),
             None if context is None else len(context),
             "attentions.0.conv1.weight" in state,
         )
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise ScmcError(
-                "this is no PiDiNet checkpoint in the published, unconverted layout: "
-                + " ".join(str(error).split())[:200]
-            ) from error
-        return network.eval().requires_grad_(False)
+        return filled(
+            build, state, "PiDiNet checkpoint (expected in the published, unconverted layout)"
+        )
 
     def forward(self, img: Tensor) -> Tensor:
         """Edge probability.

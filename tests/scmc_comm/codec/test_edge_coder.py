@@ -15,7 +15,7 @@ from scmc_comm.codec.edge_coder import (
 )
 from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.options import CodecOptions, make_codec
-from scmc_comm.codec.structure import draw
+from scmc_comm.codec.structure import edge_maps
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.types import Layer, LayerKind
@@ -39,7 +39,7 @@ def test_the_models_learn_what_repeats():
 
 @pytest.mark.parametrize("coder", EDGE_CODERS)
 def test_real_edges_survive_in_few_bytes(coder):
-    edges, _ = draw(EdgeDetector.load(), load_photo("coffee", 256)[None])
+    edges = edge_maps(EdgeDetector.load(), load_photo("coffee", 256)[None])
     data = encode_edges(edges[0], 60, coder)
     back = decode_edges(data, (128, 128))
     assert back.shape == (128, 128) and back.dtype == np.uint8

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.exact import ACTIVATION_BITS, BAND_ROWS, ExactNetwork, to_fixed
 from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
-from scmc_comm.codec.signal_net import SignalNet
 from scmc_comm.codec.signal_transforms import SignalConfig
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.tiles import HALO, TILE
@@ -200,15 +200,14 @@ def hostile_codec():
     """A tiny random codec, made once."""
     if not _HOSTILE:
         torch.manual_seed(2)
-        net = SignalNet(SMALL)
-        SignalCodec.freeze_tables(net)
-        _HOSTILE.append(SignalCodec(net))
+        net = TrainedSignalNet(SMALL)
+        _HOSTILE.append(SignalCodec(net, net.freeze_tables()))
     return _HOSTILE[0]
 
 
 def test_training_pass_has_gradients_everywhere():
     torch.manual_seed(3)
-    net = SignalNet(SMALL)
+    net = TrainedSignalNet(SMALL)
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and not module.weight.any():
             nn.init.normal_(module.weight, std=0.1)
@@ -224,7 +223,7 @@ def test_training_pass_has_gradients_everywhere():
 
 def test_latents_that_do_not_arrive_cost_no_bits():
     torch.manual_seed(4)
-    net = SignalNet(SMALL).eval()
+    net = TrainedSignalNet(SMALL).eval()
     img = torch.rand(2, 3, 64, 64)
     quality = torch.tensor([3.0, 3.0])
     _, bits = net(img.repeat(1, 1, 1, 1), quality, num_channels=torch.tensor([2, 12]))

@@ -14,7 +14,7 @@ from scmc_comm.codec import structure
 from scmc_comm.codec.edge_coder import decode_edges, encode_edges
 from scmc_comm.codec.edges import EdgeConfig, EdgeDetector
 from scmc_comm.codec.fusion_net import ChannelAlignment, FusionConfig, FusionNet
-from scmc_comm.codec.structure import SketchLevel, StructureCodec, draw
+from scmc_comm.codec.structure import SketchLevel, StructureCodec, colour_maps, edge_maps
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.types import FINEST, STRUCTURE_LEVELS
@@ -36,7 +36,7 @@ def photo():
 def test_sketch_is_what_was_drawn_but_for_quantisation(codec, photo, monkeypatch):
     # The bounds are for these steps, whichever ship.
     monkeypatch.setattr(structure, "LEVELS", (SketchLevel(57), SketchLevel(51, edge_qp=63)))
-    edges, colours = draw(codec.detector, photo[None])
+    edges, colours = edge_maps(codec.detector, photo[None]), colour_maps(photo[None])
     maps = codec.sketch(codec.encode(photo), (128, 128))
     assert maps.edges.shape == (1, 64, 64) and maps.colours.shape == (3, 64, 64)
     drawn = torch.from_numpy(edges).float() / 255
@@ -50,7 +50,7 @@ def test_sketch_is_what_was_drawn_but_for_quantisation(codec, photo, monkeypatch
 
 
 def test_the_finest_level_is_nearer_to_what_was_drawn(codec, photo):
-    _, colours = draw(codec.detector, photo[None])
+    colours = colour_maps(photo[None])
     wanted = torch.from_numpy(colours[0]).permute(2, 0, 1).float() / 255
     errors = [
         (codec.sketch(codec.encode(photo, level), (128, 128)).colours - wanted).abs().mean()
@@ -211,7 +211,8 @@ def test_crops_of_a_picture_and_its_maps_show_the_same_place():
 
 
 def test_training_sees_every_level_as_a_receiver_does(codec, photo):
-    edges, colours = draw(codec.detector, torch.stack([photo] * 4))
+    photos = torch.stack([photo] * 4)
+    edges, colours = edge_maps(codec.detector, photos), colour_maps(photos)
     seen_edges, seen_colours = coded_maps(edges, colours)
     assert seen_edges.shape == edges.shape and seen_colours.shape == colours.shape
     for picture, level in ((0, 0), (3, FINEST)):

@@ -1,6 +1,7 @@
 """Metrics against closed forms, published behaviour and golden values."""
 
 import math
+import pathlib
 
 import numpy as np
 import pytest
@@ -205,8 +206,6 @@ def test_measure_many_equals_measure_one_by_one_whatever_the_sizes():
 
 def reference_lpips(x, y):
     """The paper's formula, written out, for AlexNet and inputs in [-1, 1]."""
-    import pathlib
-
     import lpips
     import torch.nn.functional as f
 
@@ -243,6 +242,43 @@ def test_lpips_takes_0_to_1_and_feeds_minus_1_to_1(weights, pair):
     got = perceptual.perceptual_metric("lpips")(x, y).item()
     assert got == pytest.approx(reference_lpips(2 * x - 1, 2 * y - 1).item(), rel=1e-4)
     assert abs(got - reference_lpips(x, y).item()) > 0.01  # what the mistake would give
+
+
+def library_metric(name, monkeypatch):
+    """The metric as its own library computes it, with the weights that are kept here."""
+    from types import SimpleNamespace
+
+    import torchvision
+
+    def make(build, state):
+        trunk = build(weights=None).features
+        trunk.load_state_dict({k.removeprefix("features."): v for k, v in state.items()})
+        return lambda pretrained=True: SimpleNamespace(features=trunk)
+
+    vgg = make(torchvision.models.vgg16, vgg16_features())
+    alex = make(torchvision.models.alexnet, alexnet_features())
+    if name == "dists":
+        import DISTS_pytorch
+
+        monkeypatch.setattr("torchvision.models.vgg16", vgg)
+        net = DISTS_pytorch.DISTS(load_weights=False)
+        file = pathlib.Path(DISTS_pytorch.__file__).parent / "weights.pt"
+        net.load_state_dict(torch.load(file, weights_only=True), strict=False)
+        return net
+    import lpips
+
+    monkeypatch.setattr(lpips.pretrained_networks.tv, "vgg16", vgg)
+    monkeypatch.setattr(lpips.pretrained_networks.tv, "alexnet", alex)
+    net = lpips.LPIPS(net="vgg" if name == "lpips_vgg" else "alex", verbose=False)
+    return lambda x, y: net(x, y, normalize=True)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", CHECK_VALUES)
+def test_learned_metrics_are_their_libraries_to_the_last_digits(weights, pair, name, monkeypatch):
+    x, y = (t[..., :80, :96] for t in pair)
+    want = library_metric(name, monkeypatch)(x, y).item()
+    assert perceptual.perceptual_metric(name)(x, y).item() == pytest.approx(want, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", CHECK_VALUES)
