@@ -6,7 +6,6 @@ The codec itself runs on integer tables, which :meth:`TrainedSignalNet.freeze_ta
 from __future__ import annotations
 
 import torch
-from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor
 
 from scmc_comm.codec.signal import EntropyTables, scale_ladder
@@ -18,6 +17,8 @@ class TrainedSignalNet(SignalNet):
     """The network and the densities of its latents; sizes as of :class:`SignalNet`."""
 
     def __init__(self, config: SignalConfig) -> None:
+        from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+
         super().__init__(config)
         self.bottleneck = EntropyBottleneck(config.hyper_filters[0])
         self.gaussian = GaussianConditional(None)
