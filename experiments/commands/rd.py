@@ -13,6 +13,7 @@ CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
 
 def rd(args: argparse.Namespace) -> None:
     """Compare codecs: rate against distortion and perception, BD-rates, times."""
+    from experiments.figures.rd import plot_rd
     from experiments.rd.run import RdSpec, run_rd
 
     references, metrics = (
@@ -24,6 +25,7 @@ def rd(args: argparse.Namespace) -> None:
         args.anchors, metrics,
     )  # fmt: skip
     tables = run_rd(spec, args.out, args.jobs)
+    plot_rd(args.out)
     print(tables.read_text())
     print(f"tables: {tables}, {args.out}/*.csv, {args.out}/*.tex")
     print(f"figures: {args.out / 'figures'}")

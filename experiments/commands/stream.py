@@ -16,8 +16,8 @@ def stream(args: argparse.Namespace) -> None:
 
     from channels.fading.trace import read_trace
     from experiments.execution.cache import Cache, default_cache_dir
+    from experiments.figures.film import Film, check_side, check_target, save
     from experiments.sweep.components import Components
-    from experiments.timed.film import Film, check_side, check_target, save
     from experiments.timed.library import Library
     from experiments.timed.stream import SCHEMES, StreamSettings, play, synthetic_fade
     from scmc_comm.datasets.image_sets import set_size

@@ -12,10 +12,10 @@ from experiments.commands.common import AddVerb
 def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
     from experiments.figures.plots import plot_sweep
+    from experiments.figures.timed import plot_timed
     from experiments.sweep.runner import run_sweep
     from experiments.sweep.spec import SweepSpec
     from experiments.sweeps import load_sweep
-    from experiments.timed.figures import plot_timed
     from experiments.timed.runner import run_timed
 
     changes = list(args.set)
@@ -37,7 +37,7 @@ def sweep(args: argparse.Namespace) -> None:
 def plot(args: argparse.Namespace) -> None:
     """Draw the figures of a finished sweep again."""
     from experiments.figures.plots import plot_sweep
-    from experiments.timed.figures import plot_timed
+    from experiments.figures.timed import plot_timed
     from experiments.timed.results import is_timed
 
     for path in plot_timed(args.dir) if is_timed(args.dir) else plot_sweep(args.dir):

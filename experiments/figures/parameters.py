@@ -7,22 +7,20 @@ curves of one system apart by their line.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from experiments.figures.curves import COLUMN
-from experiments.figures.style import GREY, styles
+from experiments.figures.chart import Chart
+from experiments.figures.curves import SHARE, banded
+from experiments.figures.panel import Axis, Curve, Panel
+from experiments.figures.style import GREY, Style, styles
+from experiments.figures.views import ESNO, shown_metrics
 from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 from experiments.sweep.links import Link
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LINES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 LABELS = {
@@ -40,7 +38,7 @@ _KEPT = ("system", "unit")
 
 
 @dataclass(frozen=True)
-class Curve:
+class Group:
     """Entries that make one curve.
 
     Attributes:
@@ -59,12 +57,12 @@ class Plan:
     Attributes:
         x: A parameter, or ``"esno_db"``.
         values: Of the parameter, for the entries of a curve; empty for Es/N0.
-        columns: Title of each column and its curves.
+        columns: Title of each column and its groups.
     """
 
     x: str
     values: tuple[float, ...]
-    columns: tuple[tuple[str, tuple[Curve, ...]], ...]
+    columns: tuple[tuple[str, tuple[Group, ...]], ...]
 
 
 def _number(text: str) -> float | None:
@@ -106,7 +104,7 @@ def plan(entries: Sequence[str], default_phy: str = "flat") -> Plan | None:
     for channel in channels:
         own = [n for n, link in enumerate(links) if link.channel == channel]
         rest = [key for key in keys if len({keys[key][n] for n in own}) > 1]
-        curves = tuple(Curve(_label(keys, rest, n), (entries[n],)) for n in own)
+        curves = tuple(Group(_label(keys, rest, n), (entries[n],)) for n in own)
         columns.append((channel, curves))
     return Plan("esno_db", (), tuple(columns))
 
@@ -123,7 +121,7 @@ def _over_number(entries: Sequence[str], keys: dict[str, list[str]], x: str) -> 
         own.sort(key=lambda n: x_of[n])
         if tuple(x_of[n] for n in own) != values:
             return None  # a curve with holes is better read from the table
-        curves.append(Curve(_label(keys, rest, own[0]), tuple(entries[n] for n in own)))
+        curves.append(Group(_label(keys, rest, own[0]), tuple(entries[n] for n in own)))
     return Plan(x, values, (("", tuple(curves)),))
 
 
@@ -143,50 +141,58 @@ def _column_levels(ds: xr.Dataset) -> list[float]:
     return [float(levels[n]) for n in picked]
 
 
-def figure(
-    ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset, how: Plan, metric: str, rho: float,
-    note: str,
-) -> Figure:  # fmt: skip
-    """Quality, and delivery of each layer, over what the entries differ in.
+def _x_axis(how: Plan) -> Axis:
+    if how.x == "esno_db":
+        return ESNO
+    wide = min(how.values) > 0 and max(how.values) >= 20 * min(how.values)
+    ticks = {value: f"{value:g}" for value in how.values} if wide else {}
+    return Axis(LABELS.get(how.x, how.x), how.x, "log" if wide else "linear", ticks)
+
+
+def parameter_charts(
+    ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset, how: Plan, note: str
+) -> list[Chart]:
+    """Quality, and delivery of what is needed most, over what the entries differ in.
 
     Args:
         ds: The store.
         found: `experiments.sweep.summary.quality` of it.
         arrivals: `experiments.sweep.summary.delivery` of it.
         how: The plan.
-        metric: What to draw.
-        rho: At which bandwidth ratio.
         note: What the bands mean.
-    """
-    from matplotlib.figure import Figure as NewFigure
 
-    found, arrivals = found.sel(rho=rho, metric=metric), arrivals.sel(rho=rho)
-    columns: list[tuple[str, tuple[Curve, ...], float | None]]
+    Returns:
+        A chart for each bandwidth ratio and metric.
+    """
+    columns: list[tuple[str, tuple[Group, ...], float | None]]
     if how.x == "esno_db":
-        columns = [(title, curves, None) for title, curves in how.columns]
+        columns = [(channel_label(name), groups, None) for name, groups in how.columns]
     else:
-        curves = how.columns[0][1]
-        columns = [(f"$E_s/N_0$ = {e:g} dB", curves, e) for e in _column_levels(ds)]
-    width = COLUMN * (1.0 if len(columns) < 3 else 0.8)
-    drawn = NewFigure(figsize=(max(width * len(columns), 4.6), 5.0), layout="constrained")
-    axes = drawn.subplots(
-        2, len(columns), sharex=True, sharey="row", squeeze=False, height_ratios=(2.5, 1.25)
-    )
-    for c, (title, curves, esno_db) in enumerate(columns):
-        for line, curve in enumerate(curves):
-            _draw(axes[0, c], found, ("value_mean", "value_low", "value_high"), how, curve, line,
-                  esno_db)  # fmt: skip
-            _draw(axes[1, c], first_units(arrivals), ("probability", "low", "high"), how, curve,
-                  line, esno_db)  # fmt: skip
-        words = channel_label(title).replace(",", ", ")
-        axes[0, c].set_title(textwrap.fill(words, 36, break_on_hyphens=False))
-        _x_axis(axes[1, c], how)
-    axes[0, 0].set_ylabel(metric_label(metric))
-    axes[1, 0].set_ylabel("delivery of the\ncaption or file")
-    axes[1, 0].set_ylim(-0.04, 1.04)
-    drawn.align_ylabels(axes[:, 0])
-    _legends(drawn, found, how, rf"$\rho$ = {ratio_label(rho)}; {note}")
-    return drawn
+        groups = how.columns[0][1]
+        columns = [(f"$E_s/N_0$ = {e:g} dB", groups, e) for e in _column_levels(ds)]
+    most = max((groups for _, groups in how.columns), key=len)
+    keys = [
+        (group.label, Style(GREY, "", LINES[n % len(LINES)]))
+        for n, group in enumerate(most) if group.label
+    ]  # fmt: skip
+    x, share = _x_axis(how), replace(SHARE, label="delivery of the caption or file")
+    first, made = first_units(arrivals), []
+    for rho in map(float, ds.rho.values):
+        below = [
+            Panel(x, share, _curves(first.sel(rho=rho), "{}", how, groups, esno_db))
+            for _, groups, esno_db in columns
+        ]
+        for metric in shown_metrics(found):
+            part = found.sel(rho=rho, metric=metric)
+            y = Axis(metric_label(metric))
+            top = [
+                Panel(x, y, _curves(part, "value_{}", how, groups, esno_db), title)
+                for title, groups, esno_db in columns
+            ]
+            over = rf"$\rho$ = {ratio_label(rho)}"
+            stem = f"{metric}_{how.x}_rho{ratio_label(rho)}"
+            made.append(Chart(stem, over, [top, below], (1.0, 0.5), keys, f"{over}; {note}"))
+    return made
 
 
 def first_units(arrivals: xr.Dataset) -> xr.Dataset:
@@ -197,59 +203,25 @@ def first_units(arrivals: xr.Dataset) -> xr.Dataset:
     """
     sent = arrivals.probability.notnull().any([d for d in arrivals.dims if d not in _KEPT])
     first = sent.transpose("system", "unit").argmax("unit")
-    return arrivals.isel(unit=first)
+    return arrivals.isel(unit=first).rename(probability="mean")
 
 
-def _draw(
-    ax: Axes, part: xr.Dataset, names: Sequence[str], how: Plan, curve: Curve, line: int,
-    esno_db: float | None,
-) -> None:  # fmt: skip
+def _curves(
+    part: xr.Dataset, names: str, how: Plan, groups: Sequence[Group], esno_db: float | None
+) -> list[Curve]:
+    """A curve for each group and system that has values."""
     look = styles([str(name) for name in part.system.values])
-    for system in map(str, part.system.values):
-        own = part.sel(system=system)
-        if esno_db is None:
-            own, x = own.sel(channel=curve.entries[0]), part.esno_db.values
-        else:
-            own, x = own.sel(channel=list(curve.entries), esno_db=esno_db), np.array(how.values)
-        mean, low, high = (own[name].values for name in names)
-        if np.isnan(mean).all():
-            continue
-        ax.plot(x, mean, color=look[system].colour, marker=look[system].marker,
-                linestyle=LINES[line % len(LINES)], markersize=3.6, markeredgecolor="white",
-                markeredgewidth=0.4)  # fmt: skip
-        ax.fill_between(x, low, high, color=look[system].colour, alpha=0.1, linewidth=0)
-
-
-def _x_axis(ax: Axes, how: Plan) -> None:
-    if how.x == "esno_db":
-        ax.set_xlabel("$E_s/N_0$ per channel use (dB)")
-        return
-    ax.set_xlabel(LABELS.get(how.x, how.x))
-    if min(how.values) > 0 and max(how.values) >= 20 * min(how.values):
-        ax.set_xscale("log")
-        ax.set_xticks(how.values, [f"{value:g}" for value in how.values])
-        ax.minorticks_off()
-
-
-def _legends(drawn: Figure, found: xr.Dataset, how: Plan, note: str) -> None:
-    from matplotlib.lines import Line2D
-
-    look = styles([str(name) for name in found.system.values])
-    handles = [
-        Line2D([], [], color=look[name].colour, marker=look[name].marker, label=system_label(name))
-        for name in map(str, found.system.values)
-    ]
-    most = max((curves for _, curves in how.columns), key=len)
-    handles += [
-        Line2D([], [], color=GREY, linestyle=LINES[n % len(LINES)], label=curve.label)
-        for n, curve in enumerate(most) if curve.label
-    ]  # fmt: skip
-    width = drawn.get_size_inches()[0]
-    drawn.legend(
-        handles=handles, loc="outside upper center", frameon=False,
-        ncols=min(len(handles), max(2, int(width / 2.2))),
-    )  # fmt: skip
-    text = textwrap.fill(note, int(20 * width))
-    below = drawn.legend(handles=[], title=text, title_fontsize=6.5, loc="outside lower center",
-                         frameon=False)  # fmt: skip
-    below.get_title().set_multialignment("center")
+    made = []
+    for line, group in enumerate(groups):
+        for system, style in look.items():
+            own, x = part.sel(system=system), np.array(how.values)
+            if esno_db is None:
+                own, x = own.sel(channel=group.entries[0]), part.esno_db.values
+            else:
+                own = own.sel(channel=list(group.entries), esno_db=esno_db)
+            if own[names.format("mean")].isnull().all():
+                continue
+            style = replace(style, line=LINES[line % len(LINES)])
+            label, column = system_label(system), f"{system}_{group.label}_mean"
+            made.append(banded(x, own, names, style, label=label, column=column))
+    return made

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import xarray as xr
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
-from experiments.figures import parameters
+from experiments.figures.chart import Chart
 from experiments.figures.curves import (
-    Draw,
-    View,
-    curve_figure,
-    draw_delivery,
-    draw_loss,
-    draw_quality,
+    difference_charts,
+    loss_charts,
+    plane_charts,
+    quality_charts,
 )
-from experiments.figures.perception import planes
-from experiments.figures.sizes import size_jobs
-from experiments.figures.strips import strip_figures
-from experiments.figures.style import paper_style, save_figure
-from experiments.figures.views import views
+from experiments.figures.parameters import parameter_charts, plan
+from experiments.figures.sizes import size_charts
+from experiments.figures.strips import Strip, strips
+from experiments.figures.style import save_figure
+from experiments.figures.views import View, views
 from experiments.sweep import store, summary
-from experiments.sweep.labels import metric_label, metric_name, ratio_label, system_label
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Job = tuple[str, Callable[[], "Figure"]]
 
 
-def _note(ds: xr.Dataset, bands: str, drawn: str) -> str:
+def bands_note(ds: xr.Dataset, bands: str, drawn: str) -> str:
     """What the bands mean; ``drawn`` is how they were found if trials were drawn."""
     images = ds.sizes["image"]
     over = f"{images} images" if images > 1 else "one image"
@@ -51,59 +39,19 @@ def _note(ds: xr.Dataset, bands: str, drawn: str) -> str:
     return f"{kind}, over {over} {drawn_each}; failures included{analog}"
 
 
-def _quality_draw(metric: str, prefix: str) -> Draw:
-    def draw(view: View, ax: Axes, channel: str) -> None:
-        draw_quality(view, ax, channel, metric, prefix)
+def sweep_charts(view: View) -> list[Chart]:
+    """All charts of a view, in the order in which they are drawn."""
+    held = view.held.replace("ρ", r"$\rho$").replace("Es/N0", "$E_s/N_0$")
 
-    return draw
+    def note(bands: str, drawn: str) -> str:
+        return f"{held}; {bands_note(view.ds, bands, drawn)}"
 
-
-def _jobs(view: View) -> list[Job]:
-    ds = view.ds
-    jobs: list[Job] = []
-    arrivals = (1.25, "delivery\nprobability", draw_delivery)
-    sent = view.arrivals.sizes["unit"] > 0
-    for metric in (m for m in store.metric_names(ds) if m != "mse"):
-        if bool(view.found.value_mean.sel(metric=metric).isnull().all()):
-            continue
-        label = metric_label(metric)
-        rows = [(2.5, label, _quality_draw(metric, "value")), *([arrivals] if sent else [])]
-        note = _note(ds, "bands", "nested bootstrap (Wilson for delivery)")
-        draw = partial(curve_figure, view, rows, sent, note, bounds=True)
-        jobs.append((f"{metric}_{view.stem}", draw))
-        if ds.sizes["system"] > 1:
-            reference = system_label(str(ds.system.values[0]))
-            rows = [
-                (
-                    2.5,
-                    f"{metric_name(metric)} minus that of\n{reference}",
-                    _quality_draw(metric, "difference"),
-                )
-            ]
-            note = _note(ds, "bands of paired differences", "nested bootstrap")
-            stem = f"{metric}_difference_{view.stem}"
-            jobs.append((stem, partial(curve_figure, view, rows, False, note)))
-    jobs += planes(view)
-    if sent:
-        rows = [(2.5, "probability of loss", draw_loss)]
-        note = _note(ds, "arrows (no loss seen, upper limit) and bands", "Wilson")
-        jobs.append((f"loss_{view.stem}", partial(curve_figure, view, rows, True, note)))
-    return jobs
-
-
-def _parameter_jobs(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[Job]:
-    """Figures over what the entries of the channels differ in; none if they are plain channels."""
-    how = parameters.plan([str(name) for name in ds.channel.values], str(ds.attrs.get("phy", "")))
-    if how is None:
-        return []
-    note = _note(ds, "bands", "nested bootstrap (Wilson for delivery)")
-    jobs: list[Job] = []
-    for rho in map(float, ds.rho.values):
-        for metric in (m for m in store.metric_names(ds) if m != "mse"):
-            stem = f"{metric}_{how.x}_rho{ratio_label(rho)}"
-            draw = partial(parameters.figure, ds, found, arrivals, how, metric, rho, note)
-            jobs.append((stem, draw))
-    return jobs
+    return [
+        *quality_charts(view, note("bands", "nested bootstrap (Wilson for delivery)")),
+        *difference_charts(view, note("bands of paired differences", "nested bootstrap")),
+        *plane_charts(view, held),
+        *loss_charts(view, note("arrows (no loss seen, upper limit) and bands", "Wilson")),
+    ]
 
 
 def _csv(ds: xr.Dataset) -> bytes:
@@ -130,12 +78,14 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         paths = [target / "summary.csv", target / "delivery.csv"]
         write_atomic(paths[0], _csv(summary.table(ds, found)))
         write_atomic(paths[1], _csv(arrivals))
-        jobs = size_jobs(ds, _note(ds, "bands", "nested bootstrap"))
-        jobs += _parameter_jobs(ds, found, arrivals)
-        if not jobs:
-            jobs = [job for view in views(ds, found, arrivals) for job in _jobs(view)]
-        jobs += strip_figures(ds, Path(folder))
-        with paper_style():
-            for stem, draw in tqdm(jobs, desc="figures", unit="figure", disable=not progress):
-                paths += save_figure(draw(), target, stem)
+        how = plan([str(name) for name in ds.channel.values], str(ds.attrs.get("phy", "")))
+        charts = size_charts(ds, bands_note(ds, "bands", "nested bootstrap"))
+        if how is not None:
+            note = bands_note(ds, "bands", "nested bootstrap (Wilson for delivery)")
+            charts += parameter_charts(ds, found, arrivals, how, note)
+        if not charts:
+            charts = [chart for view in views(ds, found, arrivals) for chart in sweep_charts(view)]
+        figures: list[Chart | Strip] = [*charts, *strips(ds, Path(folder))]
+        for figure in tqdm(figures, desc="figures", unit="figure", disable=not progress):
+            paths += save_figure(figure.draw(), target, figure.stem)
     return paths

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
-from functools import partial
-from typing import TYPE_CHECKING
-
 import xarray as xr
 
-from experiments.figures.curves import COLUMN, system_handle
+from experiments.figures.chart import Chart
+from experiments.figures.curves import banded
+from experiments.figures.panel import Axis, Panel
 from experiments.figures.style import styles
-from experiments.figures.views import few_snrs
-from experiments.sweep import store, summary
+from experiments.figures.views import few_snrs, shown_metrics
+from experiments.sweep import summary
 from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 from scmc_comm.datasets.image_sets import side_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_HEIGHT = 3.6  # inches
 
 
 def pictures_by_side(ds: xr.Dataset) -> dict[int, list[str]]:
@@ -42,57 +32,32 @@ def quality_by_side(ds: xr.Dataset) -> xr.Dataset:
     return xr.concat(parts, xr.DataArray(list(sides), dims="side", name="side"))
 
 
-def size_jobs(ds: xr.Dataset, note: str) -> list[tuple[str, Callable[[], Figure]]]:
-    """A figure for each metric, channel and bandwidth ratio; none for pictures of one side."""
+def size_charts(ds: xr.Dataset, note: str) -> list[Chart]:
+    """A chart for each metric, channel and bandwidth ratio, a column for each Es/N0.
+
+    None for pictures of one side.
+    """
     if not pictures_by_side(ds):
         return []
     found = quality_by_side(ds)
-    jobs: list[tuple[str, Callable[[], Figure]]] = []
+    look = styles([str(name) for name in ds.system.values])
+    sides = found.side.values
+    x = Axis("side of the picture (pixels)", "side", "log", {int(s): f"{s:g}" for s in sides})
+    made = []
     for rho in map(float, ds.rho.values):
-        for metric in (m for m in store.metric_names(ds) if m != "mse"):
+        for metric in shown_metrics(found):
             for channel in map(str, ds.channel.values):
+                row = []
+                for esno_db in few_snrs(ds):
+                    part = found.sel(metric=metric, channel=channel, rho=rho, esno_db=esno_db)
+                    curves = [
+                        banded(sides, part.sel(system=name), "value_{}", style,
+                               label=system_label(name), column=f"{name}_mean")
+                        for name, style in look.items()
+                    ]  # fmt: skip
+                    title = f"$E_s/N_0$ = {esno_db:g} dB"
+                    row.append(Panel(x, Axis(metric_label(metric)), curves, title))
+                where = rf"{channel_label(channel)}, $\rho$ = {ratio_label(rho)}"
                 stem = f"{metric}_side_{channel}_rho{ratio_label(rho)}"
-                own = found.sel(metric=metric, channel=channel, rho=rho)
-                jobs.append((stem, partial(_figure, own, few_snrs(ds), channel, metric, rho, note)))
-    return jobs
-
-
-def _figure(
-    own: xr.Dataset, levels: list[float], channel: str, metric: str, rho: float, note: str
-) -> Figure:
-    """A column for each Es/N0, the side of the picture on the x axis."""
-    from matplotlib.figure import Figure as NewFigure
-
-    width = max(COLUMN * 0.8 * len(levels), 4.6)
-    figure = NewFigure(figsize=(width, _HEIGHT), layout="constrained")
-    axes = figure.subplots(1, len(levels), sharex=True, sharey=True, squeeze=False)[0]
-    names = list(map(str, own.system.values))
-    look = styles(names)
-    for ax, esno_db in zip(axes, levels, strict=True):
-        _draw(ax, own.sel(esno_db=esno_db))
-        ax.set_title(f"$E_s/N_0$ = {esno_db:g} dB")
-        ax.set_xlabel("side of the picture (pixels)")
-    axes[0].set_ylabel(metric_label(metric))
-    handles = [system_handle(look[name], system_label(name)) for name in names]
-    figure.legend(
-        handles=handles, loc="outside upper center", frameon=False, ncols=max(1, int(width / 2.2))
-    )
-    words = rf"{channel_label(channel)}, $\rho$ = {ratio_label(rho)}; {note}"
-    figure.supxlabel(textwrap.fill(words, int(20 * width)), fontsize=6.5)
-    return figure
-
-
-def _draw(ax: Axes, part: xr.Dataset) -> None:
-    sides = part.side.values
-    for name, style in styles(list(map(str, part.system.values))).items():
-        mean, low, high = (
-            part[f"value_{end}"].sel(system=name).values for end in ("mean", "low", "high")
-        )
-        ax.plot(
-            sides, mean, color=style.colour, marker=style.marker, linestyle=style.line,
-            markeredgecolor="white", markeredgewidth=0.4,
-        )  # fmt: skip
-        ax.fill_between(sides, low, high, color=style.colour, alpha=0.1, linewidth=0)
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(sides, [f"{side:g}" for side in sides])
-    ax.minorticks_off()
+                made.append(Chart(stem, where, [row], note=f"{where}; {note}"))
+    return made

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from experiments.figures.panel import wrapped
+from experiments.figures.style import paper_style
 from experiments.sweep import store
-from experiments.sweep.labels import channel_label, ratio_label, system_label
+from experiments.sweep.labels import channel_label, ratio_label, system_label, unit_label
 from experiments.sweep.shown import shown
 from scmc_comm.systems.scmc import usable
 
@@ -27,8 +27,8 @@ def set_text(delivered: str, frames: str) -> str:
     """What arrived, for people, without parts of the signal that nothing can be made of.
 
     Example:
-        >>> set_text("semantic+signal.2", "semantic+signal+signal.2")
-        'semantic'
+        >>> set_text("semantic+structure", "semantic+structure+signal")
+        'caption + structure'
         >>> set_text("signal.2", "semantic+signal+signal.2")
         'nothing usable'
     """
@@ -39,99 +39,142 @@ def set_text(delivered: str, frames: str) -> str:
     if frames == store.SYMBOLS:
         return "analog"
     if delivered == frames:
-        return "all layers" if "+" in frames else "arrived"
-    return store.set_text(usable(store.set_tags(delivered))).replace("+", " + ") or "nothing usable"
+        return "all layers" if "+" in frames else unit_label(frames)
+    tags = store.set_text(usable(store.set_tags(delivered)))
+    return " + ".join(unit_label(tag) for tag in tags.split("+")) if tags else "nothing usable"
 
 
-def _bare(ax: Axes) -> None:
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+@dataclass(frozen=True)
+class Tile:
+    """What one receiver shows.
+
+    Attributes:
+        path: The picture.
+        text: Its PSNR and what arrived, a line each.
+    """
+
+    path: Path
+    text: str
 
 
-def _show(ax: Axes, path: Path) -> None:
+@dataclass(frozen=True)
+class Strip:
+    """Reconstructions of one picture over one channel at one bandwidth; all saw the same fades.
+
+    Attributes:
+        stem: Name of its files, without ending.
+        image: Name of the picture.
+        original: The picture that was sent.
+        caption: The caption that receivers saw, or empty.
+        where: Channel, bandwidth and which outcome, in words.
+        esno_db: The SNR of each column.
+        rows: Label of each system and its tiles.
+    """
+
+    stem: str
+    image: str
+    original: Path
+    caption: str
+    where: str
+    esno_db: tuple[float, ...]
+    rows: tuple[tuple[str, tuple[Tile, ...]], ...]
+
+    def draw(self) -> Figure:
+        """Rows are systems, columns SNRs, the original on the left."""
+        from matplotlib.figure import Figure as NewFigure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        columns, rows = len(self.esno_db), len(self.rows)
+        width, height = TILE * (columns + 1.55) + 0.35, (TILE + 0.27) * rows + 0.4
+        page = ConstrainedLayoutEngine(
+            rect=(0.005, 0.01, 0.99, 0.98), w_pad=0.02, h_pad=0.03, wspace=0, hspace=0
+        )
+        with paper_style():
+            figure = NewFigure(figsize=(width, height), layout=page)
+            grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.3, *[1.0] * columns])
+            left = figure.add_subplot(grid[:, 0])
+            left.set_anchor("N")
+            _show(left, self.original, _caption(self.caption, height))
+            left.set_title("original", fontsize=7.5)
+            for r, (label, tiles) in enumerate(self.rows):
+                for c, tile in enumerate(tiles):
+                    ax = figure.add_subplot(grid[r, c + 1])
+                    _show(ax, tile.path, tile.text)
+                    if r == 0:
+                        ax.set_title(f"{self.esno_db[c]:g} dB", fontsize=7.5)
+                    if c == 0:
+                        ax.set_ylabel(wrapped(label, TILE, 7), fontsize=7)
+            where = self.where.replace("ρ", r"$\rho$")
+            figure.suptitle(f"{where}: what each receiver shows at each $E_s/N_0$", fontsize=8)
+        return figure
+
+
+def _show(ax: Axes, path: Path, text: str) -> None:
     from PIL import Image
 
-    _bare(ax)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel(text, fontsize=6.2, labelpad=2)
     with Image.open(path) as picture:
         ax.imshow(np.asarray(picture), interpolation="antialiased")
 
 
-def _tile(ax: Axes, ds: xr.Dataset, folder: Path, at: dict[str, int], delivered: int) -> None:
-    point = ds.isel({k: v for k, v in at.items() if k in ds.dims})
+def _caption(caption: str, height: float) -> str:
+    """As much of the caption as there is room for below the original."""
+    if not caption:
+        return ""
+    most = max(2, int((height - 2.3) / 0.105))
+    lines = wrapped(caption, 1.35, 6.2).split("\n")
+    if len(lines) > most:
+        lines = [*lines[: most - 1], lines[most - 1] + " ..."]
+    return "caption sent:\n" + "\n".join(lines)
+
+
+def _tile(ds: xr.Dataset, folder: Path, at: dict[str, int], delivered: int) -> Tile:
+    point = ds.isel({name: value for name, value in at.items() if name in ds.dims})
     system, image = str(point.system.values), str(point.image.values)
-    design = at["design"]
-    _show(ax, store.picture_path(folder, image, system, at["rho"], design, delivered))
     seen = point.isel(set=delivered)
-    text = set_text(str(seen.set.values), str(point.frames.values))
-    ax.set_xlabel(f"{float(seen.psnr_db):.1f} dB\n{text}", fontsize=6.2, labelpad=2)
+    path = store.picture_path(folder, image, system, at["rho"], at["design"], delivered)
+    arrived = set_text(str(seen.set.values), str(point.frames.values))
+    return Tile(path, f"{float(seen.psnr_db):.1f} dB\n{arrived}")
 
 
-def caption_of(ds: xr.Dataset, image: int, rho: int) -> str:
-    """The caption that receivers of this image saw, if any."""
-    texts = ds.caption.isel(image=image, rho=rho).values.astype(str).ravel()
-    return next((t for t in texts if t), "")
-
-
-def _strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> Figure:
-    from matplotlib.figure import Figure as NewFigure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
+def strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> Strip:
+    """The strip of an image, a channel and a bandwidth, given by their indices."""
     found = shown(ds, image, channel, rho)
-    snrs = ds.esno_db.values[list(found.columns)].tolist()
-    rows = ds.sizes["system"]
-    size = (TILE * (len(snrs) + 1.55) + 0.35, (TILE + 0.27) * rows + 0.4)
-    page = ConstrainedLayoutEngine(
-        rect=(0.005, 0.01, 0.99, 0.98), w_pad=0.02, h_pad=0.03, wspace=0, hspace=0
-    )
-    figure = NewFigure(figsize=size, layout=page)
-    grid = figure.add_gridspec(rows, len(snrs) + 1, width_ratios=[1.3, *[1.0] * len(snrs)])
-    left = figure.add_subplot(grid[:, 0])
-    left.set_anchor("N")
-    _show(left, store.original_path(folder, str(ds.image.values[image])))
-    left.set_title("original", fontsize=7.5)
-    caption = caption_of(ds, image, rho)
-    if caption:
-        lines = max(2, int((size[1] - 2.3) / 0.105))  # room below the original at 6.2 pt
-        text = textwrap.wrap(caption, 27, max_lines=lines, placeholder=" ...")
-        left.set_xlabel("caption sent:\n" + "\n".join(text), fontsize=6.2, labelpad=3)
-    for s in range(rows):
-        for c, esno_db in enumerate(snrs):
-            ax = figure.add_subplot(grid[s, c + 1])
-            at = {"system": s, "rho": rho, "image": image, "design": int(found.designs[s, c])}
-            _tile(ax, ds, folder, at, int(found.sets[s, c]))
-            if s == 0:
-                ax.set_title(f"{esno_db:g} dB", fontsize=7.5)
-            if c == 0:
-                label = system_label(str(ds.system.values[s])).replace(", ", ",\n")
-                ax.set_ylabel(label.replace(" + ", " +\n"), fontsize=7)
-    name = channel_label(str(ds.channel.values[channel]))
-    figure.suptitle(
-        rf"{name}, $\rho$ = {ratio_label(float(ds.rho[rho]))}, {found.what}: "
-        "what each receiver shows at each $E_s/N_0$",
-        fontsize=8,
-    )
-    return figure
+    rows = []
+    for s, system in enumerate(map(str, ds.system.values)):
+        at = {"system": s, "rho": rho, "image": image}
+        tiles = [
+            _tile(ds, folder, at | {"design": int(design)}, int(delivered))
+            for design, delivered in zip(found.designs[s], found.sets[s], strict=True)
+        ]
+        rows.append((system_label(system), tuple(tiles)))
+    name, over = str(ds.image.values[image]), str(ds.channel.values[channel])
+    ratio = ratio_label(float(ds.rho[rho]))
+    captions = ds.caption.isel(image=image, rho=rho).values.astype(str).ravel()
+    return Strip(
+        f"strip_{name}_{over}_rho{ratio.replace('/', '-')}", name,
+        store.original_path(folder, name), next(filter(None, captions), ""),
+        f"{channel_label(over)}, ρ = {ratio}, {found.what}",
+        tuple(ds.esno_db.values[list(found.columns)].tolist()), tuple(rows),
+    )  # fmt: skip
 
 
-def strip_figures(ds: xr.Dataset, folder: Path) -> list[tuple[str, Callable[[], Figure]]]:
-    """Figures of reconstructions, rows systems, columns SNR; every system sees the same fade.
+def strips(ds: xr.Dataset, folder: Path, most: int | None = None) -> list[Strip]:
+    """The strips of the images that a sweep kept.
 
     Args:
         ds: A result store.
         folder: The sweep's folder, which holds the reconstructions.
-
-    Returns:
-        (file stem, function that draws) for each image kept, channel and bandwidth.
+        most: None for all; else so many at the middle bandwidth.
     """
-    jobs: list[tuple[str, Callable[[], Figure]]] = []
-    for i, image in enumerate(map(str, ds.image.values)):
-        if not store.original_path(folder, image).is_file():
-            continue
-        for c, channel in enumerate(map(str, ds.channel.values)):
-            for r, rho in enumerate(ds.rho.values):
-                stem = f"strip_{image}_{channel}_rho{ratio_label(float(rho)).replace('/', '-')}"
-                jobs.append((stem, partial(_strip, ds, folder, i, c, r)))
-    return jobs
+    kept = [
+        i for i, name in enumerate(map(str, ds.image.values))
+        if store.original_path(folder, name).is_file()
+    ]  # fmt: skip
+    middle = int(np.argsort(ds.rho.values)[(ds.sizes["rho"] - 1) // 2])
+    rhos = range(ds.sizes["rho"]) if most is None else [middle]
+    places = [(i, c, r) for i in kept for c in range(ds.sizes["channel"]) for r in rhos]
+    return [strip(ds, folder, *place) for place in places[:most]]

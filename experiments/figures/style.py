@@ -1,11 +1,12 @@
-"""How figures look: colours told apart by everyone, distinct markers."""
+"""How figures look: a colour for each codec, marker and line for its options, sizes of print."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,12 @@ RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "scmc_comm",
 }
-BOUND_LINES: dict[str, Any] = {
-    "capacity": (0, (5, 1.5)), "normal": (0, (1, 1.2)), "outage": (0, (4, 1.2, 1, 1.2)),
+_PRINT: dict[Any, Any] = {
+    "font.size": 7, "axes.labelsize": 7.5, "axes.titlesize": 8, "legend.fontsize": 6.8,
+    "xtick.labelsize": 6.8, "ytick.labelsize": 6.8, "lines.linewidth": 1.2, "lines.markersize": 4,
 }  # fmt: skip
+BOUND_LINES = {"capacity": "--", "normal": ":", "outage": "-."}
+LAYER_LINES = {"semantic": ":", "structure": "--", "signal": "-"}
 # Colour and marker of each codec; a name that is not here takes the next free ones of a figure.
 CODECS = {
     "scmc": ("#0072B2", "o"), "scmc-signal": ("#56B4E9", "8"), "deepjscc": ("#CC6677", "v"),
@@ -120,22 +124,67 @@ def _free(place: int) -> tuple[str, str]:
     return colour, MARKERS[(place // len(COLOURS) - place) % len(MARKERS)]
 
 
+@dataclass(frozen=True)
+class Theme:
+    """How large a figure is, and all that is written in it.
+
+    Attributes:
+        width: Of the figure in inches; None for 3.5 in a column of panels, 2.8 in of many.
+        height: Of a panel in inches.
+        rc: Settings of Matplotlib beyond `RC`.
+        note: Whether the small print is part of the figure.
+    """
+
+    width: float | None
+    height: float
+    rc: Mapping[Any, Any] = field(default_factory=dict)
+    note: bool = True
+
+    def width_of(self, columns: int) -> float:
+        """Width in inches of a figure with so many columns of panels."""
+        return self.width or max(columns * (3.5 if columns < 3 else 2.8), 4.6)
+
+
+SCREEN = Theme(None, 2.5)
+SINGLE, DOUBLE = (Theme(width, 1.9, _PRINT, note=False) for width in (3.5, 7.16))
+
+
 @contextmanager
-def paper_style() -> Iterator[None]:
+def paper_style(theme: Theme = SCREEN) -> Iterator[None]:
     """Matplotlib settings of all figures; needs no display."""
     import matplotlib
 
-    with matplotlib.rc_context(RC):
+    with matplotlib.rc_context({**RC, **theme.rc}):
         yield
+
+
+def rendered(figure: Figure, *kinds: str) -> dict[str, bytes]:
+    """A figure as ``pdf``, ``svg`` or ``png``, without dates so that equal ones stay equal."""
+    found = {}
+    with paper_style():
+        for kind in kinds:
+            buffer = io.BytesIO()
+            dated = {"pdf": "CreationDate", "svg": "Date"}.get(kind)
+            figure.savefig(buffer, format=kind, metadata={dated: None} if dated else None)
+            found[kind] = buffer.getvalue()
+    return found
 
 
 def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
     """Writes a figure as vector PDF and as PNG; what no file name should hold becomes ``_``."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]+", "_", stem)
-    paths = [folder / f"{stem}.pdf", folder / f"{stem}.png"]
-    # A date inside the PDF would make equal figures differ.
-    figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.set_layout_engine("none")  # laid out once is enough
-    figure.savefig(paths[1])
+    paths = []
+    for kind, data in rendered(figure, "pdf", "png").items():
+        paths.append(folder / f"{file_stem(stem)}.{kind}")
+        paths[-1].write_bytes(data)
     return paths
+
+
+def file_stem(text: str) -> str:
+    """A name for a file or a column, whatever it is made of.
+
+    Example:
+        >>> file_stem("psnr_db_rho1/24")
+        'psnr_db_rho1_24'
+    """
+    return re.sub(r"[^\w.-]+", "_", text)

@@ -2,9 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import xarray as xr
 
-from experiments.figures.curves import View
+from experiments.figures.panel import Axis
+from experiments.figures.style import Style, styles
+from experiments.sweep import store
+from experiments.sweep.bounds import has_bounds
+from experiments.sweep.labels import ratio_label
+
+ESNO = Axis("$E_s/N_0$ per channel use (dB)", "esno_db")
+
+
+@dataclass(frozen=True)
+class View:
+    """What one figure runs over and what it holds fixed.
+
+    Attributes:
+        x: Swept coordinate, ``"esno_db"`` or ``"rho"``.
+        fixed: Value of the other one.
+        found: `summary.quality` at that value.
+        arrivals: `summary.delivery` at that value.
+        ds: The whole store.
+    """
+
+    x: str
+    fixed: float
+    found: xr.Dataset
+    arrivals: xr.Dataset
+    ds: xr.Dataset
+
+    @property
+    def other(self) -> str:
+        """The coordinate that is held fixed."""
+        return "rho" if self.x == "esno_db" else "esno_db"
+
+    @property
+    def held(self) -> str:
+        """What is held fixed, in words."""
+        if self.x == "esno_db":
+            return f"ρ = {ratio_label(self.fixed)} ({3 * self.fixed:.3g} channel uses a pixel)"
+        return f"Es/N0 = {self.fixed:g} dB"
+
+    @property
+    def stem(self) -> str:
+        """End of the file name."""
+        if self.x == "esno_db":
+            return "rho" + ratio_label(self.fixed).replace("/", "-")
+        return f"{self.fixed:g}dB"
+
+    @property
+    def axis(self) -> Axis:
+        """The x axis."""
+        if self.x == "esno_db":
+            return ESNO
+        ticks = {float(rho): ratio_label(float(rho)) for rho in self.ds.rho.values}
+        return Axis(r"bandwidth ratio $\rho$ = channel uses / (3 H W)", "rho", "log", ticks)
+
+    @property
+    def marks(self) -> dict[float, str]:
+        """The design SNR, if the view runs over SNR and any system is designed for it."""
+        if self.x != "esno_db" or not store.is_designed(self.ds):
+            return {}
+        return {float(self.ds.attrs["design_esno_db"]): "design"}
+
+    @property
+    def style(self) -> dict[str, Style]:
+        """How each system is drawn, and each codec's bounds: in the colour that its system has."""
+        systems = [str(name) for name in self.ds.system.values]
+        codecs = [str(name) for name in self.ds.codec.values] if has_bounds(self.ds) else []
+        return styles([*systems, *(name for name in codecs if name not in systems)])
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels swept: a column of panels each."""
+        return [str(name) for name in self.ds.channel.values]
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems swept."""
+        return [str(name) for name in self.ds.system.values]
 
 
 def views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View]:
@@ -32,3 +110,9 @@ def few_snrs(ds: xr.Dataset) -> list[float]:
         return grid
     design = min(grid, key=lambda e: abs(e - ds.attrs["design_esno_db"]))
     return sorted({grid[len(grid) // 4], design, grid[-1 - len(grid) // 8]})
+
+
+def shown_metrics(found: xr.Dataset) -> list[str]:
+    """The metrics that have values, mean squared error left to PSNR."""
+    measured = found.value_mean.notnull()
+    return [m for m in map(str, found.metric.values) if m != "mse" and measured.sel(metric=m).any()]

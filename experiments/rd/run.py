@@ -1,4 +1,4 @@
-"""One rate-distortion run: measure, compare, write tables and figures."""
+"""One rate-distortion run: measure, compare, write tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
-from experiments.rd.figures import draw_figures
 from experiments.rd.measure import METRICS, measure_points
 from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.errors import ScmcError
@@ -72,8 +71,7 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     Args:
         spec: What to compare.
         out: Folder for ``points.csv`` (a row per codec, image and point), ``curves``, ``bd``,
-            ``cost`` and ``published`` (CSV and LaTeX), ``tables.md``, ``run.json`` and
-            ``figures/``.
+            ``cost`` and ``published`` (CSV and LaTeX), ``tables.md`` and ``run.json``.
         jobs: Processes.
         progress: Show a progress bar.
 
@@ -111,7 +109,6 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     write_atomic(out / "tables.md", f"{_explanation(spec, note)}\n\n{text}\n".encode())
     provenance = {"spec": asdict(spec), "git": git_revision(), "versions": package_versions()}
     write_atomic(out / "run.json", json.dumps(provenance, indent=2, default=str).encode() + b"\n")
-    draw_figures(curves, bd, note, out / "figures", anchors)
     return out / "tables.md"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,20 +12,15 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from experiments.execution.cache import write_atomic
-from experiments.figures.strips import strip_figures
+from experiments.figures.chart import Chart
+from experiments.figures.strips import strips as strips_of
+from experiments.figures.style import file_stem
 from experiments.figures.views import views
 from experiments.report import strips, tables
 from experiments.report.exports import figure_table, pgfplots
 from experiments.report.ledger import ledger_panels, render_ledger
 from experiments.report.markup import Section, pairs, paragraph, plot
-from experiments.report.panels import (
-    Panel,
-    channel_stem,
-    groups,
-    panels,
-    paper_figure,
-    render_panel,
-)
+from experiments.report.panels import groups, panels, paper_figure, render_panel
 from experiments.statistics.tables import Table, html_text
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import NORMAL_ERROR, has_bounds
@@ -158,24 +152,23 @@ def _reading(ds: xr.Dataset) -> str:
     return "".join(words)
 
 
-def _figure(chapter: Chapter, part: Section, panel: Panel, number: int) -> None:
+def _figure(chapter: Chapter, part: Section, panel: Chart, number: int) -> None:
     """A panel over each channel on the page; the same and all side by side as files."""
     drawings = []
     channels = list(map(str, chapter.ds.channel.values))
     for chosen in groups(channels):
         alone = len(chosen) == 1
-        stem = f"{panel.stem}_{channel_stem(chosen[0])}" if alone else panel.stem
-        stem = re.sub(r"[^\w.-]+", "_", stem)
+        channel = channels[chosen[0]]
+        stem = file_stem(f"{panel.stem}_{channel}" if alone else panel.stem)
         kinds = render_panel(panel, chosen)
         for kind in ("pdf", "svg"):
             chapter.write(f"{stem}.{kind}", kinds[kind])
         if alone:
-            frame, curves = figure_table(panel, chosen[0])
-            chapter.write(f"{stem}.csv", frame.to_csv(index=False).encode())
-            source = pgfplots(panel, chosen[0], curves, f"{stem}.csv")
-            chapter.write(f"{stem}.tex", source.encode())
-            prefix = f"{chapter.prefix}-f{number}-{channels.index(chosen[0])}"
-            caption = f"{panel.title}, {channel_label(chosen[0])}."
+            top = panel.rows[0][chosen[0]]
+            chapter.write(f"{stem}.csv", figure_table(top).to_csv(index=False).encode())
+            chapter.write(f"{stem}.tex", pgfplots(top, f"{stem}.csv").encode())
+            prefix = f"{chapter.prefix}-f{number}-{chosen[0]}"
+            caption = f"{panel.title}, {channel_label(channel)}."
             links = chapter.links(stem, "pdf", "svg", "csv", "tex")
             drawings.append(plot(kinds["svg"], prefix, caption, links))
     below = Section(f"{part.anchor}-{number}", panel.title)
@@ -193,7 +186,7 @@ def _strips(chapter: Chapter) -> None:
     part = chapter.part("strips", "Reconstructions")
     part.body += found or [paragraph("This sweep kept no reconstructions.", "note")]
     if found:
-        chapter.figures += [draw for _, draw in strip_figures(chapter.ds, chapter.folder)]
+        chapter.figures += [found.draw for found in strips_of(chapter.ds, chapter.folder)]
 
 
 def _ledger(chapter: Chapter) -> None:

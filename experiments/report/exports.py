@@ -3,138 +3,77 @@ r"""A figure's numbers as CSV, and LaTeX (pgfplots) that draws the curve from th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from experiments.report.panels import Panel
+from experiments.figures.panel import Curve, Panel
 from experiments.statistics.tables import latex_text
-from experiments.sweep.bounds import KINDS
-from experiments.sweep.labels import channel_label, metric_label, system_label
 
 _MARKS = {"o": "*", "s": "square*", "^": "triangle*", "D": "diamond*", "v": "triangle*",
           "P": "+", "X": "x", "*": "star", "h": "pentagon*", "p": "pentagon*", "8": "oplus",
           "<": "triangle*", ">": "triangle*", "d": "diamond*"}  # fmt: skip
-_DASHES = {"capacity": "dashed", "normal": "densely dotted", "outage": "dashdotted"}
+_DASHES = {"-": "solid", "--": "dashed", ":": "densely dotted", "-.": "dashdotted"}
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One curve of a figure as columns of its CSV.
-
-    Attributes:
-        label: Legend entry.
-        column: Column of its values.
-        band: Columns of its limits, or none.
-        colour: Such as ``"#0072B2"``.
-        mark: pgfplots' mark, or empty.
-        dash: pgfplots' line style.
-    """
-
-    label: str
-    column: str
-    band: tuple[str, str] | None
-    colour: str
-    mark: str
-    dash: str = "solid"
+def _ordered(panel: Panel) -> list[Curve]:
+    """The bounds after the systems."""
+    return sorted(panel.curves, key=lambda curve: curve.weight < 1)
 
 
-def quality_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]]:
-    """The numbers of a quality panel over one channel, and how each curve is drawn.
-
-    Returns:
-        A row for each abscissa, the bounds' columns after the systems'; the curves.
-    """
-    view, curves = panel.view, []
-    columns: dict[str, np.ndarray] = {view.x: view.ds[view.x].values}
-    for system in map(str, view.ds.system.values):
-        part = view.found.sel(metric=panel.metric, channel=channel, system=system)
-        names = [f"{system}_{end}" for end in ("mean", "low", "high")]
-        columns |= {n: part[f"value_{n.rpartition('_')[2]}"].values for n in names}
-        style = view.style[system]
-        mark, dash = _MARKS.get(style.marker, "*"), "solid" if style.line == "-" else "dashed"
-        label, band = system_label(system), (names[1], names[2])
-        curves.append(Curve(label, names[0], band, style.colour, mark, dash))
-    for line in view.bounds(channel, panel.metric):
-        name = f"{line.codec}_{line.kind}"
-        columns[name] = line.quality.sel({view.other: view.fixed}).values
-        label = f"{system_label(line.codec)} + {KINDS[line.kind]}"
-        colour = view.codec_style[line.codec].colour
-        curves.append(Curve(label, name, None, colour, "", _DASHES[line.kind]))
-    return pd.DataFrame(columns), curves
+def figure_table(panel: Panel) -> pd.DataFrame:
+    """The numbers of a panel: a row for each abscissa, a curve's band after its mean."""
+    columns: dict[str, np.ndarray] = {panel.x.name: panel.curves[0].x}
+    for curve in _ordered(panel):
+        columns |= curve.table()
+    return pd.DataFrame(columns)
 
 
-def loss_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]]:
-    """The same of a panel of losses; where none was seen the mean is left empty."""
-    view, curves = panel.view, []
-    columns: dict[str, np.ndarray] = {view.x: view.ds[view.x].values}
-    for system in map(str, view.ds.system.values):
-        for unit in map(str, view.arrivals.unit.values):
-            part = view.arrivals.sel(unit=unit, channel=channel, system=system)
-            if "." in unit or bool(part.probability.isnull().all()):
-                continue
-            lost, name = 1 - part.probability.values, f"{system}_{unit}_loss"
-            columns[name] = np.where(lost > 0, lost, np.nan)
-            columns[f"{name}_low"] = 1 - part.high.values
-            columns[f"{name}_high"] = 1 - part.low.values
-            style = view.style[system]
-            dash = {"semantic": "densely dotted", "structure": "dashed"}.get(unit, "solid")
-            label = f"{system_label(system)}, {unit}"
-            mark = _MARKS.get(style.marker, "*")
-            curves.append(Curve(label, name, None, style.colour, mark, dash))
-    return pd.DataFrame(columns), curves
-
-
-def figure_table(panel: Panel, channel: str) -> tuple[pd.DataFrame, list[Curve]]:
-    """The numbers of a panel over one channel."""
-    return (quality_table if panel.metric else loss_table)(panel, channel)
-
-
-def _axis_options(panel: Panel, channel: str) -> list[str]:
-    label = metric_label(panel.metric) if panel.metric else "probability of loss"
-    over_snr = panel.view.x == "esno_db"
-    x = "$E_s/N_0$ per channel use (dB)" if over_snr else r"bandwidth ratio $\rho$"
-    title = latex_text(channel_label(channel))
+def _axis_options(panel: Panel) -> list[str]:
     options = [
-        "width=3.5in", "height=2.8in", "grid=major", f"title={{{title}}}",
-        f"xlabel={{{x}}}", f"ylabel={{{latex_text(label)}}}", "unbounded coords=jump",
+        "width=3.5in", "height=2.8in", "grid=major", f"title={{{latex_text(panel.title)}}}",
+        f"xlabel={{{panel.x.label}}}", f"ylabel={{{latex_text(panel.y.label)}}}",
+        "unbounded coords=jump",
         "legend style={font=\\tiny, at={(0.5,-0.22)}, anchor=north, draw=none}",
         "legend columns=2", "legend cell align=left", "mark options={scale=0.7, solid}",
     ]  # fmt: skip
-    return options + ([] if over_snr else ["xmode=log"]) + ([] if panel.metric else ["ymode=log"])
+    modes = (("xmode=log", panel.x), ("ymode=log", panel.y))
+    return options + [mode for mode, axis in modes if axis.scale == "log"]
 
 
-def _plots(curve: Curve, number: int, x: str, csv: str) -> list[str]:
+def _plots(curve: Curve, number: int, panel: Panel, csv: str) -> list[str]:
     def from_csv(column: str) -> str:
-        return f"table [x={x}, y={column}, col sep=comma] {{{csv}}};"
+        return f"table [x={panel.x.name}, y={column}, col sep=comma] {{{csv}}};"
 
-    lines = []
-    if curve.band:
-        for path, column in zip(("low", "high"), curve.band, strict=True):
+    lines, (mean, *band) = [], curve.table()
+    if band and panel.y.scale != "log":
+        for path, column in zip(("low", "high"), band, strict=True):
             options = f"draw=none, forget plot, name path={path}{number}"
             lines.append(rf"\addplot [{options}] {from_csv(column)}")
         fill = f"fill=c{number}, opacity=0.15, draw=none, forget plot"
         between = f"fill between [of=low{number} and high{number}];"
         lines.append(rf"\addplot [{fill}] {between}")
-    mark = f"mark={curve.mark}" if curve.mark else "no marks"
-    lines.append(rf"\addplot [c{number}, {curve.dash}, {mark}] {from_csv(curve.column)}")
-    return [*lines, rf"\addlegendentry{{{latex_text(curve.label)}}}"]
+    style = curve.style
+    mark = f"mark={_MARKS.get(style.marker, '*')}" if style.marker else "no marks"
+    hollow = ", mark options={scale=0.7, solid, fill=white}" if style.hollow else ""
+    dash = _DASHES.get(style.line, "loosely dashed")
+    lines.append(rf"\addplot [c{number}, {dash}, {mark}{hollow}] {from_csv(mean)}")
+    label = ", ".join(filter(None, [curve.label, curve.part]))
+    return [*lines, rf"\addlegendentry{{{latex_text(label)}}}"]
 
 
-def pgfplots(panel: Panel, channel: str, curves: Sequence[Curve], csv: str) -> str:
+def pgfplots(panel: Panel, csv: str) -> str:
     """A LaTeX file that draws the curves from the CSV beside it.
 
     Args:
         panel: The figure.
-        channel: Its channel.
-        curves: What `figure_table` gave.
-        csv: Name of the CSV file.
+        csv: Name of the CSV file, `figure_table`.
     """
-    body = [line for n, curve in enumerate(curves) for line in _plots(curve, n, panel.view.x, csv)]
-    colours = [curve.colour for curve in curves]
+    curves = _ordered(panel)
+    body = [line for n, curve in enumerate(curves) for line in _plots(curve, n, panel, csv)]
+    colours = [curve.style.colour for curve in curves]
     library = r"\usepgfplotslibrary{fillbetween}"
-    return pgfplots_document(library, colours, _axis_options(panel, channel), body)
+    return pgfplots_document(library, colours, _axis_options(panel), body)
 
 
 def pgfplots_document(

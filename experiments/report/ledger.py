@@ -10,9 +10,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from experiments.figures.style import COLOURS, paper_style
+from experiments.figures.style import COLOURS, SINGLE, paper_style, rendered
 from experiments.report.exports import pgfplots_document
-from experiments.report.panels import ONE_COLUMN, SMALL, rendered
 from experiments.statistics.tables import latex_text
 from experiments.sweep.labels import ratio_label, system_label
 
@@ -57,8 +56,10 @@ class LedgerPanel:
         from matplotlib.figure import Figure as NewFigure
 
         count = len(self.systems)
-        with rc_context(SMALL | {"hatch.linewidth": 0.5}):
-            figure = NewFigure(figsize=(ONE_COLUMN, 0.27 * count + 1.05), layout="constrained")
+        with paper_style(SINGLE), rc_context({"hatch.linewidth": 0.5}):
+            figure = NewFigure(
+                figsize=(SINGLE.width_of(1), 0.27 * count + 1.05), layout="constrained"
+            )
             ax = figure.subplots()
             left = np.zeros(count)
             for item, name in enumerate(self.items):
@@ -125,5 +126,4 @@ def ledger_panels(ds: xr.Dataset) -> list[LedgerPanel]:
 
 def render_ledger(panel: LedgerPanel) -> dict[str, bytes]:
     """The panel's drawing as SVG and PDF."""
-    with paper_style():
-        return rendered(panel.draw())
+    return rendered(panel.draw(), "svg", "pdf")

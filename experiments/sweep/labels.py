@@ -130,7 +130,7 @@ def channel_label(name: str) -> str:
         'Rayleigh block fading (coherence_symbols=256)'
     """
     base, _, args = name.partition(":")
-    return CHANNELS.get(base, base) + (f" ({args})" if args else "")
+    return CHANNELS.get(base, base) + (f" ({', '.join(args.split(','))})" if args else "")
 
 
 def ratio_label(rho: float) -> str:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from fakes import TOYS
 
-from experiments.figures.curves import View
-from experiments.figures.perception import planes
-from experiments.figures.plots import _jobs, plot_sweep
-from experiments.figures.sizes import quality_by_side, size_jobs
-from experiments.figures.strips import strip_figures
-from experiments.figures.style import styles
-from experiments.figures.views import views
+from experiments.figures.curves import plane_charts
+from experiments.figures.plots import plot_sweep, sweep_charts
+from experiments.figures.sizes import quality_by_side, size_charts
+from experiments.figures.strips import strips
+from experiments.figures.style import DOUBLE, SCREEN, SINGLE, styles
+from experiments.figures.views import View, views
 from experiments.sweep import store, summary
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.shown import typical_trial
@@ -77,22 +76,21 @@ def visible_ticks_only(figure):
 
 
 def test_no_text_overlaps_another(toy_run):
-    from experiments.figures.style import paper_style
-
     ds = store.load(toy_run)
     ds = ds.assign_coords(system=["scmc", "scmc:protection=equal", "jpeg", "vvc"])
     found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
-    jobs = [job for view in views(ds, found, arrivals) for job in _jobs(view)]
-    with paper_style():
-        for _, draw in jobs:
-            figure = draw()
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
+    for view in views(ds, found, arrivals):
+        for chart in sweep_charts(view):
+            for theme in (SCREEN, DOUBLE):
+                checked(chart.draw(theme))
+            checked(chart.column(0).draw(SINGLE))
+    check_texts(strips(store.load(toy_run), toy_run)[0].draw())
 
-            figure.draw(FigureCanvasAgg(figure).get_renderer())
-            visible_ticks_only(figure)
-            check_texts(figure)
-        for _, draw in strip_figures(store.load(toy_run), toy_run)[:1]:
-            check_texts(draw())
+
+def checked(figure):
+    texts_of(figure)  # draws it, which places the ticks
+    visible_ticks_only(figure)
+    check_texts(figure)
 
 
 def test_a_bandwidth_sweep_is_drawn_over_rho(toy_spec, tmp_path):
@@ -119,7 +117,7 @@ def test_plotting_nothing_is_an_error(tmp_path):
 
 def test_a_view_names_what_it_holds_fixed():
     view = View("esno_db", 1 / 24, None, None, None)
-    assert "1/24" in view.title and view.stem == "rho1-24"
+    assert "1/24" in view.held and view.stem == "rho1-24"
 
 
 def test_the_strip_shows_a_draw_of_median_quality(toy_run):
@@ -140,15 +138,15 @@ def test_planes_show_each_snr_where_both_metrics_say(toy_run):
     ds = ds.assign(lpips=(1 - ds.ms_ssim).assign_attrs(ds.ms_ssim.attrs))
     found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
     (view,) = views(ds, found, arrivals)
-    made = dict(planes(view))
+    made = {chart.stem: chart for chart in plane_charts(view)}
     assert set(made) == {"psnr_db_lpips_plane_rho1-24", "ms_ssim_lpips_plane_rho1-24"}
-    figure = made["psnr_db_lpips_plane_rho1-24"]()
+    figure = made["psnr_db_lpips_plane_rho1-24"].draw()
     assert [ax.yaxis.get_inverted() for ax in figure.axes] == [True] * ds.sizes["channel"]
     mean = view.found.value_mean.isel(system=0, channel=0)
     curve = figure.axes[0].lines[0]
     np.testing.assert_array_equal(curve.get_xdata(), mean.sel(metric="psnr_db").values)
     np.testing.assert_array_equal(curve.get_ydata(), mean.sel(metric="lpips").values)
-    assert planes(dataclasses.replace(view, x="rho")) == []
+    assert plane_charts(dataclasses.replace(view, x="rho")) == []
 
 
 def test_colour_is_the_codecs_and_every_system_is_told_from_every_other():
@@ -166,15 +164,15 @@ def test_colour_is_the_codecs_and_every_system_is_told_from_every_other():
 
 def test_quality_is_drawn_against_the_side_of_the_pictures(toy_run):
     ds = store.load(toy_run)
-    assert size_jobs(ds, "") == []
+    assert size_charts(ds, "") == []
     names = [f"img{i}@{32 if i else 64}" for i in range(ds.sizes["image"])]
     ds = ds.assign_coords(image=names)
     found = quality_by_side(ds)
     assert found.side.values.tolist() == [32, 64]
     alone = summary.quality(ds.sel(image=names[:1]))
     np.testing.assert_allclose(found.value_mean.sel(side=64), alone.value_mean)
-    jobs = dict(size_jobs(ds, "note"))
-    figure = jobs["psnr_db_side_awgn_rho1/24"]()
+    charts = {chart.stem: chart for chart in size_charts(ds, "note")}
+    figure = charts["psnr_db_side_awgn_rho1/24"].draw()
     curve = figure.axes[0].lines[0]
     assert curve.get_xdata().tolist() == [32, 64]
     assert np.isfinite(curve.get_ydata()).all()

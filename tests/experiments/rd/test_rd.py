@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from experiments.commands.main import main
+from experiments.figures.rd import codec_styles, rd_charts
 from experiments.rd import measure as rd_measure
 from experiments.rd.anchors import Anchors, compare, load_anchors
 from experiments.rd.codecs import ScmcCurveCodec, make_rd_codec
-from experiments.rd.figures import draw_figures, line_styles
 from experiments.rd.run import RdSpec
 from experiments.rd.tables import bd_cells, bd_table, curve_table, gather_points
 from experiments.sweep.rate_points import ImageCurveCodec
@@ -133,19 +133,16 @@ def test_tables_hold_the_known_deltas_and_leave_out_what_was_not_measured():
     assert rows[0][:2] == ["scmc", "-50.0 % [-50.0, -50.0], over 100 %"]
 
 
-def test_figures_are_written_and_codecs_told_apart(tmp_path):
+def test_every_metric_and_reference_has_a_figure_and_codecs_are_told_apart():
     frame = synthetic()
     bd = bd_table(gather_points(frame), ["jpeg"], (0.0, np.inf))
-    paths = draw_figures(curve_table(frame), bd, "three images", tmp_path, None)
-    assert {p.name for p in paths} == {
-        f"{stem}.{end}"
-        for stem in ("rd", "rd_psnr_db", "rd_lpips", "bd_jpeg")
-        for end in ("pdf", "png")
-    }
-    assert all(path.stat().st_size > 3000 for path in paths)
-    styles = line_styles([*list(IMAGE_CODECS), "scmc"])
-    looks = {(s["color"], s["marker"], s.get("linestyle", "-")) for s in styles.values()}
-    assert len(looks) == len(styles)
+    charts = {c.stem: c for c in rd_charts(curve_table(frame), bd, None, "three images")}
+    assert set(charts) == {"rd", "rd_psnr_db", "rd_lpips", "bd_jpeg"}
+    jpeg = charts["rd_psnr_db"].rows[0][0].curves[0]
+    assert jpeg.label == "JPEG" and len(jpeg.x) == len(RATES)
+    assert len(charts["rd"].draw().axes) == 2
+    looks = codec_styles([*IMAGE_CODECS, "scmc"])
+    assert len(set(looks.values())) == len(looks)
 
 
 ANCHORS = {"dataset": "toy", "curves": {"jpeg": {

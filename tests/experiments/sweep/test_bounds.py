@@ -11,7 +11,7 @@ from channels.bounds.awgn import capacity
 from channels.bounds.outage import outage_probability
 from channels.fading.models import RayleighBlock
 from channels.units import rho_to_uses
-from experiments.figures.plots import _jobs
+from experiments.figures.plots import sweep_charts
 from experiments.figures.views import views
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import bound_lines, curve_of, kinds_of
@@ -116,8 +116,7 @@ def test_the_result_does_not_depend_on_jobs_nor_on_the_cache(run, ds):
 def test_figures_draw_the_bounds_from_the_store_alone(ds):
     found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
     view = next(v for v in views(ds, found, arrivals) if v.x == "rho" and v.fixed == 9.0)
-    draw = dict(_jobs(view))["psnr_db_9dB"]
-    figure = draw()
+    figure = next(chart for chart in sweep_charts(view) if chart.stem == "psnr_db_9dB").draw()
     legend = [text.get_text() for part in figure.legends for text in part.get_texts()]
     assert {
         "toy-codec + capacity",
@@ -128,7 +127,7 @@ def test_figures_draw_the_bounds_from_the_store_alone(ds):
     wanted = line.quality.sel(esno_db=9.0).values
     drawn = [part for part in figure.axes[0].lines if np.array_equal(part.get_ydata(), wanted)]
     assert len(drawn) == 1
-    assert to_hex(drawn[0].get_color()) == view.codec_style["toy-codec"].colour.lower()
+    assert to_hex(drawn[0].get_color()) == view.style["toy-codec"].colour.lower()
 
 
 def test_a_codec_that_does_not_exist_is_an_error_before_any_work(toy_spec, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from fakes import TOY, TOYS, TunedSystem, files_below
 
-from experiments.figures.strips import strip_figures
+from experiments.figures.strips import strips
 from experiments.sweep import store, summary
 from experiments.sweep.designs import Design, designs_of
 from experiments.sweep.runner import make_tasks, run_sweep
@@ -202,7 +202,7 @@ def test_only_pictures_that_strips_show_are_written(ds, tuned_run):
             design, system = int(strip.designs[s, column]), str(ds.system.values[s])
             wanted.add(store.picture_path(tuned_run, "img0", system, 0, design, int(k)))
     assert set((tuned_run / "reconstructions").iterdir()) == wanted
-    stems = [stem for stem, draw in strip_figures(ds, tuned_run) if draw().axes]
+    stems = [found.stem for found in strips(ds, tuned_run) if found.draw().axes]
     assert stems == [f"strip_img0_{name}_rho1-24" for name in TUNED.channels]
 
 

@@ -10,7 +10,7 @@ from fakes import TOYS, ToyPhy
 from channels.errors import ChannelError
 from channels.phy.names import make_phy
 from experiments.figures import plots
-from experiments.figures.parameters import differing, figure, plan
+from experiments.figures.parameters import differing, parameter_charts, plan
 from experiments.sweep import store
 from experiments.sweep.components import Components
 from experiments.sweep.designs import designs_of
@@ -135,7 +135,8 @@ def test_lines_go_through_the_means(ran):
     entries = [f"clarke:speed_kmh={v:g}" for v in values]
     ds = ds.assign_coords(channel=entries)
     found, arrivals = quality(ds, num_resamples=50), delivery(ds)
-    drawn = figure(ds, found, arrivals, plan(entries), "psnr_db", 1 / 8, "a note")
+    (chart,) = parameter_charts(ds, found, arrivals, plan(entries), "a note")
+    drawn = chart.draw()
     top = drawn.axes[0]
     mean = found.value_mean.sel(metric="psnr_db", system="toy", esno_db=3.0, rho=1 / 8)
     np.testing.assert_allclose(top.lines[0].get_ydata(), mean.values)

@@ -11,8 +11,8 @@ from channels.fading.trace import ReplayTrace
 from channels.timed.traces import ConstantTrace
 from experiments.commands.main import main
 from experiments.execution.cache import Cache
-from experiments.timed import film as films
-from experiments.timed.film import Film, save
+from experiments.figures import film as films
+from experiments.figures.film import Film, save
 from experiments.timed.library import Library
 from experiments.timed.stream import StreamSettings, play, synthetic_fade
 from scmc_comm.errors import ScmcError

@@ -10,9 +10,10 @@ from fakes import TOYS, files_below
 from scipy import stats
 
 from channels.timed import LinkConfig
+from experiments.figures import timed as figures
 from experiments.sweep.spec import SweepSpec
 from experiments.sweeps import list_sweeps, load_sweep
-from experiments.timed import figures, results
+from experiments.timed import results
 from experiments.timed.runner import make_jobs, open_library, run_timed
 from experiments.timed.schemes import Scheme, layer_of
 from experiments.timed.simulate import full_rate, run, seed_of

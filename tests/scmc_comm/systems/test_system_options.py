@@ -2,10 +2,10 @@
 
 import pytest
 
+from experiments.figures.rd import codec_label, codec_styles
 from experiments.figures.style import styles
 from experiments.rd.anchors import Anchors, counterparts
 from experiments.rd.codecs import check_codec_names, make_rd_codec
-from experiments.rd.figures import codec_label, line_styles
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.store import picture_path
 from experiments.timed.schemes import Scheme
@@ -101,9 +101,9 @@ def test_rate_distortion_curves_of_several():
     names = ("scmc", "scmc:realism=0", "scmc:realism=1", "vvc")
     check_codec_names(names)
     assert len({codec_label(name) for name in names}) == 4
-    looks = line_styles(names)
-    assert len({looks[name]["color"] for name in names[:3]}) == 1
-    assert len({(s["color"], s["marker"], s.get("linestyle")) for s in looks.values()}) == 4
+    looks = codec_styles(names)
+    assert len({looks[name].colour for name in names[:3]}) == 1
+    assert len(set(looks.values())) == 4
     drawn = styles(["scmc", "scmc:realism=0", "scmc:realism=1", "scmc:protection=equal"])
     assert len({(s.colour, s.marker, s.line) for s in drawn.values()}) == 4
     assert drawn["scmc:realism=0"].colour == drawn["scmc"].colour

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from channels.fading.trace import ReplayTrace
 from experiments.figures.style import COLOURS, GREY
-from experiments.timed.figures import scheme_label
+from experiments.figures.timed import scheme_label
 from experiments.timed.library import Library
 from experiments.timed.stream import Shot
 from scmc_comm.codec.ffmpeg import run_ffmpeg

@@ -1,0 +1,137 @@
+"""A figure as data: panels in rows and columns under one legend, drawn at the size of a theme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.figures.panel import Panel, legend_line, wrapped
+from experiments.figures.style import SCREEN, Style, Theme, paper_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+_PAD = 0.04  # inches between the parts of a figure
+_LABELS = 0.62  # inches for titles, ticks and the label of the x axis
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Panels in rows and columns.
+
+    Attributes:
+        stem: Name of its files, without ending.
+        title: What it shows, in words.
+        rows: Panels from top to bottom and from left to right.
+        heights: Of the rows, the theme's height being 1.
+        keys: Legend entries beyond those of the curves, such as the lines of layers.
+        note: Small print.
+        shared: Which axes panels share: all the "x", those of a row the "y".
+    """
+
+    stem: str
+    title: str
+    rows: Sequence[Sequence[Panel]]
+    heights: Sequence[float] = (1.0,)
+    keys: Sequence[tuple[str, Style]] = field(default=())
+    note: str = ""
+    shared: str = "xy"
+
+    def column(self, *places: int) -> Chart:
+        """The chart of some of its columns."""
+        return replace(self, rows=[[row[place] for place in places] for row in self.rows])
+
+    def draw(self, theme: Theme = SCREEN) -> Figure:
+        """The figure, laid out."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure as NewFigure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        with paper_style(theme):
+            columns, width = len(self.rows[0]), theme.width_of(len(self.rows[0]))
+            figure = NewFigure(figsize=(width, 1))
+            FigureCanvasAgg(figure)
+            legends = [_legend(figure, part) for part in self._entries() if part]
+            head = _PAD + sum(map(_height, legends))
+            foot = self._small_print(figure) if self.note and theme.note else 0.0
+            height = head + foot + theme.height * sum(self.heights) + _LABELS
+            figure.set_size_inches(width, height)
+            top = height - _PAD
+            for legend in legends:
+                legend.set_bbox_to_anchor((width / 2, top), transform=figure.dpi_scale_trans)
+                top -= _height(legend)
+            axes = figure.subplots(
+                len(self.rows), columns, squeeze=False, sharex="x" in self.shared,
+                sharey="row" if "y" in self.shared else False, height_ratios=list(self.heights),
+            )  # fmt: skip
+            self._fill(axes, theme, width / columns)
+            page = (0, foot / height, 1, 1 - (head + foot) / height)
+            figure.set_layout_engine(ConstrainedLayoutEngine(rect=page, h_pad=_PAD, w_pad=_PAD))
+            for _ in range(2):  # labels move once more when the axes have found their places
+                figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once is enough
+        return figure
+
+    def _entries(self) -> list[list[Line2D]]:
+        """Legend entries: curves, then what their lines mean, then what stands behind them."""
+        parts: tuple[dict[str, Line2D], dict[str, Line2D]] = ({}, {})
+        for panel in (panel for row in self.rows for panel in row):
+            for curve in panel.curves:
+                part = parts[curve.weight < 1]
+                if curve.label and curve.label not in part:
+                    style = curve.legend or curve.style
+                    part[curve.label] = legend_line(curve.label, style, curve.weight)
+        front, behind = (list(part.values()) for part in parts)
+        return [front, [*(legend_line(*key) for key in self.keys), *behind]]
+
+    def _small_print(self, figure: Figure) -> float:
+        """Writes the note at the foot; its height in inches."""
+        width = figure.get_size_inches()[0]
+        text = figure.text(
+            width / 2, _PAD, wrapped(self.note, width, 6.2), fontsize=6.5, ha="center", va="bottom",
+            transform=figure.dpi_scale_trans,
+        )  # fmt: skip
+        text.set_in_layout(False)
+        return float(text.get_window_extent().height / figure.dpi) + 2 * _PAD
+
+    def _fill(self, axes: np.ndarray, theme: Theme, column: float) -> None:
+        for r, row in enumerate(self.rows):
+            height = theme.height * self.heights[r]
+            for c, panel in enumerate(row):
+                ax: Axes = axes[r, c]
+                if not (panel.curves or panel.extra):
+                    ax.set_visible(False)
+                    continue
+                panel.draw(ax, 1.0 if self.heights[r] >= 0.6 else 0.78)
+                ax.set_title(wrapped(panel.title, 0.85 * column, 8))
+                if "x" not in self.shared or r == len(self.rows) - 1:
+                    ax.set_xlabel(wrapped(panel.x.label, 0.95 * column, 8))
+                if "y" not in self.shared or c == 0:
+                    ax.set_ylabel(wrapped(panel.y.label, height, 8))
+        axes[0, 0].figure.align_ylabels(axes[:, 0])
+
+
+def _height(legend: Legend) -> float:
+    """Of a legend in inches, with the space below it."""
+    assert legend.figure is not None
+    return float(legend.get_window_extent().height / legend.figure.dpi) + _PAD
+
+
+def _legend(figure: Figure, entries: Sequence[Line2D]) -> Legend:
+    """A legend in as few rows as fit the width, each as full as the others."""
+    for rows in range(1, len(entries) + 1):
+        legend = figure.legend(
+            handles=entries, ncols=-(-len(entries) // rows), loc="upper center", frameon=False,
+            handlelength=2.6, columnspacing=1.4, borderpad=0.1, labelspacing=0.3, borderaxespad=0.0,
+        )  # fmt: skip
+        legend.set_in_layout(False)
+        if rows == len(entries) or legend.get_window_extent().width < 0.98 * figure.bbox.width:
+            break
+        legend.remove()
+    return legend

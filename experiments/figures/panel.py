@@ -1,0 +1,224 @@
+"""One panel as data: curves with bands over two axes, and how it is drawn."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.figures.style import GREY, Style, file_stem
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve with its band.
+
+    Attributes:
+        x: Abscissas, [points].
+        mean: Ordinates, [points]; where one is NaN and ``high`` is not, only the upper limit is
+            known, which an arrow shows.
+        low: Lower end of the band, or None without one.
+        high: Upper end.
+        style: How it looks.
+        label: Legend entry, or empty.
+        part: What of the label it shows, such as a layer, if its line tells that.
+        column: Name of its numbers in tables.
+        legend: How the legend shows it, if not in its own style.
+        weight: Of its line; one below 1 stands behind the others: a bound, a published curve.
+        last: Whether its last point has a large marker.
+        notes: Text beside some of its points, by their index.
+    """
+
+    x: Floats
+    mean: Floats
+    low: Floats | None
+    high: Floats | None
+    style: Style
+    label: str = ""
+    part: str = ""
+    column: str = ""
+    legend: Style | None = None
+    weight: float = 1.0
+    last: bool = False
+    notes: Mapping[int, str] = field(default_factory=dict)
+
+    def table(self) -> dict[str, Floats]:
+        """Its numbers by column, those of the band after the mean."""
+        name = file_stem(self.column)
+        if self.low is None or self.high is None:
+            return {name: self.mean}
+        base = name.removesuffix("_mean")
+        return {name: self.mean, f"{base}_low": self.low, f"{base}_high": self.high}
+
+    def look(self, scale: float = 1.0) -> dict[str, Any]:
+        """Matplotlib's properties of the line; ``scale`` is that of its width and markers."""
+        return look(self.style, scale * self.weight)
+
+    def draw(self, ax: Axes, scale: float, nudge: float) -> None:
+        """Line, band, arrows (moved by ``nudge`` points) and notes."""
+        order = 1.5 if self.weight < 1 else 2.0
+        ax.plot(self.x, self.mean, **self.look(scale), zorder=order)
+        if self.last:
+            ax.plot(self.x[-1:], self.mean[-1:], **self.look(1.8))
+        if self.low is not None and self.high is not None:
+            self._draw_band(ax, nudge)
+        rising = self.mean[-1] > self.mean[0]
+        for n, text in self.notes.items():
+            left = n > 0 and not rising  # on the side of the curve that others seldom cross
+            ax.annotate(
+                text, (self.x[n], self.mean[n]), textcoords="offset points", va="center",
+                xytext=(-4 if left else 6, -6 if left or rising else 4), fontsize=6,
+                ha="right" if left else "left", color=self.style.colour,
+            )  # fmt: skip
+
+    def _draw_band(self, ax: Axes, nudge: float) -> None:
+        from matplotlib.transforms import ScaledTranslation
+
+        assert self.low is not None and self.high is not None
+        limit = np.isnan(self.mean) & np.isfinite(self.high)
+        low = np.where(limit, np.nan, self.low)
+        ax.fill_between(self.x, low, self.high, color=self.style.colour, alpha=0.13, linewidth=0)
+        if limit.any():
+            shift = ScaledTranslation(nudge / 72, -3 / 72, ax.figure.dpi_scale_trans)
+            ax.plot(
+                self.x[limit], self.high[limit], linestyle="none", marker=r"$\downarrow$",
+                markersize=7, color=self.style.colour, markeredgewidth=0.3,
+                transform=ax.transData + shift,
+            )  # fmt: skip
+            ax.update_datalim(np.column_stack([self.x, self.high]), updatey=False)
+            ax.autoscale_view(scaley=False)
+
+
+def look(style: Style, scale: float = 1.0) -> dict[str, Any]:
+    """Matplotlib's properties of a line in a style."""
+    from matplotlib import rcParams
+
+    return {
+        "color": style.colour, "marker": style.marker, "linestyle": style.line,
+        "linewidth": scale * rcParams["lines.linewidth"],
+        "markersize": scale * rcParams["lines.markersize"] * (1.6 if style.marker == "*" else 1),
+        "markerfacecolor": "white" if style.hollow else style.colour,
+        "markeredgecolor": style.colour if style.hollow else "white",
+        "markeredgewidth": 0.9 if style.hollow else 0.4,
+    }  # fmt: skip
+
+
+def legend_line(label: str, style: Style, scale: float = 1.0) -> Line2D:
+    """Legend entry of a style."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **look(style, scale))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a panel.
+
+    Attributes:
+        label: What it shows, with its unit.
+        name: Name of its numbers in tables.
+        scale: ``"linear"``, ``"log"`` or ``"one_minus"``, the logarithm of what is missing to 1.
+        ticks: Text at each place, or empty for Matplotlib's choice.
+        limits: Its ends, or None.
+        inverted: Whether it falls.
+        plain: Whether a logarithmic axis says 0.1 rather than a power of ten.
+    """
+
+    label: str = ""
+    name: str = ""
+    scale: str = "linear"
+    ticks: Mapping[float, str] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
+    inverted: bool = False
+    plain: bool = False
+
+    def apply(self, ax: Axes, which: str) -> None:
+        """Sets scale, limits and ticks of the x or the y axis."""
+        axis = getattr(ax, f"{which}axis")
+        if self.scale == "one_minus":
+            ax.set(**{f"{which}scale": ("function", {"functions": (missing_db, from_missing_db)})})
+        elif self.scale != "linear":
+            ax.set(**{f"{which}scale": self.scale})
+        if self.limits is not None:
+            ax.set(**{f"{which}lim": self.limits})
+        if self.ticks:
+            axis.set_ticks(list(self.ticks), labels=list(self.ticks.values()))
+            axis.minorticks_off()
+        elif self.plain:
+            axis.set_major_formatter(lambda value, _: f"{value:g}")
+        if self.inverted:
+            axis.set_inverted(True)
+
+
+def missing_db(value: Any) -> Any:
+    """What a value lacks to 1, as a level in dB."""
+    return -10 * np.log10(np.maximum(1 - np.asarray(value), 1e-6))
+
+
+def from_missing_db(decibels: Any) -> Any:
+    """The inverse of `missing_db`."""
+    return 1 - 10 ** (-np.asarray(decibels) / 10)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves over two axes; one without any leaves its place empty.
+
+    Attributes:
+        x: The horizontal axis.
+        y: The vertical axis.
+        curves: From back to front.
+        title: What tells it from its neighbours.
+        marks: Vertical dashed lines with a word each, which may be empty.
+        extra: Draws what is no curve.
+    """
+
+    x: Axis
+    y: Axis
+    curves: Sequence[Curve] = ()
+    title: str = ""
+    marks: Mapping[float, str] = field(default_factory=dict)
+    extra: Callable[[Axes], None] | None = None
+
+    def draw(self, ax: Axes, scale: float = 1.0) -> None:
+        """Draws all but labels and title."""
+        labels = list(dict.fromkeys(curve.label for curve in self.curves))
+        for curve in self.curves:
+            # Arrows of different systems meet at the same height: spread them sideways.
+            place = labels.index(curve.label) - (len(labels) - 1) / 2
+            curve.draw(ax, scale, 3 * place)
+        if self.extra is not None:
+            self.extra(ax)
+        self.x.apply(ax, "x")
+        self.y.apply(ax, "y")
+        for place, word in self.marks.items():
+            self._mark(ax, place, word)
+
+    def _mark(self, ax: Axes, place: float, word: str) -> None:
+        ax.axvline(place, color=GREY, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0)
+        low, high = sorted(ax.get_xlim())
+        left = place > low + 0.85 * (high - low)  # no room on the right
+        ax.annotate(
+            word, (place, 1), xycoords=("data", "axes fraction"), xytext=(-2 if left else 2, -1),
+            textcoords="offset points", color=GREY, fontsize=6.5, va="top",
+            ha="right" if left else "left",
+        )  # fmt: skip
+
+
+def wrapped(text: str, inches: float, size: float) -> str:
+    """Text broken into lines that fit, its characters 0.58 of their size wide."""
+    most = max(8, int(72 * inches / (0.58 * size)))
+    return "\n".join(
+        textwrap.fill(line, most, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )

@@ -1,0 +1,208 @@
+"""Figures of a timed experiment, drawn from its result store and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from experiments.execution.cache import write_atomic
+from experiments.figures.chart import Chart
+from experiments.figures.curves import layer_keys
+from experiments.figures.panel import Axis, Curve, Panel
+from experiments.figures.style import LAYER_LINES, Style, save_figure, styles
+from experiments.sweep.labels import metric_label, system_label
+from experiments.timed import results
+from experiments.timed.schemes import Scheme
+from scmc_comm.types import LayerKind
+
+AXIS_LABELS = {
+    "load": "offered load (1: the link is just full)",
+    "num_users": "users",
+    "deadline_s": "deadline of every unit (s)",
+    "esno_db": "mean $E_s/N_0$ over the users (dB)",
+}
+CAPTION_GOAL, COLLAPSE = 0.99, 0.6
+
+
+def scheme_label(text: str, others: Sequence[str] = ()) -> str:
+    """Legend entry: the system, and what tells it from the other schemes of that system.
+
+    >>> scheme_label("scmc:priorities=equal", ["scmc"])
+    'SCMC, equal priority'
+    >>> scheme_label("scmc:harq=none", ["scmc:harq=chase"])
+    'SCMC, no retransmissions'
+    """
+    own = Scheme.parse(text)
+    peers = [other for other in map(Scheme.parse, others) if other.system == own.system]
+    differing = [
+        f"{field.name}={getattr(own, field.name)}" for field in fields(Scheme)
+        if getattr(own, field.name) is not None
+        and any(getattr(peer, field.name) != getattr(own, field.name) for peer in peers)
+    ]  # fmt: skip
+    mark = "," if ":" in own.system else ":"
+    return system_label(own.system + mark + ",".join(differing))
+
+
+def _labels(ds: xr.Dataset) -> dict[str, str]:
+    names = [str(name) for name in ds.scheme.values]
+    return {name: scheme_label(name, names) for name in names}
+
+
+def _curve(
+    ds: xr.Dataset, values: xr.DataArray, style: Style, label: str = "", top: float = math.inf
+) -> Curve:
+    """A mean and its band; cut off at 0 and ``top``, since Student's interval knows no limits."""
+    found = results.over_runs(values.transpose("value", "replication"))
+    low, high = np.clip([found.low, found.high], 0, top)
+    return Curve(ds.value.values, found.mean, low, high, style, label)
+
+
+def _note(ds: xr.Dataset, more: str = "") -> str:
+    runs = ds.sizes["replication"]
+    return f"{more}bands: 95 %, Student's t over {runs} independent runs; common fades and arrivals"
+
+
+def _axis(ds: xr.Dataset) -> Axis:
+    return Axis(AXIS_LABELS[ds.attrs["axis"]], str(ds.attrs["axis"]))
+
+
+def _chart(
+    ds: xr.Dataset, stem: str, wanted: Sequence[tuple[str, Callable[[str], xr.DataArray]]],
+    more: str = "",
+) -> Chart:  # fmt: skip
+    """A panel for each entry of (axis label, values of a scheme), a curve for each scheme."""
+    labels = _labels(ds)
+    look = styles(list(labels))
+    row = [
+        Panel(
+            _axis(ds), Axis(label),
+            [_curve(ds, of(name), look[name], text) for name, text in labels.items()],
+        )
+        for label, of in wanted
+    ]  # fmt: skip
+    return Chart(stem, stem, [row], note=_note(ds, more), shared="")
+
+
+def quality_chart(ds: xr.Dataset) -> Chart:
+    """Mean quality of all pictures offered, a panel a metric."""
+    wanted = [
+        (metric_label(name), lambda scheme, name=name: ds[name].sel(scheme=scheme))
+        for name in results.metric_names(ds)
+    ]
+    more = "a picture of which nothing came in time is mid-grey; "
+    return _chart(ds, "quality", wanted, more)
+
+
+def end_unit(ds: xr.Dataset, scheme: str, place: int) -> str:
+    """The most urgent unit that a scheme sends (0), or the least (-1)."""
+    sent = (ds.offered.sel(scheme=scheme).fillna(0).sum(("value", "replication")) > 0).values
+    return str(ds.unit.values[sent][place])
+
+
+def latency_chart(ds: xr.Dataset) -> Chart:
+    """Latency of what comes first and last of a picture, and the age of information."""
+
+    def of(name: str, place: int) -> Callable[[str], xr.DataArray]:
+        return lambda scheme: ds[name].sel(scheme=scheme, unit=end_unit(ds, scheme, place))
+
+    wanted = [
+        ("latency of the caption or file,\n95th percentile (s)", of("p95_s", 0)),
+        ("latency of the last unit,\n95th percentile (s)", of("p95_s", -1)),
+        ("mean age of the caption or file (s)", of("age_s", 0)),
+    ]
+    return _chart(ds, "latency", wanted, "latency of units that met their deadline; ")
+
+
+def energy_chart(ds: xr.Dataset) -> Chart:
+    """Energy a picture and how busy the link is."""
+    wanted = [
+        ("energy (J / picture) at 1 W", lambda scheme: ds.energy_per_picture_j.sel(scheme=scheme)),
+        ("share of time in use", lambda scheme: ds.utilisation.sel(scheme=scheme)),
+    ]
+    return _chart(ds, "energy", wanted)
+
+
+def turning_points(ds: xr.Dataset) -> tuple[float, float] | None:
+    """Where the caption of the first scheme still meets its goal, and where a rival collapses.
+
+    Returns:
+        The largest value of the axis up to which at least `CAPTION_GOAL` of the captions of the
+        first scheme are delivered in time, and the smallest at which a scheme of the same system
+        with equal priorities delivers less than `COLLAPSE` of all its units. None without such a
+        scheme, or where one of the two never happens.
+    """
+    names = [str(name) for name in ds.scheme.values]
+    first = Scheme.parse(names[0])
+    equal = [
+        name for name in names[1:]
+        if (own := Scheme.parse(name)).system == first.system and own.priorities == "equal"
+    ]  # fmt: skip
+    if not equal or LayerKind.SEMANTIC.tag not in ds.unit.values:
+        return None
+    caption = results.delivery(ds).sel(scheme=names[0], unit=LayerKind.SEMANTIC.tag)
+    kept = (caption.mean("replication") >= CAPTION_GOAL).values
+    fell = (ds.all_delivered.sel(scheme=equal[0]).mean("replication") < COLLAPSE).values
+    if not kept[0] or not fell.any():
+        return None
+    good = int(np.argmin(kept)) if not kept.all() else len(kept)
+    return float(ds.value.values[good - 1]), float(ds.value.values[int(np.argmax(fell))])
+
+
+def delivery_chart(ds: xr.Dataset) -> Chart:
+    """Share of each kind of unit delivered within its deadline, a panel a scheme."""
+    labels, share, turn = _labels(ds), results.delivery(ds), turning_points(ds)
+    look = styles(list(labels))
+    units = [str(unit) for unit in ds.unit.values if "." not in str(unit)]
+    y, row = Axis("delivered within the deadline", limits=(-0.03, 1.03)), []
+    for name, label in labels.items():
+        whole = _curve(ds, ds.all_delivered.sel(scheme=name), Style("#AAAAAA"), "all units", 1.0)
+        curves = [replace(whole, weight=1.8)]
+        for unit in units:
+            values = share.sel(scheme=name, unit=unit)
+            if not values.isnull().all():
+                style = replace(look[name], line=LAYER_LINES.get(unit, "-"))
+                curves.append(_curve(ds, values, style, top=1.0))
+        row.append(Panel(_axis(ds), y, curves, label, {} if turn is None else {turn[1]: ""}))
+    more = "" if turn is None else (
+        f"captions of the first scheme: {CAPTION_GOAL:.0%} or more up to {turn[0]:g}; all units "
+        f"at equal priority: below {COLLAPSE:.0%} from {turn[1]:g} on (dashed); "
+    )  # fmt: skip
+    return Chart("delivery", "delivery", [row], keys=layer_keys(units), note=_note(ds, more))
+
+
+def plot_timed(folder: str | Path) -> list[Path]:
+    """Draws all figures of a timed experiment into ``DIR/figures``.
+
+    Returns:
+        The files written: PDF and PNG figures, and the means drawn as ``summary.csv``.
+    """
+    target = Path(folder) / "figures"
+    with results.reading(Path(folder) / "results.nc") as ds:
+        paths = [target / "summary.csv"]
+        write_atomic(paths[0], _summary(ds).encode())
+        for chart in (quality_chart, delivery_chart, latency_chart, energy_chart):
+            made = chart(ds)
+            paths += save_figure(made.draw(), target, made.stem)
+    return paths
+
+
+def _summary(ds: xr.Dataset) -> str:
+    names = [str(name) for name, v in ds.data_vars.items() if v.dims == results.RUN]
+    columns = {name: ds[name] for name in names}
+    share = results.delivery(ds)
+    columns |= {f"delivered_{u}": share.sel(unit=u, drop=True) for u in map(str, ds.unit.values)}
+    parts = {}
+    for name, values in columns.items():
+        found = results.over_runs(values)
+        ends = (0, 1) if "delivered" in name or name == "utilisation" else (-math.inf, math.inf)
+        for end in ("mean", "low", "high"):
+            key = name if end == "mean" else f"{name}_{end}"
+            parts[key] = (("scheme", "value"), np.clip(getattr(found, end), *ends))
+    table = xr.Dataset(parts, {"scheme": ds.scheme, "value": ds.value})
+    frame = table.to_dataframe().reset_index().rename(columns={"value": ds.attrs["axis"]})
+    return str(frame.to_csv(index=False))
