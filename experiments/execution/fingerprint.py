@@ -27,8 +27,7 @@ _PRESENTING = tuple(
     f"experiments/{name}.py"
     for name in (
         "sweep/bounds", "sweep/labels", "sweep/spec", "sweep/store", "sweep/summary",
-        "sweep/tables", "sweep/writer", "timed/figures", "timed/film", "timed/results",
-        "timed/spec",
+        "sweep/tables", "sweep/writer", "timed/results", "timed/spec",
     )
 )  # fmt: skip
 # Model cards, and what running leaves behind: compiled code and partial downloads.

@@ -73,8 +73,7 @@ class Chart:
             self._fill(axes, theme, width / columns)
             page = (0, foot / height, 1, 1 - (head + foot) / height)
             figure.set_layout_engine(ConstrainedLayoutEngine(rect=page, h_pad=_PAD, w_pad=_PAD))
-            for _ in range(2):  # labels move once more when the axes have found their places
-                figure.draw_without_rendering()
+            figure.draw_without_rendering()
             figure.set_layout_engine("none")  # laid out once is enough
         return figure
 
@@ -101,6 +100,8 @@ class Chart:
         return float(text.get_window_extent().height / figure.dpi) + 2 * _PAD
 
     def _fill(self, axes: np.ndarray, theme: Theme, column: float) -> None:
+        from matplotlib import rcParams
+
         for r, row in enumerate(self.rows):
             height = theme.height * self.heights[r]
             for c, panel in enumerate(row):
@@ -108,6 +109,7 @@ class Chart:
                 if not (panel.curves or panel.extra):
                     ax.set_visible(False)
                     continue
+                ax.tick_params(labelsize=rcParams["xtick.labelsize"])  # of ticks made later too
                 panel.draw(ax, 1.0 if self.heights[r] >= 0.6 else 0.78)
                 ax.set_title(wrapped(panel.title, 0.85 * column, 8))
                 if "x" not in self.shared or r == len(self.rows) - 1:
