@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ import xarray as xr
 from experiments.execution.cache import write_atomic
 from experiments.figures.chart import Chart
 from experiments.figures.strips import strips as strips_of
-from experiments.figures.style import file_stem
+from experiments.figures.style import file_stem, rendered
 from experiments.figures.views import views
 from experiments.report import strips, tables
 from experiments.report.exports import figure_table, pgfplots
-from experiments.report.ledger import ledger_panels, render_ledger
+from experiments.report.ledger import ledger_panels
 from experiments.report.markup import Section, pairs, paragraph, plot
 from experiments.report.panels import groups, panels, paper_figure, render_panel
 from experiments.statistics.tables import Table, html_text
@@ -64,6 +64,16 @@ class Chapter:
     def __post_init__(self) -> None:
         self.section = Section(self.prefix, f"Sweep {self.ds.attrs['title']}")
 
+    @cached_property
+    def quality(self) -> xr.Dataset:
+        """Means with intervals, resampled once."""
+        return summary.table(self.ds, summary.quality(self.ds))
+
+    @cached_property
+    def delivery(self) -> xr.Dataset:
+        """Delivery probabilities with intervals."""
+        return summary.delivery(self.ds)
+
     def part(self, name: str, title: str) -> Section:
         """Opens a part of the chapter."""
         made = Section(f"{self.prefix}-{name}", title)
@@ -90,7 +100,7 @@ def steps(chapter: Chapter) -> Iterator[Step]:
     """What makes a chapter, in the order of the page."""
     yield lambda: _what_was_run(chapter)
     part = Section(f"{chapter.prefix}-figures", "Figures")
-    made = views(chapter.ds, summary.quality(chapter.ds), summary.delivery(chapter.ds))
+    made = views(chapter.ds, chapter.quality, chapter.delivery)
     found = [panel for view in made for panel in panels(view)]
     if found:
         yield lambda: _open_figures(chapter, part)
@@ -197,7 +207,7 @@ def _ledger(chapter: Chapter) -> None:
         return
     drawings = []
     for number, panel in enumerate(found):
-        kinds = render_ledger(panel)
+        kinds = rendered(panel.draw(), "svg", "pdf")
         for kind in ("pdf", "svg"):
             chapter.write(f"{panel.stem}.{kind}", kinds[kind])
         chapter.write(f"{panel.stem}.csv", panel.frame().to_csv(index=False).encode())
@@ -255,7 +265,7 @@ def _falls(chapter: Chapter) -> None:
         "note",
     ))  # fmt: skip
     for n, place in enumerate(tables.places(ds, "esno_db")):
-        cells = tables.cliff_table(ds, place, metric, threshold)
+        cells = tables.cliff_table(ds, chapter.delivery, place, metric, threshold)
         chapter.add_table(part, f"Falls, {place.text}", cells, f"falls_{n}")
 
 
@@ -264,11 +274,12 @@ def _averages(chapter: Chapter) -> None:
     part = chapter.part("averages", "Averages, deliveries and failures")
     part.body.append(paragraph(
         "The mean of the images' PSNR in dB and the PSNR of the mean squared error are two "
-        "averages; failures are in both. The mean given delivery leaves them out.", "note",
+        "averages; failures are in both. The mean given delivery leaves them out; images weigh by "
+        "how often anything arrives. In brackets 95 % intervals.", "note",
     ))  # fmt: skip
     snrs = tables.chosen_snrs(ds)
     for c, channel in enumerate(map(str, ds.channel.values)):
         for r, rho in enumerate(map(float, ds.rho.values)):
-            cells = tables.averages_table(ds, channel, rho, snrs)
+            cells = tables.averages_table(ds, chapter.quality, channel, rho, snrs)
             title = f"Averages, {channel_label(channel)}, ρ = {ratio_label(rho)}"
             chapter.add_table(part, title, cells, f"averages_{c}_{r}")

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from experiments.figures.style import COLOURS, SINGLE, paper_style, rendered
+from experiments.figures.style import COLOURS, SINGLE, paper_style
 from experiments.report.exports import pgfplots_document
 from experiments.statistics.tables import latex_text
 from experiments.sweep.labels import ratio_label, system_label
@@ -122,8 +122,3 @@ def ledger_panels(ds: xr.Dataset) -> list[LedgerPanel]:
         )
         for rho in ds.rho.values
     ]  # fmt: skip
-
-
-def render_ledger(panel: LedgerPanel) -> dict[str, bytes]:
-    """The panel's drawing as SVG and PDF."""
-    return rendered(panel.draw(), "svg", "pdf")

@@ -167,11 +167,20 @@ def _outage(ds: xr.Dataset, place: Place, system: str, arrivals: xr.Dataset) -> 
     return crossing_text(outage_esno_db(esno, lost, OUTAGE, np.random.default_rng(0), 500), esno)
 
 
-def cliff_table(ds: xr.Dataset, place: Place, metric: str, threshold: float) -> Table:
-    """Where and how each system falls as the SNR falls."""
+def cliff_table(
+    ds: xr.Dataset, arrivals: xr.Dataset, place: Place, metric: str, threshold: float
+) -> Table:
+    """Where and how each system falls as the SNR falls.
+
+    Args:
+        ds: A result store.
+        arrivals: `experiments.sweep.summary.delivery` of it.
+        place: Which curves.
+        metric: Of which quality.
+        threshold: Quality that must hold.
+    """
     up, esno = metric not in LOWER_IS_BETTER, ds.esno_db.values.astype(float)
     unit, digits = ("dB" if metric == "psnr_db" else ""), DIGITS.get(metric, 3)
-    arrivals = summary.delivery(ds)
     failure = failure_quality(ds, metric)
     rows = []
     for system in map(str, ds.system.values):
@@ -201,11 +210,21 @@ def chosen_snrs(ds: xr.Dataset) -> list[float]:
     return sorted({float(grid.min()), float(nearest), float(grid.max())})
 
 
-def averages_table(ds: xr.Dataset, channel: str, rho: float, snrs: Sequence[float]) -> Table:
-    """The averages of PSNR with intervals, how often anything came, and what never fitted."""
+def averages_table(
+    ds: xr.Dataset, means: xr.Dataset, channel: str, rho: float, snrs: Sequence[float]
+) -> Table:
+    """The averages of PSNR with intervals, how often anything came, and what never fitted.
+
+    Args:
+        ds: A result store.
+        means: `experiments.sweep.summary.table` of it.
+        channel: Of the rows.
+        rho: Of the rows.
+        snrs: A row for each of them and each system.
+    """
     infeasible = store.infeasible(ds)
     nothing = (store.weights(ds) * (ds.set == "")).sum("set").mean("image")
-    found = summary.table(ds, summary.quality(ds)).sel(metric="psnr_db")
+    found = means.sel(metric="psnr_db")
     averages = {
         "mean PSNR (dB)": ("value_mean", "value_low", "value_high"),
         "PSNR of mean MSE (dB)": [f"psnr_of_mean_mse_db{end}" for end in ("", "_low", "_high")],

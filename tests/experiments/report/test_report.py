@@ -220,19 +220,26 @@ def test_many_trials_are_taken_as_means_of_images(ds, monkeypatch):
 
 
 def test_averages_are_those_of_the_store(ds):
-    header, rows = tables.averages_table(ds, "awgn", 1 / 24, [15.0])
-    found = summary.quality(ds).sel(metric="psnr_db", channel="awgn", esno_db=15.0).isel(rho=0)
+    means = summary.table(ds, summary.quality(ds))
+    header, rows = tables.averages_table(ds, means, "awgn", 1 / 24, [15.0])
+    found = means.sel(metric="psnr_db", channel="awgn", esno_db=15.0).isel(rho=0)
     for row, system in zip(rows, SYSTEMS, strict=True):
         cells = dict(zip(header, row, strict=True))
         mean = float(found.value_mean.sel(system=system))
         assert cells["mean PSNR (dB)"].startswith(f"{mean:.2f} [")
+        low, of_mse, high = (
+            float(found[f"psnr_of_mean_mse_db{end}"].sel(system=system))
+            for end in ("_low", "", "_high")
+        )
+        assert cells["PSNR of mean MSE (dB)"] == f"{of_mse:.2f} [{low:.2f}, {high:.2f}]"
     assert [row[6] for row in rows] == ["0 of 2", "0 of 2", "2 of 2"]
     assert rows[2][4] == "never" and rows[2][5] == "0.000"
 
 
 def test_falls_are_found_where_the_curve_falls(ds):
     awgn = tables.places(ds, "esno_db")[0]
-    _, rows = tables.cliff_table(ds, awgn, "psnr_db", tables.threshold_of(ds, "psnr_db"))
+    threshold = tables.threshold_of(ds, "psnr_db")
+    _, rows = tables.cliff_table(ds, summary.delivery(ds), awgn, "psnr_db", threshold)
     assert [row[0] for row in rows] == list(SYSTEMS)
     flat = float(rows[1][1].partition(" dB")[0])
     assert 3 < flat < 9  # lost at 3 dB, whole at 9 dB
