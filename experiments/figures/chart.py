@@ -84,7 +84,8 @@ class Chart:
             for curve in panel.curves:
                 part = parts[curve.weight < 1]
                 if curve.label and curve.label not in part:
-                    style = curve.legend or curve.style
+                    line = "" if curve.part else curve.style.line  # which tells the part
+                    style = replace(curve.style, line=line)
                     part[curve.label] = legend_line(curve.label, style, curve.weight)
         front, behind = (list(part.values()) for part in parts)
         return [front, [*(legend_line(*key) for key in self.keys), *behind]]
@@ -130,10 +131,11 @@ def _legend(figure: Figure, entries: Sequence[Line2D]) -> Legend:
     for rows in range(1, len(entries) + 1):
         legend = figure.legend(
             handles=entries, ncols=-(-len(entries) // rows), loc="upper center", frameon=False,
-            handlelength=2.6, columnspacing=1.4, borderpad=0.1, labelspacing=0.3, borderaxespad=0.0,
+            handlelength=2.2, columnspacing=0.9, handletextpad=0.5, borderpad=0.1,
+            labelspacing=0.3, borderaxespad=0.0,
         )  # fmt: skip
         legend.set_in_layout(False)
-        if rows == len(entries) or legend.get_window_extent().width < 0.98 * figure.bbox.width:
+        if rows == len(entries) or legend.get_window_extent().width < 0.995 * figure.bbox.width:
             break
         legend.remove()
     return legend

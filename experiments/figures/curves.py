@@ -88,15 +88,14 @@ def unit_curves(view: View, channel: str, lost: bool = False) -> list[Curve]:
         part = view.arrivals.sel(unit=unit, channel=channel, system=system)
         if part.probability.isnull().all():
             continue
-        own = replace(view.style[system], line="")
-        style = replace(own, line=LAYER_LINES.get(unit, "-"))
+        style = replace(view.style[system], line=LAYER_LINES.get(unit, "-"))
         mean, low, high = (part[end].values for end in ("probability", "low", "high"))
         column = f"{system}_{unit}"
         if lost:
             mean, low, high = 1 - mean, np.maximum(1 - high, 1e-6), 1 - low
             mean, column = np.where(mean > 0, mean, np.nan), f"{column}_loss"
         x, label = view.ds[view.x].values, _label(view, system)
-        made.append(Curve(x, mean, low, high, style, label, unit_label(unit), column, own))
+        made.append(Curve(x, mean, low, high, style, label, unit_label(unit), column))
     return made
 
 
@@ -187,15 +186,13 @@ def plane_charts(view: View, note: str = "") -> list[Chart]:
         axes = Axis(metric_label(x)), Axis(metric_label(y), inverted=True)
         row = []
         for channel in view.channels:
-            mean = view.found.value_mean.sel(channel=channel)
-            curves = [
-                Curve(
-                    mean.sel(metric=x, system=system).values,
-                    mean.sel(metric=y, system=system).values, None, None, view.style[system],
-                    _label(view, system), last=True,
-                )
-                for system in view.systems
-            ]  # fmt: skip
+            curves = []
+            for system in view.systems:
+                mean = view.found.value_mean.sel(channel=channel, system=system)
+                points = mean.sel(metric=x).values, mean.sel(metric=y).values, None, None
+                curve = Curve(*points, view.style[system], _label(view, system))
+                last = replace(curve, x=curve.x[-1:], mean=curve.mean[-1:], weight=1.8)
+                curves += [curve, last]
             row.append(Panel(*axes, curves, channel_label(channel)))
         title = f"{metric_name(y)} against {metric_name(x)} at {view.held}"
         made.append(Chart(f"{x}_{y}_plane_{view.stem}", title, [row], (1.25,), note=note))

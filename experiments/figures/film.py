@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tempfile
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from PIL import Image, ImageDraw, ImageOps
 from channels.fading.trace import ReplayTrace
 from experiments.figures.style import COLOURS, GREY
 from experiments.figures.timed import scheme_label
+from experiments.sweep.labels import unit_label
 from experiments.timed.library import Library
 from experiments.timed.stream import Shot
 from scmc_comm.codec.ffmpeg import run_ffmpeg
@@ -72,21 +71,17 @@ class Film:
 
     def frames(self) -> Iterator[Image.Image]:
         """The frames, one a picture, as it is shown at its deadline."""
-        for i in range(self.num_pictures):
-            yield self.frame(i)
+        return map(self.frame, range(self.num_pictures))
 
     def frame(self, i: int) -> Image.Image:
         """One frame, RGB."""
         canvas = Image.new("RGB", self.size, "white")
         draw = ImageDraw.Draw(canvas)
-        columns: list[tuple[str, Shot | None]] = [("original", None)]
-        names = list(self.shots)
-        columns += [(scheme_label(name), self.shots[name][i]) for name in names]
-        image = self.shots[names[0]][i].image
-        for column, (label, shot) in enumerate(columns):
+        shots = [(scheme_label(name), shots[i]) for name, shots in self.shots.items()]
+        for column, (label, shot) in enumerate([("original", None), *shots]):
             x, y = GAP + column * (self.side + GAP), GAP
             draw.text((x, y), label, INK, font(12, bold=True))
-            img = self.library.images[image] if shot is None else shot.seen.img
+            img = self.library.images[shots[0][1].image] if shot is None else shot.seen.img
             picture = Image.fromarray(to_uint8(img))
             picture = ImageOps.contain(picture, (self.side, self.side), Image.Resampling.LANCZOS)
             canvas.paste(picture, (x, y + LINE + 2))
@@ -99,8 +94,7 @@ class Film:
         """Badges of the units, and the caption or what took its place."""
         left = x
         for tag in shot.sent:
-            colour = _colour(tag) if tag in shot.delivered else PALE
-            draw.rectangle((left, y, left + BADGE, y + BADGE - 2), colour)
+            draw.rectangle((left, y, left + BADGE, y + BADGE - 2), _colour(shot, tag))
             left += BADGE + 3
         draw.text((left + 2, y - 2), _level(shot), INK, font(10))
         for n, line in enumerate(_wrap(shot.seen.caption, self.side)):
@@ -139,7 +133,10 @@ class Film:
         draw.text((left, top - LINE - 5), now, INK, font(10))
 
 
-def _colour(tag: str) -> str:
+def _colour(shot: Shot, tag: str) -> str:
+    """Of a unit, pale if it was lost."""
+    if tag not in shot.delivered:
+        return PALE
     base = tag.partition(".")[0]
     return {"semantic": COLOURS[5], "structure": COLOURS[3]}.get(base, COLOURS[0])
 
@@ -149,7 +146,9 @@ def _level(shot: Shot) -> str:
         return "nothing: grey"
     if LayerKind.SEMANTIC.tag not in shot.sent:
         return "file"
-    return next((k.tag for k in reversed(LayerKind) if k.tag in shot.delivered), "parts")
+    return next(
+        (unit_label(k.tag) for k in reversed(LayerKind) if k.tag in shot.delivered), "parts"
+    )
 
 
 def _cell(draw: ImageDraw.ImageDraw, shot: Shot, box: tuple[float, float, float, float]) -> None:
@@ -157,13 +156,12 @@ def _cell(draw: ImageDraw.ImageDraw, shot: Shot, box: tuple[float, float, float,
     x0, y0, x1, y1 = box
     height = (y1 - y0 + 1) / len(shot.sent)
     for n, tag in enumerate(reversed(shot.sent)):
-        colour = _colour(tag) if tag in shot.delivered else PALE
-        draw.rectangle((x0, y0 + n * height, x1, y0 + (n + 1) * height - 1), colour)
+        top = y0 + n * height
+        draw.rectangle((x0, top, x1, top + height - 1), _colour(shot, tag))
 
 
 def _wrap(text: str, side: int) -> list[str]:
-    lines = textwrap.wrap(text, max(10, int(side / 5.4)))
-    return lines if len(lines) <= 4 else [*lines[:3], lines[3][:-1] + "…"]
+    return textwrap.wrap(text, max(10, int(side / 5.4)), max_lines=4, placeholder="…")
 
 
 def font(size: int, bold: bool = False) -> FreeTypeFont:
@@ -204,41 +202,29 @@ def save(film: Film, path: Path, progress: Any = iter) -> None:
         progress: Wraps the frames, for example with a progress bar.
     """
     check_target(path)
-    frames = progress(film.frames())
-    if path.suffix.lower() == ".gif":
-        data = _gif(list(frames), film.period_s)
-    else:
-        data = _mp4(frames, film.size, film.period_s)
     part = path.with_name(path.name + ".part")
+    write = _gif if path.suffix.lower() == ".gif" else _mp4
     try:
-        part.write_bytes(data)
+        write(progress(film.frames()), film, part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _gif(frames: Sequence[Image.Image], period_s: float) -> bytes:
-    small = [frame.quantize(160, dither=Image.Dither.NONE) for frame in frames]
-    buffer = io.BytesIO()
-    small[0].save(
-        buffer, "GIF", save_all=True, append_images=small[1:], loop=0, optimize=True,
-        duration=max(20, round(1000 * period_s)),
+def _gif(frames: Iterator[Image.Image], film: Film, path: Path) -> None:
+    first, *others = (frame.quantize(160, dither=Image.Dither.NONE) for frame in frames)
+    first.save(
+        path, "GIF", save_all=True, append_images=others, loop=0, optimize=True,
+        duration=max(20, round(1000 * film.period_s)),
     )  # fmt: skip
-    return buffer.getvalue()
 
 
-def _mp4(frames: Iterator[Image.Image], size: tuple[int, int], period_s: float) -> bytes:
-    raw = b"".join(frame.tobytes() for frame in frames)
-    with tempfile.TemporaryDirectory(prefix="scmc-comm-") as folder:
-        target = Path(folder) / "film.mp4"
-        run_ffmpeg(
-            [
-                "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}",
-                "-r", f"{1 / period_s:.6f}", "-i", "pipe:0", "-an", "-c:v", "libx264",
-                "-preset", "slow", "-crf", "20", "-pix_fmt", "yuv420p", "-r", "25",
-                "-movflags", "+faststart", "-y", str(target),
-            ],
-            raw,
-            timeout_s=600,
-        )  # fmt: skip
-        return target.read_bytes()
+def _mp4(frames: Iterator[Image.Image], film: Film, path: Path) -> None:
+    width, height = film.size
+    command = [
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+        "-r", f"{1 / film.period_s:.6f}", "-i", "pipe:0", "-an", "-c:v", "libx264",
+        "-preset", "slow", "-crf", "20", "-pix_fmt", "yuv420p", "-r", "25",
+        "-movflags", "+faststart", "-f", "mp4", "-y", str(path),
+    ]  # fmt: skip
+    run_ffmpeg(command, b"".join(frame.tobytes() for frame in frames), timeout_s=600)

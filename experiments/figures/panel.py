@@ -33,9 +33,7 @@ class Curve:
         label: Legend entry, or empty.
         part: What of the label it shows, such as a layer, if its line tells that.
         column: Name of its numbers in tables.
-        legend: How the legend shows it, if not in its own style.
         weight: Of its line; one below 1 stands behind the others: a bound, a published curve.
-        last: Whether its last point has a large marker.
         notes: Text beside some of its points, by their index.
     """
 
@@ -47,9 +45,7 @@ class Curve:
     label: str = ""
     part: str = ""
     column: str = ""
-    legend: Style | None = None
     weight: float = 1.0
-    last: bool = False
     notes: Mapping[int, str] = field(default_factory=dict)
 
     def table(self) -> dict[str, Floats]:
@@ -60,16 +56,10 @@ class Curve:
         base = name.removesuffix("_mean")
         return {name: self.mean, f"{base}_low": self.low, f"{base}_high": self.high}
 
-    def look(self, scale: float = 1.0) -> dict[str, Any]:
-        """Matplotlib's properties of the line; ``scale`` is that of its width and markers."""
-        return look(self.style, scale * self.weight)
-
     def draw(self, ax: Axes, scale: float, nudge: float) -> None:
         """Line, band, arrows (moved by ``nudge`` points) and notes."""
-        order = 1.5 if self.weight < 1 else 2.0
-        ax.plot(self.x, self.mean, **self.look(scale), zorder=order)
-        if self.last:
-            ax.plot(self.x[-1:], self.mean[-1:], **self.look(1.8))
+        properties = look(self.style, scale * self.weight)
+        ax.plot(self.x, self.mean, **properties, zorder=1.5 if self.weight < 1 else 2.0)
         if self.low is not None and self.high is not None:
             self._draw_band(ax, nudge)
         rising = self.mean[-1] > self.mean[0]
@@ -131,7 +121,6 @@ class Axis:
         ticks: Text at each place, or empty for Matplotlib's choice.
         limits: Its ends, or None.
         inverted: Whether it falls.
-        plain: Whether a logarithmic axis says 0.1 rather than a power of ten.
     """
 
     label: str = ""
@@ -140,7 +129,6 @@ class Axis:
     ticks: Mapping[float, str] = field(default_factory=dict)
     limits: tuple[float, float] | None = None
     inverted: bool = False
-    plain: bool = False
 
     def apply(self, ax: Axes, which: str) -> None:
         """Sets scale, limits and ticks of the x or the y axis."""
@@ -154,7 +142,7 @@ class Axis:
         if self.ticks:
             axis.set_ticks(list(self.ticks), labels=list(self.ticks.values()))
             axis.minorticks_off()
-        elif self.plain:
+        elif self.scale == "log" and which == "x":  # 0.1 rather than a power of ten
             axis.set_major_formatter(lambda value, _: f"{value:g}")
         if self.inverted:
             axis.set_inverted(True)
@@ -190,8 +178,8 @@ class Panel:
     marks: Mapping[float, str] = field(default_factory=dict)
     extra: Callable[[Axes], None] | None = None
 
-    def draw(self, ax: Axes, scale: float = 1.0) -> None:
-        """Draws all but labels and title."""
+    def draw(self, ax: Axes, scale: float) -> None:
+        """Draws all but labels and title; ``scale`` is that of lines and markers."""
         labels = list(dict.fromkeys(curve.label for curve in self.curves))
         for curve in self.curves:
             # Arrows of different systems meet at the same height: spread them sideways.

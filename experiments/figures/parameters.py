@@ -91,38 +91,27 @@ def plan(entries: Sequence[str], default_phy: str = "flat") -> Plan | None:
     True
     """
     keys = differing(entries, default_phy)
-    numbers = [
-        key for key, values in keys.items() if all(_number(value) is not None for value in values)
-    ]
-    if numbers:
-        return _over_number(entries, keys, max(numbers, key=lambda key: len(set(keys[key]))))
-    links = [Link.parse(entry, default_phy) for entry in entries]
-    channels = list(dict.fromkeys(link.channel for link in links))
-    if len(channels) == len(entries):
+    numbers = [key for key, values in keys.items() if None not in map(_number, values)]
+    x = max(numbers, key=lambda key: len(set(keys[key])), default=None)
+    columns: dict[str, list[int]] = {}
+    for n, entry in enumerate(entries):
+        title = Link.parse(entry, default_phy).channel if x is None else ""
+        columns.setdefault(title, []).append(n)
+    if x is None and len(columns) == len(entries):
         return None
-    columns = []
-    for channel in channels:
-        own = [n for n, link in enumerate(links) if link.channel == channel]
-        rest = [key for key in keys if len({keys[key][n] for n in own}) > 1]
-        curves = tuple(Group(_label(keys, rest, n), (entries[n],)) for n in own)
-        columns.append((channel, curves))
-    return Plan("esno_db", (), tuple(columns))
-
-
-def _over_number(entries: Sequence[str], keys: dict[str, list[str]], x: str) -> Plan | None:
-    rest = [key for key in keys if key != x]
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for n in range(len(entries)):
-        groups.setdefault(tuple(keys[key][n] for key in rest), []).append(n)
-    x_of = [float(value) for value in keys[x]]
+    x_of = [0.0] * len(entries) if x is None else [float(value) for value in keys[x]]
     values = tuple(sorted(set(x_of)))
-    curves = []
-    for own in groups.values():
-        own.sort(key=lambda n: x_of[n])
-        if tuple(x_of[n] for n in own) != values:
+    made = []
+    for title, own in columns.items():
+        rest = [key for key in keys if key != x and len({keys[key][n] for n in own}) > 1]
+        groups: dict[str, list[int]] = {}
+        for n in sorted(own, key=lambda n: x_of[n]):
+            groups.setdefault(_label(keys, rest, n), []).append(n)
+        if any(tuple(x_of[n] for n in group) != values for group in groups.values()):
             return None  # a curve with holes is better read from the table
-        curves.append(Group(_label(keys, rest, own[0]), tuple(entries[n] for n in own)))
-    return Plan(x, values, (("", tuple(curves)),))
+        found = ((label, tuple(entries[n] for n in group)) for label, group in groups.items())
+        made.append((title, tuple(Group(*group) for group in found)))
+    return Plan(x or "esno_db", values if x else (), tuple(made))
 
 
 def _label(keys: dict[str, list[str]], rest: Sequence[str], n: int) -> str:
@@ -130,15 +119,6 @@ def _label(keys: dict[str, list[str]], rest: Sequence[str], n: int) -> str:
         keys[key][n] if key in _WORDS else f"{key}={keys[key][n]}" for key in rest if keys[key][n]
     ]
     return ", ".join(words)
-
-
-def _column_levels(ds: xr.Dataset) -> list[float]:
-    """The Es/N0 that have a column: all if they are few, else evenly picked ones."""
-    levels = ds.esno_db.values
-    if len(levels) <= MAX_COLUMNS:
-        return [float(level) for level in levels]
-    picked = np.linspace(0, len(levels) - 1, MAX_COLUMNS).round().astype(int)
-    return [float(levels[n]) for n in picked]
 
 
 def _x_axis(how: Plan) -> Axis:
@@ -169,7 +149,9 @@ def parameter_charts(
         columns = [(channel_label(name), groups, None) for name, groups in how.columns]
     else:
         groups = how.columns[0][1]
-        columns = [(f"$E_s/N_0$ = {e:g} dB", groups, e) for e in _column_levels(ds)]
+        picked = np.linspace(0, ds.sizes["esno_db"] - 1, min(ds.sizes["esno_db"], MAX_COLUMNS))
+        levels = ds.esno_db.values[picked.round().astype(int)].tolist()
+        columns = [(f"$E_s/N_0$ = {level:g} dB", groups, level) for level in levels]
     most = max((groups for _, groups in how.columns), key=len)
     keys = [
         (group.label, Style(GREY, "", LINES[n % len(LINES)]))

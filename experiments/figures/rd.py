@@ -23,7 +23,8 @@ from scmc_comm.types import FINEST
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_RATE = Axis("rate (bpp, every byte counted)", "bpp", "log", plain=True)
+_RATE = Axis("rate (bpp, every byte counted)", "bpp", "log")
+_PUBLISHED = Style(GREY, "", ":")
 _MS_SSIM_TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 _LAYERS = {"semantic": "caption", f"structure {FINEST}": "+ structure"}
 
@@ -91,13 +92,14 @@ def rd_charts(
     """
     metrics = metric_columns(curves)
     panels = {metric: _panel(curves, metric, anchors) for metric in metrics}
+    keys = [(f"published ({anchors.dataset.partition(',')[0]})", _PUBLISHED)] if anchors else []
     width = min(2, len(metrics))
     both = [*panels.values(), *[Panel(Axis(), Axis())] * (-len(metrics) % width)]
     rows = [both[start : start + width] for start in range(0, len(metrics), width)]
     heights = (1.0,) * len(rows)
-    charts = [Chart("rd", "quality over rate", rows, heights, note=note, shared="")]
+    charts = [Chart("rd", "quality over rate", rows, heights, keys, note, shared="")]
     for metric, panel in panels.items():
-        charts.append(Chart(f"rd_{metric}", metric_label(metric), [[panel]], note=note))
+        charts.append(Chart(f"rd_{metric}", metric_label(metric), [[panel]], keys=keys, note=note))
     for reference in map(str, bd["reference"].unique()):
         part = bd[bd["reference"] == reference]
         if part["percent"].notna().any():
@@ -133,18 +135,16 @@ def _published(
     look: dict[str, Style], metric: str, anchors: Anchors, bpp: pd.Series
 ) -> list[Curve]:
     """The published curves of the codecs' counterparts, near the rates that were measured."""
-    label = f"published ({anchors.dataset.partition(',')[0]})"
     drawn: dict[str, Curve] = {}
     for name, style in look.items():
         for published in counterparts(name, anchors):
             curve = anchors.curves[published]
-            if metric not in curve or published in drawn:
-                continue
-            near = (curve["bpp"] > bpp.min() / 2) & (curve["bpp"] < bpp.max() * 1.5)
-            drawn[published] = Curve(
-                curve["bpp"][near], curve[metric][near], None, None, Style(style.colour, "", ":"),
-                label, column=published, legend=Style(GREY, "", ":"), weight=0.5,
-            )  # fmt: skip
+            if metric in curve and published not in drawn:
+                near = (curve["bpp"] > bpp.min() / 2) & (curve["bpp"] < bpp.max() * 1.5)
+                drawn[published] = Curve(
+                    curve["bpp"][near], curve[metric][near], None, None,
+                    Style(style.colour, "", ":"), column=published, weight=0.5,
+                )  # fmt: skip
     return list(drawn.values())
 
 

@@ -44,17 +44,8 @@ def set_text(delivered: str, frames: str) -> str:
     return " + ".join(unit_label(tag) for tag in tags.split("+")) if tags else "nothing usable"
 
 
-@dataclass(frozen=True)
-class Tile:
-    """What one receiver shows.
-
-    Attributes:
-        path: The picture.
-        text: Its PSNR and what arrived, a line each.
-    """
-
-    path: Path
-    text: str
+Tile = tuple[Path, str]
+"""A picture, and its PSNR and what arrived, a line each."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +88,9 @@ class Strip:
             _show(left, self.original, _caption(self.caption, height))
             left.set_title("original", fontsize=7.5)
             for r, (label, tiles) in enumerate(self.rows):
-                for c, tile in enumerate(tiles):
+                for c, (path, text) in enumerate(tiles):
                     ax = figure.add_subplot(grid[r, c + 1])
-                    _show(ax, tile.path, tile.text)
+                    _show(ax, path, text)
                     if r == 0:
                         ax.set_title(f"{self.esno_db[c]:g} dB", fontsize=7.5)
                     if c == 0:
@@ -137,7 +128,7 @@ def _tile(ds: xr.Dataset, folder: Path, at: dict[str, int], delivered: int) -> T
     seen = point.isel(set=delivered)
     path = store.picture_path(folder, image, system, at["rho"], at["design"], delivered)
     arrived = set_text(str(seen.set.values), str(point.frames.values))
-    return Tile(path, f"{float(seen.psnr_db):.1f} dB\n{arrived}")
+    return path, f"{float(seen.psnr_db):.1f} dB\n{arrived}"
 
 
 def strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> Strip:

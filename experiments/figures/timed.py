@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -71,60 +71,44 @@ def _axis(ds: xr.Dataset) -> Axis:
     return Axis(AXIS_LABELS[ds.attrs["axis"]], str(ds.attrs["axis"]))
 
 
-def _chart(
-    ds: xr.Dataset, stem: str, wanted: Sequence[tuple[str, Callable[[str], xr.DataArray]]],
-    more: str = "",
-) -> Chart:  # fmt: skip
-    """A panel for each entry of (axis label, values of a scheme), a curve for each scheme."""
+def mean_charts(ds: xr.Dataset) -> list[Chart]:
+    """Quality, latency and energy: a panel for each number, a curve for each scheme."""
+
+    def of(name: str, place: int) -> xr.DataArray:
+        """Of the most urgent unit that each scheme sends (0), or of the least (-1)."""
+        sent = (ds.offered.fillna(0).sum(("value", "replication")) > 0).transpose("scheme", "unit")
+        units = [ds.unit.values[row][place] for row in sent.values]
+        return ds[name].sel(unit=xr.DataArray(units, {"scheme": ds.scheme}))
+
+    return [
+        _chart(
+            ds, "quality", {metric_label(name): ds[name] for name in results.metric_names(ds)},
+            "a picture of which nothing came in time is mid-grey; ",
+        ),
+        _chart(
+            ds, "latency", {
+                "latency of the caption or file,\n95th percentile (s)": of("p95_s", 0),
+                "latency of the last unit,\n95th percentile (s)": of("p95_s", -1),
+                "mean age of the caption or file (s)": of("age_s", 0),
+            }, "latency of units that met their deadline; ",
+        ),
+        _chart(ds, "energy", {
+            "energy (J / picture) at 1 W": ds.energy_per_picture_j,
+            "share of time in use": ds.utilisation,
+        }),
+    ]  # fmt: skip
+
+
+def _chart(ds: xr.Dataset, stem: str, wanted: dict[str, xr.DataArray], more: str = "") -> Chart:
     labels = _labels(ds)
-    look = styles(list(labels))
     row = [
-        Panel(
-            _axis(ds), Axis(label),
-            [_curve(ds, of(name), look[name], text) for name, text in labels.items()],
-        )
-        for label, of in wanted
+        Panel(_axis(ds), Axis(label), [
+            _curve(ds, values.sel(scheme=name), style, labels[name])
+            for name, style in styles(list(labels)).items()
+        ])
+        for label, values in wanted.items()
     ]  # fmt: skip
     return Chart(stem, stem, [row], note=_note(ds, more), shared="")
-
-
-def quality_chart(ds: xr.Dataset) -> Chart:
-    """Mean quality of all pictures offered, a panel a metric."""
-    wanted = [
-        (metric_label(name), lambda scheme, name=name: ds[name].sel(scheme=scheme))
-        for name in results.metric_names(ds)
-    ]
-    more = "a picture of which nothing came in time is mid-grey; "
-    return _chart(ds, "quality", wanted, more)
-
-
-def end_unit(ds: xr.Dataset, scheme: str, place: int) -> str:
-    """The most urgent unit that a scheme sends (0), or the least (-1)."""
-    sent = (ds.offered.sel(scheme=scheme).fillna(0).sum(("value", "replication")) > 0).values
-    return str(ds.unit.values[sent][place])
-
-
-def latency_chart(ds: xr.Dataset) -> Chart:
-    """Latency of what comes first and last of a picture, and the age of information."""
-
-    def of(name: str, place: int) -> Callable[[str], xr.DataArray]:
-        return lambda scheme: ds[name].sel(scheme=scheme, unit=end_unit(ds, scheme, place))
-
-    wanted = [
-        ("latency of the caption or file,\n95th percentile (s)", of("p95_s", 0)),
-        ("latency of the last unit,\n95th percentile (s)", of("p95_s", -1)),
-        ("mean age of the caption or file (s)", of("age_s", 0)),
-    ]
-    return _chart(ds, "latency", wanted, "latency of units that met their deadline; ")
-
-
-def energy_chart(ds: xr.Dataset) -> Chart:
-    """Energy a picture and how busy the link is."""
-    wanted = [
-        ("energy (J / picture) at 1 W", lambda scheme: ds.energy_per_picture_j.sel(scheme=scheme)),
-        ("share of time in use", lambda scheme: ds.utilisation.sel(scheme=scheme)),
-    ]
-    return _chart(ds, "energy", wanted)
 
 
 def turning_points(ds: xr.Dataset) -> tuple[float, float] | None:
@@ -185,9 +169,8 @@ def plot_timed(folder: str | Path) -> list[Path]:
     with results.reading(Path(folder) / "results.nc") as ds:
         paths = [target / "summary.csv"]
         write_atomic(paths[0], _summary(ds).encode())
-        for chart in (quality_chart, delivery_chart, latency_chart, energy_chart):
-            made = chart(ds)
-            paths += save_figure(made.draw(), target, made.stem)
+        for chart in (*mean_charts(ds), delivery_chart(ds)):
+            paths += save_figure(chart.draw(), target, chart.stem)
     return paths
 
 

@@ -39,12 +39,12 @@ def strip(found: Strip) -> str:
     known: dict[Path, str] = {}
     for system, tiles in found.rows:
         cells = ""
-        for tile in tiles:
-            words = tile.text.replace("\n", ", ")
-            if tile.path not in known:
+        for path, seen in tiles:
+            words = seen.replace("\n", ", ")
+            if path not in known:
                 label = f"{found.image} as {system} shows it: {words}"
-                known[tile.path] = picture(tile.path, label)
-            cells += f"<td>{known[tile.path]}{text(words)}</td>"
+                known[path] = picture(path, label)
+            cells += f"<td>{known[path]}{text(words)}</td>"
         rows += f'<tr><th scope="row">{text(system)}</th>{cells}</tr>'
     caption = f"{found.image}, {found.where}: what each receiver shows at each Es/N0."
     return (
