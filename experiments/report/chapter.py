@@ -147,7 +147,7 @@ def _reading(ds: xr.Dataset) -> str:
     words.append("bootstrap over images." if store.is_exact(ds) else nested)
     words.append(
         " Failures are scored as mid-grey and stay in every mean. Below each curve is the "
-        "probability that each layer arrives."
+        "delivery probability of each layer."
     )
     if has_bounds(ds):
         codecs = " and ".join(system_label(str(name)) for name in ds.codec.values)
@@ -275,7 +275,7 @@ def _averages(chapter: Chapter) -> None:
     part.body.append(paragraph(
         "The mean of the images' PSNR in dB and the PSNR of the mean squared error are two "
         "averages; failures are in both. The mean given delivery leaves them out; images weigh by "
-        "how often anything arrives. In brackets 95 % intervals.", "note",
+        "how often anything is delivered. In brackets 95 % intervals.", "note",
     ))  # fmt: skip
     snrs = tables.chosen_snrs(ds)
     for c, channel in enumerate(map(str, ds.channel.values)):

@@ -148,33 +148,33 @@ def base_unit(ds: xr.Dataset, system: str) -> str | None:
     return str(tags[0]).partition("+")[0] if tags else None
 
 
-def _outage(ds: xr.Dataset, place: Place, system: str, arrivals: xr.Dataset) -> str:
+def _outage(ds: xr.Dataset, place: Place, system: str, delivery: xr.Dataset) -> str:
     unit = base_unit(ds, system)
     if unit is None:
         return "nothing sent"
     esno = ds.esno_db.values.astype(float)
     at = {"channel": place.channel, "system": system, "rho": place.fixed}
     if store.is_exact(ds):
-        part = arrivals.sel(at | {"unit": unit})
+        part = delivery.sel(at | {"unit": unit})
         limits = (1 - part[name].values for name in ("probability", "high", "low"))
         crossings = [crossing_esno_db(esno, lost, OUTAGE, False) for lost in limits]
         return crossing_text(Interval(*crossings), esno)
     part = ds.sel({name: [value] for name, value in at.items()})
     flat = dict.fromkeys(at, 0)
-    arrived = store.delivered(part, unit).isel(flat).transpose("esno_db", "image", "trial")
+    delivered = store.delivered(part, unit).isel(flat).transpose("esno_db", "image", "trial")
     run = store.was_run(part).isel(flat).transpose("esno_db", "image", "trial")
-    lost = np.where(run.values, ~arrived.values, np.nan)
+    lost = np.where(run.values, ~delivered.values, np.nan)
     return crossing_text(outage_esno_db(esno, lost, OUTAGE, np.random.default_rng(0), 500), esno)
 
 
 def cliff_table(
-    ds: xr.Dataset, arrivals: xr.Dataset, place: Place, metric: str, threshold: float
+    ds: xr.Dataset, delivery: xr.Dataset, place: Place, metric: str, threshold: float
 ) -> Table:
     """Where and how each system falls as the SNR falls.
 
     Args:
         ds: A result store.
-        arrivals: `experiments.sweep.summary.delivery` of it.
+        delivery: `experiments.sweep.summary.delivery` of it.
         place: Which curves.
         metric: Of which quality.
         threshold: Quality that must hold.
@@ -192,7 +192,7 @@ def cliff_table(
             _fall(found.fall_width_db, 1, "dB"),
             _fall(found.largest_drop, digits, unit),
             _fall(found.mean_quality, digits, unit),
-            _outage(ds, place, system, arrivals),
+            _outage(ds, place, system, delivery),
         ])  # fmt: skip
     label = metric_name(metric)
     return Table([
@@ -213,7 +213,7 @@ def chosen_snrs(ds: xr.Dataset) -> list[float]:
 def averages_table(
     ds: xr.Dataset, means: xr.Dataset, channel: str, rho: float, snrs: Sequence[float]
 ) -> Table:
-    """The averages of PSNR with intervals, how often anything came, and what never fitted.
+    """The averages of PSNR with intervals, how often anything was delivered, and what never fitted.
 
     Args:
         ds: A result store.
@@ -245,5 +245,5 @@ def averages_table(
                 f"{int(infeasible.sel(at).sum())} of {ds.sizes['image']}",
                 f"{float(part.bpp):.4f}", f"{float(part.channel_uses):.0f}",
             ])  # fmt: skip
-    last = ["anything arrived", "infeasible images", "bpp", "channel uses"]
+    last = ["anything delivered", "infeasible images", "bpp", "channel uses"]
     return Table(["Es/N0 (dB)", "system", *averages, *last], rows)

@@ -49,8 +49,8 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
     Returns:
         Dataset over (metric, system, channel, esno_db, rho), each with limits ``_low`` and
         ``_high``: ``value_mean``, ``difference_mean`` to the first system, ``given_delivery``
-        (mean where anything arrived; images weigh by how often it does; NaN where nothing ever
-        did) and, over no metric, ``psnr_of_mean_mse_db``.
+        (mean where anything was delivered; images weigh by how often it is; NaN where nothing
+        ever was) and, over no metric, ``psnr_of_mean_mse_db``.
     """
     names = store.metric_names(ds)
     if store.is_exact(ds):
@@ -82,28 +82,28 @@ def _averages(rows: Floats) -> Floats:
     """Means and means given delivery, [2 metrics, ...].
 
     Args:
-        rows: Means of the metrics, of each metric where anything arrived and 0 elsewhere, and of
-            whether anything arrived, [2 metrics + 1, ...].
+        rows: Means of the metrics, of each metric where anything was delivered and 0 elsewhere,
+            and of whether anything was, [2 metrics + 1, ...].
     """
     num_metrics = len(rows) // 2
-    plain, arrived_part, arrived = np.split(rows, [num_metrics, 2 * num_metrics])
+    plain, given_part, delivered = np.split(rows, [num_metrics, 2 * num_metrics])
     with np.errstate(invalid="ignore"):
-        return np.concatenate([plain, arrived_part / arrived])
+        return np.concatenate([plain, given_part / delivered])
 
 
 def _exact_rows(ds: xr.Dataset) -> Floats:
     """What `_averages` takes, for each image: [2 metrics + 1, *POINT, image, 1]."""
     weights = store.weights(ds).values
-    arrived = weights * (ds.set != "").values
+    delivered = weights * (ds.set != "").values
     tables = [_table(ds, name) for name in store.metric_names(ds)]
-    means = [_mean(chosen, table) for chosen in (weights, arrived) for table in tables]
-    return np.stack([*means, arrived.sum(axis=-1)])[..., None]
+    means = [_mean(chosen, table) for chosen in (weights, delivered) for table in tables]
+    return np.stack([*means, delivered.sum(axis=-1)])[..., None]
 
 
 def _drawn_intervals(ds: xr.Dataset, seed: int, num_resamples: int) -> tuple[Interval, Interval]:
     names = store.metric_names(ds)
     counts = ds["count"].transpose(*store.POINT, "set").values
-    arrived = (ds.set != "").values
+    delivered = (ds.set != "").values
     values = Interval(*np.zeros((3, 2 * len(names), *counts.shape[:4])))
     difference = Interval(*np.zeros((3, len(names), *counts.shape[:4])))
     for c, e, r in np.ndindex(*counts.shape[1:4]):
@@ -114,7 +114,7 @@ def _drawn_intervals(ds: xr.Dataset, seed: int, num_resamples: int) -> tuple[Int
             at = (slice(None), s, c, e, r)
             own, reference, drawn = table[:, s], table[:, 0], counts[s, c, e, r]
             rows = np.concatenate(
-                [own, np.where(arrived, own, 0.0), np.broadcast_to(arrived, own[:1].shape)]
+                [own, np.where(delivered, own, 0.0), np.broadcast_to(delivered, own[:1].shape)]
             )
             rng = np.random.default_rng(seed)
             found = resampling.interval(rows, drawn, rng, num_resamples, statistic=_averages)
@@ -157,7 +157,7 @@ def _joint_counts(ds: xr.Dataset, channel: int, esno_db: int, rho: int) -> NDArr
 
 
 def delivery(ds: xr.Dataset, confidence: float = 0.95, seed: int = 0) -> xr.Dataset:
-    """Probability that each unit arrives, over all images and fades, with intervals.
+    """Delivery probability of each unit, over all images and fades, with intervals.
 
     They are Wilson's where trials were counted; where probabilities are exact, a bootstrap over
     images. Images for which a unit did not fit the budget count as losses; a unit that a system
@@ -171,7 +171,7 @@ def delivery(ds: xr.Dataset, confidence: float = 0.95, seed: int = 0) -> xr.Data
     total = store.num_trials(ds).sum("image").transpose(*POINT)
     parts = []
     for tag in tags:
-        found = _arrival(ds, tag, total, confidence, seed)
+        found = _delivery(ds, tag, total, confidence, seed)
         values = {"probability": found.mean, "low": found.low, "high": found.high}
         part = xr.Dataset({name: total.copy(data=v) for name, v in values.items()})
         parts.append(part.where(_sends(ds, tag)).assign(num_trials=total))
@@ -183,7 +183,7 @@ def delivery(ds: xr.Dataset, confidence: float = 0.95, seed: int = 0) -> xr.Data
     return xr.concat(parts, xr.DataArray(tags, dims="unit", name="unit"))
 
 
-def _arrival(
+def _delivery(
     ds: xr.Dataset, tag: str, total: xr.DataArray, confidence: float, seed: int
 ) -> Interval:
     holds = store.holds(ds, tag)

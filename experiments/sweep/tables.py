@@ -44,10 +44,10 @@ def point_rows(ds: xr.Dataset) -> pd.DataFrame:
     ``X_low`` and ``X_high`` limit the 95 % interval of ``X``. ``num_trials`` counts the trials of
     all images; it is 0 where expectations are exact.
     """
-    quality, arrivals = summary.quality(ds), summary.delivery(ds)
+    quality, delivery = summary.quality(ds), summary.delivery(ds)
     columns = {}
-    for unit in map(str, arrivals.unit.values):
-        part = arrivals.sel(unit=unit, drop=True)
+    for unit in map(str, delivery.unit.values):
+        part = delivery.sel(unit=unit, drop=True)
         columns[f"delivered_{unit}"] = part.probability
         columns |= {f"delivered_{unit}_{end}": part[end] for end in ("low", "high")}
     for metric in store.metric_names(ds):
