@@ -116,8 +116,8 @@ def table(found: Allocation) -> list[str]:
 
     rows: list[tuple[str, ...]] = [_HEAD]
     total = 0
-    for tag, how, bits, arrival in zip(
-        UNITS, found.units, found.num_bits, found.arrival, strict=True
+    for tag, how, bits, chance in zip(
+        UNITS, found.units, found.num_bits, found.delivery, strict=True
     ):
         if how is None or not bits:
             rows.append((tag, "-", *[""] * 4, "0", "not sent" if how is None else "empty"))
@@ -128,7 +128,7 @@ def table(found: Allocation) -> list[str]:
             (
                 tag, str(bits // 8), MODULATIONS[how.mcs.num_bits_per_symbol],
                 f"{how.mcs.coderate:.3f}", str(how.mcs.repetition), f"{how.power_db:+.1f} dB",
-                str(uses), f"{100 * arrival:.2f} %",
+                str(uses), f"{100 * chance:.2f} %",
             )
         )  # fmt: skip
     rows.append(("sum", str(sum(found.num_bits) // 8), *[""] * 4, str(total), ""))
@@ -185,7 +185,7 @@ def _report(
     def as_dict(found: Allocation | None) -> dict[str, Any] | None:
         if found is None:
             return None
-        units = zip(UNITS, found.units, found.num_bits, found.arrival, strict=True)
+        units = zip(UNITS, found.units, found.num_bits, found.delivery, strict=True)
         return {
             "utility": found.utility,
             "units": {
@@ -195,9 +195,9 @@ def _report(
                     "repetition": how.mcs.repetition,
                     "power_db": how.power_db,
                     "num_bits": bits,
-                    "delivered": arrival,
+                    "delivered": chance,
                 }
-                for tag, how, bits, arrival in units
+                for tag, how, bits, chance in units
                 if how is not None
             },
         }

@@ -1,4 +1,4 @@
-"""Rate-quality curves of image codecs on validation pictures, which the envelope chooses by.
+"""Rate-quality curves of image codecs on validation pictures, which adaptive MCS chooses by.
 
     scmc-comm train codec_curves --data DIR --out DIR
     scmc-comm train codec_curves --data DIR --out DIR --codecs jpeg,vvc --count 4

@@ -1,4 +1,4 @@
-"""Train the signal layer's correction for looks; the network's other weights stay as they are.
+"""Train the signal layer's perceptual refinement; the network's other weights stay as they are.
 
     python -m experiments.training.detail --data DIR --lower LOWER \
         --start SIGNAL/checkpoint.pt --out DIR
@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from experiments.training.data import load_split
 from experiments.training.gan import Adversary
-from experiments.training.looks import Looks, LooksRecipe
 from experiments.training.loop import Averaged, Run, adam, descend
 from experiments.training.lower import SETS, load_lower
+from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe
 from experiments.training.precision import mixed_precision
 from experiments.training.signal import Crops, SignalRecipe, load_start, random_levels
 from experiments.training.signal_net import TrainedSignalNet
@@ -40,7 +40,9 @@ class DetailRecipe:
     crops: SignalRecipe = field(default_factory=SignalRecipe)
     lr: float = 4e-4
     judge_lr: float = 2e-4
-    looks: LooksRecipe = field(default_factory=lambda: LooksRecipe(alex=0.6, vgg=0.5))
+    perceptual: PerceptualRecipe = field(
+        default_factory=lambda: PerceptualRecipe(alex=0.6, vgg=0.5)
+    )
     error_weight: float = 0.06
     adversarial_weight: float = 0.08
     adversarial_from: float = 0.3
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     adversary = Adversary(3, recipe.judge_lr, recipe.adversarial_weight, recipe.adversarial_from)
     averaged = Averaged(net)
     optimizer = adam(detail.parameters(), recipe.lr, (0.5, 0.99))
-    looks = Looks(recipe.looks)
+    perceptual = PerceptualLoss(recipe.perceptual)
     parts = {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()}
     run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng(recipe.seed + run.step)
@@ -86,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             base, features = net.synthesis.base(y_hat, lower, keep)
         with mixed_precision():
             fake = base + net.synthesis.correction(base, features, lower, keep)
-            distance = looks(fake.clamp(0, 1), img).mean()
+            distance = perceptual(fake.clamp(0, 1), img).mean()
         error = F.mse_loss(fake.float(), img, reduction="none").mean((1, 2, 3))
         floor = F.mse_loss(base.float(), img, reduction="none").mean((1, 2, 3)).clamp(min=1e-5)
         excess = (error / floor).mean()
@@ -96,9 +98,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         descend(loss, detail, optimizer)
         averaged.update(net)
         with torch.no_grad(), mixed_precision():
-            before = looks(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
+            before = (
+                perceptual(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
+            )
         run.step_done(
-            looks=distance.item(), before=50 * before.item(), error=excess.item(),
+            perceptual=distance.item(), before=50 * before.item(), error=excess.item(),
             judge=judge_loss,
         )  # fmt: skip
 

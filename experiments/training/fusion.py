@@ -27,9 +27,9 @@ from torch.nn import functional as F
 
 from experiments.training.data import SETS, load_split, to_float
 from experiments.training.gan import Adversary, random_crop, random_window
-from experiments.training.looks import Looks, LooksRecipe, picture_loss
 from experiments.training.loop import Averaged, Run, adam, descend, start_state
 from experiments.training.lower import load_lower
+from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe, picture_loss
 from experiments.training.precision import mixed_precision
 from experiments.training.views import View, disagreement, random_views
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
@@ -71,7 +71,7 @@ class FusionRecipe:
     lr: float = 5e-4
     going_on: float = 0.6  # share of this rate in a run that goes on from another
     discriminator_lr: float = 2e-4
-    looks: LooksRecipe = field(default_factory=LooksRecipe)
+    perceptual: PerceptualRecipe = field(default_factory=PerceptualRecipe)
     adversarial_weight: float = 0.25
     adversarial_from: float = 0.4
     drop_semantic: float = 0.15
@@ -81,13 +81,13 @@ class FusionRecipe:
 
 
 STEADY = FusionRecipe(batch=3, window=128, lr=2e-4, adversarial_from=0.0, agreement=Agreement())
-NO_LOOKS = LooksRecipe(alex=0.0, vgg=0.0)
+NO_PERCEPTUAL = PerceptualRecipe(alex=0.0, vgg=0.0)
 ABLATIONS = {
     "alignment": FusionRecipe(net=FusionConfig(alignment=False)),
     "self-calibration": FusionRecipe(net=FusionConfig(self_calibration=False)),
     "semantics": FusionRecipe(net=FusionConfig(semantics=False)),
     "gan": FusionRecipe(adversarial_weight=0.0),
-    "perceptual": FusionRecipe(looks=NO_LOOKS, adversarial_weight=0.0),
+    "perceptual": FusionRecipe(perceptual=NO_PERCEPTUAL, adversarial_weight=0.0),
 }
 """What the network or its loss can be trained without; without the last, L1 alone is left."""
 
@@ -153,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     averaged = Averaged(net)
     lr = recipe.lr * (recipe.going_on if args.start else 1.0)
     optimizer = adam(net.parameters(), lr, (0.5, 0.99))
-    looks = Looks(recipe.looks)
+    perceptual = PerceptualLoss(recipe.perceptual)
     run = Run(
         args.out,
         recipe,
@@ -184,14 +184,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             window = random_window(height, width, recipe.window)
             fake = fake[:, :, *window]
             real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
-            loss, l1, distance = picture_loss(fake, real, looks)
+            loss, l1, distance = picture_loss(fake, real, perceptual)
         lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
         seen, made = torch.cat([real, lines], 1), torch.cat([fake, lines], 1)
         term, judge_loss = adversary.step(seen, made, run.progress)
         loss = loss + term + penalty
         descend(loss, net, optimizer)
         averaged.update(net)
-        run.step_done(l1=l1.item(), looks=distance.item(), judge=judge_loss, penalty=penalty.item())
+        run.step_done(
+            l1=l1.item(), distance=distance.item(), judge=judge_loss, penalty=penalty.item()
+        )
 
 
 if __name__ == "__main__":

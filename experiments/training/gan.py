@@ -2,7 +2,7 @@
 
 Least-squares adversarial terms (Mao et al., "Least squares generative adversarial networks", ICCV
 2017), as in the SCMC paper; the discriminator is four strided spectral-norm convolutions that judge
-patches. :mod:`experiments.training.looks` has the other losses.
+patches. :mod:`experiments.training.perceptual` has the other losses.
 """
 
 from __future__ import annotations

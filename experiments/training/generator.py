@@ -28,7 +28,6 @@ from tqdm import tqdm
 
 from experiments.training.data import CaptionedImages, load_sets
 from experiments.training.gan import random_crop, random_window
-from experiments.training.looks import Looks, LooksRecipe, picture_loss
 from experiments.training.loop import (
     Averaged,
     Run,
@@ -38,6 +37,7 @@ from experiments.training.loop import (
     keep_some,
     start_state,
 )
+from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe, picture_loss
 from experiments.training.precision import mixed_precision
 from experiments.training.views import disagreement, random_views
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
@@ -63,7 +63,7 @@ class GeneratorRecipe:
     Attributes:
         crop: Side of the square in which two views of side ``view`` lie.
         margin: Pixels at the borders of their overlap in which they may disagree.
-        window: Side of what ``looks`` sees of the first view.
+        window: Side of what ``perceptual`` sees of the first view.
         disagreement_weight: Of the mean absolute difference of the two views. At 5 dashes grow that
             are locked to the network's lattice, at 25 the edges are lost.
         least_detail: Share of the detail beyond the layout that it is shown at least.
@@ -76,7 +76,7 @@ class GeneratorRecipe:
     margin: int = 16
     window: int = 128
     lr: float = 2e-4
-    looks: LooksRecipe = field(default_factory=LooksRecipe)
+    perceptual: PerceptualRecipe = field(default_factory=PerceptualRecipe)
     disagreement_weight: float = 10.0
     least_detail: float = 0.5
     seed: int = 0
@@ -196,7 +196,7 @@ def train_renderer(
     net.load_state_dict(start)
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
-    looks = Looks(recipe.looks)
+    perceptual = PerceptualLoss(recipe.perceptual)
     parts = {"net": net, "averaged": averaged, "optimizer": optimizer}
     run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng(recipe.seed + run.step)
@@ -212,11 +212,11 @@ def train_renderer(
         with mixed_precision():
             painted = net.from_colours(torch.cat([view.of(colours, 1), other.of(colours, 1)]))
             fake, turned = painted.chunk(2)
-            loss, l1, distance = picture_loss(fake[:, :, *window], real, looks)
+            loss, l1, distance = picture_loss(fake[:, :, *window], real, perceptual)
             differs = disagreement(fake, view, other.upright(turned), other, recipe.margin).mean()
         descend(loss + recipe.disagreement_weight * differs, net, optimizer)
         averaged.update(net)
-        run.step_done(l1=l1.item(), looks=distance.item(), differs=differs.item())
+        run.step_done(l1=l1.item(), perceptual=distance.item(), differs=differs.item())
     net.load_state_dict(keep_some(averaged.net.state_dict(), start, args.keep))
     return net
 

@@ -6,7 +6,7 @@ The models come to OUT/models. A run that was stopped goes on with the same comm
 stages are passed over, and each script resumes from its checkpoint. With other minutes all
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
 generator 20 %, fusion 12 % and 3 % in which its views must agree, signal 20 %, signal with lower
-layers 10 %, its correction for looks 10 %, the analog baseline, which starts from the signal's
+layers 10 %, its perceptual refinement 10 %, the analog baseline, which starts from the signal's
 transforms, 10 %; text model, lower layers and the curves of the protection optimiser take what
 they need beside.
 """

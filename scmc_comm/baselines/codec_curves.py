@@ -1,4 +1,4 @@
-"""What an image codec makes of validation pictures: the knowledge the envelope is chosen by."""
+"""What an image codec makes of validation pictures: what adaptive MCS chooses by."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def load_curves(codec: str, path: Path | None = None) -> CodecCurves:
     if family not in tree["codecs"]:
         raise ScmcError(
             f"{codec} has no validation curves in {path} (there are {', '.join(tree['codecs'])}), "
-            f"which its envelope is chosen by; measure it: scmc-comm train codec_curves --data "
+            f"which adaptive MCS chooses by; measure it: scmc-comm train codec_curves --data "
             f"DATA --out DIR --codecs {family}, then set {MODELS_ENV}=DIR"
         )
     try:

@@ -5,7 +5,7 @@ transmission", IEEE TCCN 2019: an autoencoder whose latent *is* the transmitted 
 no bit, no code and no cliff. One network serves every SNR by attention feature modules (Xu et
 al., "Wireless image transmission using deep source channel coding with attention modules", IEEE
 TCSVT 2022), which scale each channel of a feature map by what it holds and by the SNR; here they
-are told the rate too, since one network also serves every bandwidth: its latent channels are
+have the rate as side information too, since one network also serves every bandwidth: its latent channels are
 ordered, and the first of them are sent until the budget is used (cf. Kurka, Gunduz,
 "Bandwidth-agile image transmission with deep joint source-channel coding", IEEE TWC 2021). The
 power of each image is normalised, so its scale is lost; one use in 48 is a pilot that tells it.
@@ -46,7 +46,7 @@ class DeepJsccConfig:
     Attributes:
         channels: Real latent channels of each 16 x 16 block, two of which make a complex symbol.
         filters: Channels of the residual networks at 1/2, 1/4 and 1/8.
-        attention: Hidden units of the modules that are told SNR and rate.
+        attention: Hidden units of the modules whose side information is SNR and rate.
     """
 
     channels: int = 256
@@ -64,33 +64,33 @@ class DeepJsccConfig:
 
 
 class Attention(nn.Module):
-    """Attention feature module: a factor for each channel, from its mean and what is told.
+    """Attention feature module: a factor for each channel, from its mean and side information.
 
     Args:
         channels: Channels of the feature map.
-        told: Numbers that it is told.
+        num_side: Numbers of side information.
         hidden: Hidden units.
         gain: Factors ``exp`` of any size, for latents, in place of 0 to 2, for features.
     """
 
-    def __init__(self, channels: int, told: int, hidden: int, gain: bool = False) -> None:
+    def __init__(self, channels: int, num_side: int, hidden: int, gain: bool = False) -> None:
         super().__init__()
         self.gain = gain
-        self.first = nn.Linear(channels + told, hidden)
+        self.first = nn.Linear(channels + num_side, hidden)
         self.second = nn.Linear(hidden, channels)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        """Scaled features, like ``x`` [b, c, h, w]; ``told`` is [b, n]."""
-        pooled = torch.cat([x.mean((2, 3)), told.to(x.dtype)], 1)
+    def forward(self, x: Tensor, side: Tensor) -> Tensor:
+        """Scaled features, like ``x`` [b, c, h, w]; ``side`` is [b, n]."""
+        pooled = torch.cat([x.mean((2, 3)), side.to(x.dtype)], 1)
         raw = self.second(act(self.first(pooled)))
         factor = raw.float().clamp(-6, 6).exp() if self.gain else 2 * torch.sigmoid(raw)
         return x * factor[:, :, None, None]
 
 
 class Encoder(nn.Module):
-    """Picture and what the sender knows to unnormalised symbols."""
+    """Picture and transmitter side information to unnormalised symbols."""
 
     def __init__(self, config: DeepJsccConfig) -> None:
         super().__init__()
@@ -101,15 +101,15 @@ class Encoder(nn.Module):
         self.mean = nn.Parameter(torch.zeros(config.channels))
         self.gain = Attention(config.channels, 2, 2 * config.attention, gain=True)
 
-    def forward(self, img: Tensor, told: Tensor) -> Tensor:
+    def forward(self, img: Tensor, side: Tensor) -> Tensor:
         """Real symbols [b, channels, H / 16, W / 16] of pictures [b, 3, H, W] in [0, 1]."""
         layers = self.analysis.layers
         x = F.pixel_unshuffle(img - 0.5, 2)
-        x = self.attend4(layers[:5](x), told)
-        x = self.attend8(layers[5:8](x), told)
+        x = self.attend4(layers[:5](x), side)
+        x = self.attend8(layers[5:8](x), side)
         y = self.analysis.linear(F.pixel_unshuffle(img - 0.5, LATENT_STRIDE)) + layers[8](x)
         y = (y.float() - self._wide(self.mean)) * self._wide(self.log_gain.exp())
-        return self.gain(y, told)
+        return self.gain(y, side)
 
     @staticmethod
     def _wide(x: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Equalised symbols and what the receiver knows to picture."""
+    """Equalised symbols and receiver side information to picture."""
 
     def __init__(self, config: DeepJsccConfig) -> None:
         super().__init__()
@@ -137,25 +137,25 @@ class Decoder(nn.Module):
         self.usual_scale = nn.Parameter(torch.tensor(1.0))
         self.log_scale_spread = nn.Parameter(torch.tensor(0.15).log())
 
-    def forward(self, symbols: Tensor, told: Tensor, no: Tensor, per_block: Tensor) -> Tensor:
+    def forward(self, symbols: Tensor, side: Tensor, no: Tensor, per_block: Tensor) -> Tensor:
         """Pictures, not clamped.
 
         Args:
             symbols: Equalised real symbols [b, channels, H / 16, W / 16].
-            told: What the receiver knows, [b, 3].
+            side: Receiver side information, [b, 3].
             no: Noise variance after equalisation, [b].
             per_block: Complex symbols sent of each block, [b].
         """
         scale = self.shrinkage(no, per_block) * self.log_gain.exp()
-        y = self.gain(symbols, told) * scale[:, :, None, None] + self.mean[None, :, None, None]
+        y = self.gain(symbols, side) * scale[:, :, None, None] + self.mean[None, :, None, None]
         img = F.pixel_shuffle(self.linear(y), LATENT_STRIDE)
         x = act(F.pixel_shuffle(self.up8(y), 2))
-        x = self.attend8(self.more8(self.at8(x)), told)
+        x = self.attend8(self.more8(self.at8(x)), side)
         x = act(F.pixel_shuffle(self.up4(x), 2))
-        x = self.attend4(self.more4(self.at4(x)), told)
+        x = self.attend4(self.more4(self.at4(x)), side)
         x = F.pixel_shuffle(self.up2(x), 2)
         x = act(self.join(torch.cat([x, F.pixel_unshuffle(img, 2)], 1)))
-        x = self.attend2(self.at2(x), told)
+        x = self.attend2(self.at2(x), side)
         return img.float() + 0.5 + F.pixel_shuffle(self.out(x), 2).float()
 
     def mean_power(self, per_block: Tensor) -> Tensor:
@@ -248,7 +248,7 @@ class DeepJsccNet(nn.Module):
 
         Args:
             img: float32 [b, 3, H, W] in [0, 1], H and W multiples of 16.
-            esno_db: Mean Es/N0 in dB that the sender is told, [b].
+            esno_db: Mean Es/N0 in dB that the sender designs for, [b].
             uses: Channel uses of each image, [b], at most all of `num_symbols`.
 
         Returns:
@@ -257,8 +257,8 @@ class DeepJsccNet(nn.Module):
         """
         blocks = img.shape[2] * img.shape[3] // LATENT_STRIDE**2
         per_block = self._per_block(uses, blocks)
-        told = torch.stack([_snr(esno_db), _rate(per_block)], 1)
-        z = self.encoder(img, told).float()[..., *scattered(img.shape[2], img.shape[3])]
+        side = torch.stack([_snr(esno_db), _rate(per_block)], 1)
+        z = self.encoder(img, side).float()[..., *scattered(img.shape[2], img.shape[3])]
         z = z / (2 * self.decoder.mean_power(per_block)).sqrt()[..., None]
         pairs = z.unflatten(1, (-1, 2)).movedim(2, -1).flatten(1, 2)
         pilots = torch.tensor([1.0, 0.0]).expand(len(z), self.num_symbols(blocks)[0], 2)
@@ -280,7 +280,7 @@ class DeepJsccNet(nn.Module):
             symbols: complex64 [b, pilots + data], as `encode` gives them, those that were not
                 sent being 0.
             size: ``(H, W)``, multiples of 16.
-            esno_db: Mean Es/N0 in dB, as the sender was told, [b].
+            esno_db: Mean Es/N0 in dB, that the sender designed for, [b].
             received_db: Es/N0 in dB of this transmission after equalisation, [b].
             uses: Channel uses of each image, [b].
 
@@ -298,8 +298,8 @@ class DeepJsccNet(nn.Module):
         z[..., *scattered(*size)] = flat
         seen = _snr(received_db, -20.0, 25.0)  # fades reach further than the mean
         per_block = self._per_block(uses, rows * columns)
-        told = torch.stack([_snr(esno_db), seen, _rate(per_block)], 1)
-        return self.decoder(z, told, no, per_block)
+        side = torch.stack([_snr(esno_db), seen, _rate(per_block)], 1)
+        return self.decoder(z, side, no, per_block)
 
     @staticmethod
     def _per_block(uses: Tensor, blocks: int) -> Tensor:
@@ -322,7 +322,7 @@ def scattered(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _snr(esno_db: Tensor, low: float = -5.0, high: float = 20.0) -> Tensor:
-    """What the modules are told, held within what they were trained for."""
+    """Side information of the modules, held within what they were trained for."""
     return (esno_db.float().clamp(low, high) - 7.5) / 12.5
 
 

@@ -1,7 +1,7 @@
 """What every image codec offers, and how Pillow's codecs are run.
 
-*Slim* is the courtesy that the layered codec takes for itself: what does not depend on the
-image's content is known to the receiver and not sent. The receiver always knows the image size.
+*Slim* bytes leave out what does not depend on the image's content, as the layered codec does: both
+ends know it. The receiver always knows the image size.
 Every byte that `ImageCodec.encode` returns is needed and is charged.
 """
 

@@ -47,7 +47,7 @@ class ScmcSignalCodec(ImageCodec):
         return bytes([len(parts)]) + lengths + b"".join(parts)
 
     def decode(self, data: bytes, size: tuple[int, int]) -> torch.Tensor:
-        """See `ImageCodec.decode`; the correction for looks is added as in the layered codec."""
+        """See `ImageCodec.decode`; the perceptual refinement is added as in the layered codec."""
         reader = Reader(data, self.name)
         count = reader.varint("number of parts", MAX_PARTS)
         lengths = [reader.varint("length of a part", _MAX_BYTES) for _ in range(count - 1)]

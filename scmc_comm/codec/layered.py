@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
-from scmc_comm.codec.recent import Recent
 from scmc_comm.codec.semantic import SemanticCodec
 from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
+from scmc_comm.lru_cache import LruCache
 from scmc_comm.types import (
     FINEST,
     STRUCTURE_LEVELS,
@@ -64,7 +64,7 @@ class LayeredCodec:
         realism: float | None = None,
     ) -> None:
         self.realism = realism
-        self._recent = Recent()
+        self._cache = LruCache()
         self.__dict__.update(
             {
                 name: part
@@ -84,7 +84,7 @@ class LayeredCodec:
 
     def forget(self) -> None:
         """Drop what was kept, so that the next call takes its full time."""
-        self._recent = Recent()
+        self._cache = LruCache()
         if "signal" in self.__dict__:
             self.signal.forget()
 
@@ -131,7 +131,7 @@ class LayeredCodec:
         def code() -> bytes:
             return self.semantic.encode(resize(img, working_size(_size(img))))
 
-        return _layer(LayerKind.SEMANTIC, self._recent.get(("semantic", _key(img)), code))
+        return _layer(LayerKind.SEMANTIC, self._cache.get(("semantic", _key(img)), code))
 
     def encode_structure(self, img: Tensor, level: int = FINEST) -> Layer:
         """Sketch layer; it is coded from the picture alone, so it decodes without the caption.
@@ -147,7 +147,7 @@ class LayeredCodec:
         def code() -> bytes:
             return self.structure.encode(resize(img, working_size(_size(img))), level)
 
-        payload = self._recent.get(("structure", _key(img), level), code)
+        payload = self._cache.get(("structure", _key(img), level), code)
         return _layer(LayerKind.STRUCTURE, payload)
 
     def encode_signal(self, img: Tensor, quality: int) -> Layer:
@@ -159,9 +159,9 @@ class LayeredCodec:
         return self._signal_layer(img, _key(img), quality)
 
     def _signal_layer(self, img: Tensor, key: bytes, quality: int) -> Layer:
-        latent = self._recent.get(("latent", key), lambda: self.signal.analyse(img))
+        latent = self._cache.get(("latent", key), lambda: self.signal.analyse(img))
         code = partial(self.signal.parts, latent, quality)
-        parts = self._recent.get(("signal", key, quality), code)
+        parts = self._cache.get(("signal", key, quality), code)
         return Layer.of_parts(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], parts)
 
     def encode_signal_fitting(self, img: Tensor, fits: Callable[[Layer], bool]) -> Layer | None:
@@ -235,7 +235,7 @@ class LayeredCodec:
 
     def _painted(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
         paint = partial(self.semantic.decode, caption, size, seed)
-        return self._recent.get(("painted", caption, size, seed), paint)
+        return self._cache.get(("painted", caption, size, seed), paint)
 
     def _fused(
         self, payload: bytes, size: tuple[int, int], caption: str | None, seed: int
@@ -246,14 +246,14 @@ class LayeredCodec:
                 guide = self._painted(caption, size, seed)
             return self.structure.decode(payload, size, guide, caption, seed)
 
-        return self._recent.get(("fused", payload, size, caption, seed), fuse)
+        return self._cache.get(("fused", payload, size, caption, seed), fuse)
 
     def _refined(
         self, parts: tuple[bytes, ...], size: tuple[int, int], lower: Tensor | None
     ) -> Tensor:
         show = partial(self.signal.decode, parts, size, lower, self.realism)
         below = None if lower is None else _key(lower)
-        return self._recent.get(("refined", parts, size, below, self.realism), show)
+        return self._cache.get(("refined", parts, size, below, self.realism), show)
 
 
 def _key(img: Tensor) -> bytes:

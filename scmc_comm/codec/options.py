@@ -10,7 +10,7 @@ receiver leaves a layer out whose coder it does not have. No option here changes
 * A generator decides at the *decoder* how words and edges become a picture. It is the receiver's
   own affair; two receivers may show different pictures of the same bytes. What they must share
   to show the same one, the seed of the noise, is in the container.
-* How much of its correction for looks the signal layer shows is the receiver's affair too.
+* How much of its perceptual refinement the signal layer shows is the receiver's affair too.
 * The signal layer's bits depend on the picture alone, so they decode above any generator. Its
   synthesis was trained above the shipped ones.
 """

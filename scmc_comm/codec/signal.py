@@ -47,7 +47,7 @@ the slice's symbols, of which only those in the field count."""
 
 
 def usual_realism(quality: int) -> float:
-    """The share of the correction for looks that is shown where nobody chose one.
+    """The share of the perceptual refinement that is shown where nobody chose one.
 
     The fewer bits, the more of a picture's texture has to be made up. Of validation flowers the
     whole correction has the lower DISTS at every quality, by 0.006 at 0 for 0.1 dB of PSNR, but by

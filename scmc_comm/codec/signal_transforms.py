@@ -31,7 +31,7 @@ class SignalConfig:
         hyper_filters: Channels of the hyper-latent and of what is made of it.
         context_filters: Channels inside the context networks.
         cond_filters: Channels of the lower picture's features at 1/2, 1/4 and 1/8.
-        detail_filters: Channels of the correction for looks, at 1/2 and 1/4.
+        detail_filters: Channels of the perceptual refinement, at 1/2 and 1/4.
     """
 
     slices: tuple[int, ...] = (6, 18, 40, 72, 120)
@@ -171,7 +171,7 @@ class Synthesis(nn.Module):
             y_hat: Latent after the inverse gain, [b, M, h, w].
             lower: The lower layers' picture [b, 3, 16 h, 16 w], or None.
             keep: [b] of 0 and 1; where 0, that sample's lower picture is ignored.
-            realism: Share of the correction for looks, 0 to 1.
+            realism: Share of the perceptual refinement, 0 to 1.
 
         Returns:
             Picture [b, 3, 16 h, 16 w], not clamped.

@@ -1,4 +1,4 @@
-"""The value of a protection plan: expected utility over the fades and over what arrives.
+"""The value of a protection plan: expected utility over the fades and over what is delivered.
 
 A plan gives each of the six units (semantic, structure, four parts of the signal) a modulation and
 coding scheme, or leaves the unit out. The channel uses that caption and structure leave go to
@@ -7,7 +7,7 @@ independently given the fade, a part of the signal counts if those before it arr
 
     U = sum_fades w sum_lower P(lower) ( q(lower) + sum_j d_j(lower) prod_{i <= j} p_i )
 
-with p_i the arrival probabilities of the block error tables, q the utility of the layers below
+with p_i the delivery probabilities of the BLER tables, q the utility of the layers below
 and d_j what part j adds to it at the signal's rate (`scmc_comm.link.quality`).
 """
 
@@ -38,12 +38,12 @@ class Outcome:
         value: float64 [N], expected utility; minus infinity for a plan that does not fit.
         rate: float64 [N], the signal's rate as a position in the rates of the model; NaN where
             no signal is sent.
-        arrival: float64 [N, 6], probability that each unit arrives, 0 for one that is not sent.
+        delivery: float64 [N, 6], probability that each unit arrives, 0 for one that is not sent.
     """
 
     value: np.ndarray
     rate: np.ndarray
-    arrival: np.ndarray
+    delivery: np.ndarray
 
 
 class Allocator:
@@ -92,7 +92,7 @@ class Allocator:
         return Outcome(
             np.concatenate([p.value for p in parts]),
             np.concatenate([p.rate for p in parts]),
-            np.concatenate([p.arrival for p in parts]),
+            np.concatenate([p.delivery for p in parts]),
         )
 
     def _evaluate(self, plans: np.ndarray, power_db: np.ndarray | None) -> Outcome:
@@ -106,7 +106,7 @@ class Allocator:
         above = np.minimum(below + 1, len(self.steps) - 1)
         steps = (1 - share) * self.steps[below] + share * self.steps[above]
         nearest = np.round(rate).astype(int)
-        p = self._arrivals(plans, nearest, lower, power_db)
+        p = self._delivery(plans, nearest, lower, power_db)
         chain = np.cumprod(p[:, 2:], axis=1)
         seen = steps[:, :, :1] + np.einsum("nlj,njs->nls", steps[:, :, 1:], chain)
         a, b = p[:, 0], p[:, 1]
@@ -114,8 +114,7 @@ class Allocator:
         value = np.einsum("nls,nls,s->n", sets, seen, self.link.weights)
         signal = plans[:, 2] != LEFT_OUT
         value = np.where(fits, value, -np.inf)
-        arrival = p @ self.link.weights
-        return Outcome(value, np.where(signal, rate, np.nan), arrival)
+        return Outcome(value, np.where(signal, rate, np.nan), p @ self.link.weights)
 
     def _rates(self, plans: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The highest rate of the signal that fits, between two of the model's if need be."""
@@ -132,7 +131,7 @@ class Allocator:
         rate = np.where(signal & (high > low), low + share, low)
         return np.where(signal, rate, 0.0), ~signal | (below >= 0)
 
-    def _arrivals(
+    def _delivery(
         self,
         plans: np.ndarray,
         nearest: np.ndarray,
@@ -163,14 +162,14 @@ class Allocator:
         return p
 
     def row(self, bits: float, scheme: float, start: float, offset_db: float) -> np.ndarray:
-        """Arrival of one frame, float64 [S]: 0 if left out, 1 if it has no bits."""
+        """Delivery probability of one frame, float64 [S]: 0 if left out, 1 if it has no bits."""
         if scheme == LEFT_OUT or bits == 0:
             return np.full(len(self.link.weights), float(scheme != LEFT_OUT))
         key = (int(bits), int(scheme), int(start), offset_db)
         if key not in self._rows:
             if len(self._rows) > _MAX_ROWS:
                 self._rows.clear()
-            self._rows[key] = self.link.arrival(key[0], self.grid[key[1]], key[2], key[3])
+            self._rows[key] = self.link.delivery(key[0], self.grid[key[1]], key[2], key[3])
         return self._rows[key]
 
 

@@ -1,4 +1,4 @@
-"""Arrival probabilities for planning: which fades the transmitter reckons with, and what arrives.
+"""Delivery probabilities for planning: the fades that the transmitter expects, and what is delivered.
 
 Over a channel of one fade per transmission (AWGN, block fading without a coherence length) the
 states are values of the Es/N0, cut into cells a quarter of a dB wide. Over other channels they are
@@ -33,7 +33,7 @@ _MIN_BLOCK_BITS = 24  # that the tables hold
 
 
 class Link(Protocol):
-    """What a plan reckons with: states of the channel, and what arrives in each."""
+    """What a plan expects: states of the channel, and what is delivered in each."""
 
     @property
     def weights(self) -> np.ndarray:
@@ -45,7 +45,7 @@ class Link(Protocol):
         """Whether the place of a frame in the transmission makes no difference."""
         ...
 
-    def arrival(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
+    def delivery(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """Probability that a frame arrives, in each state: float64 [S].
 
         Args:
@@ -68,7 +68,7 @@ class FlatLink:
 
     Example:
         >>> link = make_link("awgn", 1000, (10.0,))
-        >>> float(link.arrival(400, Mcs(2, 0.25), 0, 0.0).round(3)[0])
+        >>> float(link.delivery(400, Mcs(2, 0.25), 0, 0.0).round(3)[0])
         1.0
     """
 
@@ -77,7 +77,7 @@ class FlatLink:
     table: BlerTable
     is_flat: bool = True
 
-    def arrival(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
+    def delivery(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """See `Link`."""
         plan = plan_blocks(num_bits, mcs)
         esno_db = self.esno_db + (power_db + lin_to_db(mcs.repetition))
@@ -101,7 +101,7 @@ class FadingLink:
     phy: TablePhy
     is_flat: bool = field(default=False)
 
-    def arrival(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
+    def delivery(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """See `Link`."""
         power = db_to_lin(power_db)
         return np.concatenate(

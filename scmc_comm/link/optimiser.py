@@ -74,7 +74,7 @@ class Allocation:
     Attributes:
         units: How each of `UNITS` is sent; None if it is not.
         num_bits: Packet bits of each in the model, 0 if it is not sent or has nothing to say.
-        arrival: Probability that each arrives.
+        delivery: Probability that each arrives.
         seen: Utility of what is shown: a row for each set below the signal (`quality.LOWER`), in
             it a column for each number of parts that arrived, from none on.
         utility: Expected utility.
@@ -82,7 +82,7 @@ class Allocation:
 
     units: tuple[Protection | None, ...]
     num_bits: tuple[int, ...]
-    arrival: tuple[float, ...]
+    delivery: tuple[float, ...]
     seen: tuple[tuple[float, ...], ...]
     utility: float
 
@@ -316,7 +316,7 @@ def _allocation(allocator: Allocator, found: Found) -> Allocation:
     return Allocation(
         units,
         _whole_bits(allocator, units, rate),
-        tuple(outcome.arrival[0].tolist()),
+        tuple(outcome.delivery[0].tolist()),
         tuple(map(tuple, np.cumsum(steps, axis=1).tolist())),
         float(outcome.value[0]),
     )

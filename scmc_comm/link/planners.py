@@ -131,7 +131,7 @@ def best_allocation(
 
     Example:
         >>> found = best_allocation(Request(2048, "awgn", (0.0,)), (256, 256))
-        >>> found.arrival[0] > 0.99
+        >>> found.delivery[0] > 0.99
         True
     """
     from scmc_comm.zoo.layer_curves import layer_curves_path

@@ -133,7 +133,7 @@ def test_value_of_a_plan_by_hand(quality):
     found = allocator(quality, "awgn", (2.0,), num_uses=20_000)
     plan = np.array([6, 9, 10, 11, 11, 11])
     outcome = found.evaluate(plan[None])
-    a, b, *parts = outcome.arrival[0]
+    a, b, *parts = outcome.delivery[0]
     low = int(outcome.rate[0])
     share = outcome.rate[0] - low
     steps = (1 - share) * found.steps[low] + share * found.steps[low + 1]

@@ -1,4 +1,4 @@
-"""What a codec has just computed, kept while it is small and recent."""
+"""A cache of what was computed, bounded in bytes, that drops the least recently used first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 _KEPT_BYTES = 256 * 2**20
 
 
-class Recent:
+class LruCache:
     """Results by key, the least recently used dropped first.
 
     Args:
@@ -21,8 +21,8 @@ class Recent:
             is not kept at all.
 
     Example:
-        >>> recent = Recent()
-        >>> [recent.get("key", lambda: b"made"), recent.get("key", lambda: b"again")]
+        >>> cache = LruCache()
+        >>> [cache.get("key", lambda: b"made"), cache.get("key", lambda: b"again")]
         [b'made', b'made']
     """
 

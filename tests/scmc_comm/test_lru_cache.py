@@ -1,15 +1,15 @@
-"""What a codec keeps: the same results, made once while they are recent and small."""
+"""The LRU cache: results are made once while they are used and small."""
 
 import torch
 
-from scmc_comm.codec.recent import Recent
+from scmc_comm.lru_cache import LruCache
 
 
 def test_the_least_recently_used_goes_first():
-    recent, made = Recent(max_bytes=20), []
+    cache, made = LruCache(max_bytes=20), []
 
     def get(key, size=10):
-        return recent.get(key, lambda: made.append(key) or bytes(size))
+        return cache.get(key, lambda: made.append(key) or bytes(size))
 
     get("a"), get("b"), get("a"), get("c")  # "b" goes
     assert made == ["a", "b", "c"]
@@ -22,8 +22,8 @@ def test_the_least_recently_used_goes_first():
 
 
 def test_tensors_and_parts_count_by_their_bytes():
-    recent, made = Recent(max_bytes=100), []
+    cache, made = LruCache(max_bytes=100), []
     for key, value in (("t", torch.zeros(20)), ("p", (b"12345", b"67890")), ("u", torch.ones(5))):
-        recent.get(key, lambda key=key, value=value: made.append(key) or value)
-    recent.get("t", lambda: made.append("t again") or torch.zeros(20))
+        cache.get(key, lambda key=key, value=value: made.append(key) or value)
+    cache.get("t", lambda: made.append("t again") or torch.zeros(20))
     assert made == ["t", "p", "u", "t again"]  # 80 + 10 + 20 bytes are more than 100

@@ -11,7 +11,7 @@ from scmc_comm.metrics.perceptual import load_lpips
 
 
 @dataclass(frozen=True)
-class LooksRecipe:
+class PerceptualRecipe:
     """Weights of LPIPS-Alex and LPIPS-VGG in a loss.
 
     Alex alone rewards strokes of its own taste; VGG, of another, does not. DISTS stays out.
@@ -27,18 +27,18 @@ class LooksRecipe:
     vgg_side: int = 96
 
 
-class Looks:
+class PerceptualLoss:
     """Weighted LPIPS of both networks.
 
     Example:
         >>> import torch
-        >>> looks = Looks(LooksRecipe(alex=1.0, vgg=0.0))
+        >>> perceptual = PerceptualLoss(PerceptualRecipe(alex=1.0, vgg=0.0))
         >>> img = torch.rand(2, 3, 64, 64)
-        >>> tuple(looks(img, img).shape)
+        >>> tuple(perceptual(img, img).shape)
         (2,)
     """
 
-    def __init__(self, recipe: LooksRecipe) -> None:
+    def __init__(self, recipe: PerceptualRecipe) -> None:
         self.recipe = recipe
         self.alex = load_lpips("alex") if recipe.alex else None
         self.vgg = load_lpips("vgg") if recipe.vgg else None
@@ -56,8 +56,10 @@ class Looks:
         return total
 
 
-def picture_loss(img_hat: Tensor, img: Tensor, looks: Looks) -> tuple[Tensor, Tensor, Tensor]:
-    """``L1 + looks`` of same-sized pictures; also both terms."""
+def picture_loss(
+    img_hat: Tensor, img: Tensor, perceptual: PerceptualLoss
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``L1 + perceptual`` of same-sized pictures; also both terms."""
     l1 = (img_hat - img).abs().mean()
-    distance = looks(img, img_hat).mean()
+    distance = perceptual(img, img_hat).mean()
     return l1 + distance, l1, distance

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from experiments.training.looks import Looks, LooksRecipe, picture_loss
+from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe, picture_loss
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.zoo.sources import alexnet_features, vgg16_features
@@ -25,7 +25,7 @@ def pair():
 
 def test_with_a_window_of_the_whole_picture_it_is_the_weighted_sum(pair):
     def distance(alex, vgg):
-        return Looks(LooksRecipe(alex, vgg, vgg_side=64))(*pair)
+        return PerceptualLoss(PerceptualRecipe(alex, vgg, vgg_side=64))(*pair)
 
     alex, vgg = distance(1.0, 0.0), distance(0.0, 1.0)
     assert alex > 0.05 and vgg > 0.05
@@ -33,12 +33,12 @@ def test_with_a_window_of_the_whole_picture_it_is_the_weighted_sum(pair):
 
 
 def test_vgg_sees_a_window_that_moves(pair):
-    looks = Looks(LooksRecipe(alex=0.0, vgg=1.0, vgg_side=32))
+    perceptual = PerceptualLoss(PerceptualRecipe(alex=0.0, vgg=1.0, vgg_side=32))
     hat = pair[1].clone().requires_grad_()
     seen = []
     for seed in range(2):
         torch.manual_seed(seed)
-        (grad,) = torch.autograd.grad(looks(pair[0], hat).sum(), hat)
+        (grad,) = torch.autograd.grad(perceptual(pair[0], hat).sum(), hat)
         rows, columns = grad.abs().sum((0, 1)).nonzero().T
         assert torch.equal(rows.unique().diff(), torch.ones(31, dtype=torch.long))
         seen.append((int(rows.min()), int(columns.min())))
@@ -46,6 +46,6 @@ def test_vgg_sees_a_window_that_moves(pair):
 
 
 def test_without_weights_the_loss_is_the_absolute_error(pair):
-    looks = Looks(LooksRecipe(alex=0.0, vgg=0.0))
-    loss, l1, distance = picture_loss(pair[1], pair[0], looks)
+    perceptual = PerceptualLoss(PerceptualRecipe(alex=0.0, vgg=0.0))
+    loss, l1, distance = picture_loss(pair[1], pair[0], perceptual)
     assert distance == 0 and loss == l1 == (pair[1] - pair[0]).abs().mean()
