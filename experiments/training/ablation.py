@@ -27,8 +27,8 @@ from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
 
-from experiments.training.data import load_split
-from experiments.training.evaluate import evenly
+from experiments.training.arguments import script_arguments, script_parser
+from experiments.training.data import evenly, load_split
 from experiments.training.fusion import ABLATIONS
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.layered import LayeredCodec
@@ -147,25 +147,18 @@ def table(results: dict[str, Scores], steps: dict[str, int]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser = script_parser(__doc__)
     parser.add_argument("--lower", type=Path, required=True, help="output of training.lower")
-    parser.add_argument("--out", type=Path, required=True, help="folder of all runs")
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--steps", type=int, default=1000, help="of each run (1000)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time (2)")
     parser.add_argument("--set", default="flowers256", help="test set (flowers256)")
     parser.add_argument("--count", type=int, default=24, help="test pictures (24)")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     if args.steps < 1 or args.jobs < 1 or args.count < 2:
         raise ScmcError(
             f"got --steps {args.steps}, --jobs {args.jobs}, --count {args.count}; expected at "
             "least 1 step, 1 job and 2 pictures"
         )
-    args.cache = args.cache or args.out / "cache"
     test = load_split(args.data, args.set, "test", args.cache)
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda name: train(name, args), VARIANTS))

@@ -17,12 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from experiments.training.data import load_split
+from experiments.training.data import SETS, evenly, load_split
 from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import make_image_codec
@@ -31,7 +30,6 @@ from scmc_comm.metrics import measure_many
 
 logger = logging.getLogger(__name__)
 
-SETS = ("flowers256", "general256")
 CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "hyperprior")
 DIGITS = 5
 
@@ -42,7 +40,7 @@ def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str],
     pictures = []
     for name in SETS:
         split = load_split(data, name, "val", cache)
-        index = np.linspace(0, len(split) - 1, count // len(SETS)).round().astype(int)
+        index = evenly(len(split), count // len(SETS))
         names += [f"{name}/{split.files[i]}" for i in index]
         pictures.append(split.batch(index))
     return names, torch.cat(pictures)

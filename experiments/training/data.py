@@ -94,6 +94,17 @@ def load_split(data: Path, name: str, split: str, cache: Path) -> CaptionedImage
     )
 
 
+def evenly(total: int, count: int | None) -> list[int]:
+    """Numbers of ``count`` pictures of a split, evenly spaced; all for None.
+
+    Example:
+        >>> evenly(10, 4)
+        [0, 3, 6, 9]
+    """
+    spaced = np.linspace(0, total - 1, min(count or total, total))
+    return [int(i) for i in spaced.round()]
+
+
 def load_sets(data: Path, split: str, cache: Path) -> dict[str, CaptionedImages]:
     """A split of every set by name, once where one folder stands for all of them."""
     names: dict[Path, str] = {}

@@ -9,8 +9,6 @@ that ship), which are trained on the same pictures.
 
 from __future__ import annotations
 
-import argparse
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from channels.phy.analog import equalise
-from experiments.training.data import CaptionedImages, load_split, to_float
+from experiments.training.arguments import script_arguments, script_parser
+from experiments.training.data import SETS, load_split
 from experiments.training.loop import Averaged, Run, adam, start_state
-from experiments.training.lower import SETS
+from experiments.training.signal import Crops, SignalRecipe
 from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
-
-logger = logging.getLogger(__name__)
 
 _NEW = (".attend", ".more", ".gain.", ".log_", ".mean", ".usual")
 """Parts of names of what the signal layer does not have."""
@@ -56,17 +53,6 @@ class DeepJsccRecipe:
     seed: int = 0
 
 
-def crops(sets: list[CaptionedImages], rng: np.random.Generator, count: int, side: int) -> Tensor:
-    """Random flipped crops of the sets in equal shares, float32 [count, 3, side, side]."""
-    out = []
-    for _ in range(count):
-        pixels = sets[int(rng.integers(len(sets)))].pixels
-        top, left = rng.integers(0, pixels.shape[1] - side + 1, 2)
-        img = pixels[int(rng.integers(len(pixels))), top : top + side, left : left + side]
-        out.append(img[:, :: -1 if rng.random() < 0.5 else 1])
-    return to_float(np.stack(out))
-
-
 def amplitudes(rng: np.random.Generator, shape: tuple[int, int], faded: float) -> Tensor:
     """abs(h) of every symbol [b, n]: 1, or Rayleigh in one block or in 2 to 64 scattered ones."""
     out = np.ones(shape)
@@ -77,9 +63,12 @@ def amplitudes(rng: np.random.Generator, shape: tuple[int, int], faded: float) -
     return torch.from_numpy(out).float()
 
 
-def received(symbols: Tensor, gain: Tensor, no: Tensor) -> tuple[Tensor, Tensor]:
+def received(
+    symbols: Tensor, gain: Tensor, no: Tensor, noise: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Symbols after noise and equalisation, and the Es/N0 in dB that is left, [b]."""
-    y = symbols * gain + torch.randn_like(symbols) * no[:, None].sqrt()
+    unit = torch.randn(symbols.shape, generator=noise, dtype=symbols.dtype)
+    y = symbols * gain + unit * no[:, None].sqrt()
     x_hat, esno = equalise(y, gain.to(y.dtype), no)
     return x_hat, 10 * esno.clamp(min=1e-3).log10()
 
@@ -111,37 +100,32 @@ def started(recipe: DeepJsccRecipe, start: Path | None, pictures: Tensor) -> Dee
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
-    parser.add_argument("--minutes", type=float, default=60)
+    parser = script_parser(__doc__, minutes=60)
     parser.add_argument("--start", type=Path, help="signal layer's checkpoint or weights")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     recipe = DeepJsccRecipe()
     torch.manual_seed(recipe.seed)
-    cache = args.cache or args.out / "cache"
-    sets = [load_split(args.data, name, "train", cache) for name in SETS]
-    first = np.random.default_rng(recipe.seed)
-    net = started(recipe, args.start, crops(sets, first, 64, recipe.crop))
+    sets = [load_split(args.data, name, "train", args.cache) for name in SETS]
+    rng = np.random.default_rng(recipe.seed)
+    crops = Crops(sets, [], SignalRecipe(crop=recipe.crop, batch=recipe.batch))
+    first = Crops(sets, [], SignalRecipe(crop=recipe.crop, batch=64)).batch(rng)[0]
+    net = started(recipe, args.start, first)
     averaged = Averaged(net)
     optimizer = adam(parameter_groups(net, recipe), recipe.lr)
     parts = {"net": net, "averaged": averaged, "optimizer": optimizer}
     run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng((recipe.seed, run.step))
+    noise = torch.Generator().manual_seed(int(rng.integers(2**63)))
     blocks = (recipe.crop // LATENT_STRIDE) ** 2
     low, high = np.log(recipe.rho)
     while run.goes_on():
-        img = crops(sets, rng, recipe.batch, recipe.crop)
+        img, _, _ = crops.batch(rng)
         rho = np.exp(rng.uniform(low, high, recipe.batch))
         uses = torch.from_numpy(rho * 3 * recipe.crop**2).long().clamp(min=1)
         esno_db = torch.from_numpy(rng.uniform(*recipe.esno_db, recipe.batch)).float()
         symbols = net.encode(img.to(memory_format=torch.channels_last), esno_db, uses)
         gain = amplitudes(rng, (recipe.batch, symbols.shape[1]), recipe.faded)
-        x_hat, left_db = received(symbols, gain, 10 ** (-esno_db / 10))
+        x_hat, left_db = received(symbols, gain, 10 ** (-esno_db / 10), noise)
         size = (recipe.crop, recipe.crop)
         img_hat = net.decode(x_hat * net.sent(uses, blocks), size, esno_db, left_db, uses)
         mse = (img_hat - img).square().mean((1, 2, 3))

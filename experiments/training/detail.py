@@ -9,8 +9,6 @@ without the correction, so that one weight serves all rates.
 
 from __future__ import annotations
 
-import argparse
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +17,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from experiments.training.data import load_split
+from experiments.training.arguments import script_arguments, script_parser
+from experiments.training.data import SETS, load_split
 from experiments.training.gan import Adversary
 from experiments.training.loop import Averaged, Run, adam, descend
-from experiments.training.lower import SETS, load_lower
+from experiments.training.lower import load_lower
 from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe
 from experiments.training.precision import mixed_precision
 from experiments.training.signal import Crops, SignalRecipe, load_start, random_levels
 from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.signal_transforms import SignalConfig
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,21 +49,15 @@ class DetailRecipe:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser = script_parser(__doc__, minutes=30)
     parser.add_argument("--lower", type=Path, required=True, help="output of training.lower")
     parser.add_argument(
         "--start", type=Path, required=True, help="weights of training.signal (.pt or .safetensors)"
     )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
-    parser.add_argument("--minutes", type=float, default=30)
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     recipe = DetailRecipe()
     torch.manual_seed(recipe.seed)
-    cache = args.cache or args.out / "cache"
-    sets = [load_split(args.data, name, "train", cache) for name in SETS]
+    sets = [load_split(args.data, name, "train", args.cache) for name in SETS]
     crops = Crops(sets, [load_lower(args.lower, name) for name in SETS], recipe.crops)
     net = TrainedSignalNet(recipe.net).to(memory_format=torch.channels_last).eval()
     load_start(net, args.start)
@@ -88,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             base, features = net.synthesis.base(y_hat, lower, keep)
         with mixed_precision():
             fake = base + net.synthesis.correction(base, features, lower, keep)
-            distance = perceptual(fake.clamp(0, 1), img).mean()
+            distance = perceptual(fake.clamp(0, 1), img, rng).mean()
         error = F.mse_loss(fake.float(), img, reduction="none").mean((1, 2, 3))
         floor = F.mse_loss(base.float(), img, reduction="none").mean((1, 2, 3)).clamp(min=1e-5)
         excess = (error / floor).mean()
@@ -102,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 perceptual(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
             )
         run.step_done(
-            perceptual=distance.item(), before=50 * before.item(), error=excess.item(),
+            distance=distance.item(), before=50 * before.item(), error=excess.item(),
             judge=judge_loss,
         )  # fmt: skip
 

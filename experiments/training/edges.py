@@ -3,19 +3,18 @@
 Class-balanced cross-entropy on every side output and the fused map, pixels that fewer than
 ``eta`` of the annotators marked left out (Liu et al., CVPR 2017, eq. 1). The learning rate
 follows a cosine over the budget of processor time, so a busy machine changes only how long it
-takes. Stopped runs resume from ``O/edges.pt``; the result is ``O/edges.safetensors``.
+takes. Stopped runs resume from ``O/checkpoint.pt``; the result is ``O/edges.safetensors``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from experiments.training.loop import Run, descend
 from experiments.training.precision import mixed_precision
 from scmc_comm.codec.edges import EdgeConfig, EdgeDetector, thin
 from scmc_comm.codec.weights import save_weights
@@ -127,80 +127,33 @@ def init_from_vgg16(detector: EdgeDetector, path: Path) -> None:
 
 
 def train(data: Path, out: Path, cfg: TrainConfig, vgg16: Path | None) -> EdgeDetector:
-    """Runs or resumes training; returns the detector."""
-    out.mkdir(parents=True, exist_ok=True)
-    rng = torch.Generator().manual_seed(cfg.seed)
+    """Runs or resumes training; returns the detector, which is in ``out/edges.safetensors``."""
     torch.manual_seed(cfg.seed)
     detector = EdgeDetector(EdgeConfig())
     if vgg16 is not None:
         init_from_vgg16(detector, vgg16)
-    pretrained = [
-        p
-        for n, p in detector.named_parameters()
-        if n[:5] in ("conv1", "conv2", "conv3") and "down" not in n and vgg16 is not None
-    ]
-    known = {id(p) for p in pretrained}
-    groups = [
-        {"params": [p for p in detector.parameters() if id(p) not in known], "share": 1.0},
-        {"params": pretrained, "share": 0.1},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=cfg.lr, weight_decay=cfg.weight_decay)
-    step, used_s, path = 0, 0.0, out / "edges.pt"
-    if path.is_file():
-        saved = torch.load(path, weights_only=True)
-        detector.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        rng.set_state(saved["rng"])
-        step, used_s = saved["step"], saved["used_s"]
+    groups: dict[float, list[Tensor]] = {cfg.lr: [], 0.1 * cfg.lr: []}
+    for name, value in detector.named_parameters():
+        pretrained = name[:5] in ("conv1", "conv2", "conv3") and "down" not in name
+        groups[0.1 * cfg.lr if pretrained and vgg16 is not None else cfg.lr].append(value)
+    optimizer = torch.optim.AdamW(
+        [{"params": p, "lr": lr, "base_lr": lr} for lr, p in groups.items()],
+        weight_decay=cfg.weight_decay,
+    )
     samples = load_split(data, "train")
+    state = {"detector": detector, "optimizer": optimizer}
+    run = Run(out, cfg, cfg.cpu_minutes, state, cfg.checkpoint_s, clock=time.process_time)
+    rng = torch.Generator().manual_seed(cfg.seed + run.step)
     detector.train().to(memory_format=torch.channels_last)
-    begin, saved_at, running = time.process_time() - used_s, time.monotonic(), 0.0
-    bar = tqdm(total=round(cfg.cpu_minutes * 60), initial=round(used_s), unit="cpu-s")
-    while (used_s := time.process_time() - begin) < cfg.cpu_minutes * 60:
-        progress = used_s / (cfg.cpu_minutes * 60)
-        rate = cfg.lr * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * progress))
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+    while run.goes_on():
         img, share = random_crops(samples, cfg, rng)
         with mixed_precision():
             logits = detector.logits(img.contiguous(memory_format=torch.channels_last))
         loss = torch.stack([balanced_loss(score, share, cfg) for score in logits]).sum()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(detector.parameters(), 1.0)
-        optimizer.step()
-        step, running = step + 1, 0.98 * running + 0.02 * loss.item()
-        bar.update(round(used_s) - bar.n)
-        if step % 20 == 0:
-            log.info("step %d, %.0f s, loss %.4f", step, used_s, running / (1 - 0.98**step))
-        if time.monotonic() - saved_at > cfg.checkpoint_s:
-            _save(path, out, detector, optimizer, rng, step, used_s, cfg)
-            saved_at = time.monotonic()
-    _save(path, out, detector, optimizer, rng, step, used_s, cfg)
-    return detector.eval()
-
-
-def _save(
-    path: Path,
-    out: Path,
-    detector: EdgeDetector,
-    optimizer: torch.optim.Optimizer,
-    rng: torch.Generator,
-    step: int,
-    used_s: float,
-    cfg: TrainConfig,
-) -> None:
-    state = {
-        "model": detector.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "rng": rng.get_state(),
-        "step": step,
-        "used_s": used_s,
-        "config": json.dumps({"network": detector.config_dict(), "training": asdict(cfg)}),
-    }
-    torch.save(state, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
+        descend(loss, detector, optimizer)
+        run.step_done(loss=loss.item())
     save_weights("edges", detector.config_dict(), detector.state_dict(), out / "edges.safetensors")
+    return detector.eval()
 
 
 @torch.inference_mode()

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from experiments.training.data import load_split
+from experiments.training.data import evenly, load_split
 from scmc_comm.baselines.image_codecs import JpegCodec, largest_fitting
 from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.layered import LayeredCodec
@@ -72,17 +72,6 @@ def fill(
         img, lambda layer: _container_bytes((*lower, layer), size) <= most
     )
     return None if signal is None else (*lower, signal)
-
-
-def evenly(total: int, count: int | None) -> list[int]:
-    """Numbers of ``count`` pictures of a split, evenly spaced; all for None.
-
-    Example:
-        >>> evenly(10, 4)
-        [0, 3, 6, 9]
-    """
-    spaced = np.linspace(0, total - 1, min(count or total, total))
-    return [int(i) for i in spaced.round()]
 
 
 def _container_bytes(layers: Sequence[Layer], size: tuple[int, int]) -> int:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
-from experiments.training.data import SIDE, load_split
+from experiments.training.data import SIDE, evenly, load_split
 from scmc_comm.errors import ScmcError
 from scmc_comm.registry import make_system
 from scmc_comm.systems.base import Budget, System
@@ -48,9 +48,7 @@ def pictures(args: argparse.Namespace) -> Tensor:
     if SIDE % args.side:
         raise ScmcError(f"--side is {args.side}; expected a divisor of {SIDE}")
     data = load_split(args.data, args.set, args.split, args.cache)
-    count = min(args.count, len(data))
-    index = np.linspace(0, len(data) - 1, count).round().astype(int)
-    return F.avg_pool2d(data.batch(index), SIDE // args.side)
+    return F.avg_pool2d(data.batch(evenly(len(data), args.count)), SIDE // args.side)
 
 
 def table(cells: dict[tuple[str, float, float], list[float]]) -> str:

@@ -13,8 +13,6 @@ differently, and so takes out the strokes that are locked to the network's latti
 
 from __future__ import annotations
 
-import argparse
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,17 +23,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, load_split, to_float
-from experiments.training.gan import Adversary, random_crop, random_window
+from experiments.training.gan import Adversary
 from experiments.training.loop import Averaged, Run, adam, descend, start_state
 from experiments.training.lower import load_lower
 from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe, picture_loss
 from experiments.training.precision import mixed_precision
-from experiments.training.views import View, disagreement, random_views
+from experiments.training.views import (
+    View,
+    disagreement,
+    random_crop,
+    random_views,
+    random_window,
+)
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.errors import ScmcError
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,14 +109,16 @@ class Inputs(NamedTuple):
         return Inputs(view.of(self.semantic, 2), self.present, edges, colours)
 
 
-def paint_twice(net: FusionNet, shown: Inputs, how: Agreement) -> tuple[Tensor, View, Tensor]:
+def paint_twice(
+    net: FusionNet, shown: Inputs, how: Agreement, rng: np.random.Generator
+) -> tuple[Tensor, View, Tensor]:
     """Paint two views of square maps.
 
     Returns:
         The first view's pictures [b, 3, how.view, how.view], that view, and what it costs that
         the second's are different, a scalar.
     """
-    view, other = random_views(shown.semantic.shape[-1], how.view)
+    view, other = random_views(rng, shown.semantic.shape[-1], how.view)
     pairs = zip(shown.of(view), shown.of(other), strict=True)
     fake, turned = net(*(torch.cat(pair) for pair in pairs)).chunk(2)
     differs = disagreement(fake, view, other.upright(turned), other, how.margin)
@@ -123,26 +128,20 @@ def paint_twice(net: FusionNet, shown: Inputs, how: Agreement) -> tuple[Tensor, 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser = script_parser(__doc__, minutes=40)
     parser.add_argument("--lower", type=Path, required=True, help="output of training.lower")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
-    parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--steps", type=int, help="length in steps, in the place of minutes")
     parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
     parser.add_argument(
         "--steady", action="store_true", help="two views of one sketch must agree; with --start"
     )
     parser.add_argument("--without", choices=ABLATIONS, help="leave a part out, to see its worth")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     if args.steady and (args.without or not args.start):
         raise ScmcError("--steady goes on from a whole network; give --start, not --without")
     recipe = ABLATIONS[args.without] if args.without else STEADY if args.steady else FusionRecipe()
     torch.manual_seed(recipe.seed)
-    cache = args.cache or args.out / "cache"
-    originals = [load_split(args.data, name, "train", cache) for name in SETS]
+    originals = [load_split(args.data, name, "train", args.cache) for name in SETS]
     lowers = [load_lower(args.lower, name) for name in SETS]
     net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
     if args.start:
@@ -171,20 +170,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
         if rng.random() < 0.5:
             img, semantic, colours, edges = (x.flip(3) for x in (img, semantic, colours, edges))
-        img, semantic, colours, edges = random_crop(recipe.crop, img, semantic, colours, edges)
+        img, semantic, colours, edges = random_crop(rng, recipe.crop, img, semantic, colours, edges)
         present = torch.from_numpy(rng.random(recipe.batch) > recipe.drop_semantic).float()
         shown, penalty = Inputs(semantic, present, edges, colours), torch.zeros(())
         with mixed_precision():
             if recipe.agreement:
-                fake, view, penalty = paint_twice(net, shown, recipe.agreement)
+                fake, view, penalty = paint_twice(net, shown, recipe.agreement, rng)
                 img, edges = view.of(img, 2), view.of(edges, 1)
             else:
                 fake = net(*shown)
             height, width = fake.shape[-2:]
-            window = random_window(height, width, recipe.window)
+            window = random_window(rng, height, width, recipe.window)
             fake = fake[:, :, *window]
             real = img[:, :, *window].contiguous(memory_format=torch.channels_last)
-            loss, l1, distance = picture_loss(fake, real, perceptual)
+            loss, l1, distance = picture_loss(fake, real, perceptual, rng)
         lines = F.interpolate(edges, scale_factor=2.0)[:, :, *window]
         seen, made = torch.cat([real, lines], 1), torch.cat([fake, lines], 1)
         term, judge_loss = adversary.step(seen, made, run.progress)

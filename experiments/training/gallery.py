@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from experiments.training.data import load_split, to_uint8
-from experiments.training.evaluate import evenly, fill, worker_codec
+from experiments.training.data import evenly, load_split, to_uint8
+from experiments.training.evaluate import fill, worker_codec
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.tensors import resize
 from scmc_comm.errors import ScmcError

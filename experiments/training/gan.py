@@ -1,4 +1,4 @@
-"""Discriminator and crops of the networks that paint.
+"""The discriminator of the networks that paint.
 
 Least-squares adversarial terms (Mao et al., "Least squares generative adversarial networks", ICCV
 2017), as in the SCMC paper; the discriminator is four strided spectral-norm convolutions that judge
@@ -31,45 +31,6 @@ class PatchDiscriminator(nn.Module):
     def forward(self, img: Tensor) -> Tensor:
         """Scores [b, 1, H / 16, W / 16]; 1 stands for real."""
         return self.net(img * 2 - 1)
-
-
-def random_crop(side: int, *batches: Tensor) -> tuple[Tensor, ...]:
-    """The same random square of pictures and of maps of half their size.
-
-    Args:
-        side: Of the square in pixels of the largest, a multiple of 32.
-        batches: [b, c, h, w] each, all of one size or of half that size, which is even.
-    """
-    full = max(batch.shape[-1] for batch in batches)
-    room = (full - side) // 2 + 1
-    top, left = (int(torch.randint(room, ())) for _ in range(2))
-    cut = []
-    for batch in batches:
-        scale = 2 * batch.shape[-1] // full  # in units of two pixels
-        y, x, length = top * scale, left * scale, side * scale // 2
-        cut.append(batch[:, :, y : y + length, x : x + length])
-    return tuple(cut)
-
-
-def random_window(height: int, width: int, side: int) -> tuple[slice, slice]:
-    """A random square window.
-
-    The perceptual network has a stride of four; on a fixed grid it teaches a picture that has
-    a pattern of that period, on a random one it cannot.
-    """
-    top = int(torch.randint(height - side + 1, ()))
-    left = int(torch.randint(width - side + 1, ()))
-    return slice(top, top + side), slice(left, left + side)
-
-
-def discriminator_loss(net: PatchDiscriminator, real: Tensor, fake: Tensor) -> Tensor:
-    """Least-squares loss of the discriminator."""
-    return 0.5 * ((net(real) - 1).square().mean() + net(fake.detach()).square().mean())
-
-
-def adversarial_loss(net: PatchDiscriminator, fake: Tensor) -> Tensor:
-    """Least-squares loss of the generator."""
-    return 0.5 * (net(fake) - 1).square().mean()
 
 
 class Adversary:
@@ -105,8 +66,9 @@ class Adversary:
         if not self.weight or progress <= self.starts_at:
             return torch.zeros(()), 0.0
         with mixed_precision():
-            term = self.weight * adversarial_loss(self.judge, fake)
-            loss = discriminator_loss(self.judge, real, fake)
+            term = self.weight * 0.5 * (self.judge(fake) - 1).square().mean()
+            right, wrong = self.judge(real) - 1, self.judge(fake.detach())
+            loss = 0.5 * (right.square().mean() + wrong.square().mean())
         self.optimizer.zero_grad()
         loss.backward(inputs=list(self.judge.parameters()))
         self.optimizer.step()

@@ -26,8 +26,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import CaptionedImages, load_sets
-from experiments.training.gan import random_crop, random_window
 from experiments.training.loop import (
     Averaged,
     Run,
@@ -39,7 +39,7 @@ from experiments.training.loop import (
 )
 from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe, picture_loss
 from experiments.training.precision import mixed_precision
-from experiments.training.views import disagreement, random_views
+from experiments.training.views import disagreement, random_crop, random_views, random_window
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.generator import SIDE as PICTURE_SIDE
 from scmc_comm.codec.generator import Generator, coarse_map
@@ -146,13 +146,7 @@ def principal_components(detail: Tensor, count: int) -> Tensor:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True, help="generator.safetensors goes there")
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
-    parser.add_argument("--minutes", type=float, default=30)
+    parser = script_parser(__doc__, minutes=30)
     parser.add_argument("--count", type=int, default=COUNT, help=f"about how many ({COUNT})")
     parser.add_argument(
         "--start",
@@ -163,12 +157,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--keep", type=float, default=0.0, help="share of the start's weights in the result (0)"
     )
-    args = parser.parse_args(argv)
+    args = script_arguments(parser, argv)
     if args.count < 1:
         raise ScmcError(f"got --count {args.count}; expected at least 1")
     check_share(args.keep)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    sets = load_sets(args.data, "train", args.cache or args.out / "cache")
+    sets = load_sets(args.data, "train", args.cache)
     texts = [content_of(data, i) for data in sets.values() for i in range(len(data))]
     kinds = [kind or name for name, data in sets.items() for kind in data.class_names]
     imgs = torch.cat([small(data, name) for name, data in sets.items()])
@@ -205,14 +198,14 @@ def train_renderer(
         img = data.batch(rng.integers(len(data), size=recipe.batch))
         if rng.random() < 0.5:
             img = img.flip(3)
-        img, colours = random_crop(recipe.crop, img, own_map(img, basis, rng, recipe))
-        view, other = random_views(recipe.crop, recipe.view)
-        window = random_window(recipe.view, recipe.view, recipe.window)
+        img, colours = random_crop(rng, recipe.crop, img, own_map(img, basis, rng, recipe))
+        view, other = random_views(rng, recipe.crop, recipe.view)
+        window = random_window(rng, recipe.view, recipe.view, recipe.window)
         real = view.of(img, 2)[:, :, *window].contiguous(memory_format=torch.channels_last)
         with mixed_precision():
             painted = net.from_colours(torch.cat([view.of(colours, 1), other.of(colours, 1)]))
             fake, turned = painted.chunk(2)
-            loss, l1, distance = picture_loss(fake[:, :, *window], real, perceptual)
+            loss, l1, distance = picture_loss(fake[:, :, *window], real, perceptual, rng)
             differs = disagreement(fake, view, other.upright(turned), other, recipe.margin).mean()
         descend(loss + recipe.disagreement_weight * differs, net, optimizer)
         averaged.update(net)

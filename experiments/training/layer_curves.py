@@ -18,12 +18,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from experiments.training.data import SETS, load_split
+from experiments.training.data import SETS, evenly, load_split
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.weights import model_path
 from scmc_comm.link.quality import FORMAT, LOWER
@@ -119,8 +118,7 @@ def weights_folder(out: Path) -> Path:
 
 def _measure_set(args: argparse.Namespace, name: str, codec: LayeredCodec, folder: Path) -> None:
     data = load_split(args.data, name, args.split, args.cache)
-    index = np.linspace(0, len(data) - 1, min(args.count, len(data))).round().astype(int)
-    for i in tqdm(index.tolist(), desc=name):
+    for i in tqdm(evenly(len(data), args.count), desc=name):
         path = folder / f"{name}-{Path(data.files[i]).stem}.json"
         if path.is_file():
             continue

@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,7 @@ class Run:
         state: Everything with a ``state_dict`` that must survive, by name.
         save_every_s: Seconds between checkpoints.
         steps: Length of the run in steps, in the place of minutes.
+        clock: Seconds by which the run is timed: wall time unless given.
 
     Raises:
         ScmcError: If it has no length.
@@ -124,6 +125,7 @@ class Run:
         state: dict[str, Any],
         save_every_s: float = 120,
         steps: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if minutes <= 0 or (steps is not None and steps < 1):
             raise ScmcError(f"a run of {minutes:g} minutes or {steps} steps; expected more than 0")
@@ -133,6 +135,7 @@ class Run:
         self.budget_s = minutes * 60
         self.steps = steps
         self.state = state
+        self.clock = clock
         self.save_every_s = save_every_s
         self.step = 0
         self.used_s = 0.0
@@ -140,7 +143,7 @@ class Run:
         self._count = 0
         if self.path.is_file():
             self._load()
-        self._tick = self._saved = time.monotonic()
+        self._tick = self._saved = clock()
 
     @property
     def progress(self) -> float:
@@ -164,7 +167,7 @@ class Run:
     def step_done(self, **losses: float) -> None:
         """Count one step, log means every 50, save now and then."""
         self.step += 1
-        now = time.monotonic()
+        now = self.clock()
         self.used_s += now - self._tick
         self._tick = now
         for name, value in losses.items():

@@ -10,7 +10,6 @@ the fused picture. All arrays of pictures are uint8.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, CaptionedImages, load_split, to_float, to_uint8
 from experiments.training.generator import content_of
 from experiments.training.precision import mixed_precision
@@ -139,20 +139,16 @@ def write_pictures(name: str, out: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = script_parser(__doc__)
     parser.add_argument("what", choices=("sketches", "pictures"))
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
     parser.add_argument("--count", type=int, default=1500, help="pictures of each set")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     args.out.mkdir(parents=True, exist_ok=True)
     for name in SETS:
         if args.what == "pictures":
             write_pictures(name, args.out)
             continue
-        data = load_split(args.data, name, "train", args.cache or args.out / "cache")
+        data = load_split(args.data, name, "train", args.cache)
         write_sketches(data, name, args.out, args.count)
 
 

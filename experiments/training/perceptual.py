@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
-from experiments.training.gan import random_window
+from experiments.training.views import random_window
 from scmc_comm.metrics.perceptual import load_lpips
 
 
@@ -34,7 +35,7 @@ class PerceptualLoss:
         >>> import torch
         >>> perceptual = PerceptualLoss(PerceptualRecipe(alex=1.0, vgg=0.0))
         >>> img = torch.rand(2, 3, 64, 64)
-        >>> tuple(perceptual(img, img).shape)
+        >>> tuple(perceptual(img, img, np.random.default_rng(0)).shape)
         (2,)
     """
 
@@ -43,23 +44,29 @@ class PerceptualLoss:
         self.alex = load_lpips("alex") if recipe.alex else None
         self.vgg = load_lpips("vgg") if recipe.vgg else None
 
-    def __call__(self, img: Tensor, img_hat: Tensor) -> Tensor:
-        """Distances [b] of pictures float32 [b, 3, h, w], h and w at least ``vgg_side``."""
+    def __call__(self, img: Tensor, img_hat: Tensor, rng: np.random.Generator) -> Tensor:
+        """Distances [b] of pictures float32 [b, 3, h, w], h and w at least ``vgg_side``.
+
+        Args:
+            img: The pictures.
+            img_hat: What is compared with them.
+            rng: Draws the window.
+        """
         total = img.new_zeros(len(img))
         if self.alex:
             total = total + self.recipe.alex * self.alex(img, img_hat)
         if self.vgg:
             height, width = img.shape[2:]
-            rows, columns = random_window(height, width, self.recipe.vgg_side)
+            rows, columns = random_window(rng, height, width, self.recipe.vgg_side)
             seen = (x[:, :, rows, columns] for x in (img, img_hat))
             total = total + self.recipe.vgg * self.vgg(*seen)
         return total
 
 
 def picture_loss(
-    img_hat: Tensor, img: Tensor, perceptual: PerceptualLoss
+    img_hat: Tensor, img: Tensor, perceptual: PerceptualLoss, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """``L1 + perceptual`` of same-sized pictures; also both terms."""
     l1 = (img_hat - img).abs().mean()
-    distance = perceptual(img, img_hat).mean()
+    distance = perceptual(img, img_hat, rng).mean()
     return l1 + distance, l1, distance

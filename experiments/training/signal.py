@@ -11,8 +11,6 @@ synthesis learns to use them and to do without.
 
 from __future__ import annotations
 
-import argparse
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +21,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from experiments.training.data import CaptionedImages, load_split, to_float
+from experiments.training.arguments import script_arguments, script_parser
+from experiments.training.data import SETS, CaptionedImages, load_split, to_float
 from experiments.training.loop import Averaged, Run, adam, start_state
-from experiments.training.lower import SETS, Lower, load_lower
+from experiments.training.lower import Lower, load_lower
 from experiments.training.precision import mixed_precision
 from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.signal_net import LOWEST_LEVEL
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
 from scmc_comm.errors import ScmcError
-
-logger = logging.getLogger(__name__)
 
 TABLES = ("_quantized_cdf", "_offset", "_cdf_length", "scale_table")
 
@@ -166,19 +163,13 @@ def rate_distortion(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default: OUT/cache)")
-    parser.add_argument("--minutes", type=float, default=60)
+    parser = script_parser(__doc__, minutes=60)
     parser.add_argument("--start", type=Path, help="weights to go on from (.pt or .safetensors)")
     parser.add_argument("--lower", type=Path, help="output of training.lower")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     recipe = SignalRecipe()
     torch.manual_seed(recipe.seed)
-    cache = args.cache or args.out / "cache"
-    sets = [load_split(args.data, name, "train", cache) for name in SETS]
+    sets = [load_split(args.data, name, "train", args.cache) for name in SETS]
     lowers = [load_lower(args.lower, name) for name in SETS] if args.lower else []
     crops = Crops(sets, lowers, recipe)
     net = TrainedSignalNet(recipe.net).to(memory_format=torch.channels_last)

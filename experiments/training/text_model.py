@@ -89,14 +89,17 @@ def neighbours(grid: torch.Tensor) -> torch.Tensor:
 class LayoutNet(nn.Module):
     """The float twin of ``TextModel.layout_frequencies``."""
 
-    def __init__(self, vocabulary: int, hidden: int) -> None:
+    def __init__(self, vocabulary: int, hidden: int, rng: torch.Generator) -> None:
         """Small random weights."""
         super().__init__()
-        self.near = nn.Parameter(torch.randn(len(tm.NEIGHBOURS), len(NAMES) + 1, hidden) * 0.2)
+        near = torch.randn(len(tm.NEIGHBOURS), len(NAMES) + 1, hidden, generator=rng)
+        self.near = nn.Parameter(near * 0.2)
         self.position = nn.Parameter(torch.zeros(25, hidden))
         self.topic = nn.Parameter(torch.zeros(vocabulary, hidden))
         self.bias = nn.Parameter(torch.zeros(hidden))
         self.out = nn.Linear(hidden, len(NAMES))
+        for value in self.out.parameters():
+            nn.init.uniform_(value, -(hidden**-0.5), hidden**-0.5, generator=rng)
 
     def forward(self, near: torch.Tensor, bags: torch.Tensor) -> torch.Tensor:
         """Logits [b, 25, 48] from neighbours [b, 25, n] and word bags [b, vocabulary]."""
@@ -142,8 +145,8 @@ def fit_layout(
     recipe: TextRecipe,
 ) -> LayoutNet:
     """Train the layout network on grids [n, 5, 5] and word bags [n, vocabulary]."""
-    torch.manual_seed(recipe.seed)
-    net = LayoutNet(bags.shape[1], recipe.hidden)
+    rng = torch.Generator().manual_seed(recipe.seed)
+    net = LayoutNet(bags.shape[1], recipe.hidden, rng)
     groups = [
         {"params": [net.topic], "weight_decay": 0.3},
         {"params": [net.near, net.position, net.bias, *net.out.parameters()], "weight_decay": 0.05},
@@ -152,10 +155,14 @@ def fit_layout(
     batch, steps = 128, len(grids) // 128
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, recipe.epochs * steps)
     for epoch in range(recipe.epochs):
-        order = torch.randperm(len(grids))
+        order = torch.randperm(len(grids), generator=rng)
         for rows in order[: steps * batch].view(steps, batch):
-            grid = grids[rows].flip(-1) if torch.rand(()) < 0.5 else grids[rows]
-            kept = (torch.rand(batch, 1) < 0.8) * (torch.rand(batch, bags.shape[1]) < 0.8)
+            grid = grids[rows].flip(-1) if torch.rand((), generator=rng) < 0.5 else grids[rows]
+            whole, single = (
+                torch.rand(batch, 1, generator=rng),
+                torch.rand(batch, len(bags.T), generator=rng),
+            )
+            kept = (whole < 0.8) * (single < 0.8)
             loss = F.cross_entropy(
                 net(neighbours(grid), bags[rows] * kept).flatten(0, 1), grid.flatten()
             )

@@ -1,4 +1,4 @@
-"""Two views of one picture: what a network paints must not depend on where its lattice lies.
+"""Crops, windows and views of pictures: what a network paints must not depend on its lattice.
 
 A network with strides knows where in a cell of its lattice a pixel lies, and under a perceptual
 loss it paints a texture that is locked to the lattice, because any texture pleases that loss more
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from torch import Tensor
 
 
@@ -44,15 +44,47 @@ class View:
         return (seen.transpose(2, 3) if self.transposed else seen).flip(self.flips)
 
 
-def random_views(room: int, side: int) -> tuple[View, View]:
+def random_crop(rng: np.random.Generator, side: int, *batches: Tensor) -> tuple[Tensor, ...]:
+    """The same random square of pictures and of maps of half their size.
+
+    Args:
+        rng: Draws the place.
+        side: Of the square in pixels of the largest, a multiple of 32.
+        batches: [b, c, h, w] each, all of one size or of half that size, which is even.
+    """
+    full = max(batch.shape[-1] for batch in batches)
+    room = (full - side) // 2 + 1
+    top, left = rng.integers(room, size=2).tolist()
+    cut = []
+    for batch in batches:
+        scale = 2 * batch.shape[-1] // full  # in units of two pixels
+        y, x, length = top * scale, left * scale, side * scale // 2
+        cut.append(batch[:, :, y : y + length, x : x + length])
+    return tuple(cut)
+
+
+def random_window(
+    rng: np.random.Generator, height: int, width: int, side: int
+) -> tuple[slice, slice]:
+    """A random square window.
+
+    The perceptual network has a stride of four; on a fixed grid it teaches a picture that has
+    a pattern of that period, on a random one it cannot.
+    """
+    top, left = (int(rng.integers(length - side + 1)) for length in (height, width))
+    return slice(top, top + side), slice(left, left + side)
+
+
+def random_views(rng: np.random.Generator, room: int, side: int) -> tuple[View, View]:
     """An upright view, and one that is shifted and perhaps mirrored and turned.
 
     Args:
+        rng: Draws both.
         room: Side of the picture in pixels, even.
         side: Of the views in pixels, even.
     """
-    top, left, top2, left2 = torch.randint((room - side) // 2 + 1, (4,)).tolist()
-    mirrored_down, mirrored_across, transposed = torch.randint(2, (3,)).tolist()
+    top, left, top2, left2 = rng.integers((room - side) // 2 + 1, size=4).tolist()
+    mirrored_down, mirrored_across, transposed = rng.integers(2, size=3).tolist()
     flips = (2,) * mirrored_down + (3,) * mirrored_across
     return View(top, left, side // 2), View(top2, left2, side // 2, flips, bool(transposed))
 
@@ -68,8 +100,9 @@ def disagreement(one: Tensor, view: View, other: Tensor, other_view: View, margi
         margin: Pixels at each border of the overlap that do not count.
 
     Example:
+        >>> import torch
         >>> img = torch.rand(1, 3, 64, 64)
-        >>> a, b = random_views(64, 48)
+        >>> a, b = random_views(np.random.default_rng(0), 64, 48)
         >>> float(disagreement(a.of(img, 2), a, b.upright(b.of(img, 2)), b, margin=4))
         0.0
     """

@@ -1,4 +1,4 @@
-"""Delivery probabilities for planning: the fades that the transmitter expects, and what is delivered.
+"""Delivery probabilities for planning: the fades that are expected, and what is delivered.
 
 Over a channel of one fade per transmission (AWGN, block fading without a coherence length) the
 states are values of the Es/N0, cut into cells a quarter of a dB wide. Over other channels they are

@@ -41,21 +41,11 @@ class Protection:
         mcs: Modulation, code rate, repetition.
         power_db: Power relative to the other layers; the mean over a transmission is 1.
         priority: 0 is sent first.
-        max_transmissions: Attempts allowed on a link with retransmissions.
-        deadline_s: Time after which the layer is worthless, None for no limit.
     """
 
     mcs: Mcs
     power_db: float = 0.0
     priority: int = 0
-    max_transmissions: int = 1
-    deadline_s: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_transmissions < 1:
-            raise ScmcError(f"max_transmissions is {self.max_transmissions}; expected 1 or more")
-        if self.deadline_s is not None and self.deadline_s <= 0:
-            raise ScmcError(f"deadline_s is {self.deadline_s}; expected seconds above 0, or None")
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def _joint(
     weights: np.ndarray,
     chain: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Expected utility [Ga, Gb] for delivery probabilities a [Ga, S], b [Gb, S] and chains [1 + P, S].
+    """Expected utility [Ga, Gb] of delivery probabilities a [Ga, S], b [Gb, S], chains [1 + P, S].
 
     The sum over the four lower sets, sorted by products of a and b.
     """

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from experiments.training import ablation, fusion, gallery
-from experiments.training.data import CaptionedImages, to_uint8
-from experiments.training.evaluate import evenly
+from experiments.training.data import CaptionedImages, evenly, to_uint8
 from experiments.training.gallery import sheet, views
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.layered import LayeredCodec

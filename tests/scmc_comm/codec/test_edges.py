@@ -161,11 +161,11 @@ def test_training_runs_and_resumes(tmp_path):
     assert img.shape == (1, 3, 32, 32)
     assert 0 <= float(share.min()) <= float(share.max()) <= 1
     training.train(tmp_path, tmp_path / "out", cfg, None)
-    first = torch.load(tmp_path / "out" / "edges.pt", weights_only=True)
+    first = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
     training.train(tmp_path, tmp_path / "out", cfg, None)  # nothing left to do: same state
-    again = torch.load(tmp_path / "out" / "edges.pt", weights_only=True)
+    again = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
     assert again["step"] == first["step"]
-    assert all(torch.equal(again["model"][k], v) for k, v in first["model"].items())
+    assert all(torch.equal(again["state"]["detector"][k], v) for k, v in first["state"]["detector"].items())
     assert EdgeDetector.load(tmp_path / "out" / "edges.safetensors").config == EdgeConfig()
 
 

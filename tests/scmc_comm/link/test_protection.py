@@ -13,7 +13,6 @@ from scmc_comm.link.planners import make_planner
 from scmc_comm.link.protection import (
     SIGNAL_MARGINS_DB,
     InfeasibleBudgetError,
-    Protection,
     equal_plan,
     unequal_plan,
 )
@@ -123,6 +122,8 @@ def test_plans_keep_the_budget(make, num_uses, semantic, structure, design, with
     try:
         plan = make(num_uses, num_bits, design, SIZE, with_signal)
     except ScmcError:
+        decoding = [m for m in MCS_GRID if required_esno_db(m, semantic) <= design]
+        assert all(num_channel_uses(semantic, mcs) > num_uses for mcs in decoding)
         return
     used = plan.signal_uses + sum(
         num_channel_uses(num_bits[kind], how.mcs)
@@ -130,6 +131,7 @@ def test_plans_keep_the_budget(make, num_uses, semantic, structure, design, with
         if kind is not SIGNAL
     )
     assert used <= num_uses
+    assert SEMANTIC in plan.layers
     assert (SIGNAL in plan.layers) == (plan.signal_uses > 0)
     if SIGNAL in plan.layers:
         assert with_signal
@@ -152,10 +154,6 @@ def test_small_budgets_leave_layers_out_then_fail():
         assert SEMANTIC in plan(needed, BITS, 10.0, SIZE).layers
 
 
-def test_wrong_arguments():
+def test_an_unknown_planner_is_named():
     with pytest.raises(ScmcError, match="unequal, equal"):
         make_planner("some")
-    with pytest.raises(ScmcError, match="max_transmissions"):
-        Protection(Mcs(2, 0.5), max_transmissions=0)
-    with pytest.raises(ScmcError, match="deadline"):
-        Protection(Mcs(2, 0.5), deadline_s=0.0)
