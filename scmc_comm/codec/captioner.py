@@ -98,7 +98,7 @@ class SmallBackend:
 
     def __init__(self, model: net.SmallCaptioner, words: Sequence[str]) -> None:
         self._model = model
-        self._words = (*net.SPECIALS, *words)
+        self._words = dict(enumerate(words, start=len(net.SPECIALS)))
 
     @classmethod
     def load(cls, path: Path | None) -> SmallBackend:
@@ -110,7 +110,7 @@ class SmallBackend:
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
         sentences = self._model.generate(net.prepare(imgs), beams)
-        return [" ".join(self._words[word] for word in words) for words in sentences]
+        return [" ".join(self._words[i] for i in ids if i in self._words) for ids in sentences]
 
 
 def save_small(model: torch.nn.Module, words: list[str], path: Path) -> None:

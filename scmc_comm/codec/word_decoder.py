@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PAD_ID, BOS_ID, EOS_ID = 0, 1, 2
+BOS_ID, EOS_ID = 1, 2
 _INIT_STD = 0.02
 _DROPOUT = 0.1
 
@@ -153,7 +153,7 @@ def beam_search(
         max_words: Longest sentence; the end counts as a word.
 
     Returns:
-        Word ids of each sentence, without specials around them.
+        Word ids of each sentence behind its start, the end among them if it came to one.
     """
     return [_search(decoder, seen, beams, max_words) for seen in tokens]
 
@@ -176,6 +176,7 @@ def _search(decoder: WordDecoder, seen: Tensor, beams: int, max_words: int) -> l
         ]
         ended = sorted(ended, key=lambda e: -e[0])[:beams]
         running, scores = candidates[~ends][:beams], best[~ends][:beams]
-        if len(ended) == beams and (beams == 1 or scores[0] / length <= ended[-1][0]):
+        done = len(ended) == beams and (beams == 1 or bool((scores <= length * ended[-1][0]).all()))
+        if done or not len(scores):
             break
-    return [word for word in ended[0][1] if word not in (PAD_ID, BOS_ID, EOS_ID)]
+    return ended[0][1]

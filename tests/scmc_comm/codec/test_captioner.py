@@ -48,7 +48,8 @@ def test_shipped_file_is_small() -> None:
     assert (FOLDER / "captioner.safetensors").stat().st_size < 10_000_000
 
 
-def test_own_file_round_trip(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beams", [1, 3])
+def test_own_file_round_trip(tmp_path: Path, beams: int) -> None:
     from scmc_comm.codec import captioner_net as net
 
     torch.manual_seed(0)
@@ -56,7 +57,7 @@ def test_own_file_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     save_small(model, WORDS, path)
     before = torch.get_rng_state()
-    text = Captioner.load(path, beams=1)(torch.full((3, 40, 60), 0.5))
+    text = Captioner.load(path, beams=beams)(torch.full((3, 40, 60), 0.5))
     assert torch.equal(before, torch.get_rng_state()), "loading and captioning draw nothing"
     assert set(text.replace(",", " ").replace(":", " ").replace(".", " ").split()) <= set(WORDS)
 
