@@ -5,8 +5,8 @@ transmission", IEEE TCCN 2019: an autoencoder whose latent *is* the transmitted 
 no bit, no code and no cliff. One network serves every SNR by attention feature modules (Xu et
 al., "Wireless image transmission using deep source channel coding with attention modules", IEEE
 TCSVT 2022), which scale each channel of a feature map by what it holds and by the SNR; here they
-have the rate as side information too, since one network also serves every bandwidth: its latent channels are
-ordered, and the first of them are sent until the budget is used (cf. Kurka, Gunduz,
+have the rate as side information too, since one network also serves every bandwidth: its latent
+channels are ordered, and the first of them are sent until the budget is used (cf. Kurka, Gunduz,
 "Bandwidth-agile image transmission with deep joint source-channel coding", IEEE TWC 2021). The
 power of each image is normalised, so its scale is lost; one use in 48 is a pilot that tells it.
 

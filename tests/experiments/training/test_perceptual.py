@@ -26,7 +26,9 @@ def pair():
 
 def test_with_a_window_of_the_whole_picture_it_is_the_weighted_sum(pair):
     def distance(alex, vgg):
-        return PerceptualLoss(PerceptualRecipe(alex, vgg, vgg_side=64))(*pair, np.random.default_rng(0))
+        return PerceptualLoss(PerceptualRecipe(alex, vgg, vgg_side=64))(
+            *pair, np.random.default_rng(0)
+        )
 
     alex, vgg = distance(1.0, 0.0), distance(0.0, 1.0)
     assert alex > 0.05 and vgg > 0.05

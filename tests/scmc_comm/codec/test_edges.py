@@ -165,7 +165,9 @@ def test_training_runs_and_resumes(tmp_path):
     training.train(tmp_path, tmp_path / "out", cfg, None)  # nothing left to do: same state
     again = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
     assert again["step"] == first["step"]
-    assert all(torch.equal(again["state"]["detector"][k], v) for k, v in first["state"]["detector"].items())
+    assert all(
+        torch.equal(again["state"]["detector"][k], v) for k, v in first["state"]["detector"].items()
+    )
     assert EdgeDetector.load(tmp_path / "out" / "edges.safetensors").config == EdgeConfig()
 
 

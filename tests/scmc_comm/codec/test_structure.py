@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from experiments.training.fusion import ABLATIONS, FusionRecipe
-from experiments.training.views import random_crop
 from experiments.training.lower import coded_maps
+from experiments.training.views import random_crop
 from scmc_comm.codec import structure
 from scmc_comm.codec.edge_coder import decode_edges, encode_edges
 from scmc_comm.codec.edges import EdgeConfig, EdgeDetector
