@@ -90,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         averaged.update(net)
         with torch.no_grad(), mixed_precision():
             before = (
-                perceptual(base.clamp(0, 1), img).mean() if run.step % 50 == 0 else distance * 0
+                perceptual(base.clamp(0, 1), img, rng).mean()
+                if run.step % 50 == 0
+                else distance * 0
             )
         run.step_done(
             distance=distance.item(), before=50 * before.item(), error=excess.item(),
