@@ -1,0 +1,77 @@
+"""Curves of codecs: one ladder, each point measured once, no point beyond what is asked for."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from fakes import ToyCodec, toy_images, toy_measure
+
+from experiments.execution.executors import executor
+from experiments.rd.codecs import make_rd_codec
+from experiments.sweep.rate_points import (
+    LADDERS,
+    ImageCurveCodec,
+    RateTask,
+    measure_curves,
+    run_rate_task,
+)
+from scmc_comm.baselines.image_codecs import make_image_codec
+
+
+@pytest.fixture
+def task(tmp_path):
+    img = next(iter(toy_images("toys", 1).values())).numpy()
+    return RateTask(
+        "toy-codec", "a", img, ("psnr_db", "mse"), "v1", tmp_path, ToyCodec, toy_measure
+    )
+
+
+def test_a_curve_holds_bits_scores_times_and_the_failure(task):
+    found = run_rate_task(task)
+    assert found.points == ("1", "2", "3", "4")
+    assert found.num_bits == tuple(8 * 3 * 4**q for q in (1, 2, 3, 4))
+    assert list(found.metrics["psnr_db"]) == sorted(found.metrics["psnr_db"])
+    assert found.failure["mse"] == pytest.approx(float(np.square(task.img - 0.5).mean()))
+    assert min(found.encode_s + found.decode_s) > 0
+
+
+def test_the_first_point_that_reaches_the_rate_is_the_last(task):
+    bits = run_rate_task(task).num_bits
+    cut = run_rate_task(dataclasses.replace(task, max_bits=bits[1]))
+    assert cut.num_bits == bits[:2] and len(cut.metrics["mse"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "measured"),
+    [
+        ({}, False),
+        ({"image": "renamed"}, False),
+        ({"fingerprint": "v2"}, True),
+        ({"metrics": ("mse",)}, True),
+        ({"img": np.random.default_rng(0).random((3, 64, 64), np.float32)}, True),
+    ],
+    ids=["nothing", "name", "code", "metrics", "picture"],
+)
+def test_what_is_known_is_not_measured_again(task, monkeypatch, change, measured):
+    run_rate_task(task)
+    calls, real = [], ImageCurveCodec.code
+    monkeypatch.setattr(
+        ImageCurveCodec, "code", lambda *args: calls.append(args[-1]) or real(*args)
+    )
+    run_rate_task(dataclasses.replace(task, **change))
+    assert calls == (["1", "2", "3", "4"] if measured else [])
+
+
+def test_curves_come_in_the_order_of_their_tasks(task):
+    tasks = [dataclasses.replace(task, image=name) for name in "cab"]
+    with executor(1) as workers:
+        found = measure_curves(tasks, workers, "toys", progress=False)
+    assert [points.image for points in found] == list("cab")
+
+
+@pytest.mark.parametrize("family", LADDERS)
+def test_a_rate_distortion_run_takes_its_part_of_the_one_ladder(family):
+    codec = make_image_codec(family)
+    whole, part = ImageCurveCodec(codec).points, make_rd_codec(family).points
+    start = whole.index(part[0])
+    assert part == whole[start : start + len(part)] and len(part) >= 8
