@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -148,14 +147,14 @@ def bound_lines(ds: xr.Dataset, channel: str, metric: str) -> list[BoundLine]:
     lines = []
     for codec in map(str, ds.codec.values):
         curves = [curve_of(ds, codec, image, metric) for image in map(str, ds.image.values)]
+        uses = ds.bound_uses.transpose("image", "rho").values
         for kind in kinds_of(ds, channel):
-            found = np.array([
-                [ideal(curve, int(uses), esno) for curve, uses in zip(curves, row, strict=True)]
-                for ideal in [partial(_ideal, channel, kind)]
-                for row in ds.bound_uses.transpose("rho", "image").values
-            ])  # fmt: skip
+            each = [
+                [_ideal(channel, kind, curve, int(own), esno) for own in row]
+                for curve, row in zip(curves, uses, strict=True)
+            ]
             mean = xr.DataArray(
-                found.mean(axis=1), {"rho": ds.rho, "esno_db": ds.esno_db}, ("rho", "esno_db")
+                np.mean(each, axis=0), {"rho": ds.rho, "esno_db": ds.esno_db}, ("rho", "esno_db")
             )
             lines.append(BoundLine(codec, kind, mean.transpose("esno_db", "rho")))
     return lines

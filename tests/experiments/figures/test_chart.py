@@ -1,0 +1,47 @@
+"""Panels and charts: what is data and what is drawn."""
+
+import numpy as np
+import pytest
+
+from experiments.figures.chart import Chart
+from experiments.figures.panel import Axis, Curve, Panel
+from experiments.figures.style import DOUBLE, SINGLE, Style
+
+X = np.arange(5.0)
+BLUE = Style("#0072B2", "o")
+
+
+def chart(curves, columns=1, **more):
+    panel = Panel(Axis("x", "x"), Axis("y", scale="log"), curves)
+    return Chart("stem", "title", [[panel] * columns], **more)
+
+
+def test_upper_limits_alone_widen_the_x_axis():
+    nan = np.nan
+    mean = np.array([0.5, 0.1, nan, nan, nan])
+    curve = Curve(X, mean, mean / 2, np.array([0.9, 0.3, 0.05, 0.05, 0.05]), BLUE, "lost")
+    (ax,) = chart([curve]).draw().axes
+    low, high = ax.get_xlim()
+    assert low < X[0] and high > X[-1]
+    arrows = ax.lines[1]
+    assert arrows.get_xdata().tolist() == [2, 3, 4]
+
+
+def test_the_legend_names_each_curve_once_and_fits():
+    labels = [f"a system with a long name, number {n}" for n in range(7)]
+    curves = [Curve(X, X + 1, None, None, BLUE, label) for label in labels]
+    bound = Curve(X, X + 2, None, None, Style("#0072B2", "", "--"), "a bound", weight=0.5)
+    made = chart([bound, *curves], columns=2, keys=[("a line", Style("#666666", "", ":"))])
+    for figure in (made.draw(DOUBLE), made.column(1).draw(SINGLE)):
+        said = [[text.get_text() for text in legend.get_texts()] for legend in figure.legends]
+        assert said == [labels, ["a line", "a bound"]]
+        for legend in figure.legends:
+            assert legend.get_window_extent().width <= figure.bbox.width
+    assert figure.get_size_inches()[0] == pytest.approx(3.5)
+
+
+def test_a_line_that_tells_the_part_is_left_out_of_the_legend_and_a_column_of_bands_follows():
+    curve = Curve(X, X + 1, X, X + 2, Style("#0072B2", "o", "--"), "SCMC", "caption", "scmc:a_mean")
+    (legend,) = chart([curve]).draw().legends
+    assert legend.legend_handles[0].get_linestyle() == "None"
+    assert list(curve.table()) == ["scmc_a_mean", "scmc_a_low", "scmc_a_high"]
