@@ -24,14 +24,15 @@ import torch
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
 from channels.phy.table import TablePhy
+from experiments.statistics.padded import interval
 from scmc_comm.codec.layered import LayeredCodec
-from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTOS, load_photo
+from scmc_comm.link.budget import Budget
+from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.utility import Utility
 from scmc_comm.metrics import measure
-from scmc_comm.systems.base import Budget, Prepared, grey
-from scmc_comm.systems.prediction import expected_score, expected_sets, simulate
-from scmc_comm.systems.scmc import ScmcSystem
+from scmc_comm.systems.scmc import Scmc
+from scmc_comm.transmit import send
 
 SYSTEMS = ("optimised", "equal", "unequal")
 
@@ -43,15 +44,8 @@ class Photo:
         self.img, self.utility, self.codec = load_photo(name), utility, codec
         self._known = {}
 
-    def prepare(self, system: str, budget: Budget) -> Prepared | None:
-        try:
-            return ScmcSystem(self.codec, system).prepare(self.img, budget)
-        except ScmcError:
-            return None
-
-    def score(self, prepared: Prepared | None, tags: frozenset[str]) -> float:
-        size = tuple(self.img.shape[1:])
-        shown = grey(size).img_hat if prepared is None else prepared.reconstruct(tags).img_hat
+    def score(self, system: Scmc, prepared: Prepared, tags: frozenset[str]) -> float:
+        shown = system.reconstruct(prepared, tags).img_hat
         key = hashlib.sha256(shown.numpy().tobytes()).digest()
         if key not in self._known:
             names = [name for name, _ in self.utility.weights]
@@ -67,19 +61,24 @@ def point(photos, channel_name, rho, esno_db, utility, trials, seed):
     for system in SYSTEMS:
         expected, mean, variance, fitted = [], [], 0.0, 0
         for i, photo in enumerate(photos):
-            prepared = photo.prepare(system, Budget(rho, esno_db, channel_name, utility))
-            score = cache(partial(photo.score, prepared))
-            if prepared is None:
+            scheme = Scmc(protection=system, codec=photo.codec)
+            prepared = scheme.prepare(photo.img, Budget(rho, esno_db, channel_name, utility))
+            score = cache(partial(photo.score, scheme, prepared))
+            if prepared.infeasible:
                 expected.append(score(frozenset()))
                 mean.append(expected[-1])
                 continue
             fitted += 1
-            sets = expected_sets(prepared, channel, {esno_db: 1.0}, TablePhy())
+            sets = TablePhy().expected_delivery(prepared.frames, channel, esno_db)
             sets = {tags: p for tags, p in sets.items() if p > 1e-7}
-            expected.append(expected_score(sets, score) / sum(sets.values()))
+            total = sum(p * score(prepared.usable(tags)) for tags, p in sets.items())
+            expected.append(total / sum(sets.values()))
             if system != "unequal":
                 seeds = range(seed + 100_000 * i, seed + 100_000 * i + trials)
-                drawn = simulate(prepared, channel, [esno_db] * trials, seeds, BitTruePhy(), score)
+                report = send(prepared, channel, esno_db, seeds, BitTruePhy())
+                arrived = [prepared.usable(report.delivered_tags(k)) for k in range(trials)]
+                ends = (score(frozenset()), score(frozenset(prepared.tags)))
+                drawn = interval(np.array([score(tags) for tags in arrived]), ends)
                 mean.append(drawn.mean)
                 variance += ((drawn.high - drawn.low) / 2 / 1.96) ** 2
                 shift = (drawn.high + drawn.low) / 2 - drawn.mean

@@ -63,7 +63,7 @@ class Component:
     @property
     def name(self) -> str:
         """Name with the parameters that are set, in the form that `build` reads."""
-        values = [(key, getattr(self, key)) for key in _types(type(self))]
+        values = [(key, getattr(self, key)) for key in option_types(type(self))]
         args = ",".join(f"{key}={value}" for key, value in values if value is not None)
         return f"{self.word()}:{args}" if args else self.word()
 
@@ -74,7 +74,7 @@ def build(kind: str, registry: Mapping[str, Callable[..., Any]], spec: str) -> A
     if name not in registry:
         raise ChannelError(f"{kind} is {name!r}; expected one of {', '.join(sorted(registry))}")
     cls = registry[name]
-    values = parse_arguments(f"{kind} {name!r}", _types(cls), args)
+    values = parse_arguments(f"{kind} {name!r}", option_types(cls), args)
     missing = [p.name for p in parameters(cls) if p.default is None and p.name not in values]
     if missing:
         raise ChannelError(f"{kind} {name!r} needs {missing[0]}; write {name}:{missing[0]}=...")
@@ -110,7 +110,7 @@ def parameters(cls: Any) -> tuple[Parameter, ...]:
     meanings = _attributes(cls)
     found = []
     for f in fields(cls):
-        if f.init:
+        if f.init and not f.metadata:
             default = None if f.default is MISSING else f.default
             text = None if f.default is MISSING else "" if default is None else _text(default)
             unit = _UNITS.get(f.name.rpartition("_")[2], "") if "_" in f.name else ""
@@ -132,12 +132,16 @@ def source(cls: Any) -> str:
 
 
 def _attributes(cls: Any) -> dict[str, str]:
-    doc = inspect.getdoc(cls) or ""
-    section = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", doc, re.M | re.S)
-    if not section:
-        return {}
-    entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.M | re.S)
-    return {name: " ".join(text.split()) for name, text in entries}
+    """What the docstrings of the class and its bases say of each attribute."""
+    found: dict[str, str] = {}
+    for base in reversed(inspect.getmro(cls)):
+        section = re.search(
+            r"^Attributes:\n(.*?)(?=^\S|\Z)", inspect.cleandoc(base.__doc__ or ""), re.M | re.S
+        )
+        if section:
+            entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1], re.M | re.S)
+            found |= {name: " ".join(text.split()) for name, text in entries}
+    return found
 
 
 def _text(value: Any) -> str:
@@ -148,9 +152,10 @@ def _text(value: Any) -> str:
     )
 
 
-def _types(cls: Any) -> dict[str, Any]:
+def option_types(cls: Any) -> dict[str, Any]:
+    """Types of a component's parameters by name; a field with metadata has no form as text."""
     hints = typing.get_type_hints(cls)
-    return {f.name: hints[f.name] for f in fields(cls) if f.init}
+    return {f.name: hints[f.name] for f in fields(cls) if f.init and not f.metadata}
 
 
 def _plain(kind: Any) -> Any:
@@ -161,8 +166,22 @@ def _plain(kind: Any) -> Any:
 
 
 def _converter(kind: Any) -> Callable[[str], Any]:
-    return typing.cast("Callable[[str], Any]", _plain(kind))
+    """From text to a value of the type; raises ValueError for text that is none."""
+    kind = _plain(kind)
+    if kind is bool:
+        return _truth
+    if typing.get_origin(kind) is typing.Literal:
+        return lambda text: typing.get_args(kind)[typing.get_args(kind).index(text)]
+    return typing.cast("Callable[[str], Any]", kind)
+
+
+def _truth(text: str) -> bool:
+    return ("false", "true").index(text.lower()) == 1
 
 
 def _type_name(kind: Any) -> str:
-    return {int: "a whole number", float: "a number"}.get(_plain(kind), "text")
+    kind = _plain(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return "one of " + ", ".join(typing.get_args(kind))
+    names = {int: "a whole number", float: "a number", bool: "true or false"}
+    return names.get(kind, "text")

@@ -92,8 +92,21 @@ class ChannelState:
 
 
 @dataclass(frozen=True)
+class ReceivedSymbols:
+    """What an analog receiver has of one trial.
+
+    Attributes:
+        symbols: Equalised symbols, complex64 [n].
+        esno: Es/N0 after equalisation, linear.
+    """
+
+    symbols: torch.Tensor
+    esno: float
+
+
+@dataclass(frozen=True)
 class LinkReport:
-    """What came of sending a list of frames, over a batch of trials.
+    """What came of sending a list of frames, or of analog symbols, over a batch of trials.
 
     Attributes:
         tags: Tag of each frame, in the order they were given.
@@ -101,12 +114,14 @@ class LinkReport:
         channel_uses: int [num_frames], complex channel uses of each frame, pilots included.
         bits_hat: For each frame uint8 [num_trials, k]: the decoded payload, also where the CRC
             failed (the receiver must not look at it then). Empty where BLER tables decide.
+        symbols: For each trial what an analog receiver has; empty where frames are sent.
     """
 
     tags: tuple[str, ...]
     delivered: np.ndarray
     channel_uses: np.ndarray
     bits_hat: tuple[np.ndarray, ...] = field(default=())
+    symbols: tuple[ReceivedSymbols, ...] = field(default=())
 
     @property
     def num_trials(self) -> int:
@@ -116,3 +131,7 @@ class LinkReport:
     def delivered_tags(self, trial: int) -> frozenset[str]:
         """The tags that arrived in one trial."""
         return frozenset(t for t, ok in zip(self.tags, self.delivered[trial], strict=True) if ok)
+
+    def received(self, trial: int) -> frozenset[str] | ReceivedSymbols:
+        """What the receiver has of one trial: the tags that arrived, or analog symbols."""
+        return self.symbols[trial] if self.symbols else self.delivered_tags(trial)

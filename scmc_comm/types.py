@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -92,6 +92,28 @@ def part_tag(kind: LayerKind, part: int) -> str:
         ('signal', 'signal.2')
     """
     return kind.tag if part == 0 else f"{kind.tag}.{part + 1}"
+
+
+_SIGNAL_PARTS = [part_tag(LayerKind.SIGNAL, part) for part in range(MAX_PARTS)]
+PART_NEEDS: Mapping[str, str] = dict(itertools.pairwise(reversed(_SIGNAL_PARTS)))
+"""Tag of each part of the signal but the first, and of the part before it, which it needs."""
+
+
+def usable(delivered: frozenset[str], needs: Mapping[str, str] = PART_NEEDS) -> frozenset[str]:
+    """The delivered tags whose needs were delivered too; the others show nothing.
+
+    Args:
+        delivered: Tags.
+        needs: For a tag, the tag without which it cannot be used.
+
+    Example:
+        >>> sorted(usable(frozenset({"semantic", "signal", "signal.3"})))
+        ['semantic', 'signal']
+    """
+    kept = delivered
+    while lacking := {tag for tag in kept if needs.get(tag, tag) not in kept}:
+        kept = kept - lacking
+    return kept
 
 
 @dataclass(frozen=True)

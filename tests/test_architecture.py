@@ -58,10 +58,6 @@ def inside(name, prefix):
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_point_one_way(path):
     name = module_name(path)
-    if name == "experiments.commands.main" or inside(
-        name, "experiments.commands"
-    ):  # these see everything
-        return
     for importer, imported in FORBIDDEN:
         if inside(name, importer):
             wrong = [target for target in imports_of(path) if inside(target, imported)]

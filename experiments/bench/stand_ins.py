@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from channels.types import Frame
+from channels.types import Frame, ReceivedSymbols
 from experiments.sweep.components import Components
 from scmc_comm.errors import ScmcError
-from scmc_comm.systems.base import Budget, Prepared, System
+from scmc_comm.link.budget import Budget
+from scmc_comm.link.prepared import Prepared
+from scmc_comm.systems.base import System
+from scmc_comm.types import Reconstruction
 
 SIZE = (512, 768)
 NUM_BITS = {"semantic": 240, "structure": 2400}  # the last frame fills the budget
@@ -24,17 +27,25 @@ PLANS = {
 }
 
 
+@dataclass(frozen=True)
 class StandIn(System):
-    """Random bits in frames as large as those of a real system, and pictures at no cost."""
+    """Random bits in frames as large as those of a real system, and pictures at no cost.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    Attributes:
+        name: One of `PLANS`.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in PLANS:
+            known = ", ".join(sorted(PLANS))
+            raise ScmcError(f"there is no system {self.name!r}; there are {known}")
 
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
         """See `System.prepare`."""
         from channels.coding.segmentation import num_channel_uses
         from channels.coding.transport_block import max_payload_bits
-        from scmc_comm.link.ledger import Ledger, ledger_entry
         from scmc_comm.link.mcs import choose_mcs
 
         size = (int(img.shape[1]), int(img.shape[2]))
@@ -47,15 +58,15 @@ class StandIn(System):
             bits = rng.integers(0, 2, num_bits, dtype=np.uint8)
             frames.append(Frame(tag, bits, mcs, priority=len(frames)))
             left -= num_channel_uses(num_bits, mcs)
-        ledger = Ledger(tuple(ledger_entry(f, 0) for f in frames), budget.uses(size))
-        bpp = sum(f.bits.size for f in frames) / (size[0] * size[1])
-        return Prepared(tuple(frames), ledger, bpp, lambda tags: _shown(img, tags), size)
+        return Prepared.of_frames(frames, [0] * len(frames), budget, size)
 
-
-def _shown(img: torch.Tensor, tags: frozenset[str]) -> Any:
-    from scmc_comm.types import Reconstruction
-
-    return Reconstruction(img.clamp(0, 0.5 + 0.1 * len(tags)), None, tags)
+    def reconstruct(
+        self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
+    ) -> Reconstruction:
+        """A grey that grows lighter with what arrived."""
+        assert isinstance(delivered, frozenset)
+        img_hat = torch.full((3, *prepared.size), 0.5 + 0.1 * len(delivered))
+        return Reconstruction(img_hat, None, delivered)
 
 
 def _images(name: str, num_images: int | None) -> dict[str, torch.Tensor]:
@@ -69,17 +80,11 @@ def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -
     return {"mse": mse, "psnr_db": -10 * math.log10(mse)}
 
 
-def _check_system(name: str) -> None:
-    if name not in PLANS:
-        raise ScmcError(f"there is no system {name!r}; there are {', '.join(sorted(PLANS))}")
-
-
 def _same(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
 STAND_INS = Components(
-    check_system=_check_system,
     make_system=StandIn,
     measure=_measure,
     available_metrics=_same,

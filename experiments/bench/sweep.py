@@ -92,7 +92,8 @@ REAL_SPEC = SweepSpec(
 
 def _reconstruct_each_trial() -> float:
     """The plain way: every trial is sent, reconstructed and measured; seconds, coding left out."""
-    from scmc_comm.systems.base import Budget
+    from scmc_comm.link.budget import Budget
+    from scmc_comm.transmit import send
 
     parts = Components()
     img = next(iter(parts.load_images("photos", 1).values()))
@@ -100,12 +101,12 @@ def _reconstruct_each_trial() -> float:
     channel, phy = parts.make_channel("rayleigh_block"), parts.make_phy("monte-carlo", "flat")
     with one_thread():
         prepared = system.prepare(img, Budget(REAL_SPEC.rho[0], REAL_SPEC.design_esno_db))
-        reconstruct = prepared.reconstruct.__wrapped__  # type: ignore[attr-defined]
         start = time.perf_counter()
         for seed in trial_seeds(REAL_SPEC.seed, "photo", 0, REAL_SPEC.num_trials):
-            system.codec.forget()
-            delivered = prepared.send(channel, REAL_SPEC.esno_db[0], [seed], phy).delivered[0]
-            parts.measure(img, reconstruct(delivered).img_hat, REAL_SPEC.metrics)
+            system.layered_codec().forget()
+            report = send(prepared, channel, REAL_SPEC.esno_db[0], [seed], phy)
+            shown = system.reconstruct(prepared, report.delivered_tags(0))
+            parts.measure(img, shown.img_hat, REAL_SPEC.metrics)
         return time.perf_counter() - start
 
 

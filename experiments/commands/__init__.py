@@ -17,12 +17,13 @@ from experiments.commands import (
     report,
     stream,
     sweep,
+    systems,
     train,
     transmit,
     weights,
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    encode, decode, transmit, plan, sweep, report, stream, rd, anchors, channels, train, weights,
-    bler, bench, info,
+    encode, decode, transmit, plan, sweep, report, stream, rd, anchors, systems, channels,
+    train, weights, bler, bench, info,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.commands.common import AddVerb
 
-CODECS = "jpeg-plain,jpeg-file,vvc-file"
+CODECS = "jpeg-plain,jpeg:headers=file,vvc:headers=file"
 
 
 def anchors(args: argparse.Namespace) -> None:

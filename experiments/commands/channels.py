@@ -27,20 +27,21 @@ def channels(args: argparse.Namespace) -> None:
                 f"no channel is called {name!r}; expected some of {', '.join(CHANNELS)}"
             )
     for name in names:
-        print("\n".join(_describe(name, CHANNELS[name])))
+        print("\n".join(describe(name, CHANNELS[name])))
     if not args.names:
         print("OFDM link: the keys of channels.phy.ofdm.OfdmPhy.from_spec\n")
         parts = {"receiver": OfdmPhy, "grid": OfdmGrid, "impairments": Impairments}
         for name, owner in parts.items():
-            print("\n".join(_describe(name, owner)))
+            print("\n".join(describe(name, owner)))
 
 
-def _describe(name: str, cls: Any) -> Iterable[str]:
-    """Name, summary, source and a line for each parameter."""
+def describe(name: str, cls: Any, about: str = "") -> Iterable[str]:
+    """Name, summary, source and a line for each parameter of a component."""
     from channels.specs import parameters, source, summary
 
-    yield from textwrap.wrap(f"{name}: {summary(cls)}", WIDTH, subsequent_indent=" " * 12)
-    yield from textwrap.wrap(f"    source: {source(cls)}", WIDTH, subsequent_indent=" " * 12)
+    yield from textwrap.wrap(f"{name}: {about or summary(cls)}", WIDTH, subsequent_indent=" " * 12)
+    if source(cls):
+        yield from textwrap.wrap(f"    source: {source(cls)}", WIDTH, subsequent_indent=" " * 12)
     for parameter in parameters(cls):
         if parameter.name in ("grid", "impairments"):  # listed as parts of their own
             continue

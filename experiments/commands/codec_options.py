@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
     from scmc_comm.codec.options import CodecOptions
+    from scmc_comm.systems.base import System
 
 # Flag, field of CodecOptions, metavar, help.
 _ENCODER = (
@@ -88,12 +89,16 @@ def codec_options(args: argparse.Namespace) -> CodecOptions:
     return CodecOptions(**{name: value for name, value in given.items() if value is not None})
 
 
-def require_layered(system: str) -> None:
-    """Fail if networks are chosen for a system that has none of them."""
-    from scmc_comm.registry import LAYERED
+def with_codec_options(system: System, options: CodecOptions) -> System:
+    """The system with the networks that were chosen.
 
-    if system.partition(":")[0] not in LAYERED:
+    Raises:
+        ScmcError: Networks are chosen for a system that has none of them.
+    """
+    chosen = options.chosen()
+    if chosen and not isinstance(system, type(options)):
         raise ScmcError(
-            f"--semantic.*, --structure.* and --signal.* are options of the scmc systems; {system} "
-            "has none of them"
+            "--semantic.*, --structure.* and --signal.* are options of the system scmc; "
+            f"{type(system).__name__} has none of them"
         )
+    return replace(system, **chosen)

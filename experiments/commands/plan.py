@@ -14,10 +14,10 @@ from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from experiments.statistics.padded import Simulated
     from scmc_comm.link.optimiser import Allocation, Request
     from scmc_comm.link.protection import ProtectionPlan
     from scmc_comm.link.quality import QualityModel
-    from scmc_comm.systems.prediction import Simulated
 
 MODULATIONS = {2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
 _HEAD = ("unit", "bytes", "modulation", "code rate", "repeated", "power", "uses", "delivered")
@@ -56,7 +56,9 @@ def plan(args: argparse.Namespace) -> None:
     for name, other in rivals.items():
         value = "nothing can be sent" if other is None else f"{other.utility:.3f}"
         print(f"  with {name} protection: {value}")
-    drawn = None if args.simulate is None else _simulate(best, request, args.simulate, args.seed)
+    drawn = (
+        None if args.simulate is None else _simulate(best, request, size, args.simulate, args.seed)
+    )
     if drawn is not None:
         print(
             f"  simulated: {drawn.mean:.3f}, 95 % interval {drawn.low:.3f} to {drawn.high:.3f}, "
@@ -139,19 +141,22 @@ def table(found: Allocation) -> list[str]:
     ]
 
 
-def _simulate(found: Allocation, request: Request, num_trials: int, seed: int) -> Simulated:
+def _simulate(
+    found: Allocation, request: Request, size: tuple[int, int], num_trials: int, seed: int
+) -> Simulated:
     import numpy as np
     from tqdm import tqdm
 
     from channels.fading.models import make_channel
     from channels.phy.bit_true import BitTruePhy
+    from experiments.statistics.padded import interval
     from scmc_comm.link.ledger import Ledger, ledger_entry
-    from scmc_comm.systems.base import Prepared, grey
-    from scmc_comm.systems.prediction import interval
+    from scmc_comm.link.prepared import Prepared
+    from scmc_comm.transmit import send
 
     frames = found.frames()
     ledger = Ledger(tuple(ledger_entry(frame, 8) for frame in frames), request.num_uses)
-    prepared = Prepared(frames, ledger, 0.0, lambda _: grey((32, 32)), (32, 32))
+    prepared = Prepared(size, ledger, frames)
     weights = np.ones(len(request.esno_db)) if request.weights is None else request.weights
     means = np.random.default_rng(seed).choice(
         request.esno_db, num_trials, p=np.asarray(weights) / np.sum(weights)
@@ -163,8 +168,8 @@ def _simulate(found: Allocation, request: Request, num_trials: int, seed: int) -
             for i in range(0, len(at), _CHUNK):
                 some = at[i : i + _CHUNK]
                 seeds = [seed * 1_000_003 + int(trial) for trial in some]
-                sent = prepared.send(channel, float(mean_db), seeds, BitTruePhy())
-                values[some] = [found.score(tags) for tags in sent.delivered]
+                sent = send(prepared, channel, float(mean_db), seeds, BitTruePhy())
+                values[some] = [found.score(sent.delivered_tags(n)) for n in range(len(some))]
                 bar.update(len(some))
     every = frozenset(frame.tag for frame in frames)
     return interval(values, (found.score(frozenset()), found.score(every)))

@@ -49,7 +49,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--codecs",
         default=CODECS,
-        help=f"comma-separated ({CODECS}); NAME-file counts headers, hyperprior[=PATH] is learned",
+        help=f"comma-separated ({CODECS}); NAME:headers=file counts headers",
     )
     sub.add_argument("--images", required=True, help="'photos' (built in) or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")

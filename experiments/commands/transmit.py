@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.commands.codec_options import add_codec_options, codec_options, require_layered
+from experiments.commands.codec_options import (
+    add_codec_options,
+    codec_options,
+    with_codec_options,
+)
 from experiments.commands.common import AddVerb, bandwidth_ratio, say_shown, write_bytes
 from scmc_comm import __version__
 
 if TYPE_CHECKING:
-    from scmc_comm.systems.base import System, Transmission
+    from scmc_comm.transmit import Transmission
     from scmc_comm.types import Reconstruction
 
 
@@ -21,42 +25,32 @@ def transmit(args: argparse.Namespace) -> None:
     from channels.fading.models import make_channel
     from channels.phy.names import make_phy
     from scmc_comm.images import load_image, save_png
+    from scmc_comm.link.budget import design_for
     from scmc_comm.metrics import measure
-    from scmc_comm.systems.base import Budget
+    from scmc_comm.registry import make_system
+    from scmc_comm.transmit import transmit
 
     channel, phy = make_channel(args.channel), make_phy(args.phy)
-    system = make_chosen_system(args)
+    system = with_codec_options(make_system(args.system), codec_options(args))
     img = load_image(args.image)
-    design = args.esno_db if args.design_esno_db is None else args.design_esno_db
-    budget = Budget(args.rho, design, phy=args.phy)
-    sent = system.transmit(img, channel, args.esno_db, budget, [args.seed], phy)
-    shown = sent.reconstruction(0)
+    stated = args.esno_db if args.design_esno_db is None else args.design_esno_db
+    design = design_for(system.side_information, args.channel, args.esno_db, args.phy, stated)
+    sent = transmit(system, img, design.budget(args.rho), channel, args.esno_db, [args.seed], phy)
+    shown, prepared = sent.reconstruction(0), sent.prepared
     metrics = measure(img, shown.img_hat)
     save_png(shown.img_hat, args.output)
     if args.report is not None:
         report = _report(args, sent, shown, metrics)
         write_bytes(args.report, json.dumps(report, indent=2).encode() + b"\n")
-    if sent.prepared.infeasible:
-        print(f"infeasible: {sent.prepared.infeasible}")
-    print(sent.prepared.ledger.to_text())
-    if not sent.infeasible:
-        print(f"PAPR: {sent.prepared.papr_db:.2f} dB")
+    if prepared.infeasible:
+        print(f"infeasible: {prepared.infeasible}")
+    print(prepared.ledger.to_text())
+    if not prepared.infeasible:
+        print(f"PAPR: {prepared.papr_db:.2f} dB")
     print(f"delivered: {', '.join(sorted(shown.delivered)) or 'nothing'}")
     say_shown(shown)
     print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     print(args.output)
-
-
-def make_chosen_system(args: argparse.Namespace) -> System:
-    """The system that is asked for, with the networks that are asked for."""
-    from scmc_comm.codec.options import CodecOptions, make_codec
-    from scmc_comm.registry import make_system
-
-    options = codec_options(args)
-    if options == CodecOptions():
-        return make_system(args.system)
-    require_layered(args.system)
-    return make_system(args.system, codec=make_codec(options))
 
 
 def _report(
@@ -74,7 +68,7 @@ def _report(
         "seed": args.seed,
         "size": list(sent.prepared.size),
         "bpp": sent.prepared.bpp,
-        "papr_db": None if sent.infeasible else sent.prepared.papr_db,
+        "papr_db": None if sent.prepared.infeasible else sent.prepared.papr_db,
         "infeasible": sent.prepared.infeasible,
         "delivered": sorted(shown.delivered),
         "level": None if shown.level is None else shown.level.tag,
@@ -97,12 +91,16 @@ def add(verb: AddVerb) -> None:
         "--phy", default="flat", help="flat, or ofdm:KEY=VALUE,... with pilots charged (flat)"
     )
     sub.add_argument("--esno-db", type=float, required=True, help="mean Es/N0 in dB")
-    sub.add_argument("--design-esno-db", type=float, help="Es/N0 designed for (that of the link)")
+    sub.add_argument(
+        "--design-esno-db",
+        type=float,
+        help="of systems that do not know the mean (the mean)",
+    )
     sub.add_argument(
         "--rho", type=bandwidth_ratio, required=True, help="channel uses / (3 H W), as in 1/16"
     )
     sub.add_argument(
-        "--system", default="scmc", help="scmc, scmc:realism=0, vvc, jpeg, deepjscc, ... (scmc)"
+        "--system", default="scmc", help="scmc, vvc:mcs=adaptive, ...: see scmc-comm systems (scmc)"
     )
     sub.add_argument("--seed", type=int, default=0, help="of the channel's draw (0)")
     sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")

@@ -14,7 +14,7 @@ from experiments.figures.style import paper_style
 from experiments.sweep import store
 from experiments.sweep.labels import channel_label, ratio_label, system_label, unit_label
 from experiments.sweep.shown import shown
-from scmc_comm.systems.scmc import usable
+from scmc_comm.types import usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

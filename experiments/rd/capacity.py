@@ -66,21 +66,21 @@ class Published:
 PUBLISHED = (
     Published("jpeg-plain", "jpeg", 1 / 16, 10.0, 30.29, 0.3),
     Published("jpeg-plain", "jpeg", 1 / 8, 10.0, 34.07, 0.3),
-    Published("jpeg-file", "jpeg", 1 / 16, 10.0, 30.29, None),
-    Published("jpeg-file", "jpeg", 1 / 8, 10.0, 34.07, None),
-    Published("vvc-file", "vtm", 1 / 48, 1.0, 27.31, 0.8),
-    Published("vvc-file", "vtm", 1 / 48, 10.0, 30.76, 0.8),
-    Published("vvc-file", "vtm", 1 / 16, 1.0, 30.82, 0.8),
-    Published("vvc-file", "vtm", 1 / 16, 10.0, 35.79, 0.8),
-    Published("vvc-file", "vtm", 1 / 8, 10.0, 39.83, 0.8),
+    Published("jpeg:headers=file", "jpeg", 1 / 16, 10.0, 30.29, None),
+    Published("jpeg:headers=file", "jpeg", 1 / 8, 10.0, 34.07, None),
+    Published("vvc:headers=file", "vtm", 1 / 48, 1.0, 27.31, 0.8),
+    Published("vvc:headers=file", "vtm", 1 / 48, 10.0, 30.76, 0.8),
+    Published("vvc:headers=file", "vtm", 1 / 16, 1.0, 30.82, 0.8),
+    Published("vvc:headers=file", "vtm", 1 / 16, 10.0, 35.79, 0.8),
+    Published("vvc:headers=file", "vtm", 1 / 8, 10.0, 39.83, 0.8),
 )
 CODECS = tuple(dict.fromkeys(anchor.codec for anchor in PUBLISHED))
 # About 0.03 to 1.4 bpp on average; QP 54 to 22 for VVC, whose finest points take long.
 _JPEG = (1, 2, 3, 5, 8, 12, 18, 25, 35, 45, 55, 65, 75, 85, 92, 95)
 QUALITIES: dict[str, tuple[float, ...]] = {
     "jpeg-plain": _JPEG,
-    "jpeg-file": _JPEG,
-    "vvc-file": (9, 16, 22, 28, 34, 41),
+    "jpeg:headers=file": _JPEG,
+    "vvc:headers=file": (9, 16, 22, 28, 34, 41),
 }
 
 

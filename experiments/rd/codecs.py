@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 import torch
 
 from experiments.sweep.rate_points import LADDERS, Coded, CurveCodec, ImageCurveCodec
-from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
+from scmc_comm.baselines.image_codecs import codec_options, make_image_codec
 from scmc_comm.errors import ScmcError
 from scmc_comm.registry import parse_options
 from scmc_comm.types import STRUCTURE_LEVELS
@@ -89,14 +89,13 @@ def name_parts(name: str) -> tuple[str, str, bool]:
     """Family of a codec's name, its options, and whether it is the complete file that counts.
 
     Example:
-        >>> name_parts("scmc:realism=0"), name_parts("vvc-file")
+        >>> name_parts("scmc:realism=0"), name_parts("vvc:headers=file")
         (('scmc', 'realism=0', False), ('vvc', '', True))
     """
     family, _, options = name.partition(":")
     if family == SCMC:
         return family, options, False
-    base = name.partition("=")[0]
-    return base.removesuffix("-file"), "", base.endswith("-file")
+    return family, "", not codec_options(name).get("slim", True)
 
 
 def check_codec_names(names: tuple[str, ...]) -> None:
@@ -105,9 +104,6 @@ def check_codec_names(names: tuple[str, ...]) -> None:
         family, options, _ = name_parts(name)
         if family == SCMC:
             parse_options(f"codec {SCMC!r}", options)
-        elif name.partition("=")[0] not in IMAGE_CODECS:
-            known = ", ".join((SCMC, *IMAGE_CODECS))
-            raise ScmcError(f"there is no codec {name!r}; there are {known}")
     if len(set(names)) != len(names) or not names:
         raise ScmcError(f"codecs are {', '.join(names) or 'none'}; expected each once")
 

@@ -13,6 +13,7 @@ from experiments.execution.executors import executor
 from experiments.execution.fingerprint import ROOT, code_fingerprint, fingerprint
 from experiments.rd.codecs import SCMC, make_rd_codec, name_parts
 from experiments.sweep.rate_points import RateTask, measure_curves
+from scmc_comm.baselines.image_codecs import codec_options
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.metrics import measure
 from scmc_comm.registry import parse_options
@@ -83,6 +84,6 @@ def codec_fingerprint(codec: str) -> str:
     if family == SCMC:
         return code_fingerprint() + parse_options(SCMC, options).files_state()
     paths = [path for pattern in _SOURCES for path in ROOT.glob(pattern)]
-    if weights := codec.partition("=")[2]:
-        paths.append(Path(weights))
+    if weights := codec_options(codec).get("weights"):
+        paths.append(weights)
     return fingerprint(paths, packages=_PACKAGES)

@@ -17,34 +17,10 @@ from scmc_comm.errors import ScmcError
 logger = logging.getLogger(__name__)
 
 
-def _check_system(name: str) -> None:
-    from scmc_comm.registry import check_system
-
-    check_system(name)
-
-
-def _identity(name: str) -> str:
-    from scmc_comm.registry import identity
-
-    return identity(name)
-
-
 def _make_system(name: str) -> Any:
     from scmc_comm.registry import make_system
 
     return make_system(name)
-
-
-def _knows(name: str) -> frozenset[str]:
-    from scmc_comm.registry import knows
-
-    return knows(name)
-
-
-def _is_analog(name: str) -> bool:
-    from scmc_comm.registry import ANALOG
-
-    return name in ANALOG
 
 
 def _make_channel(name: str) -> Any:
@@ -94,12 +70,7 @@ class Components:
     """The parts a sweep needs; every function must be importable, workers look it up by name.
 
     Attributes:
-        check_system: Raises ScmcError if no system can have that name.
-        identity: The name, and what identifies the files that it names; part of cache keys.
-        make_system: Builds one by name.
-        knows: What the sender of the system of that name knows of a point, `System.knows`; asked
-            before any system is built.
-        is_analog: Does the system of that name send symbols rather than bits?
+        make_system: Makes one by name; ScmcError if there is none of that name.
         make_channel: Builds a channel by name and parameters.
         make_phy: Builds the physical layer of an estimator (`experiments.sweep.spec.ESTIMATORS`)
             for a link by name.
@@ -110,11 +81,7 @@ class Components:
         fingerprint: Identifies code and weights; part of every cache key.
     """
 
-    check_system: Callable[[str], None] = _check_system
-    identity: Callable[[str], str] = _identity
     make_system: Callable[[str], Any] = _make_system
-    knows: Callable[[str], frozenset[str]] = _knows
-    is_analog: Callable[[str], bool] = _is_analog
     make_channel: Callable[[str], Any] = _make_channel
     make_phy: Callable[[str, str], Any] = _make_phy
     make_codec: Callable[[str], Any] = _make_codec
@@ -133,7 +100,7 @@ class Components:
         from scmc_comm.link.utility import Utility
 
         for system in spec.systems:
-            self.check_system(system)
+            self.make_system(system)
         Utility.parse(spec.utility)
         make_phy(spec.phy, spec.estimator)
         for entry in spec.channels:

@@ -6,30 +6,12 @@ import itertools
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from channels.phy.names import pilot_layout
 from experiments.sweep.links import Link
 from experiments.sweep.spec import SweepSpec
-from scmc_comm.systems.base import Budget
+from scmc_comm.link.budget import Design, design_for
 
 Point = tuple[int, int]
 """Index of the channel and of the Es/N0 in the sweep's axes."""
-
-KNOWABLE = frozenset({"esno_db", "channel"})
-DEFAULT_CHANNEL = Budget.channel
-DEFAULT_UTILITY = Budget.utility
-
-
-@dataclass(frozen=True)
-class Design:
-    """The channel law and the mean Es/N0 in dB that a sender assumes, and the link's pilots.
-
-    A sender always knows how many channel uses its link leaves to data: ``phy`` is the link where
-    the sender knows the channel, else the least that says so (`channels.phy.names.pilot_layout`).
-    """
-
-    channel: str
-    esno_db: float
-    phy: str = "flat"
 
 
 @dataclass(frozen=True)
@@ -45,12 +27,12 @@ class Designs:
     of: Mapping[Point, int]
 
 
-def designs_of(spec: SweepSpec, knows: Set[str], analog: bool = False) -> Designs:
+def designs_of(spec: SweepSpec, side_information: Set[str], analog: bool = False) -> Designs:
     """The distinct (channel, Es/N0) that a system knows; what it does not know is the sweep's.
 
     Args:
         spec: The sweep.
-        knows: As `scmc_comm.systems.base.System.knows`.
+        side_information: As `scmc_comm.systems.base.System.side_information`.
         analog: Give each point a number of its own, also where designs are equal: what an analog
             receiver shows belongs to the point.
 
@@ -62,22 +44,15 @@ def designs_of(spec: SweepSpec, knows: Set[str], analog: bool = False) -> Design
         4
     """
     points = itertools.product(range(len(spec.channels)), range(len(spec.esno_db)))
-    chosen = {(c, e): _design(spec, knows, c, e) for c, e in points}
+    chosen = {(c, e): _design(spec, side_information, c, e) for c, e in points}
     if analog:
         return Designs(tuple(chosen.values()), {at: number for number, at in enumerate(chosen)})
     each = tuple(dict.fromkeys(chosen.values()))
     return Designs(each, {at: each.index(design) for at, design in chosen.items()})
 
 
-def _design(spec: SweepSpec, knows: Set[str], c: int, e: int) -> Design:
+def _design(spec: SweepSpec, side_information: Set[str], c: int, e: int) -> Design:
     link = Link.parse(spec.channels[c], spec.phy)
-    return Design(
-        link.channel if "channel" in knows else DEFAULT_CHANNEL,
-        spec.esno_db[e] if "esno_db" in knows else spec.design_esno_db,
-        link.phy if "channel" in knows else pilot_layout(link.phy),
+    return design_for(
+        side_information, link.channel, spec.esno_db[e], link.phy, spec.design_esno_db
     )
-
-
-def budget_of(spec: SweepSpec, rho: int, design: Design) -> Budget:
-    """The budget that a transmission of this design is prepared with."""
-    return Budget(spec.rho[rho], design.esno_db, design.channel, spec.utility, design.phy)

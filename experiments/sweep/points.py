@@ -20,9 +20,10 @@ from experiments.execution.cache import Cache, digest
 from experiments.statistics.proportions import known_within
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
+from scmc_comm.transmit import send
 
 if TYPE_CHECKING:
-    from scmc_comm.systems.base import Prepared
+    from scmc_comm.link.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ NEGLIGIBLE = 1e-9  # a set less likely than this moves no mean by more than 1e-7
 MAX_FRAMES = 64
 
 Masks = NDArray[Any]
-Send = Callable[[int, int], Masks]
+Draw = Callable[[int, int], Masks]
 """Masks of the trials from one number up to another."""
 
 
@@ -75,7 +76,7 @@ def trial_seeds(seed: int, image: str, start: int, stop: int) -> tuple[int, ...]
 def send_masks(
     prepared: Prepared, model: Any, esno_db: float, seeds: tuple[int, ...], phy: Any
 ) -> Masks:
-    """Sends once per seed and says what arrived; as `Prepared.send`, without an object a trial.
+    """Sends once per seed and says what arrived, without an object a trial.
 
     Args:
         prepared: What is sent; without frames nothing ever arrives.
@@ -85,22 +86,12 @@ def send_masks(
         phy: The physical layer.
 
     Returns:
-        Masks [len(seeds)]. A frame whose CRC passed over wrong bits is a loss.
+        Masks [len(seeds)].
     """
     dtype = mask_dtype(len(prepared.frames))
-    if not prepared.frames:
-        return np.zeros(len(seeds), dtype)
-    report = phy.send(prepared.frames, model, esno_db, seeds)
-    prepared.ledger.check(report.channel_uses.tolist())
-    masks = np.zeros(len(seeds), dtype)
-    for i, frame in enumerate(prepared.frames):
-        arrived = report.delivered[:, i]
-        if report.bits_hat:
-            right = arrived & (report.bits_hat[i] == frame.bits).all(axis=1)
-            if undetected := int(arrived.sum() - right.sum()):
-                logger.warning("undetected errors in %d frames %s", undetected, frame.tag)
-            arrived = right
-        masks |= arrived.astype(dtype) << dtype.type(i)
+    report = send(prepared, model, esno_db, seeds, phy)
+    bits = np.array([1 << i for i in range(len(prepared.frames))], dtype)
+    masks: Masks = (report.delivered * bits).sum(axis=1, dtype=dtype)
     return masks
 
 
@@ -128,14 +119,14 @@ class TrialLog:
         """Was any trial of the point sent?"""
         return digest("trials", self.key, 0) in self.cache
 
-    def extend(self, start: int, stop: int, send: Send) -> Iterator[Masks]:
+    def extend(self, start: int, stop: int, draw: Draw) -> Iterator[Masks]:
         """Masks of the trials from ``start`` up to ``stop``, sending those that are not known."""
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
             first = chunk * CHUNK
             wanted = min(stop - first, CHUNK)
             masks = self._read(chunk)
             if len(masks) < wanted:
-                masks = np.concatenate([masks, send(first + len(masks), first + wanted)])
+                masks = np.concatenate([masks, draw(first + len(masks), first + wanted)])
                 self.cache.put(digest("trials", self.key, chunk), masks.tobytes())
             yield masks[max(0, start - first) : wanted]
 
@@ -172,7 +163,7 @@ def _enough(spec: SweepSpec, num_frames: int, counts: Counter[int]) -> bool:
     return bool(enough.all())
 
 
-def run_trials(spec: SweepSpec, log: TrialLog, num_frames: int, send: Send) -> Counter[int]:
+def run_trials(spec: SweepSpec, log: TrialLog, num_frames: int, draw: Draw) -> Counter[int]:
     """How often each mask came, over as many trials as the stopping rules ask for.
 
     They are asked after `SweepSpec.min_trials`, then at each doubling, so that where a point
@@ -183,7 +174,7 @@ def run_trials(spec: SweepSpec, log: TrialLog, num_frames: int, send: Send) -> C
     until = spec.min_trials if ruled else spec.num_trials
     while True:
         stop = min(spec.num_trials, until)
-        for masks in log.extend(counts.total(), stop, send):
+        for masks in log.extend(counts.total(), stop, draw):
             values, numbers = np.unique(masks, return_counts=True)
             counts.update(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
         if stop == spec.num_trials or _enough(spec, num_frames, counts):

@@ -76,12 +76,12 @@ class ImageCurveCodec(CurveCodec):
 
     Example:
         >>> from scmc_comm.baselines.image_codecs import make_image_codec
-        >>> ImageCurveCodec(make_image_codec("vvc-file")).points[:3]
+        >>> ImageCurveCodec(make_image_codec("vvc:headers=file")).points[:3]
         ('0', '5', '10')
     """
 
     def __init__(self, codec: Any, qualities: Sequence[float] | None = None) -> None:
-        family = codec.name.partition(":")[0].removesuffix("-file")
+        family = codec.name.partition(":")[0]
         self._codec = codec
         chosen = LADDERS.get(family, codec.qualities) if qualities is None else qualities
         self._qualities = {f"{quality:g}": quality for quality in chosen}

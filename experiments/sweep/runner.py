@@ -27,6 +27,7 @@ from experiments.sweep.tasks import (
     digest_of,
     fingerprint_of,
     load_needed,
+    load_system,
     run_task,
 )
 from scmc_comm.errors import ScmcError
@@ -69,7 +70,7 @@ def make_tasks(
     fingerprint = fingerprint_of(components)
     arrays = {name: img.numpy() for name, img in images.items()}
     digests = {name: digest_of(img) for name, img in arrays.items()}
-    knows = {system: components.knows(system) for system in spec.systems}
+    systems = {name: load_system(components, name) for name in spec.systems}
     shown = list(images)[: spec.strip_images]
     cells = [
         (name, system, r)
@@ -78,14 +79,13 @@ def make_tasks(
         for r in range(len(spec.rho))
     ]
     wanted = math.ceil(_TASKS_PER_WORKER * workers / len(cells)) if workers > 1 else 1
-    analog = {system: components.is_analog(system) for system in spec.systems}
     parts = {
-        system: _split(designs_of(spec, knows[system], analog[system]), wanted)
-        for system in spec.systems
+        name: _split(designs_of(spec, system.side_information, system.analog), wanted)
+        for name, system in systems.items()
     }
     return [
-        Task(spec, system, name, r, part, knows[system], analog[system], arrays[name],
-             digests[name], name in shown, metrics, fingerprint, cache_dir, components)
+        Task(spec, system, name, r, part, arrays[name], digests[name], name in shown, metrics,
+             fingerprint, cache_dir, components)
         for name, system, r in cells
         for part in parts[system]
     ]  # fmt: skip

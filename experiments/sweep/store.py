@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from experiments.sweep.draws import DRAW
 from scmc_comm.errors import ScmcError
-from scmc_comm.systems.analog import DRAW
+from scmc_comm.link.prepared import SYMBOLS
 from scmc_comm.types import LayerKind
 
 LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
 POINT = ("system", "channel", "esno_db", "rho", "image")
-SYMBOLS = "symbols"  # in place of frames, for an analog system
 NOT_RUN = 255  # in place of a set's index where the stopping rule ended a point earlier
 
 

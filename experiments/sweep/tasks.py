@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,19 +18,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from channels.fading.models import channel_identity
 from channels.types import Frame
 from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
-from experiments.sweep.designs import (
-    DEFAULT_UTILITY,
-    KNOWABLE,
-    Design,
-    Designs,
-    Point,
-    budget_of,
-    designs_of,
-)
-from experiments.sweep.draws import Draws, draw_masks, draw_tags, num_draws, num_seeds
+from experiments.sweep.designs import Designs, Point, designs_of
+from experiments.sweep.draws import draw_masks, draw_tags, num_draws
 from experiments.sweep.links import Link
 from experiments.sweep.points import (
     Masks,
@@ -41,15 +35,18 @@ from experiments.sweep.points import (
     set_of,
     trial_seeds,
 )
-from experiments.sweep.prepared import facts_cached, is_remembered, prepare, prepare_cached
 from experiments.sweep.results import CellResult, PointResult, SetQuality
 from experiments.sweep.shown import shown_columns
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
+from scmc_comm.link.budget import CHANNEL_LAW, Budget, Design
+from scmc_comm.link.prepared import Prepared
+from scmc_comm.transmit import send
 
 if TYPE_CHECKING:
-    from scmc_comm.systems.base import Prepared
+    from scmc_comm.systems.base import System
+    from scmc_comm.types import Reconstruction
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,6 @@ class Task:
         image: Name of the image.
         rho: Index of the bandwidth ratio.
         points: The channels and SNRs to run.
-        knows: What the system's sender knows of a point.
-        analog: Does it send symbols rather than bits?
         img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
         img_digest: Content key of ``img``.
         keep_png: Keep the reconstructions that a strip may show.
@@ -78,8 +73,6 @@ class Task:
     image: str
     rho: int
     points: tuple[Point, ...]
-    knows: frozenset[str]
-    analog: bool
     img: np.ndarray
     img_digest: str
     keep_png: bool
@@ -90,29 +83,24 @@ class Task:
 
 
 @functools.cache
-def load_system(make_system: Callable[[str], Any], name: str) -> Any:
-    """A system, loaded once a process, whatever the number of its tasks."""
-    return make_system(name)
-
-
-def _load(task: Task) -> Any:
-    system = load_system(task.components.make_system, task.system)
-    if system.knows != task.knows or not task.knows <= KNOWABLE:
-        raise ScmcError(
-            f"system {task.system} knows {sorted(system.knows)} of a point, its registry says "
-            f"{sorted(task.knows)}; both must name the same out of {sorted(KNOWABLE)}"
-        )
+def load_system(components: Components, name: str) -> System:
+    """A system, made once a process, whatever the number of its tasks."""
+    system: System = components.make_system(name)
     return system
 
 
-@functools.cache
+def _system(task: Task) -> System:
+    return load_system(task.components, task.system)
+
+
 def _link(components: Components, link: Link, estimator: str) -> tuple[Any, Any]:
-    return components.make_channel(link.channel), components.make_phy(estimator, link.phy)
+    return _made_link(components, link, estimator, channel_identity(link.channel))
 
 
 @functools.cache
-def _identity(components: Components, system: str) -> str:
-    return components.identity(system)
+def _made_link(components: Components, link: Link, estimator: str, _: str) -> tuple[Any, Any]:
+    """Channel and physical layer, made once a process for each identity of the channel."""
+    return components.make_channel(link.channel), components.make_phy(estimator, link.phy)
 
 
 @functools.cache
@@ -136,20 +124,24 @@ def digest_of(img: np.ndarray) -> str:
 
 
 def _cell_key(task: Task, design: Design) -> str:
-    spec = task.spec
+    spec, system = task.spec, _system(task)
     # The least that a preparation can depend on: other sweeps then share it.
-    extra: dict[str, Any] = {"channel": design.channel} if "channel" in task.knows else {}
+    extra = (
+        {"channel": channel_identity(design.channel)}
+        if CHANNEL_LAW in system.side_information
+        else {}
+    )
     extra |= {"phy": design.phy} if design.phy != "flat" else {}
-    extra |= {"utility": spec.utility} if spec.utility != DEFAULT_UTILITY else {}
-    system = _identity(task.components, task.system)
+    extra |= {"utility": spec.utility} if spec.utility != Budget.utility else {}
     return digest(
-        task.fingerprint, system, spec.rho[task.rho], design.esno_db, task.img_digest,
+        task.fingerprint, system.identity(), spec.rho[task.rho], design.esno_db, task.img_digest,
         *([extra] if extra else []),
     )  # fmt: skip
 
 
 def _designs(task: Task) -> Designs:
-    return designs_of(task.spec, task.knows, task.analog)
+    system = _system(task)
+    return designs_of(task.spec, system.side_information, system.analog)
 
 
 def _by_design(task: Task) -> dict[int, list[Point]]:
@@ -161,6 +153,30 @@ def _by_design(task: Task) -> dict[int, list[Point]]:
     return found
 
 
+def _prepared_key(cell_key: str) -> str:
+    return digest("prepared", cell_key)
+
+
+def prepare_cached(
+    system: System, img: torch.Tensor, budget: Budget, key: str, cache: Cache
+) -> Prepared:
+    """`System.prepare`, or the transmission that it gave before.
+
+    Args:
+        system: The scheme.
+        img: float32 [3, H, W] in [0, 1].
+        budget: What it may spend.
+        key: Content key of (code, system, image, budget).
+        cache: Where transmissions are kept.
+    """
+    known = cache.get_json(_prepared_key(key))
+    if known is not None:
+        return Prepared.from_dict(known)
+    prepared = system.prepare(img, budget)
+    cache.put_json(_prepared_key(key), prepared.to_dict())
+    return prepared
+
+
 def _needs(task: Task) -> tuple[bool, bool]:
     """Does an image have to be coded, and does a point have to be sent?"""
     cache, estimator = Cache(task.cache_dir), task.spec.estimator
@@ -168,19 +184,19 @@ def _needs(task: Task) -> tuple[bool, bool]:
     keys = {number: _cell_key(task, each[number]) for number in _by_design(task)}
     unsent = False
     for number, points in _by_design(task).items():
-        if task.analog:  # it is known to be sent once it is measured
+        if _system(task).analog:  # it is known to be sent once it is measured
             continue
         key = _point_key(task, keys[number], points[0])
         begun = key in cache if estimator == "expected" else trial_log(cache, key, 0).is_begun()
         unsent |= not begun
-    return not all(is_remembered(key, cache) for key in keys.values()), unsent
+    return not all(_prepared_key(key) in cache for key in keys.values()), unsent
 
 
 def load_needed(tasks: Sequence[Task]) -> None:
     """Loads what the tasks still need, so that forked workers share it.
 
-    That is the systems that have an image to code, and the link if a point was never sent, with
-    all that its first frame loads and compiles.
+    That is the networks of systems that have an image to code, and the link if a point was never
+    sent, with all that its first frame loads and compiles.
     """
     from scmc_comm.link.mcs import choose_mcs
 
@@ -188,7 +204,7 @@ def load_needed(tasks: Sequence[Task]) -> None:
     for task in tasks:
         uncoded, unsent = _needs(task)
         if uncoded:
-            _load(task)
+            _system(task).load()
         if unsent:
             phys = {Link.parse(channel, task.spec.phy).phy for channel in task.spec.channels}
             link |= {(task.components, phy, task.spec.estimator) for phy in phys}
@@ -208,7 +224,8 @@ def _point_key(task: Task, cell_key: str, at: Point) -> str:
     spec = task.spec
     link = Link.parse(spec.channels[at[0]], spec.phy)
     phy = () if link.phy == "flat" else (link.phy,)
-    where = (spec.estimator, cell_key, link.channel, spec.esno_db[at[1]], *phy)
+    channel = channel_identity(link.channel)
+    where = (spec.estimator, cell_key, channel, spec.esno_db[at[1]], *phy)
     drawn = () if spec.estimator == "expected" else (spec.seed, task.image)
     return digest("point", *where, *drawn)
 
@@ -225,12 +242,12 @@ def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Poin
             cache.put_json(key, known)
         return PointResult(key, {int(mask): float(p) for mask, p in known})
 
-    def send(start: int, stop: int) -> Masks:
+    def draw(start: int, stop: int) -> Masks:
         seeds = trial_seeds(spec.seed, task.image, start, stop)
         return send_masks(prepared, model, esno_db, seeds, phy)
 
     log = trial_log(cache, key, len(prepared.frames))
-    return PointResult(key, dict(run_trials(spec, log, len(prepared.frames), send)))
+    return PointResult(key, dict(run_trials(spec, log, len(prepared.frames), draw)))
 
 
 def png_bytes(img: torch.Tensor) -> bytes:
@@ -238,18 +255,6 @@ def png_bytes(img: torch.Tensor) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(to_uint8(img)).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _usable(
-    cell_key: str, prepared: Prepared | Draws, cache: Cache, tags: frozenset[str]
-) -> list[str]:
-    """Those of the delivered tags that matter, remembered: to ask may take coding the image."""
-    key = digest("usable", cell_key, sorted(tags))
-    known: list[str] | None = cache.get_json(key)
-    if known is None:
-        known = sorted(prepared.usable(tags))
-        cache.put_json(key, known)
-    return known
 
 
 def _scores(task: Task, img_hat: torch.Tensor, cache: Cache) -> dict[str, float]:
@@ -265,56 +270,52 @@ def _scores(task: Task, img_hat: torch.Tensor, cache: Cache) -> dict[str, float]
 
 
 def _quality(
-    task: Task,
-    cell_key: str,
-    prepared: Prepared | Draws,
-    cache: Cache,
-    tags: frozenset[str],
-    keep: bool,
+    task: Task, key: str, show: Callable[[], Reconstruction], cache: Cache, keep: bool
 ) -> SetQuality:
-    usable = _usable(cell_key, prepared, cache, tags)
-    key = digest("quality", cell_key, usable, list(task.metrics))
-    png_key = digest("png", cell_key, usable)
-    known = cache.get_json(key)
-    if known is None or (keep and cache.get(png_key) is None):
-        seen = prepared.reconstruct(tags)
+    """What the receiver makes of one usable set, or of one draw of an analog system."""
+    metrics_key, png_key = digest("quality", key, list(task.metrics)), digest("png", key)
+    known = cache.get_json(metrics_key)
+    if known is None or (keep and png_key not in cache):
+        seen = show()
         img_hat = seen.img_hat.detach()
         known = {
             "metrics": _scores(task, img_hat, cache),
             "level": -1 if seen.level is None else int(seen.level),
             "caption": seen.caption or "",
         }
-        cache.put_json(key, known)
+        cache.put_json(metrics_key, known)
         if keep:
             cache.put(png_key, png_bytes(img_hat))
     return SetQuality(known["metrics"], known["level"], known["caption"], png_key)
 
 
-def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
+def _prepare(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
+    """Content key and transmission of one of the task's designs."""
     spec, design = task.spec, _designs(task).each[number]
-    key, budget = _cell_key(task, design), budget_of(spec, task.rho, design)
-    make = functools.partial(_load, task)
-    prepared = prepare_cached(make, torch.from_numpy(task.img), budget, key, cache)
+    key, budget = _cell_key(task, design), design.budget(spec.rho[task.rho], spec.utility)
+    img = torch.from_numpy(task.img)
+    return key, prepare_cached(_system(task), img, budget, key, cache)
+
+
+def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
+    spec, system = task.spec, _system(task)
+    key, prepared = _prepare(task, number, cache)
     points = {at: _point(task, key, prepared, cache, at) for at in own}
     columns = shown_columns(spec.esno_db, spec.design_esno_db) if task.keep_png else ()
     shown = {m for at, point in points.items() if at[1] in columns for m in point.weights}
-    quality = {
-        mask: _quality(task, key, prepared, cache, set_of(prepared.tags, mask), mask in shown)
-        for mask in sorted({mask for point in points.values() for mask in point.weights})
-    }
-    return CellResult(
-        task.system, task.image, task.rho, number, design, prepared.tags,
-        prepared.infeasible or "", prepared.bpp, prepared.ledger.used, points, quality,
-        sum(prepared.ledger.pilots), prepared.ledger.uses_by_item(),
-    )  # fmt: skip
+    quality = {}
+    for mask in sorted({mask for point in points.values() for mask in point.weights}):
+        usable = prepared.usable(set_of(prepared.tags, mask))
+        quality[mask] = _quality(
+            task, digest("set", key, sorted(usable)),
+            functools.partial(system.reconstruct, prepared, usable), cache, mask in shown,
+        )  # fmt: skip
+    return _cell(task, number, prepared, prepared.tags, points, quality)
 
 
 def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
     """An analog system at one point: a set for each draw, measured once."""
-    from scmc_comm.systems.base import infeasible
-
-    spec, design, count = task.spec, _designs(task).each[number], num_draws(task.spec)
-    cell_key, budget = _cell_key(task, design), budget_of(spec, task.rho, design)
+    spec, system, count = task.spec, _system(task), num_draws(task.spec)
     link, esno_db = Link.parse(spec.channels[at[0]], spec.phy), spec.esno_db[at[1]]
     if link.phy != "flat":
         raise ScmcError(
@@ -322,29 +323,45 @@ def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
             "the flat link only, leave the system or the link out"
         )
     model, phy = _link(task.components, link, spec.estimator)
-    key = digest("draws", cell_key, spec.channels[at[0]], esno_db, spec.seed, task.image)
-    encode = functools.cache(lambda: prepare(_load(task), torch.from_numpy(task.img), budget))
-    facts = facts_cached(encode, cell_key, cache)
-    tags = () if facts.infeasible else draw_tags(count)
+    cell_key, prepared = _prepare(task, number, cache)
+    channel = channel_identity(link.channel)
+    key = digest("draws", cell_key, channel, esno_db, spec.seed, task.image)
+    tags = () if prepared.infeasible else draw_tags(count)
     masks = draw_masks(count) if tags else np.zeros(count, mask_dtype(0))
     log_key = digest("trials of draws", key, len(tags))
-    log = trial_log(cache, log_key, len(tags))
-    list(log.extend(0, count, lambda start, stop: masks[start:stop]))
-    seeds = trial_seeds(spec.seed, task.image, 0, num_seeds(count))
-    draws: Prepared | Draws = Draws(encode, model, esno_db, seeds, phy)
-    if not tags:
-        draws = infeasible((task.img.shape[1], task.img.shape[2]), budget, facts.infeasible)
+    list(trial_log(cache, log_key, len(tags)).extend(0, count, lambda a, b: masks[a:b]))
+    seeds = trial_seeds(spec.seed, task.image, 0, count)
+
+    def show(draw: int) -> Reconstruction:
+        report = send(prepared, model, esno_db, [seeds[draw]], phy)
+        return system.reconstruct(prepared, report.received(0))
+
     keep = task.keep_png and at[1] in shown_columns(spec.esno_db, spec.design_esno_db)
     quality = {
-        mask: _quality(task, key, draws, cache, set_of(tags, mask), keep)
-        for mask in dict.fromkeys(masks.tolist())
+        mask: _quality(
+            task, digest("draw", key, tags[n : n + 1]), functools.partial(show, n), cache, keep
+        )
+        for n, mask in enumerate(dict.fromkeys(masks.tolist()))
     }
     each = 1 / count if spec.estimator == "expected" else 1.0
-    weights = {mask: each * number for mask, number in Counter(masks.tolist()).items()}
+    weights = {mask: each * times for mask, times in Counter(masks.tolist()).items()}
+    return _cell(task, number, prepared, tags, {at: PointResult(log_key, weights)}, quality)
+
+
+def _cell(
+    task: Task,
+    number: int,
+    prepared: Prepared,
+    tags: tuple[str, ...],
+    points: dict[Point, PointResult],
+    quality: dict[int, SetQuality],
+) -> CellResult:
+    ledger, analog = prepared.ledger, _system(task).analog
     return CellResult(
-        task.system, task.image, task.rho, number, design, tags, facts.infeasible, facts.bpp,
-        facts.channel_uses, {at: PointResult(log_key, weights)}, quality,
-        papr_db=facts.papr_db,
+        task.system, task.image, task.rho, number, _designs(task).each[number], tags,
+        prepared.infeasible or "", prepared.bpp, ledger.used, points, quality,
+        sum(ledger.pilots), {} if analog else ledger.uses_by_item(),
+        prepared.papr_db if analog else math.nan,
     )  # fmt: skip
 
 
@@ -352,6 +369,6 @@ def run_task(task: Task) -> list[CellResult]:
     """Runs some points of one (system, image, rho), those of one design after the other."""
     _check_code(task.components, task.fingerprint)
     cache = Cache(task.cache_dir)
-    if task.analog:
+    if _system(task).analog:
         return [_run_draws(task, n, at, cache) for n, (at,) in _by_design(task).items()]
     return [_run_design(task, n, points, cache) for n, points in _by_design(task).items()]

@@ -5,7 +5,7 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="bandwidth",
     description="Quality against bandwidth ratio at 4, 10 and 16 dB, design SNR 10 dB",
-    systems=("scmc", "scmc-equal", "jpeg", "vvc"),
+    systems=("scmc", "scmc:protection=equal", "jpeg", "vvc"),
     channels=("awgn", "rayleigh_block"),
     esno_db=(4.0, 10.0, 16.0),
     rho=(1 / 192, 1 / 96, 1 / 48, 1 / 24, 1 / 16, 1 / 12),

@@ -6,8 +6,8 @@ SWEEP = SweepSpec(
     name="baselines",
     description="SCMC against image codecs, modulation and coding the best of each SNR",
     systems=(
-        "scmc-optimised", "scmc", "jpeg-envelope", "jpeg2000-envelope", "webp-envelope",
-        "avif-envelope", "hevc-envelope", "vvc-envelope", "vvc",
+        "scmc:protection=optimised", "scmc", "jpeg:mcs=adaptive", "jpeg2000:mcs=adaptive",
+        "webp:mcs=adaptive", "avif:mcs=adaptive", "hevc:mcs=adaptive", "vvc:mcs=adaptive", "vvc",
     ),
     channels=("awgn", "rayleigh_block"),
     esno_db=tuple(float(e) for e in range(-8, 22, 2)),

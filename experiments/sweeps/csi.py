@@ -5,7 +5,7 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="csi",
     description="OFDM over TDL-A against the error in the receiver's knowledge of the channel",
-    systems=("scmc", "scmc-equal", "vvc"),
+    systems=("scmc", "scmc:protection=equal", "vvc"),
     channels=tuple(
         "tdl:model=A,delay_spread_s=1e-7,speed_kmh=30@ofdm:antennas=1x2,"
         f"csi_error_variance={variance}"

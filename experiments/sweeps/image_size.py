@@ -5,7 +5,12 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="image_size",
     description="Photographs of 64 to 512 pixels a side at one bandwidth ratio",
-    systems=("scmc-optimised", "jpeg-envelope", "vvc-envelope", "vvc-file-envelope"),
+    systems=(
+        "scmc:protection=optimised",
+        "jpeg:mcs=adaptive",
+        "vvc:mcs=adaptive",
+        "vvc:headers=file,mcs=adaptive",
+    ),
     channels=("awgn",),
     esno_db=(0.0, 6.0, 12.0),
     rho=(1 / 24,),

@@ -5,7 +5,7 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="jscc",
     description="Layered and separate coding against deep joint source-channel coding",
-    systems=("scmc", "vvc", "deepjscc", "deepjscc-peak", "deepjscc-fixed"),
+    systems=("scmc", "vvc", "deepjscc", "deepjscc:peak_db=6", "deepjscc:fixed=true"),
     channels=("awgn", "rayleigh_block"),
     esno_db=tuple(-5.0 + 2.5 * i for i in range(11)),
     rho=(1 / 24,),

@@ -5,7 +5,14 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="mismatch",
     description="Designed for 10 dB, the true mean from -5 to 20 dB, over fading channels",
-    systems=("scmc", "scmc-optimised-fixed", "scmc-optimised", "jpeg", "vvc", "vvc-envelope"),
+    systems=(
+        "scmc",
+        "scmc:protection=range",
+        "scmc:protection=optimised",
+        "jpeg",
+        "vvc",
+        "vvc:mcs=adaptive",
+    ),
     channels=("rayleigh_block", "rician_block:k_factor_db=6", "nakagami_block:m=2"),
     esno_db=tuple(-5.0 + 2.5 * i for i in range(11)),
     rho=(1 / 24,),

@@ -6,8 +6,9 @@ SWEEP = SweepSpec(
     name="perception",
     description="Tuned for PSNR and tuned for LPIPS: where they lie on the plane of both",
     systems=(
-        "scmc-optimised", "scmc-optimised-lpips", "jpeg-envelope", "jpeg-envelope-lpips",
-        "vvc-envelope", "vvc-envelope-lpips",
+        "scmc:protection=optimised", "scmc:protection=optimised,utility=lpips",
+        "jpeg:mcs=adaptive", "jpeg:mcs=adaptive,utility=lpips",
+        "vvc:mcs=adaptive", "vvc:mcs=adaptive,utility=lpips",
     ),
     channels=("awgn", "rayleigh_block"),
     esno_db=tuple(float(e) for e in range(-6, 22, 3)),

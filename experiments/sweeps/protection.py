@@ -5,7 +5,7 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="protection",
     description="Protection optimised, optimised without the mean SNR, by margins, and equal",
-    systems=("scmc-optimised", "scmc-optimised-fixed", "scmc", "scmc-equal"),
+    systems=("scmc:protection=optimised", "scmc:protection=range", "scmc", "scmc:protection=equal"),
     channels=("awgn", "rayleigh_block"),
     esno_db=tuple(float(e) for e in range(-6, 22, 2)),
     rho=(1 / 48, 1 / 24),

@@ -5,7 +5,7 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="quick",
     description="Demo: four systems, one bandwidth, AWGN and block Rayleigh, design SNR 10 dB",
-    systems=("scmc", "scmc-equal", "jpeg", "vvc"),
+    systems=("scmc", "scmc:protection=equal", "jpeg", "vvc"),
     channels=("awgn", "rayleigh_block"),
     esno_db=tuple(float(e) for e in range(-6, 22, 3)),
     rho=(1 / 24,),

@@ -5,7 +5,7 @@ from experiments.sweep.spec import SweepSpec
 SWEEP = SweepSpec(
     name="snr",
     description="Quality against SNR on a 1.5 dB grid, three channels, 200 fades an image",
-    systems=("scmc", "scmc-equal", "jpeg", "vvc"),
+    systems=("scmc", "scmc:protection=equal", "jpeg", "vvc"),
     channels=("awgn", "rayleigh_block", "rician_block"),
     esno_db=tuple(-9.0 + 1.5 * i for i in range(23)),
     rho=(1 / 24,),

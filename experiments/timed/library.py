@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +13,13 @@ from PIL import Image
 from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
 from experiments.sweep.tasks import digest_of, fingerprint_of, load_system, png_bytes
+from scmc_comm.baselines.image_codecs import largest_fitting
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
-from scmc_comm.systems.base import Budget, Prepared
-from scmc_comm.types import Reconstruction
+from scmc_comm.link.budget import Budget
+from scmc_comm.link.mcs import MCS_GRID
+from scmc_comm.link.prepared import Prepared
+from scmc_comm.systems.separate import Separate
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,17 @@ class Sent:
 
     Attributes:
         key: Content key.
-        sizes: Payload bits of each unit by tag, the most urgent first; none if it does not fit.
-        reconstruct: From the delivered tags to what is shown.
-        usable: From the delivered tags to those that can be used.
+        prepared: The transmission.
     """
 
     key: str
-    sizes: Mapping[str, int]
-    reconstruct: Callable[[frozenset[str]], Reconstruction]
-    usable: Callable[[frozenset[str]], frozenset[str]]
+    prepared: Prepared
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Payload bits of each unit by tag, the most urgent first; none if it does not fit."""
+        frames = sorted(self.prepared.frames, key=lambda frame: frame.priority)
+        return {frame.tag: int(frame.bits.size) for frame in frames}
 
     @property
     def num_bytes(self) -> int:
@@ -119,12 +122,12 @@ class Library:
     def seen(self, system: str, image: str, delivered: frozenset[str]) -> Seen:
         """What a receiver makes of a delivered set, computed once."""
         sent = self.sent(system, image)
-        tags = sent.usable(delivered)
+        tags = sent.prepared.usable(delivered)
         key = digest("timed seen", sent.key, sorted(tags), list(self.metrics))
         png_key = digest("timed png", sent.key, sorted(tags))
         known, png = self._cache.get_json(key), self._cache.get(png_key)
         if known is None or png is None:
-            shown = sent.reconstruct(tags)
+            shown = load_system(self._components, system).reconstruct(sent.prepared, tags)
             original = self.images[image]
             scores = self._components.measure(original, shown.img_hat.detach(), self.metrics)
             png = png_bytes(shown.img_hat.detach())
@@ -137,60 +140,36 @@ class Library:
         return Seen(known["metrics"], known["caption"], png)
 
     def _prepare(self, name: str, image: str) -> Sent:
-        img = self.images[image]
-        limit = None
-        if name != self._reference and _is_file_codec(self._components, name):
+        img, system, limit = self.images[image], load_system(self._components, name), None
+        if name != self._reference and isinstance(system, Separate):
             limit = self.sent(self._reference, image).num_bytes
         budget = self._budget
         key = digest(
-            "timed", fingerprint_of(self._components), self._components.identity(name),
+            "timed", fingerprint_of(self._components), system.identity(),
             budget.rho, budget.design_esno_db, limit, digest_of(img.numpy()),
         )  # fmt: skip
-        encode = functools.cache(lambda: self._encode(name, img, limit))
-        sizes = self._cache.get_json(digest("timed sizes", key))
-        if sizes is None:
-            frames = sorted(encode().frames, key=lambda frame: frame.priority)
-            sizes = {frame.tag: int(frame.bits.size) for frame in frames}
-            self._cache.put_json(digest("timed sizes", key), sizes)
-        usable = _layer_prefix if len(sizes) > 1 else frozenset
-        return Sent(key, sizes, lambda tags: encode().reconstruct(tags), usable)
-
-    def _encode(self, name: str, img: torch.Tensor, limit: int | None) -> Prepared:
-        system = load_system(self._components.make_system, name)
-        if limit is None:
-            prepared: Prepared = system.prepare(img, self._budget)
-            return prepared
-        return file_of(system, img, limit)
+        known = self._cache.get_json(digest("timed prepared", key))
+        if known is not None:
+            return Sent(key, Prepared.from_dict(known))
+        if limit is not None and isinstance(system, Separate):
+            prepared = file_of(system, img, limit)
+        else:
+            prepared = system.prepare(img, budget)
+        self._cache.put_json(digest("timed prepared", key), prepared.to_dict())
+        return Sent(key, prepared)
 
 
-def file_of(system: Any, img: torch.Tensor, max_bytes: int) -> Prepared:
+def file_of(system: Separate, img: torch.Tensor, max_bytes: int) -> Prepared:
     """A picture as one file of at most so many bytes, at the finest quality that fits.
 
     Args:
-        system: A `scmc_comm.systems.separate.SeparationSystem`.
+        system: The codec over one frame.
         img: float32 [3, H, W] in [0, 1].
         max_bytes: Of the file.
     """
-    from scmc_comm.baselines.image_codecs import largest_fitting
-    from scmc_comm.link.mcs import MCS_GRID
-    from scmc_comm.systems.base import infeasible
-
     wide = Budget(rho=4.0, design_esno_db=0.0)  # the link is the timed one: bytes are the limit
-    coded = largest_fitting(system.image_codec, img, max_bytes)
+    coded = largest_fitting(system.image_codec(), img, max_bytes)
     if coded is None:
         size = (int(img.shape[1]), int(img.shape[2]))
-        return infeasible(size, wide, f"no quality fits {max_bytes} bytes")
-    prepared: Prepared = system.prepare_with(img, wide, MCS_GRID[-1], coded.quality)
-    return prepared
-
-
-def _is_file_codec(components: Components, name: str) -> bool:
-    from scmc_comm.systems.separate import SeparationSystem
-
-    return isinstance(load_system(components.make_system, name), SeparationSystem)
-
-
-def _layer_prefix(delivered: frozenset[str]) -> frozenset[str]:
-    from scmc_comm.systems.scmc import usable
-
-    return usable(delivered)
+        return Prepared.nothing(size, wide, f"no quality fits {max_bytes} bytes")
+    return system.prepare_with(img, wide, MCS_GRID[-1], coded.quality)

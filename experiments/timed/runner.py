@@ -89,7 +89,7 @@ def open_library(spec: TimedSpec, cache_dir: Path, components: Components) -> Li
     """
     schemes = [Scheme.parse(text) for text in spec.schemes]
     for scheme in schemes:
-        components.check_system(scheme.system)
+        scheme.check(components.make_system)
     metrics = components.available_metrics(spec.metrics)
     for name in set(spec.metrics) - set(metrics):
         logger.warning("metric %s cannot be measured here; it is left out", name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import get_type_hints
 
 from channels.coding.redundancy import HARQ_KINDS
@@ -11,13 +11,11 @@ from channels.errors import ChannelError
 from channels.specs import parse_arguments
 from channels.timed import LinkConfig, TrafficClass
 from channels.timed.types import SCHEDULING
-from scmc_comm.codec.options import CodecOptions
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import LayerKind
 
 PRIORITIES = ("layers", "equal")
 RETRANSMISSIONS = 4
-CODEC_OPTIONS = frozenset(field.name for field in fields(CodecOptions))
 _LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
 
 
@@ -61,10 +59,10 @@ class Scheme:
     def parse(cls, text: str) -> Scheme:
         """A scheme from ``SYSTEM:key=value,key=value``.
 
-        Keys of `scmc_comm.codec.options.CodecOptions` are the system's.
+        Keys that are not the link's are the system's; `check` says whether it has them.
 
         Raises:
-            ScmcError: An unknown key or value.
+            ScmcError: A wrong value.
 
         >>> Scheme.parse("scmc:harq=chase,realism=0").system
         'scmc:realism=0'
@@ -72,15 +70,27 @@ class Scheme:
         system, _, args = text.partition(":")
         known = {key: kind for key, kind in get_type_hints(cls).items() if key != "system"}
         own: list[str] = []
-        codec: list[str] = []
+        others: list[str] = []
         for item in filter(None, args.split(",")):
-            key = item.partition("=")[0].strip()
-            (codec if key not in known and key in CODEC_OPTIONS else own).append(item)
+            (own if item.partition("=")[0].strip() in known else others).append(item)
+        name = ":".join(filter(None, [system, ",".join(others)]))
         try:
             settings = parse_arguments(f"scheme {system!r}", known, ",".join(own))
         except ChannelError as error:
             raise ScmcError(str(error)) from error
-        return cls(":".join([system, ",".join(codec)]) if codec else system, **settings)
+        return cls(name, **settings)
+
+    def check(self, make_system: Callable[[str], object]) -> None:
+        """Make the system; of an unknown key the error also lists those of the link.
+
+        Raises:
+            ScmcError: There is no such system or key.
+        """
+        try:
+            make_system(self.system)
+        except ScmcError as error:
+            own = ", ".join(key for key in get_type_hints(Scheme) if key != "system")
+            raise ScmcError(f"{error}; keys of the link are {own}") from error
 
     def link(self, bandwidth_hz: float) -> LinkConfig:
         """The link's settings."""

@@ -96,7 +96,7 @@ def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
         ``qualities``, and for each of them ``bytes`` and ``file_bytes`` [quality][picture], and
         ``scores`` [quality][picture][metric].
     """
-    slim, whole = make_image_codec(name), make_image_codec(f"{name}-file")
+    slim, whole = make_image_codec(name), make_image_codec(f"{name}:headers=file")
     size = (int(imgs.shape[2]), int(imgs.shape[3]))
     rows: dict[str, list[Any]] = {"qualities": [], "bytes": [], "file_bytes": [], "scores": []}
     for quality in tqdm(spread_qualities(slim, imgs, count), desc=name):

@@ -23,23 +23,22 @@ from tqdm import tqdm
 
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
+from channels.specs import split_specs
 from experiments.training.data import SIDE, evenly, load_split
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import design_for
 from scmc_comm.registry import make_system
-from scmc_comm.systems.base import Budget, System
-
-SYSTEMS = ("deepjscc", "deepjscc-fixed", "deepjscc-peak")
+from scmc_comm.systems.base import System
+from scmc_comm.transmit import transmit
 
 
 def squared_errors(
     system: System, img: Tensor, channel: str, rho: float, esno_db: float, args: argparse.Namespace
 ) -> list[float]:
     """Mean squared error of each draw of one picture float32 [3, H, W]."""
-    design = args.design_esno_db if "esno_db" not in system.knows else esno_db
-    seeds = range(args.draws)
-    sent = system.transmit(
-        img, make_channel(channel), esno_db, Budget(rho, design), seeds, BitTruePhy()
-    )
+    design = design_for(system.side_information, channel, esno_db, "flat", args.design_esno_db)
+    seeds, model = range(args.draws), make_channel(channel)
+    sent = transmit(system, img, design.budget(rho), model, esno_db, seeds, BitTruePhy())
     return [float((sent.reconstruction(k).img_hat - img).double().square().mean()) for k in seeds]
 
 
@@ -78,16 +77,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
     parser.add_argument("--count", type=int, default=16, help="pictures, evenly spaced (16)")
     parser.add_argument("--side", type=int, default=SIDE, help=f"averaged down to it ({SIDE})")
-    parser.add_argument("--systems", default="deepjscc", help=f"of {', '.join(SYSTEMS)}")
+    parser.add_argument("--systems", default="deepjscc", help="deepjscc:OPTION=VALUE,...")
     parser.add_argument("--channel", default="awgn")
     parser.add_argument("--rho", default="1/24,1/12,1/6", help="bandwidth ratios")
     parser.add_argument("--esno-db", default="-5,0,5,10,15,20", help="mean Es/N0 in dB")
-    parser.add_argument("--design-esno-db", type=float, default=10.0, help="of deepjscc-fixed")
+    parser.add_argument("--design-esno-db", type=float, default=10.0, help="of deepjscc:fixed=true")
     parser.add_argument("--draws", type=int, default=2, help="of the channel, per picture (2)")
     args = parser.parse_args(argv)
     cells: dict[tuple[str, float, float], list[float]] = {}
     imgs = pictures(args)
-    for name in args.systems.split(","):
+    for name in split_specs(args.systems):
         system = make_system(name)
         for rho in (float(Fraction(text)) for text in args.rho.split(",")):
             for esno_db in tqdm(list(map(float, args.esno_db.split(","))), desc=f"{name} {rho:g}"):

@@ -53,7 +53,7 @@ class AvifCodec(ImageCodec):
     def __init__(self, slim: bool = True) -> None:
         require_pillow("avif", "AVIF")
         self.slim = slim
-        self.name = "avif" if slim else "avif-file"
+        self.name = "avif" if slim else "avif:headers=file"
 
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """AVIF bytes of float [3, H, W] in [0, 1]."""

@@ -29,7 +29,7 @@ def codec_curves_path() -> Path:
     return model_path(FILE, _ZOO)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodecCurves:
     """Rate and quality of one codec on each validation picture.
 
@@ -71,7 +71,7 @@ class CodecCurves:
 
 
 def load_curves(codec: str, path: Path | None = None) -> CodecCurves:
-    """Curves of an image codec by its name, slim or ``NAME-file``.
+    """Curves of an image codec by its name, ``NAME`` or ``NAME:headers=file``.
 
     Args:
         codec: As in `scmc_comm.baselines.image_codecs.IMAGE_CODECS`.
@@ -88,7 +88,7 @@ def load_curves(codec: str, path: Path | None = None) -> CodecCurves:
     """
     path = path or codec_curves_path()
     tree = _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
-    family = codec.removesuffix("-file")
+    family, _, options = codec.partition(":")
     if family not in tree["codecs"]:
         raise ScmcError(
             f"{codec} has no validation curves in {path} (there are {', '.join(tree['codecs'])}), "
@@ -96,7 +96,7 @@ def load_curves(codec: str, path: Path | None = None) -> CodecCurves:
             f"DATA --out DIR --codecs {family}, then set {MODELS_ENV}=DIR"
         )
     try:
-        return _curves(tree, family, codec != family)
+        return _curves(tree, family, "headers=file" in options)
     except (KeyError, TypeError, ValueError) as error:
         raise ScmcError(
             f"{path} has damaged curves of {family} ({error!r}); measure them anew with "

@@ -64,7 +64,7 @@ class ZooCodec(ImageCodec):
         if family not in ARCHITECTURES:
             raise ScmcError(f"no codec family {family!r}; there are {', '.join(ARCHITECTURES)}")
         self.slim = slim
-        self.name = family if slim else f"{family}-file"
+        self.name = family if slim else f"{family}:headers=file"
         self._architecture = ARCHITECTURES[family]
         self._files = None if weights is None else _local_files(weights)
         top = 6 if family.startswith("cheng") else 8

@@ -47,7 +47,7 @@ class HevcCodec(ImageCodec):
 
     def __init__(self, slim: bool = True) -> None:
         self.slim = slim
-        self.name = "hevc" if slim else "hevc-file"
+        self.name = "hevc" if slim else "hevc:headers=file"
 
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """HEVC bytes of float [3, H, W] in [0, 1] at QP ``51 - quality``."""

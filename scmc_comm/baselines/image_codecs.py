@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -38,7 +39,14 @@ __all__ = [
     "make_image_codec",
 ]
 
-_SLIM: dict[str, Callable[..., ImageCodec]] = {
+
+def _scmc_signal() -> ImageCodec:
+    from scmc_comm.baselines.scmc_signal import ScmcSignalCodec
+
+    return ScmcSignalCodec()
+
+
+IMAGE_CODECS: dict[str, Callable[..., ImageCodec]] = {
     "jpeg": JpegCodec,
     "webp": WebpCodec,
     "jpeg2000": Jpeg2000Codec,
@@ -46,36 +54,58 @@ _SLIM: dict[str, Callable[..., ImageCodec]] = {
     "hevc": HevcCodec,
     "vvc": VvcCodec,
     **{family: partial(ZooCodec, family) for family in ARCHITECTURES},
+    "scmc-signal": _scmc_signal,
 }
-IMAGE_CODECS: dict[str, Callable[..., ImageCodec]] = {
-    **_SLIM,
-    **{f"{name}-file": partial(make, slim=False) for name, make in _SLIM.items()},
-}
-"""Slim forms by plain name, complete files as ``NAME-file``."""
+HEADERS = ("slim", "file")
+"""Constant headers known to the receiver, or sent with each picture."""
 
 
 def make_image_codec(name: str) -> ImageCodec:
-    """The image codec called ``name``; plain names such as "jpeg" are the slim forms.
+    """The image codec called ``NAME:headers=slim|file``, a learned one also ``weights=PATH``.
 
     Args:
-        name: From `IMAGE_CODECS`; a learned family may be followed by ``=PATH``, a checkpoint or
-            a folder of checkpoints.
+        name: From `IMAGE_CODECS`. With slim headers (the default) the receiver knows what does not
+            depend on the image; ``headers=file`` sends complete files. ``weights`` is a
+            checkpoint or a folder of checkpoints.
 
     Raises:
-        ScmcError: for an unknown name, or a codec that this machine lacks.
+        ScmcError: for an unknown name or option, or a codec that this machine lacks.
 
     Example:
-        >>> make_image_codec("jpeg").qualities[0]
-        1.0
+        >>> make_image_codec("jpeg").qualities[0], make_image_codec("jpeg:headers=file").name
+        (1.0, 'jpeg:headers=file')
     """
-    base, _, path = name.partition("=")
+    return IMAGE_CODECS[name.partition(":")[0]](**codec_options(name))
+
+
+def codec_options(name: str) -> dict[str, Any]:
+    """Arguments of an image codec's factory; nothing is loaded.
+
+    Raises:
+        ScmcError: An unknown name or option.
+
+    Example:
+        >>> codec_options("hyperprior:headers=file")
+        {'slim': False}
+    """
+    base, _, args = name.partition(":")
     if base not in IMAGE_CODECS:
         raise ScmcError(f"no image codec {base!r}; there are {', '.join(IMAGE_CODECS)}")
-    if not path:
-        return IMAGE_CODECS[base]()
-    if base.removesuffix("-file") not in ARCHITECTURES:
-        raise ScmcError(f"{base} takes no weights; only {', '.join(ARCHITECTURES)} do")
-    return IMAGE_CODECS[base](weights=Path(path))
+    options: dict[str, Any] = {}
+    if base == "scmc-signal":
+        if args not in ("", "headers=slim"):
+            raise ScmcError(f"image codec {base!r} got {args!r}; it has no constant headers")
+        return options
+    for item in filter(None, args.split(",")):
+        key, _, value = item.partition("=")
+        if key == "headers" and value in HEADERS:
+            options["slim"] = value == "slim"
+        elif key == "weights" and value and base in ARCHITECTURES:
+            options["weights"] = Path(value)
+        else:
+            takes = "headers=slim|file" + (" and weights=PATH" if base in ARCHITECTURES else "")
+            raise ScmcError(f"image codec {base!r} got {item!r}; it takes {takes}")
+    return options
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class JpegCodec(ImageCodec):
 
     def __init__(self, slim: bool = True) -> None:
         self.slim = slim
-        self.name = "jpeg" if slim else "jpeg-file"
+        self.name = "jpeg" if slim else "jpeg:headers=file"
 
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """JPEG bytes of float [3, H, W] in [0, 1]."""

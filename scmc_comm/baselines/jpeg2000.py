@@ -51,7 +51,7 @@ class Jpeg2000Codec(ImageCodec):
     def __init__(self, slim: bool = True) -> None:
         require_pillow("jpg_2000", "JPEG 2000")
         self.slim = slim
-        self.name = "jpeg2000" if slim else "jpeg2000-file"
+        self.name = "jpeg2000" if slim else "jpeg2000:headers=file"
 
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """JPEG 2000 bytes of float [3, H, W] in [0, 1]."""

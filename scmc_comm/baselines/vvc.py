@@ -38,7 +38,7 @@ class VvcCodec(ImageCodec):
         from scmc_comm.codec.vvc import VvcSettings
 
         self.slim = slim
-        self.name = "vvc" if slim else "vvc-file"
+        self.name = "vvc" if slim else "vvc:headers=file"
         # Photographs gain nothing from screen-content tools, which switch the loop filter off.
         self.settings = VvcSettings(color=True, screen_content=False, preset=preset)
 

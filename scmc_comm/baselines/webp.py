@@ -49,7 +49,7 @@ class WebpCodec(ImageCodec):
     def __init__(self, slim: bool = True) -> None:
         require_pillow("webp", "WebP")
         self.slim = slim
-        self.name = "webp" if slim else "webp-file"
+        self.name = "webp" if slim else "webp:headers=file"
 
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """WebP bytes of float [3, H, W] in [0, 1]."""

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from channels.fading.models import channel_identity
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.optimiser import Allocation, Request, optimise
 from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
-from scmc_comm.systems.base import Budget
 from scmc_comm.types import FINEST, LayerKind
 
 Sizes = Mapping[LayerKind, int]
@@ -27,8 +28,8 @@ class Planner(Protocol):
     """Splits a budget over the layers of an image."""
 
     @property
-    def knows(self) -> frozenset[str]:
-        """As `scmc_comm.systems.base.System.knows`."""
+    def side_information(self) -> frozenset[str]:
+        """As `scmc_comm.systems.base.System.side_information`."""
         ...
 
     def plan(
@@ -65,7 +66,7 @@ class RulePlanner:
     """
 
     rule: Callable[..., ProtectionPlan]
-    knows: frozenset[str] = frozenset()
+    side_information: frozenset[str] = frozenset()
 
     def plan(
         self,
@@ -89,12 +90,12 @@ class OptimisedPlanner:
 
     Attributes:
         spread_db: Mean Es/N0 that it reckons with, around the design.
-        knows: What it is told of the channel.
+        side_information: What it knows of the channel.
         utility: What to make best whatever the budget says; None takes the budget's.
     """
 
     spread_db: tuple[float, ...] = (0.0,)
-    knows: frozenset[str] = frozenset({"esno_db", "channel"})
+    side_information: frozenset[str] = SIDE_INFORMATION
     utility: str | None = None
 
     def plan(
@@ -137,7 +138,8 @@ def best_allocation(
     from scmc_comm.zoo.layer_curves import layer_curves_path
 
     about = tuple(sorted((kind, _round_up(bits)) for kind, bits in num_bits.items()))
-    return _cached(request, size, about, level, layer_curves_path())
+    identity = channel_identity(request.channel)
+    return _cached(request, size, about, level, layer_curves_path(), identity)
 
 
 @lru_cache(maxsize=4096)
@@ -147,6 +149,7 @@ def _cached(
     about: tuple[tuple[LayerKind, int], ...],
     level: int,
     curves: Path,
+    channel: str,
 ) -> Allocation:
     from scmc_comm.zoo.layer_curves import load_quality
 
@@ -159,17 +162,29 @@ def _round_up(num_bits: int) -> int:
     return 8 * math.ceil(2 ** (step / 8) / 8 - 1e-9)
 
 
-PLANNERS: dict[str, Planner] = {
-    "unequal": RulePlanner(unequal_plan),
-    "equal": RulePlanner(equal_plan),
-    "optimised": OptimisedPlanner(),
-    "optimised-lpips": OptimisedPlanner(utility="lpips"),
-    "optimised-fixed": OptimisedPlanner(SPREAD_DB, frozenset({"channel"})),
-}
+PROTECTIONS = ("unequal", "equal", "optimised", "range")
+"""Planners by name; ``range`` is optimised for a range of mean Es/N0, none of which it knows."""
 
 
-def make_planner(name: str) -> Planner:
-    """The planner called ``name``."""
-    if name not in PLANNERS:
-        raise ScmcError(f"protection is {name!r}; expected one of {', '.join(PLANNERS)}")
-    return PLANNERS[name]
+def make_planner(name: str, utility: str | None = None) -> Planner:
+    """The planner of a protection.
+
+    Args:
+        name: One of `PROTECTIONS`.
+        utility: What the optimiser makes best whatever the budget says; None takes the budget's.
+
+    Raises:
+        ScmcError: An unknown name, or a utility for a rule, which has none.
+    """
+    if name == "optimised":
+        return OptimisedPlanner(utility=utility)
+    if name == "range":
+        return OptimisedPlanner(SPREAD_DB, frozenset({CHANNEL_LAW}), utility)
+    if name not in PROTECTIONS:
+        raise ScmcError(f"protection is {name!r}; expected one of {', '.join(PROTECTIONS)}")
+    if utility is not None:
+        raise ScmcError(
+            f"utility is {utility!r} and protection is {name!r}, a rule that makes nothing best; "
+            "use protection=optimised"
+        )
+    return RulePlanner(unequal_plan if name == "unequal" else equal_plan)

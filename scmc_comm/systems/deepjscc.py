@@ -1,58 +1,76 @@
-"""The analog baseline: deep joint source-channel coding (:mod:`.deepjscc_net`) as a system."""
+"""The analog baseline: deep joint source-channel coding as a system.
+
+The network is in :mod:`scmc_comm.baselines.deepjscc_net`.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from channels.phy.analog import limit_peak
+from channels.types import ReceivedSymbols
 from scmc_comm.baselines.deepjscc_net import PILOT_SPACING, DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
 from scmc_comm.codec.weights import load_weights
-from scmc_comm.systems.analog import analog
-from scmc_comm.systems.base import Budget, Prepared, System, check_image, infeasible
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import MEAN_SNR, Budget
+from scmc_comm.link.prepared import Prepared
+from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
+from scmc_comm.types import LayerKind, Reconstruction
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-class DeepJsccSystem(System):
+@dataclass(frozen=True)
+class DeepJscc(System):
     """An image's latent sent as it is, one network for every SNR and bandwidth.
 
-    The sender is told the mean Es/N0 of the link, the receiver that and, as it knows h and the
-    noise, what Es/N0 this transmission had. A fixed design is the same network with both ends told
-    the design Es/N0 whatever the link's is: a fixed input, not a network trained at one SNR.
+    The sender knows the mean Es/N0 of the link, the receiver that and, as it knows h and the
+    noise, what Es/N0 this transmission had.
 
-    Args:
-        net: The network; the shipped one by default.
-        fixed: Tell both ends the design Es/N0.
-        peak_db: Largest ratio of peak to mean power of the symbols in dB: they are spread over
-            the transmission (`spread`), clipped, and normalised again. None does not.
-        name: Name in results.
+    Attributes:
+        fixed: Both ends assume the design Es/N0 whatever the link's is: a fixed input, not a
+            network trained at one SNR.
+        peak_db: Largest ratio of peak to mean power of the symbols: they are spread over the
+            transmission (`spread`), clipped, and normalised again; not limited if not given.
+        net: A network in place of the one that ships.
+
+    Source: E. Bourtsoulatze, D. Burth Kurka, D. Gunduz, "Deep joint source-channel coding for
+    wireless image transmission", IEEE TCCN 5(3), 2019.
 
     Example:
         >>> from channels.fading.models import make_channel
-        >>> from channels.phy.bit_true import BitTruePhy
-        >>> system = DeepJsccSystem(DeepJsccNet(DeepJsccConfig(16, (4, 4, 8), 8)))
+        >>> from channels.phy.names import make_phy
+        >>> from scmc_comm.transmit import transmit
+        >>> system = DeepJscc(net=DeepJsccNet(DeepJsccConfig(16, (4, 4, 8), 8)))
         >>> img, budget = torch.rand(3, 32, 32), Budget(1 / 192, 10.0)
-        >>> sent = system.transmit(img, make_channel("awgn"), 10.0, budget, [1, 2], BitTruePhy())
+        >>> sent = transmit(system, img, budget, make_channel("awgn"), 10.0, [1, 2], make_phy())
         >>> sent.prepared.ledger.used, sent.reconstruction(1).img_hat.shape
         (16, torch.Size([3, 32, 32]))
     """
 
-    def __init__(
-        self,
-        net: DeepJsccNet | None = None,
-        fixed: bool = False,
-        peak_db: float | None = None,
-        name: str = "deepjscc",
-    ) -> None:
-        self.net = (net or load_net()).eval()
-        self.fixed, self.peak_db, self.name = fixed, peak_db, name
-        self.knows = frozenset() if fixed else frozenset({"esno_db"})
+    analog: ClassVar[bool] = True
+
+    fixed: bool = False
+    peak_db: float | None = None
+    net: DeepJsccNet | None = field(default=None, metadata=PYTHON_ONLY)
+
+    def __post_init__(self) -> None:
+        if self.peak_db is not None and not self.peak_db > 0:
+            raise ScmcError(f"peak_db is {self.peak_db}; expected more than 0 dB over the mean")
+
+    @property
+    def side_information(self) -> frozenset[str]:
+        """The mean Es/N0, unless the design is fixed."""
+        return frozenset() if self.fixed else frozenset({MEAN_SNR})
 
     @torch.no_grad()
     def prepare(self, img: Tensor, budget: Budget) -> Prepared:
@@ -61,30 +79,56 @@ class DeepJsccSystem(System):
         A budget of no channel use is infeasible. Uses that the network has no symbols for (above
         rho 0.17 with the shipped one) stay unused.
         """
-        size = check_image(img)
+        net, size = self.network(), check_image(img)
         padded = pad(img)
-        whole = (int(padded.shape[1]), int(padded.shape[2]))
-        blocks = whole[0] * whole[1] // LATENT_STRIDE**2
-        uses = min(budget.uses(size), sum(self.net.num_symbols(blocks)))
+        blocks = padded[0].numel() // LATENT_STRIDE**2
+        uses = min(budget.uses(size), sum(net.num_symbols(blocks)))
         if uses < 1:
-            return infeasible(size, budget, f"{self.name}: the budget holds no channel use")
-        told, count = torch.tensor([budget.design_esno_db]), torch.tensor([uses])
-        sent = self.net.sent(count, blocks)[0].nonzero()[:, 0][interleaver(uses)]
-        symbols = self.net.encode(padded[None], told, count)[0, sent]
+            return Prepared.nothing(size, budget, "deepjscc: the budget holds no channel use")
+        esno_db, count = torch.tensor([budget.design_esno_db]), torch.tensor([uses])
+        symbols = net.encode(padded[None], esno_db, count)[0, _order(net, uses, blocks)]
         if self.peak_db is not None:
             symbols = limit_peak(spread(symbols), self.peak_db)
+        return Prepared.of_symbols(symbols, uses // PILOT_SPACING, budget, size)
 
-        @torch.no_grad()
-        def receive(x_hat: Tensor, esno: Tensor) -> Tensor:
-            b = len(x_hat)
-            full = torch.zeros(b, sum(self.net.num_symbols(blocks)), dtype=torch.complex64)
-            full[:, sent] = x_hat if self.peak_db is None else gather(x_hat)
-            known = told.expand(b)
-            found = known if self.fixed else 10 * esno.clamp(min=1e-3).log10()
-            shown = self.net.decode(full, whole, known, found, count.expand(b))
-            return shown[:, :, : size[0], : size[1]].clamp(0, 1)
+    @torch.no_grad()
+    def reconstruct(
+        self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
+    ) -> Reconstruction:
+        """See `System.reconstruct`; mid-grey where nothing was sent."""
+        if not isinstance(delivered, ReceivedSymbols):
+            return grey(prepared.size)
+        assert prepared.design_esno_db is not None
+        net, (height, width) = self.network(), prepared.size
+        rows, cols = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
+        x_hat = delivered.symbols if self.peak_db is None else gather(delivered.symbols)
+        full = torch.zeros(1, sum(net.num_symbols(rows * cols)), dtype=torch.complex64)
+        full[0, _order(net, len(x_hat), rows * cols)] = x_hat
+        assumed = torch.tensor([prepared.design_esno_db])
+        found = 10 * torch.tensor([delivered.esno]).clamp(min=1e-3).log10()
+        whole = (rows * LATENT_STRIDE, cols * LATENT_STRIDE)
+        count = torch.tensor([len(x_hat)])
+        shown = net.decode(full, whole, assumed, assumed if self.fixed else found, count)
+        img_hat = shown[0, :, :height, :width].clamp(0, 1)
+        return Reconstruction(img_hat, LayerKind.SIGNAL, frozenset(prepared.tags))
 
-        return analog(symbols, receive, size, budget.uses(size), uses // PILOT_SPACING)
+    def load(self) -> None:
+        """See `System.load`."""
+        self.network()
+
+    def network(self) -> DeepJsccNet:
+        """The network, loaded once a process."""
+        return self.net.eval() if self.net is not None else _shipped_net()
+
+
+def _order(net: DeepJsccNet, uses: int, blocks: int) -> Tensor:
+    """Which of the network's symbols are sent, in the order of sending."""
+    return net.sent(torch.tensor([uses]), blocks)[0].nonzero()[:, 0][interleaver(uses)]
+
+
+@functools.lru_cache(maxsize=1)
+def _shipped_net() -> DeepJsccNet:
+    return load_net().eval()
 
 
 def pad(img: Tensor) -> Tensor:

@@ -1,41 +1,29 @@
-"""The one readable path of an image through the layered scheme.
-
-1. encode: semantic, structure at the level that the plan asks for, signal, each from the image
-   alone -> LayeredBitstream
-2. protect: every layer, and every part of the signal, its own frame with its own code rate and
-   modulation; the ledger adds up
-3. send: `System.transmit` hands the frames to the physical layer -> LinkReport
-4. reassemble: the frames whose every block passed its CRC -> layers
-5. decode: whatever subset arrived -> Reconstruction; nothing at all is mid-grey
-"""
+"""The layered scheme: semantic, structure and signal layers, each protected on its own."""
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import ClassVar, Protocol
 
 import torch
 
-from channels.types import Frame
+from channels.types import Frame, ReceivedSymbols
 from scmc_comm.bitstream import LayeredBitstream
-from scmc_comm.errors import ScmcError
-from scmc_comm.link.ledger import Ledger, ledger_entry
-from scmc_comm.link.packetize import (
-    bits_to_bytes,
-    bytes_to_bits,
-    depacketize,
-    packetize,
-    split,
-)
-from scmc_comm.link.planners import make_planner
-from scmc_comm.link.protection import ProtectionPlan
-from scmc_comm.systems.base import Budget, Prepared, System, check_image, grey
-from scmc_comm.types import FINEST, MAX_PARTS, Layer, LayerKind, Reconstruction, part_tag
+from scmc_comm.codec.options import NETWORKS, CodecOptions, make_codec
+from scmc_comm.link.budget import Budget
+from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits, depacketize, packetize, split
+from scmc_comm.link.planners import Planner, make_planner
+from scmc_comm.link.prepared import Prepared
+from scmc_comm.link.protection import InfeasibleBudgetError, ProtectionPlan
+from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
+from scmc_comm.types import FINEST, PART_NEEDS, Layer, LayerKind, Reconstruction
 
 
 class Codec(Protocol):
-    """What the path needs of a layered codec: each layer is coded from the image alone.
+    """What the scheme needs of a layered codec.
 
     Attributes:
         structure_levels: How many levels the structure can be coded at.
@@ -72,51 +60,88 @@ class Codec(Protocol):
         ...
 
 
-class ScmcSystem(System):
-    """The layered codec over a protected link.
+@dataclass(frozen=True)
+class Scmc(CodecOptions, System):
+    """The layered codec; each layer, and each part of the signal, in a frame of its own.
 
-    Args:
-        codec: The layered codec.
-        protection: Name of a planner (`scmc_comm.link.planners`): ``"unequal"`` (caption first),
-            ``"equal"`` (one scheme for all layers), ``"optimised"``, ...
+    Attributes:
+        protection: How the layers are protected: ``unequal`` gives the caption most, ``equal``
+            sends all with one scheme, ``optimised`` takes the highest expected utility for the
+            channel and its mean Es/N0, ``range`` the same for a range of means.
+        utility: What ``optimised`` and ``range`` make best, such as ``lpips``; the sweep's if
+            not given.
         seed: Seed of the decoder's noise; sent, and charged, if it is not 0.
+        codec: A layered codec in place of the one that the options name.
+
+    Source: P. Zhang et al., "Rethinking Semantic Image Compression: Scalable Representation with
+    Cross-modality Transfer", IEEE TCSVT 33(8), 2023 (the layers).
+
+    Example:
+        >>> sorted(Scmc(protection="range").side_information)
+        ['channel']
     """
 
-    def __init__(self, codec: Codec, protection: str = "unequal", seed: int = 0) -> None:
-        self.codec = codec
-        self.planner = make_planner(protection)
-        self.knows = self.planner.knows
-        self.name = "scmc" if protection == "unequal" else f"scmc-{protection}"
-        self.seed = seed
+    file_options: ClassVar[tuple[str, ...]] = NETWORKS
+
+    protection: str = "unequal"
+    utility: str | None = None
+    seed: int = 0
+    codec: Codec | None = field(default=None, metadata=PYTHON_ONLY)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._planner()
+
+    @property
+    def side_information(self) -> frozenset[str]:
+        """The planner's."""
+        return self._planner().side_information
 
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
-        """Encode and protect; ScmcError if not even the caption fits the budget."""
+        """See `System.prepare`: encode, then protect."""
         size = check_image(img)
-        stream, plan = self.encode(img, budget)
-        frames, ledger = protect(stream, plan, budget.uses(size))
-        num_bits = sum(frame.bits.size for frame in frames)
+        try:
+            stream, plan = self.encode(img, budget)
+        except InfeasibleBudgetError as error:
+            return Prepared.nothing(size, budget, str(error))
+        return protect(stream, plan, budget)
 
-        def reconstruct(delivered: frozenset[str]) -> Reconstruction:
-            arrived = reassemble(frames, delivered)
-            if arrived is None:
-                return grey(size, delivered)
-            return self.codec.decode(arrived.layers, arrived.size, seed=arrived.seed)
+    def reconstruct(
+        self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
+    ) -> Reconstruction:
+        """See `System.reconstruct`: reassemble the layers, then decode whatever subset arrived."""
+        assert isinstance(delivered, frozenset)
+        usable = prepared.usable(delivered)
+        stream = reassemble(prepared.frames, usable)
+        if stream is None:
+            return grey(prepared.size, usable)
+        return self.layered_codec().decode(stream.layers, stream.size, seed=stream.seed)
 
-        bpp = num_bits / (size[0] * size[1])
-        return Prepared(frames, ledger, bpp, reconstruct, size, usable=usable)
+    def load(self) -> None:
+        """See `System.load`."""
+        self.layered_codec()
+
+    def layered_codec(self) -> Codec:
+        """The codec, its networks loaded once a process."""
+        names = [f.name for f in dataclasses.fields(CodecOptions)]
+        options = CodecOptions(**{name: getattr(self, name) for name in names})
+        return self.codec or _load_codec(options)
 
     def encode(self, img: torch.Tensor, budget: Budget) -> tuple[LayeredBitstream, ProtectionPlan]:
-        """Semantic, structure, and the signal layer that fills the rest of the budget."""
-        size = check_image(img)
-        semantic = self.codec.encode_semantic(img)
-        levels = range(self.codec.structure_levels)
-        sketches = [self.codec.encode_structure(img, level) for level in levels]
-        coarsest = self.codec.encode_signal(img, 0)
+        """Semantic, structure at the planned level, and the signal that fills the budget.
+
+        Raises:
+            InfeasibleBudgetError: Not even the caption fits.
+        """
+        codec, size = self.layered_codec(), check_image(img)
+        semantic = codec.encode_semantic(img)
+        sketches = [codec.encode_structure(img, level) for level in range(codec.structure_levels)]
+        coarsest = codec.encode_signal(img, 0)
 
         def plan_for(*signal: Layer) -> tuple[tuple[Layer, ...], ProtectionPlan]:
             """The lower layers to send, and how all are sent."""
             options = [self._num_bits((semantic, sketch, *signal), size) for sketch in sketches]
-            level, plan = self.planner.plan(budget, options, size, bool(signal))
+            level, plan = self._planner().plan(budget, options, size, bool(signal))
             base = (semantic, sketches[level])
             return tuple(layer for layer in base if layer.kind in plan.layers), plan
 
@@ -127,12 +152,15 @@ class ScmcSystem(System):
             return LayeredBitstream(size, sent, self.seed), plan
         return LayeredBitstream(size, (*sent, signal), self.seed), plan
 
+    def _planner(self) -> Planner:
+        return make_planner(self.protection, self.utility)
+
     def _num_bits(self, layers: tuple[Layer, ...], size: tuple[int, int]) -> dict[LayerKind, int]:
         """Packet bits of each layer."""
-        return {
-            layer.kind: sum(8 * len(packet.to_bytes()) for packet in split(layer, size, self.seed))
-            for layer in layers
-        }
+        return {layer.kind: sum(self._packet_bits(layer, size)) for layer in layers}
+
+    def _packet_bits(self, layer: Layer, size: tuple[int, int]) -> list[int]:
+        return [8 * len(packet.to_bytes()) for packet in split(layer, size, self.seed)]
 
     def _signal(
         self, img: torch.Tensor, size: tuple[int, int], plan: ProtectionPlan
@@ -141,44 +169,28 @@ class ScmcSystem(System):
             return None
 
         def fits(layer: Layer) -> bool:
-            packets = split(layer.first_parts(plan.num_parts), size, self.seed)
-            return plan.signal_fits([8 * len(packet.to_bytes()) for packet in packets])
+            return plan.signal_fits(self._packet_bits(layer.first_parts(plan.num_parts), size))
 
-        layer = self.codec.encode_signal_fitting(img, fits)
+        layer = self.layered_codec().encode_signal_fitting(img, fits)
         return None if layer is None else layer.first_parts(plan.num_parts)
 
 
-def protect(
-    stream: LayeredBitstream, plan: ProtectionPlan, num_uses: int
-) -> tuple[tuple[Frame, ...], Ledger]:
+@lru_cache(maxsize=4)
+def _load_codec(options: CodecOptions) -> Codec:
+    return make_codec(options)
+
+
+def protect(stream: LayeredBitstream, plan: ProtectionPlan, budget: Budget) -> Prepared:
     """Each layer, and each part of the signal, as a frame of its own, and every channel use."""
-    frames, entries = [], []
+    frames, header_bits = [], []
     for packet in packetize(stream):
         how = plan.protection(packet.layer.kind, packet.part)
         bits = bytes_to_bits(packet.to_bytes())
         frames.append(Frame(packet.tag, bits, how.mcs, how.power_db, how.priority))
-        entries.append(ledger_entry(frames[-1], 8 * packet.num_header_bytes))
-    return tuple(frames), Ledger(tuple(entries), num_uses)
-
-
-def usable(delivered: frozenset[str]) -> frozenset[str]:
-    """The tags without those parts of the signal that a missing part comes before.
-
-    Example:
-        >>> sorted(usable(frozenset({"semantic", "signal", "signal.3"})))
-        ['semantic', 'signal']
-    """
-    parts = [part_tag(LayerKind.SIGNAL, part) for part in range(MAX_PARTS)]
-    arrived = itertools.takewhile(delivered.__contains__, parts)
-    return delivered.difference(parts).union(arrived)
+        header_bits.append(8 * packet.num_header_bytes)
+    return Prepared.of_frames(frames, header_bits, budget, stream.size, PART_NEEDS)
 
 
 def reassemble(frames: tuple[Frame, ...], delivered: frozenset[str]) -> LayeredBitstream | None:
     """The layers in the frames that arrived; None if there are none."""
-    unknown = delivered - {frame.tag for frame in frames}
-    if unknown:
-        raise ScmcError(
-            f"delivered tags {sorted(unknown)} were never sent; expected a subset of "
-            f"{[frame.tag for frame in frames]}"
-        )
     return depacketize(bits_to_bytes(f.bits) for f in frames if f.tag in delivered)

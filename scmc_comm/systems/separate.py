@@ -1,53 +1,119 @@
 """Separate source and channel coding: an image codec, then CRC, LDPC and QAM.
 
-One modulation and code rate is chosen at the design Es/N0 and the finest quality that fits the
-budget is found per image. The file arrives whole or not at all: that is the cliff. With the
-design Es/N0 equal to the channel's at every point of a sweep this gives the envelope, with one
-design Es/N0 for the whole sweep the fixed design. The receiver knows the frame's length, its
-modulation and coding (as it does for the layered scheme), and the image size.
+The file is one frame, at the finest quality that fits the budget; it arrives whole or not at all:
+that is the cliff. The receiver knows the frame's length, its modulation and coding (as it does
+for the layered scheme), and the image size.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import ClassVar, Literal
+
 import torch
 
 from channels.coding.transport_block import max_payload_bits
-from channels.types import Frame, Mcs
-from scmc_comm.baselines.image_codecs import CodedImage, ImageCodec, largest_fitting
+from channels.fading.models import channel_identity
+from channels.types import Frame, Mcs, ReceivedSymbols
+from scmc_comm.baselines.codec_curves import CodecCurves, load_curves
+from scmc_comm.baselines.image_codecs import (
+    CodedImage,
+    ImageCodec,
+    codec_options,
+    largest_fitting,
+    make_image_codec,
+)
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.ledger import Ledger, ledger_entry
+from scmc_comm.link.budget import SIDE_INFORMATION, Budget
 from scmc_comm.link.mcs import choose_mcs
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
-from scmc_comm.systems.base import Budget, Prepared, System, check_image, grey, infeasible
+from scmc_comm.link.prepared import Prepared
+from scmc_comm.link.utility import Utility
+from scmc_comm.systems.adaptive import ranking
+from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
 from scmc_comm.types import LayerKind, Reconstruction
 
 TAG = "image"
 
 
-class SeparationSystem(System):
-    """One image codec over one protected frame.
+@dataclass(frozen=True)
+class Separate(System):
+    """An image codec over one protected frame.
 
-    Args:
-        image_codec: The source code.
-        name: Name in results; the codec's own by default.
+    Attributes:
+        codec: The image codec, by name or as an object.
+        headers: ``slim`` leaves out the constant headers, which the receiver knows; ``file``
+            sends complete files.
+        mcs: ``fixed`` is one modulation and code rate for the design Es/N0; ``adaptive`` is the
+            one with the best expected utility for the channel and its mean Es/N0, chosen on
+            validation pictures.
+        utility: What ``adaptive`` makes best, such as ``lpips``; the sweep's if not given.
+        curves: Rate and quality on validation pictures; those that were measured if not given.
+
+    Example:
+        >>> sorted(Separate("vvc", mcs="adaptive").side_information)
+        ['channel', 'esno_db']
     """
 
-    def __init__(self, image_codec: ImageCodec, name: str | None = None) -> None:
-        self.image_codec = image_codec
-        self.name = name or image_codec.name
+    codec: str | ImageCodec = field(metadata=PYTHON_ONLY)
+    headers: Literal["slim", "file"] = "slim"
+    mcs: Literal["fixed", "adaptive"] = "fixed"
+    utility: str | None = None
+    curves: CodecCurves | None = field(default=None, metadata=PYTHON_ONLY, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.utility is not None:
+            Utility.parse(self.utility)
+            if self.mcs == "fixed":
+                raise ScmcError(
+                    f"utility is {self.utility!r} and mcs is 'fixed', which makes nothing best; "
+                    "use mcs=adaptive"
+                )
+        if isinstance(self.codec, str):
+            codec_options(self._codec_name())
+        if self.mcs == "adaptive":
+            self._curves()
+
+    @property
+    def side_information(self) -> frozenset[str]:
+        """All of it with adaptive MCS, else none."""
+        return SIDE_INFORMATION if self.mcs == "adaptive" else frozenset()
 
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
-        """Encode at the finest quality that fits at the design Es/N0, and protect it.
+        """See `System.prepare`.
 
-        A budget that holds not even the coarsest quality gives a transmission without frames,
-        flagged ``infeasible``: a failure that stays in the results, shown as mid-grey.
+        An image that does not fit with the best scheme, even at its coarsest, goes down the
+        ranking, which was made without it.
         """
         size = check_image(img)
-        try:
-            mcs = choose_mcs(budget.design_esno_db, num_uses=max(budget.uses(size), 1))
-        except ScmcError as error:
-            return infeasible(size, budget, str(error))
-        return self.prepare_with(img, budget, mcs)
+        if self.mcs == "fixed":
+            try:
+                mcs = choose_mcs(budget.design_esno_db, num_uses=max(budget.uses(size), 1))
+            except ScmcError as error:
+                return Prepared.nothing(size, budget, str(error))
+            return self.prepare_with(img, budget, mcs)
+        if self.utility is not None:
+            budget = dataclasses.replace(budget, utility=self.utility)
+        nothing = f"{self._name}: no validation picture fits {budget.uses(size)} channel uses"
+        last = Prepared.nothing(size, budget, f"{nothing} at any modulation and coding")
+        for mcs in _ranking(self, size, budget, channel_identity(budget.channel)):
+            last = self.prepare_with(img, budget, mcs)
+            if last.infeasible is None:
+                break
+        return last
+
+    def reconstruct(
+        self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
+    ) -> Reconstruction:
+        """See `System.reconstruct`."""
+        assert isinstance(delivered, frozenset)
+        if TAG not in prepared.usable(delivered):
+            return grey(prepared.size)
+        (frame,) = prepared.frames
+        img_hat = self.image_codec().decode(bits_to_bytes(frame.bits), prepared.size)
+        return Reconstruction(img_hat, LayerKind.SIGNAL, delivered)
 
     def prepare_with(
         self, img: torch.Tensor, budget: Budget, mcs: Mcs, quality: float | None = None
@@ -61,29 +127,62 @@ class SeparationSystem(System):
             quality: One of the codec's qualities; None takes the finest that fits. One that does
                 not fit is infeasible.
         """
-        size = check_image(img)
+        size, codec = check_image(img), self.image_codec()
         num_uses = budget.uses(size)
         max_bytes = max_payload_bits(num_uses, mcs) // 8
         fit: CodedImage | None = None
         if quality is not None:
-            coded = CodedImage(quality, self.image_codec.encode(img, quality))
+            coded = CodedImage(quality, codec.encode(img, quality))
             fit = coded if len(coded.data) <= max_bytes else None
         elif max_bytes:
-            fit = largest_fitting(self.image_codec, img, max_bytes)
+            fit = largest_fitting(codec, img, max_bytes)
         if fit is None:
             what = "no quality fits" if quality is None else f"quality {quality:g} does not fit"
-            reason = f"{self.name}: {what} {max_bytes} bytes ({num_uses} channel uses)"
-            return infeasible(size, budget, reason)
-        frame = Frame(TAG, bytes_to_bits(fit.data), mcs)
+            reason = f"{self._name}: {what} {max_bytes} bytes ({num_uses} channel uses)"
+            return Prepared.nothing(size, budget, reason)
+        return Prepared.of_frames([Frame(TAG, bytes_to_bits(fit.data), mcs)], [0], budget, size)
 
-        def reconstruct(delivered: frozenset[str]) -> Reconstruction:
-            if delivered - {TAG}:
-                raise ScmcError(f"delivered tags are {sorted(delivered)}; expected {TAG!r} or none")
-            if TAG not in delivered:
-                return grey(size)
-            img_hat = self.image_codec.decode(bits_to_bytes(frame.bits), size)
-            return Reconstruction(img_hat, LayerKind.SIGNAL, delivered)
+    def load(self) -> None:
+        """See `System.load`."""
+        self.image_codec()
 
-        ledger = Ledger((ledger_entry(frame, header_bits=0),), num_uses)
-        bpp = frame.bits.size / (size[0] * size[1])
-        return Prepared((frame,), ledger, bpp, reconstruct, size)
+    def image_codec(self) -> ImageCodec:
+        """The codec, loaded once a process."""
+        return _load_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
+
+    @property
+    def _name(self) -> str:
+        return self._codec_name() if isinstance(self.codec, str) else self.codec.name
+
+    def _codec_name(self) -> str:
+        return f"{self.codec}:headers={self.headers}"
+
+    def _curves(self) -> CodecCurves:
+        return load_curves(self._name) if self.curves is None else self.curves
+
+
+@dataclass(frozen=True)
+class LearnedSeparate(Separate):
+    """A learned image codec of CompressAI's zoo over one protected frame.
+
+    Attributes:
+        weights: A checkpoint or a folder of checkpoints; the zoo's own if not given.
+    """
+
+    file_options: ClassVar[tuple[str, ...]] = ("weights",)
+
+    weights: str | None = None
+
+    def _codec_name(self) -> str:
+        return super()._codec_name() + (f",weights={self.weights}" if self.weights else "")
+
+
+@lru_cache(maxsize=32)
+def _load_codec(name: str) -> ImageCodec:
+    return make_image_codec(name)
+
+
+@lru_cache(maxsize=4096)
+def _ranking(system: Separate, size: tuple[int, int], budget: Budget, _: str) -> tuple[Mcs, ...]:
+    """The ranking, made once for each identity of the channel."""
+    return ranking(system._curves(), size, budget)

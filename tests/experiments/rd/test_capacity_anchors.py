@@ -39,7 +39,7 @@ def test_a_curve_passes_within_its_tolerance(pictures, shift, result):
 
 
 def test_the_mean_curve_is_not_the_mean_of_curves(pictures):
-    found = [exact("vvc-file", 64 * 64), exact("vvc-file", 2 * 64 * 64, "b", 2.0)]
+    found = [exact("vvc:headers=file", 64 * 64), exact("vvc:headers=file", 2 * 64 * 64, "b", 2.0)]
     table = capacity.compare(found, pictures)
     # The second picture needs twice the bits: at the lowest rate its own curve has no point yet.
     assert table.per_image.iloc[0] == pytest.approx((27.31 + 12.0) / 2)
@@ -47,7 +47,7 @@ def test_the_mean_curve_is_not_the_mean_of_curves(pictures):
 
 
 def test_a_better_codec_has_no_limit(pictures):
-    table = capacity.compare([exact("jpeg-file", 64 * 64, shift=5)], pictures)
+    table = capacity.compare([exact("jpeg:headers=file", 64 * 64, shift=5)], pictures)
     assert table.result.tolist() == ["no limit"] * 2
     assert capacity.cells(table)[1][0][-2:] == ["-", "no limit"]
 
@@ -73,7 +73,7 @@ def test_published_values_are_those_of_the_published_curves():
 
 
 def test_plain_tables_cost_bytes_and_change_no_pixel(pictures):
-    plain, fitted = capacity.PlainJpeg(), make_image_codec("jpeg-file")
+    plain, fitted = capacity.PlainJpeg(), make_image_codec("jpeg:headers=file")
     img = pictures[0].img
     long, short = plain.encode(img, 25), fitted.encode(img, 25)
     assert len(long) > len(short)

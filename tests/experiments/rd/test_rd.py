@@ -40,7 +40,7 @@ def test_every_codec_has_a_ladder_of_its_own_qualities():
 
 
 def test_rows_hold_what_was_sent_and_a_second_run_measures_nothing(images, tmp_path, monkeypatch):
-    names, metrics = ("jpeg", "webp-file"), ("psnr_db",)
+    names, metrics = ("jpeg", "webp:headers=file"), ("psnr_db",)
     frame = rd_measure.measure_points(names, images, metrics, 1, tmp_path, progress=False)
     assert len(frame) == sum(len(make_rd_codec(n).points) for n in names) * len(images)
     row = frame[(frame.codec == "jpeg") & (frame.image == "chelsea") & (frame.point == "25")].iloc[
@@ -105,7 +105,7 @@ def test_scmc_points_are_its_layers_from_the_whole_container():
 # --- what is written -------------------------------------------------------------------------
 
 
-def synthetic(codecs=("jpeg", "scmc", "vvc-file"), images=3):
+def synthetic(codecs=("jpeg", "scmc", "vvc:headers=file"), images=3):
     rows = []
     for c, codec in enumerate(codecs):
         for i in range(images):
@@ -127,7 +127,7 @@ def test_tables_hold_the_known_deltas_and_leave_out_what_was_not_measured():
     bd = bd_table(points, ["jpeg"], (0.0, np.inf)).set_index(["codec", "metric"])
     for metric in ("psnr_db", "lpips"):
         assert bd.loc[("scmc", metric), "percent"] == pytest.approx(-50)
-        assert bd.loc[("vvc-file", metric), "percent"] == pytest.approx(50)
+        assert bd.loc[("vvc:headers=file", metric), "percent"] == pytest.approx(50)
     header, rows = bd_cells(bd.reset_index(), "jpeg")
     assert header == ["codec", "PSNR (dB)", "LPIPS"]
     assert rows[0][:2] == ["scmc", "-50.0 % [-50.0, -50.0], over 100 %"]
@@ -198,21 +198,24 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "curves.json").write_text(json.dumps(ANCHORS))
     out = tmp_path / "out"
     main([
-        "rd", "--codecs", "jpeg, jpeg-file,jpeg2000", "--images", str(pictures), "--out", str(out),
+        "rd", "--codecs", "jpeg, jpeg:headers=file,jpeg2000", "--images", str(pictures), "--out", str(out),
         "--anchors", str(tmp_path / "curves.json"),
     ])  # fmt: skip
     printed = capsys.readouterr().out
     assert "BD-rate against jpeg" in printed and "Against published curves (toy)" in printed
     points = pd.read_csv(out / "points.csv")
-    assert set(points.codec) == {"jpeg", "jpeg-file", "jpeg2000"} and len(points) == 2 * 29
+    assert set(points.codec) == {"jpeg", "jpeg:headers=file", "jpeg2000"} and len(points) == 2 * 29
     # A figure's CSV recomputes it.
     means = points.groupby(["codec", "point"]).bpp.mean()
     curves = pd.read_csv(out / "curves.csv").set_index(["codec", "point"])
     assert np.allclose(means, curves.bpp.reindex(means.index))
     bd = pd.read_csv(out / "bd.csv").set_index("codec")
-    assert bd.loc["jpeg-file", "percent"] > 3 and bd.loc["jpeg-file", "metric"] == "psnr_db"
+    assert (
+        bd.loc["jpeg:headers=file", "percent"] > 3
+        and bd.loc["jpeg:headers=file", "metric"] == "psnr_db"
+    )
     assert (out / "bd_jpeg.tex").read_text().startswith("\\begin{tabular}")
-    assert json.loads((out / "run.json").read_text())["spec"]["codecs"][1] == "jpeg-file"
+    assert json.loads((out / "run.json").read_text())["spec"]["codecs"][1] == "jpeg:headers=file"
     assert (out / "figures" / "rd.png").is_file() and (out / "figures" / "bd_jpeg.pdf").is_file()
 
 

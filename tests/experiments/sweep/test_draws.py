@@ -15,7 +15,8 @@ from experiments.sweep.points import trial_seeds
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
-from scmc_comm.systems.base import Budget
+from scmc_comm.link.budget import Budget
+from scmc_comm.transmit import transmit
 
 SPEC = dataclasses.replace(
     TOY, name="analog", systems=("toy", "toy-analog", "toy-analog-fixed"), num_images=2,
@@ -44,13 +45,12 @@ def ds(analog_run):
 
 
 def psnr_of(name, image, channel, esno_db, design, count):
-    """What `System.transmit` gives for the trials' seeds, apart from any sweep."""
+    """What `transmit` gives for the trials' seeds, apart from any sweep."""
     img = toy_images("", 2)[image]
     seeds = trial_seeds(SPEC.seed, image, 0, count)
     budget = Budget(1 / 24, design)
-    sent = AnalogToy(name).transmit(
-        img, make_channel(channel), esno_db, budget, seeds, BitTruePhy()
-    )
+    model = make_channel(channel)
+    sent = transmit(AnalogToy(name), img, budget, model, esno_db, seeds, BitTruePhy())
     return [
         toy_measure(img, sent.reconstruction(k).img_hat, ("psnr_db",))["psnr_db"]
         for k in range(count)

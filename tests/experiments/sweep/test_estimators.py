@@ -14,7 +14,7 @@ from channels.phy.table import TablePhy
 from experiments.figures.plots import plot_sweep
 from experiments.sweep import store, summary
 from experiments.sweep.runner import run_sweep
-from scmc_comm.systems.base import Budget
+from scmc_comm.link.budget import Budget
 
 EXACT = dataclasses.replace(TOY, estimator="expected")
 

@@ -18,6 +18,7 @@ from experiments.sweep.links import Link
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.summary import delivery, quality
+from scmc_comm.link.budget import Budget
 
 OFDM = "ofdm:antennas=1x2,num_subcarriers=48"
 CSI = ("perfect", "ls", "lmmse")
@@ -39,7 +40,7 @@ def ran(tmp_path_factory):
 
 def test_pilots_are_in_the_store_and_in_the_budget(ran):
     ds = store.load(ran[0])
-    prepared = fakes.ToySystem("toy").prepare(fakes.toy_images("x", 1)["img0"], None)
+    prepared = fakes.ToySystem("toy").prepare(fakes.toy_images("x", 1)["img0"], Budget(1, 1))
     data = prepared.ledger.used
     uses = ds.channel_uses.sel(system="toy").values
     pilots = ds.pilot_uses.sel(system="toy").values
@@ -142,3 +143,19 @@ def test_lines_go_through_the_means(ran):
     np.testing.assert_allclose(top.lines[0].get_ydata(), mean.values)
     np.testing.assert_allclose(top.lines[0].get_xdata(), values)
     assert drawn.axes[2].get_xscale() == "log" or drawn.axes[1].get_xlabel()
+
+
+def test_a_rewritten_trace_is_sent_anew(tmp_path):
+    trace = tmp_path / "snr.csv"
+    spec = dataclasses.replace(
+        SPEC, systems=("toy", "toy-analog"), channels=(f"trace:path={trace}",), esno_db=(9.0,),
+        phy="flat", rho=(1 / 24,), num_trials=8, metrics=("psnr_db",),
+    )  # fmt: skip
+    found = []
+    for cache, dip_db in (("a", 0.0), ("a", -40.0), ("b", -40.0)):  # below the mean but at first
+        trace.write_text(f"time_s,esno_db\n0,0\n0.01,{dip_db}\n1,{dip_db}\n")
+        out = run_sweep(spec, tmp_path / f"out{len(found)}", cache_dir=tmp_path / cache,
+                        components=TOYS, progress=False)  # fmt: skip
+        found.append(store.expand(store.load(out)).psnr_db.values)
+    np.testing.assert_array_equal(found[1], found[2])
+    assert (found[0] != found[1]).any(axis=(1, 2, 3, 4, 5)).all()  # of both systems

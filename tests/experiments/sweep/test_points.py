@@ -23,7 +23,9 @@ from experiments.sweep.points import (
     trial_seeds,
 )
 from scmc_comm.errors import ScmcError
-from scmc_comm.systems.base import Budget, infeasible
+from scmc_comm.link.budget import Budget
+from scmc_comm.link.prepared import Prepared
+from scmc_comm.transmit import send
 
 TAGS = ("semantic", "structure", "signal", "signal.2")
 
@@ -52,9 +54,10 @@ def test_more_frames_than_bits_are_an_error():
 
 def test_masks_say_what_send_says(prepared):
     channel, seeds = make_channel("rayleigh_block"), trial_seeds(3, "x", 0, 200)
-    sent = prepared.send(channel, 9.0, seeds, ToyPhy()).delivered
+    report = send(prepared, channel, 9.0, seeds, ToyPhy())
+    sent = [report.delivered_tags(trial) for trial in range(200)]
     masks = send_masks(prepared, channel, 9.0, seeds, ToyPhy())
-    assert [set_of(prepared.tags, int(mask)) for mask in masks] == list(sent)
+    assert [set_of(prepared.tags, int(mask)) for mask in masks] == sent
     assert len(set(sent)) > 3
 
 
@@ -76,7 +79,7 @@ def test_undetected_errors_are_losses(prepared, caplog):
 
 
 def test_nothing_arrives_of_nothing():
-    nothing = infeasible((64, 64), Budget(1 / 24, 10.0), "too small")
+    nothing = Prepared.nothing((64, 64), Budget(1 / 24, 10.0), "too small")
     assert send_masks(nothing, None, 0.0, (1, 2), None).tolist() == [0, 0]
     assert expected_masks(nothing, None, 0.0, None) == {0: 1.0}
 

@@ -97,7 +97,7 @@ def test_a_key_given_twice_is_refused():
 
 
 def test_an_unknown_system_or_channel_lists_what_exists():
-    with pytest.raises(ScmcError, match="scmc-equal"):
+    with pytest.raises(ScmcError, match="did you mean vvc"):
         Components().check_names(SPEC.override(["systems=scmc,vcc"]))
     with pytest.raises(ValueError, match="rayleigh_block"):
         Components().check_names(SPEC.override(["channels=awgm"]))

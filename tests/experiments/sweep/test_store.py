@@ -91,7 +91,7 @@ def test_the_csv_recomputes_the_figures(ds, toy_run):
 def test_the_csv_has_the_fields_of_the_ledger(ds, toy_run):
     frame = pd.read_csv(toy_run / "results.csv")
     img = next(iter(fakes.toy_images("toys", 1).values()))
-    from scmc_comm.systems.base import Budget
+    from scmc_comm.link.budget import Budget
 
     done = fakes.ToySystem("toy").prepare(img, Budget(1 / 24, 10.0))
     rows = frame[frame.system == "toy"]

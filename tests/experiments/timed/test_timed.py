@@ -173,7 +173,6 @@ def test_specs_round_trip_and_the_shipped_ones_load(tmp_path):
         ("deadlines_s=0.1", "expected three times above 0"),
         ("bandwidth_hz=0", "bandwidth_hz is 0"),
         ("speed_mps=-1", "speed_mps is -1"),
-        ("schemes=toy:queue=x", "got 'queue=x'"),
         ("schemes=toy:harq=turbo", "harq is 'turbo'"),
         ("estimator=table", "no timed key 'estimator'"),
         ("num_users=two", "expected a whole number"),

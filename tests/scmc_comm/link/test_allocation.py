@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from channels.coding.transport_block import num_channel_uses
 from channels.fading.models import make_channel
 from channels.phy.table import TablePhy
+from experiments.statistics.padded import interval
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, Allocator
+from scmc_comm.link.budget import Budget
 from scmc_comm.link.delivery import make_link
 from scmc_comm.link.mcs import MCS_GRID
 from scmc_comm.link.optimiser import (
@@ -28,8 +30,6 @@ from scmc_comm.link.protection import InfeasibleBudgetError, equal_plan, unequal
 from scmc_comm.link.quality import quality_model
 from scmc_comm.link.search import search
 from scmc_comm.link.utility import Utility
-from scmc_comm.systems.base import Budget
-from scmc_comm.systems.prediction import interval
 from scmc_comm.types import LayerKind
 
 SEMANTIC, STRUCTURE, SIGNAL = LayerKind

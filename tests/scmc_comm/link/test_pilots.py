@@ -15,10 +15,12 @@ from channels.phy.names import data_uses, make_phy, pilot_uses
 from channels.types import Frame, Mcs
 from experiments.commands.main import main
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import Budget
 from scmc_comm.link.ledger import Ledger, ledger_entry
+from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import make_system
-from scmc_comm.systems.base import Budget, charge_pilots, infeasible
-from scmc_comm.systems.scmc import ScmcSystem
+from scmc_comm.systems.scmc import Scmc
+from scmc_comm.transmit import send, transmit
 
 LINKS = ("ofdm", "ofdm:antennas=2x2,csi=lmmse", "ofdm:num_pilot_symbols=4,pilot_spacing=2")
 
@@ -34,11 +36,12 @@ def test_data_and_pilots_fill_the_budget_and_never_more(num_uses, link):
 
 
 @pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("make", [lambda: ScmcSystem(FakeCodec()), lambda: make_system("jpeg")])
+@pytest.mark.parametrize("make", [lambda: Scmc(codec=FakeCodec()), lambda: make_system("jpeg")])
 def test_the_ledger_holds_what_was_sent(make, link):
     budget = Budget(1 / 24, 10.0, phy=link)
     gradient = torch.linspace(0, 1, 256).expand(3, 256, 256)
-    sent = make().transmit(gradient, make_channel("awgn"), 30.0, budget, [1, 2], make_phy(link))
+    phy = make_phy(link)
+    sent = transmit(make(), gradient, budget, make_channel("awgn"), 30.0, [1, 2], phy)
     ledger = sent.prepared.ledger
     assert ledger.used == int(sent.report.channel_uses.sum()) <= ledger.budget_uses == 8192
     assert sum(ledger.pilots) == sum(pilot_uses(link, sent.prepared.frames)) > 0
@@ -51,25 +54,24 @@ def test_the_ledger_holds_what_was_sent(make, link):
 
 
 def test_pilots_cost_data_and_a_flat_link_has_none():
-    flat = ScmcSystem(FakeCodec()).prepare(IMG, Budget(1 / 24, 10.0))
+    flat = Scmc(codec=FakeCodec()).prepare(IMG, Budget(1 / 24, 10.0))
     assert "pilots" not in flat.ledger.to_text()
-    assert charge_pilots(flat, Budget(1 / 24, 10.0)) is flat
     sizes = [
-        sum(f.bits.size for f in ScmcSystem(FakeCodec()).prepare(IMG, Budget(1 / 24, 10.0, phy=p)).frames)
+        sum(f.bits.size for f in Scmc(codec=FakeCodec()).prepare(IMG, Budget(1 / 24, 10.0, phy=p)).frames)
         for p in ("flat", "ofdm", "ofdm:num_pilot_symbols=4,pilot_spacing=2")
     ]  # fmt: skip
     assert sizes[0] > sizes[1] > sizes[2]
 
 
 def test_pilots_that_nobody_charged_are_an_error():
-    prepared = ScmcSystem(FakeCodec()).prepare(IMG, Budget(1 / 24, 10.0, phy="ofdm"))
+    prepared = Scmc(codec=FakeCodec()).prepare(IMG, Budget(1 / 24, 10.0))  # for a flat link
     with pytest.raises(ScmcError, match="symbols per frame"):
-        prepared.send(make_channel("awgn"), 30.0, [1], make_phy("ofdm"))
+        send(prepared, make_channel("awgn"), 30.0, [1], make_phy("ofdm"))
 
 
 def test_what_does_not_fit_stays_a_failure_with_its_whole_budget():
     budget = Budget(1 / 24, 10.0, phy="ofdm")
-    nothing = charge_pilots(infeasible((64, 64), budget, "too small"), budget)
+    nothing = Prepared.nothing((64, 64), budget, "too small")
     assert nothing.ledger.budget_uses == 512 == nothing.ledger.unused
 
 

@@ -8,10 +8,11 @@ from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
 from scmc_comm.baselines.image_codecs import ImageCodec, JpegCodec
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import choose_mcs
 from scmc_comm.registry import make_system
-from scmc_comm.systems.base import Budget
-from scmc_comm.systems.separate import TAG, SeparationSystem
+from scmc_comm.systems.separate import TAG, Separate
+from scmc_comm.transmit import Transmission, send, transmit
 from scmc_comm.types import LayerKind
 
 AWGN = make_channel("awgn")
@@ -43,7 +44,7 @@ def image(size=(64, 96), seed=0):
 @pytest.mark.parametrize("design", [0.0, 10.0, 20.0])
 def test_the_finest_quality_that_fits_is_sent(rho, design):
     img = torch.zeros(3, 256, 256)
-    prepared = SeparationSystem(ToyCodec()).prepare(img, Budget(rho, design))
+    prepared = Separate(ToyCodec()).prepare(img, Budget(rho, design))
     uses = prepared.ledger.budget_uses
     mcs = choose_mcs(design, num_uses=uses)
     assert prepared.frames[0].mcs == mcs
@@ -58,14 +59,18 @@ def test_cliff_and_grey_failure():
     img = image((256, 256))
     budget = Budget(1 / 24, 10.0)
     codec = ToyCodec()
-    system = SeparationSystem(codec)
-    good = system.transmit(img, AWGN, 11.0, budget, range(5), BitTruePhy())
+    system = Separate(codec)
+    good = transmit(system, img, budget, AWGN, 11.0, range(5), BitTruePhy())
     assert good.delivered == (frozenset({TAG}),) * 5
     assert {good.reconstruction(t).level for t in range(5)} == {LayerKind.SIGNAL}
     assert codec.num_decodes == 1
-    bad = system.transmit(img, AWGN, 7.0, budget, range(5), BitTruePhy())
+    bad = transmit(system, img, budget, AWGN, 7.0, range(5), BitTruePhy())
     recon = bad.reconstruction(0)
-    assert bad.delivered == (frozenset(),) * 5 and recon.level is None and not bad.infeasible
+    assert (
+        bad.delivered == (frozenset(),) * 5
+        and recon.level is None
+        and bad.prepared.infeasible is None
+    )
     mse = float((recon.img_hat - img).square().mean())
     assert mse == pytest.approx(float(((img - 0.5) ** 2).mean()))
 
@@ -73,11 +78,13 @@ def test_cliff_and_grey_failure():
 def test_infeasible_is_declared_and_kept():
     img = image((256, 256))
     for budget in (Budget(1 / 20_000, 0.0), Budget(1 / 24, -40.0), Budget(1e-7, 10.0)):
-        prepared = SeparationSystem(ToyCodec()).prepare(img, budget)
+        system = Separate(ToyCodec())
+        prepared = system.prepare(img, budget)
         assert prepared.infeasible and prepared.frames == () and prepared.bpp == 0.0
         assert prepared.ledger.used == 0
-        sent = prepared.send(AWGN, 20.0, range(3), BitTruePhy())
-        assert sent.infeasible and sent.num_trials == 3 and sent.report is None
+        report = send(prepared, AWGN, 20.0, range(3), BitTruePhy())
+        sent = Transmission(system, prepared, report)
+        assert sent.delivered == (frozenset(),) * 3
         assert torch.equal(sent.reconstruction(2).img_hat, torch.full((3, 256, 256), 0.5))
         assert sent.reconstruction(2).level is None
 
@@ -85,22 +92,22 @@ def test_infeasible_is_declared_and_kept():
 def test_jpeg_over_the_link_is_what_jpeg_gives():
     img = image((96, 96))
     system = make_system("jpeg")
-    assert system.name == "jpeg"
-    sent = system.transmit(img, AWGN, 20.0, Budget(1 / 12, 15.0), [3], BitTruePhy())
+    sent = transmit(system, img, Budget(1 / 12, 15.0), AWGN, 20.0, [3], BitTruePhy())
     data = np.packbits(sent.prepared.frames[0].bits).tobytes()
     assert torch.equal(sent.reconstruction(0).img_hat, JpegCodec().decode(data, (96, 96)))
     assert float((sent.reconstruction(0).img_hat - img).square().mean()) < 0.002
 
 
 def test_foreign_tags_are_errors():
-    prepared = SeparationSystem(ToyCodec()).prepare(image(), Budget(1 / 6, 10.0))
-    with pytest.raises(ScmcError, match="expected 'image'"):
-        prepared.reconstruct(frozenset({"semantic"}))
+    system = Separate(ToyCodec())
+    prepared = system.prepare(image(), Budget(1 / 6, 10.0))
+    with pytest.raises(ScmcError, match=r"never sent; expected a subset of \['image'\]"):
+        system.reconstruct(prepared, frozenset({"semantic"}))
 
 
 def test_modulation_coding_and_quality_chosen_by_the_caller():
     img, budget = torch.zeros(3, 256, 256), Budget(1 / 24, 10.0)
-    system = SeparationSystem(ToyCodec())
+    system = Separate(ToyCodec())
     robust, fast = (choose_mcs(esno_db, num_uses=8192) for esno_db in (0.0, 20.0))
     finest = system.prepare_with(img, budget, robust)
     assert finest.frames[0].mcs == robust != system.prepare(img, budget).frames[0].mcs

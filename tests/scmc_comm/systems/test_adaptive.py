@@ -1,4 +1,4 @@
-"""The envelope: the best scheme of the grid on average over validation pictures, then frozen."""
+"""Adaptive MCS: the best scheme of the grid on average over validation pictures, then frozen."""
 
 import json
 
@@ -15,12 +15,12 @@ from experiments.training.codec_curves import spread_qualities
 from scmc_comm.baselines.codec_curves import FILE, METRICS, CodecCurves, load_curves
 from scmc_comm.codec.weights import MODELS_ENV
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import SIDE_INFORMATION, Budget
 from scmc_comm.link.mcs import MCS_GRID, choose_mcs
 from scmc_comm.link.utility import Utility
-from scmc_comm.registry import KNOWS, SYSTEMS, knows, make_system
-from scmc_comm.systems.adaptive import EnvelopeSystem, arrival_probability, expected_utility
-from scmc_comm.systems.base import Budget
-from scmc_comm.systems.separate import SeparationSystem
+from scmc_comm.registry import make_system
+from scmc_comm.systems.adaptive import delivery_probability, expected_utility, ranking
+from scmc_comm.systems.separate import Separate
 
 SIZE = (256, 256)
 RHO = 1 / 24
@@ -38,7 +38,8 @@ def toy_curves(least_bits=80, most_bits=160_000):
 
 
 def toy(utility=None, **options):
-    return EnvelopeSystem(SeparationSystem(ToyCodec()), utility, toy_curves(**options))
+    curves = toy_curves(**options)
+    return Separate(ToyCodec(), mcs="adaptive", utility=utility, curves=curves)
 
 
 def value(system, mcs, budget):
@@ -49,7 +50,7 @@ def value(system, mcs, budget):
 @pytest.mark.parametrize("esno_db", [-6.0, 4.0, 12.0])
 def test_no_scheme_of_the_grid_is_better_on_the_validation_set(channel, esno_db):
     system, budget = toy(), Budget(RHO, esno_db, channel)
-    chosen = value(system, system.ranking(SIZE, budget)[0], budget)
+    chosen = value(system, ranking(system.curves, SIZE, budget)[0], budget)
     every = [value(system, mcs, budget) for mcs in MCS_GRID]
     assert chosen >= np.nanmax(every) - 1e-8
     for design in (0.0, 10.0, 20.0):  # any fixed design among them
@@ -72,15 +73,15 @@ def test_on_awgn_more_snr_never_slows_it_down_and_it_fills_the_budget():
 
 def test_at_very_low_snr_it_repeats():
     system = toy()
-    mcs = system.ranking(SIZE, Budget(RHO, -8.0))[0]
+    mcs = ranking(system.curves, SIZE, Budget(RHO, -8.0))[0]
     assert mcs.repetition >= 4 and mcs.coderate / mcs.repetition < 1 / 5
-    assert arrival_probability(mcs, 800, "awgn", -8.0) > 0.9
+    assert delivery_probability(mcs, 800, "awgn", -8.0) > 0.9
 
 
 def test_in_fading_it_is_more_careful_than_on_awgn():
     system = toy()
     for esno_db in (6.0, 12.0, 18.0):
-        awgn, fading = (system.ranking(SIZE, Budget(RHO, esno_db, law))[0]
+        awgn, fading = (ranking(system.curves, SIZE, Budget(RHO, esno_db, law))[0]
                         for law in ("awgn", "rayleigh_block"))  # fmt: skip
         assert fading.bits_per_use < awgn.bits_per_use
 
@@ -88,7 +89,7 @@ def test_in_fading_it_is_more_careful_than_on_awgn():
 def test_expected_quality_is_delivery_times_quality():
     system, budget, mcs = toy(), Budget(RHO, 7.0, "rayleigh_block"), MCS_GRID[12]
     bits = max_payload_bits(budget.uses(SIZE), mcs) // 8 * 8
-    p = arrival_probability(mcs, bits, "rayleigh_block", 7.0)
+    p = delivery_probability(mcs, bits, "rayleigh_block", 7.0)
     assert 0.1 < p < 0.999
     shown = 15 + 1.5 * np.log2(bits / 80) + np.array([0.0, 2.0])
     assert value(system, mcs, budget) == pytest.approx((p * shown + (1 - p) * 12).mean(), rel=1e-9)
@@ -98,36 +99,40 @@ def test_repetition_is_worth_its_energy():
     six, two = (m for m in MCS_GRID if m.coderate == 240 / 1024)
     assert (six.repetition, two.repetition) == (6, 2)
     for esno_db in (-9.5, -9.0):
-        p = arrival_probability(six, 800, "awgn", esno_db)
-        shifted = arrival_probability(two, 800, "awgn", esno_db + float(lin_to_db(3)))
+        p = delivery_probability(six, 800, "awgn", esno_db)
+        shifted = delivery_probability(two, 800, "awgn", esno_db + float(lin_to_db(3)))
         assert 0 < p == pytest.approx(shifted, abs=1e-3)
 
 
 @pytest.mark.parametrize("utility", [*METRICS, "psnr_db-20*lpips"])
 def test_each_utility_is_made_better_not_worse(utility):
     system, budget = toy(), Budget(RHO, 9.0, "rayleigh_block", utility)
-    ranked = system.ranking(SIZE, budget)
+    ranked = ranking(system.curves, SIZE, budget)
     values = [value(system, mcs, budget) for mcs in ranked]
     assert values == sorted(values, reverse=True) and values[0] > values[-1]
-    assert toy(utility).ranking(SIZE, Budget(RHO, 9.0, "rayleigh_block")) == ranked
+    img, other = torch.zeros(3, *SIZE), Budget(RHO, 9.0, "rayleigh_block")
+    assert toy(utility).prepare(img, other).frames[0].mcs == ranked[0]  # whatever the budget says
 
 
 def test_an_unknown_utility_is_one_clear_line():
     with pytest.raises(ScmcError, match="'beauty'; expected"):
-        toy().ranking(SIZE, Budget(RHO, 9.0, utility="beauty"))
+        toy().prepare(torch.zeros(3, *SIZE), Budget(RHO, 9.0, utility="beauty"))
+    with pytest.raises(ScmcError, match="'beauty'; expected"):
+        toy("beauty")
 
 
 def test_a_budget_for_nothing_is_infeasible_and_an_odd_image_goes_down_the_ranking():
-    nothing = toy(least_bits=50_000).prepare(torch.zeros(3, *SIZE), Budget(1 / 3000, 0.0))
+    system = toy(least_bits=50_000)
+    nothing = system.prepare(torch.zeros(3, *SIZE), Budget(1 / 3000, 0.0))
     assert not nothing.frames and "no validation picture fits" in nothing.infeasible
-    assert float(nothing.reconstruct(frozenset()).img_hat.mean()) == 0.5
+    assert float(system.reconstruct(nothing, frozenset()).img_hat.mean()) == 0.5
 
     class Heavy(ToyCodec):
         qualities = tuple(range(100, 1000))  # at least a thousand bytes
 
-    system = EnvelopeSystem(SeparationSystem(Heavy()), curves=toy_curves())
+    system = Separate(Heavy(), mcs="adaptive", curves=toy_curves())
     budget = Budget(RHO, -6.0)
-    best = system.ranking(SIZE, budget)[0]
+    best = ranking(system.curves, SIZE, budget)[0]
     sent = system.prepare(torch.zeros(3, *SIZE), budget)
     assert max_payload_bits(budget.uses(SIZE), best) < 8000 <= sent.frames[0].bits.size
 
@@ -157,7 +162,7 @@ def test_curves_of_a_user_replace_the_shipped_ones(own_file):
     entry = {"bytes": [[10], [20], [40]], "file_bytes": [[15], [25], [45]], "scores": scores}
     head = {"format": 1, "metrics": METRICS, "size": [64, 64], "grey": [[0.5] * 4]}
     own_file(head | {"codecs": {"jpeg": entry}})
-    slim, whole = load_curves("jpeg"), load_curves("jpeg-file")
+    slim, whole = load_curves("jpeg"), load_curves("jpeg:headers=file")
     assert slim.at(160, (64, 64), PSNR) == [2.0]
     assert np.isnan(whole.at(119, (64, 64), PSNR)) and whole.at(120, (64, 64), PSNR) == 1
     assert whole.at(4 * 160 + 40, (128, 128), PSNR) == [2.0]  # the header stays as it is
@@ -181,27 +186,21 @@ def test_a_codec_without_curves_names_the_command():
         load_curves("cheng2020-attn")
 
 
-def test_every_codec_has_its_envelopes_in_the_registry():
-    for name in ("jpeg", "jpeg2000", "webp", "avif", "hevc", "vvc", "hyperprior"):
-        for known in (f"{name}-envelope", f"{name}-file-envelope", f"{name}-envelope-lpips"):
-            assert known in SYSTEMS and knows(known) == {"esno_db", "channel"}
-    assert not any(knows(name) for name in ("scmc", "jpeg", "vvc-file"))
-    assert set(KNOWS) <= set(SYSTEMS)
-
-
 @pytest.mark.parametrize(
-    "name",
-    ["jpeg-envelope", "webp-file-envelope", "jpeg-envelope-lpips", "scmc", "scmc-equal",
-     "scmc-optimised", "scmc-optimised-lpips", "scmc-optimised-fixed", "deepjscc", "deepjscc-fixed", "scmc-signal"],
+    ("name", "known"),
+    [("jpeg:mcs=adaptive", SIDE_INFORMATION), ("vvc:headers=file,mcs=adaptive", SIDE_INFORMATION),
+     ("webp:mcs=adaptive,utility=lpips", SIDE_INFORMATION), ("jpeg", set()), ("scmc", set()),
+     ("scmc:protection=equal", set()), ("scmc:protection=optimised", SIDE_INFORMATION),
+     ("scmc:protection=range", {"channel"}), ("deepjscc", {"esno_db"}),
+     ("deepjscc:fixed=true", set())],
 )  # fmt: skip
-def test_systems_know_what_the_registry_says(name):
-    system = make_system(name)
-    assert system.name == name and system.knows == knows(name)
+def test_a_system_declares_its_side_information(name, known):
+    assert make_system(name).side_information == known
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "jpeg2000", "webp", "avif", "hevc", "vvc"])
 def test_shipped_curves_are_those_of_a_codec(codec):
-    slim, whole = load_curves(codec), load_curves(f"{codec}-file")
+    slim, whole = load_curves(codec), load_curves(f"{codec}:headers=file")
     assert slim.bpp.shape[0] >= 12 and slim.bpp.shape[1] >= 10
     assert (np.diff(slim.bpp.mean(0)) > 0).all()
     assert (np.diff(slim.scores[..., 0].mean(0)) > 0).all()

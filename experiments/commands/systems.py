@@ -1,0 +1,32 @@
+"""``scmc-comm systems``."""
+
+from __future__ import annotations
+
+import argparse
+
+from experiments.commands.channels import describe
+from experiments.commands.common import AddVerb
+
+
+def systems(args: argparse.Namespace) -> None:
+    """List the systems, or some of them with options, units, defaults and sources."""
+    from scmc_comm.registry import ALIASES, SYSTEMS, find_system, make_system
+
+    if not args.names:
+        width = max(map(len, SYSTEMS))
+        for name, entry in SYSTEMS.items():
+            print(f"{name:{width}}  {entry.summary}")
+        print("\naliases: " + ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items()))
+        print("written NAME:key=value,key=value; scmc-comm systems NAME lists the keys")
+        return
+    entries = [(name, find_system(name)) for name in args.names]
+    for name, entry in entries:
+        known = ", ".join(sorted(make_system(name).side_information)) or "none"
+        about = f"{entry.summary}; transmitter side information by default: {known}"
+        print("\n".join(describe(name, entry.load(), about)))
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("systems", systems, "systems scmc vvc")
+    sub.add_argument("names", nargs="*", metavar="NAME", help="only these systems, in full (all)")
