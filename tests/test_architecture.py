@@ -29,6 +29,10 @@ FOLDERS_IN_ORDER = {
     "channels": (
         "", "kernels", "modulation", "coding", "ofdm", "fading", "bler", "bounds", "phy", "timed",
     ),
+    "experiments": (
+        "", "execution", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",
+        "bench", "training", "commands",
+    ),
 }  # fmt: skip
 # Too heavy, or seeding, to be imported for anything but use.
 LAZY = ("diffusers", "transformers", "lpips", "sionna", "matplotlib")
