@@ -122,7 +122,7 @@ def _measure_set(args: argparse.Namespace, name: str, codec: LayeredCodec, folde
         path = folder / f"{name}-{Path(data.files[i]).stem}.json"
         if path.is_file():
             continue
-        found = measure_picture(codec, data.batch([i])[0])
+        found = measure_picture(codec, data.batch([i])[0], METRICS, QUALITIES, ALONE)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(json.dumps({"name": f"{name}/{data.files[i]}", **found}))

@@ -32,7 +32,7 @@ from scmc_comm.errors import ScmcError
 logger = logging.getLogger(__name__)
 
 MIN_TRAIN = 64
-"""Training pictures without which the text model has no whole batch."""
+"""Fewer training pictures than these are taken for a mistake."""
 
 Command = tuple[str, ...]
 Runner = Callable[[Command, Path], None]

@@ -152,7 +152,8 @@ def fit_layout(
         {"params": [net.near, net.position, net.bias, *net.out.parameters()], "weight_decay": 0.05},
     ]
     optimizer = torch.optim.AdamW(groups, lr=recipe.lr)
-    batch, steps = 128, len(grids) // 128
+    batch = min(128, len(grids))
+    steps = len(grids) // batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, recipe.epochs * steps)
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(grids), generator=rng)

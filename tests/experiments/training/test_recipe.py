@@ -9,7 +9,7 @@ import torch
 
 from experiments.commands import main as cli
 from experiments.commands.train import SCRIPTS
-from experiments.training import recipe
+from experiments.training import layer_curves, recipe
 from scmc_comm.codec.weights import FOLDER, load_weights
 from scmc_comm.errors import ScmcError
 from scmc_comm.zoo.sources import alexnet_features, vgg16_features
@@ -198,12 +198,17 @@ def test_results_remember_which_models_they_came_from(tmp_path, monkeypatch):
     assert len({shipped, one, code_fingerprint()}) == 3
 
 
-@pytest.mark.slow
-def test_the_whole_recipe_makes_models_that_code_a_picture(roses, tmp_path, monkeypatch):
+def test_the_whole_recipe_makes_models_that_code_a_picture(tmp_path, monkeypatch):
+    """Every script as it is, for a step or two on a handful of pictures."""
     try:
         alexnet_features(), vgg16_features()
     except ScmcError as error:
         pytest.skip(str(error))
+    monkeypatch.setattr(recipe, "MIN_TRAIN", 8)
+    for name, value in (("METRICS", ("psnr_db",)), ("QUALITIES", (0, 48)), ("ALONE", (0,))):
+        monkeypatch.setattr(layer_curves, name, value)
+    splits = ("train",) * recipe.MIN_TRAIN + ("val", "test")
+    roses = made.table(tmp_path / "roses", len(splits), splits)
     made.boundaries(tmp_path)
     out, threads = tmp_path / "out", torch.get_num_threads()
     monkeypatch.setattr("os.nice", lambda by: 0)  # the edge script makes way for others
@@ -213,7 +218,7 @@ def test_the_whole_recipe_makes_models_that_code_a_picture(roses, tmp_path, monk
         cli.main(["train", *command])
 
     try:
-        recipe.train_all(plan(roses, out, 0.05, tmp_path), run)
+        recipe.train_all(plan(roses, out, 0.01, tmp_path), run)
     finally:
         torch.set_num_threads(threads)
     assert json.loads((out / "done" / "edges.json").read_text())[0][0] == "edges"
