@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from channels.errors import ChannelError
+from channels.errors import ChannelError, no_such
 
 _SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 _UNITS = {"db": "dB", "s": "s", "m": "m", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
@@ -72,7 +72,7 @@ def build(kind: str, registry: Mapping[str, Callable[..., Any]], spec: str) -> A
     """Builds a component from its name and parameters; one clear error line if it cannot."""
     name, _, args = spec.partition(":")
     if name not in registry:
-        raise ChannelError(f"{kind} is {name!r}; expected one of {', '.join(sorted(registry))}")
+        raise ChannelError(no_such(kind, name, sorted(registry)))
     cls = registry[name]
     values = parse_arguments(f"{kind} {name!r}", option_types(cls), args)
     missing = [p.name for p in parameters(cls) if p.default is None and p.name not in values]
@@ -86,11 +86,10 @@ def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str
     values: dict[str, Any] = {}
     for item in filter(None, args.split(",")):
         key, equals, text = (part.strip() for part in item.partition("="))
-        if key not in known or not equals:
-            raise ChannelError(
-                f"{owner} got {item!r}; expected key=value with key one of "
-                f"{', '.join(known) or 'none, as it takes no parameters'}"
-            )
+        if not equals:
+            raise ChannelError(f"{owner} got {item!r}; expected key=value")
+        if key not in known:
+            raise ChannelError(f"{owner} got {item!r}; {no_such('key', key, known)}")
         try:
             values[key] = _converter(known[key])(text)
         except ValueError:

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+from channels.errors import no_such
 from experiments.commands.common import AddVerb
 from scmc_comm.errors import ScmcError
 
@@ -23,9 +24,7 @@ def channels(args: argparse.Namespace) -> None:
     names = args.names or list(CHANNELS)
     for name in names:
         if name not in CHANNELS:
-            raise ScmcError(
-                f"no channel is called {name!r}; expected some of {', '.join(CHANNELS)}"
-            )
+            raise ScmcError(no_such("channel", name, CHANNELS))
     for name in names:
         print("\n".join(describe(name, CHANNELS[name])))
     if not args.names:

@@ -59,9 +59,10 @@ def test_every_component_is_documented(cls: type) -> None:
 @pytest.mark.parametrize(
     ("spec", "wrong"),
     [
-        ("other", "thing is 'other'; expected one of thing"),
+        ("other", "there is no thing 'other'; there are thing"),
         ("thing", "needs path"),
-        ("thing:path=a,size=3", "'size=3'; expected key=value with key one of path, power_db, num"),
+        ("thing:path=a,size=3", "'size=3'; there is no key 'size'; there are path, power_db, num"),
+        ("thing:pth=a", "there is no key 'pth'; did you mean path? There are path, power_db, num"),
         ("thing:path=a,power_db=x", "expected power_db as a number"),
         ("thing:path=a,num=1.5", "expected num as a whole number"),
         ("thing:path", "'path'; expected key=value"),

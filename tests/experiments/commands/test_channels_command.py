@@ -31,4 +31,4 @@ def test_lists_those_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
         main(["channels", "tld"])
     assert stop.value.code == 2
     error = capsys.readouterr().err
-    assert "'tld'; expected some of" in error and error.count("\n") == 1
+    assert "'tld'; did you mean tdl?" in error and error.count("\n") == 1

@@ -91,7 +91,7 @@ def test_the_link_of_the_spec_is_that_of_plain_entries(tmp_path):
     [
         ({"phy": "wifi"}, "expected one of flat, ofdm"),
         ({"channels": ("awgn@ofdm:csi=genie",)}, "csi is 'genie'"),
-        ({"channels": ("nowhere@ofdm",)}, "channel is 'nowhere'"),
+        ({"channels": ("nowhere@ofdm",)}, "no channel 'nowhere'"),
         ({"phy": "harq"}, "timed link"),
         ({"channels": ("clarke:speed_kmh=900@ofdm",)}, "a Doppler shift"),
         ({"channels": ("gilbert_elliott@ofdm:csi=lmmse",)}, "use csi=ls"),
