@@ -8,17 +8,19 @@ from typing import Any
 
 from experiments.commands.common import AddVerb
 
-PARTS = ("ldpc", "chain", "loss", "sweep")
+PARTS = ("ldpc", "chain", "loss", "timed", "sweep")
 
 
 def bench(args: argparse.Namespace) -> None:
-    """Measure speed side by side with the plain way: decoder, bit-true chain, sweeps."""
-    from experiments.bench import link, sweep
+    """Measure speed side by side with the plain way: decoder, chain, timed link, sweeps."""
+    from experiments.bench import link, sweep, timed
 
     results: dict[str, Any] = {"machine": link.machine()}
     for part in args.parts:
         if part == "sweep":
             results[part] = sweep.run(args.threads)
+        elif part == "timed":
+            results[part] = timed.run()
         elif part == "loss":
             results[part] = link.as_dicts(link.measure_loss(args.errors, threads=args.threads))
         else:
@@ -51,9 +53,8 @@ def _lines(results: dict[str, Any]) -> list[str]:
             f"{row['errors']} of {row['plain_blocks']}; loss {row['loss_db']:+.3f} dB "
             f"({row['loss_low_db']:+.3f} to {row['loss_high_db']:+.3f})"
         )
-    if "sweep" in results:
-        lines.append(json.dumps(results["sweep"], indent=2))
-    return lines
+    rest = {part: results[part] for part in ("timed", "sweep") if part in results}
+    return lines + ([json.dumps(rest, indent=2)] if rest else [])
 
 
 def add(verb: AddVerb) -> None:
@@ -62,7 +63,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "parts", nargs="*", choices=PARTS, default=("ldpc", "chain"), metavar="PART",
         help="ldpc (decoder), chain (bit-true link), loss (Es/N0 against Sionna's decoder, slow), "
-        "sweep (ldpc and chain)",
+        "timed (link with queues), sweep (ldpc and chain)",
     )  # fmt: skip
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub.add_argument("--repeats", type=int, default=5, help="alternating repeats (5)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,25 +21,13 @@ _ENCODER = (
 )
 _DECODER = (
     ("--semantic.generator", "generator", "NAME|DIR", "text-to-image model, as SD-Turbo"),
-    (
-        "--structure.generator",
-        "structure_generator",
-        "NAME|DIR",
-        "ControlNet or T2I-Adapter that paints over the edges",
-    ),
-    (
-        "--structure.base",
-        "structure_base",
-        "NAME|DIR",
-        "text-to-image model under it (the one it was trained for)",
-    ),
-    (
-        "--signal.realism",
-        "realism",
-        "R",
-        "0 shows the least squared error, 1 the best look (by quality: 1 to 0.75); same bits",
-    ),
-)
+    ("--structure.generator", "structure_generator", "NAME|DIR",
+     "ControlNet or T2I-Adapter that paints over the edges"),
+    ("--structure.base", "structure_base", "NAME|DIR",
+     "text-to-image model under it (the one it was trained for)"),
+    ("--signal.realism", "realism", "R",
+     "0 shows the least squared error, 1 the best look (by quality: 1 to 0.75); same bits"),
+)  # fmt: skip
 _TYPES = {"beams": int, "realism": float}
 
 
@@ -48,14 +35,10 @@ class _OtherEnd(argparse.Action):
     """An option of the other end: say where it belongs, rather than ignore it."""
 
     def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: Any = None
     ) -> None:
         """Refuse."""
-        parser.error(f"{option_string} {self.const}")
+        parser.error(f"{option} {self.const}")
 
 
 def add_codec_options(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import sys
 import warnings
@@ -52,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    for command in COMMANDS:
-        command.add(verb)
+    for name in COMMANDS:
+        importlib.import_module(f"experiments.commands.{name}").add(verb)
     return top
 
 
