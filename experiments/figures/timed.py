@@ -16,6 +16,7 @@ from experiments.figures.curves import layer_keys
 from experiments.figures.panel import Axis, Curve, Panel
 from experiments.figures.style import LAYER_LINES, Style, save_figure, styles
 from experiments.sweep.labels import metric_label, system_label
+from experiments.sweep.store import metric_names
 from experiments.timed import results
 from experiments.timed.schemes import Scheme
 from scmc_comm.types import LayerKind
@@ -82,7 +83,7 @@ def mean_charts(ds: xr.Dataset) -> list[Chart]:
 
     return [
         _chart(
-            ds, "quality", {metric_label(name): ds[name] for name in results.metric_names(ds)},
+            ds, "quality", {metric_label(name): ds[name] for name in metric_names(ds)},
             "a picture of which nothing came in time is mid-grey; ",
         ),
         _chart(

@@ -19,12 +19,12 @@ from experiments.execution.executors import executor
 from experiments.sweep import writer
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
+from experiments.sweep.quality import digest_of
 from experiments.sweep.rate_points import bound_tasks, measure_curves
 from experiments.sweep.results import CellResult
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import (
     Task,
-    digest_of,
     fingerprint_of,
     load_needed,
     load_system,

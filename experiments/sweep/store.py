@@ -75,11 +75,11 @@ def _picture(folder: Path, stem: str) -> Path:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[xr.Dataset]:
-    """Opens a store; its single trials stay in the file until they are asked for.
+def opened(path: Path) -> Iterator[xr.Dataset]:
+    """Opens the store of a sweep of any kind; its values stay in the file until asked for.
 
     Raises:
-        ScmcError: There is no such file, or it is no result store.
+        ScmcError: There is no such file, or it cannot be read.
     """
     if not path.is_file():
         raise ScmcError(f"there is no {path}; run the sweep first, or give its output folder")
@@ -88,6 +88,17 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
     except (OSError, ValueError, KeyError) as error:
         raise ScmcError(f"{path} is not a readable result store: {error}; run it again") from error
     with ds:
+        yield ds
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[xr.Dataset]:
+    """Opens a store; its single trials stay in the file until they are asked for.
+
+    Raises:
+        ScmcError: There is no such file, or it is no result store.
+    """
+    with opened(path) as ds:
         if {"count", "probability"}.isdisjoint(ds.variables) or "design_of" not in ds:
             raise ScmcError(f"{path} was written by another version; run the sweep again")
         for name in ds.variables:

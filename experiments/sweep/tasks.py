@@ -6,7 +6,6 @@ Everything found lies in the cache; what a task returns is small, however many t
 from __future__ import annotations
 
 import functools
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from channels.fading.models import channel_identity
 from channels.types import Frame
@@ -35,11 +33,11 @@ from experiments.sweep.points import (
     set_of,
     trial_seeds,
 )
+from experiments.sweep.quality import Scorer
 from experiments.sweep.results import CellResult, PointResult, SetQuality
 from experiments.sweep.shown import shown_columns
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import to_uint8
 from scmc_comm.link.budget import CHANNEL_LAW, Budget, Design
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.transmit import send
@@ -118,11 +116,6 @@ def _check_code(components: Components, fingerprint: str) -> None:
         )
 
 
-def digest_of(img: np.ndarray) -> str:
-    """Content key of a picture."""
-    return digest(list(img.shape), str(img.dtype), np.ascontiguousarray(img).tobytes())
-
-
 def _cell_key(task: Task, design: Design) -> str:
     spec, system = task.spec, _system(task)
     # The least that a preparation can depend on: other sweeps then share it.
@@ -157,22 +150,18 @@ def _prepared_key(cell_key: str) -> str:
     return digest("prepared", cell_key)
 
 
-def prepare_cached(
-    system: System, img: torch.Tensor, budget: Budget, key: str, cache: Cache
-) -> Prepared:
-    """`System.prepare`, or the transmission that it gave before.
+def prepare_cached(prepare: Callable[[], Prepared], key: str, cache: Cache) -> Prepared:
+    """A transmission, or the one that was prepared before.
 
     Args:
-        system: The scheme.
-        img: float32 [3, H, W] in [0, 1].
-        budget: What it may spend.
+        prepare: Prepares it; called only if it is not known.
         key: Content key of (code, system, image, budget).
         cache: Where transmissions are kept.
     """
     known = cache.get_json(_prepared_key(key))
     if known is not None:
         return Prepared.from_dict(known)
-    prepared = system.prepare(img, budget)
+    prepared = prepare()
     cache.put_json(_prepared_key(key), prepared.to_dict())
     return prepared
 
@@ -250,43 +239,11 @@ def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Poin
     return PointResult(key, dict(run_trials(spec, log, len(prepared.frames), draw)))
 
 
-def png_bytes(img: torch.Tensor) -> bytes:
-    """A picture, float [3, H, W] in [0, 1], as 8-bit PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(to_uint8(img)).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def _scores(task: Task, img_hat: torch.Tensor, cache: Cache) -> dict[str, float]:
-    """Metrics of a picture, remembered: several designs may show the same."""
-    shown = digest(img_hat.contiguous().numpy().tobytes())
-    key = digest("scores", task.fingerprint, task.img_digest, shown, list(task.metrics))
-    known: dict[str, float] | None = cache.get_json(key)
-    if known is None:
-        scores = task.components.measure(torch.from_numpy(task.img), img_hat, task.metrics)
-        known = {name: float(scores[name]) for name in task.metrics}
-        cache.put_json(key, known)
-    return known
-
-
-def _quality(
-    task: Task, key: str, show: Callable[[], Reconstruction], cache: Cache, keep: bool
-) -> SetQuality:
-    """What the receiver makes of one usable set, or of one draw of an analog system."""
-    metrics_key, png_key = digest("quality", key, list(task.metrics)), digest("png", key)
-    known = cache.get_json(metrics_key)
-    if known is None or (keep and png_key not in cache):
-        seen = show()
-        img_hat = seen.img_hat.detach()
-        known = {
-            "metrics": _scores(task, img_hat, cache),
-            "level": -1 if seen.level is None else int(seen.level),
-            "caption": seen.caption or "",
-        }
-        cache.put_json(metrics_key, known)
-        if keep:
-            cache.put(png_key, png_bytes(img_hat))
-    return SetQuality(known["metrics"], known["level"], known["caption"], png_key)
+def _scorer(task: Task, cache: Cache) -> Scorer:
+    return Scorer(
+        torch.from_numpy(task.img), task.img_digest, task.metrics, task.components.measure,
+        task.fingerprint, cache,
+    )  # fmt: skip
 
 
 def _prepare(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
@@ -294,7 +251,8 @@ def _prepare(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
     spec, design = task.spec, _designs(task).each[number]
     key, budget = _cell_key(task, design), design.budget(spec.rho[task.rho], spec.utility)
     img = torch.from_numpy(task.img)
-    return key, prepare_cached(_system(task), img, budget, key, cache)
+    make = functools.partial(_system(task).prepare, img, budget)
+    return key, prepare_cached(make, key, cache)
 
 
 def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
@@ -303,13 +261,11 @@ def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> 
     points = {at: _point(task, key, prepared, cache, at) for at in own}
     columns = shown_columns(spec.esno_db, spec.design_esno_db) if task.keep_png else ()
     shown = {m for at, point in points.items() if at[1] in columns for m in point.weights}
-    quality = {}
+    quality, scorer = {}, _scorer(task, cache)
     for mask in sorted({mask for point in points.values() for mask in point.weights}):
         usable = prepared.usable(set_of(prepared.tags, mask))
-        quality[mask] = _quality(
-            task, digest("set", key, sorted(usable)),
-            functools.partial(system.reconstruct, prepared, usable), cache, mask in shown,
-        )  # fmt: skip
+        show = functools.partial(system.reconstruct, prepared, usable)
+        quality[mask] = scorer.quality(digest("set", key, sorted(usable)), show, mask in shown)
     return _cell(task, number, prepared, prepared.tags, points, quality)
 
 
@@ -337,10 +293,9 @@ def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
         return system.reconstruct(prepared, report.received(0))
 
     keep = task.keep_png and at[1] in shown_columns(spec.esno_db, spec.design_esno_db)
+    scorer = _scorer(task, cache)
     quality = {
-        mask: _quality(
-            task, digest("draw", key, tags[n : n + 1]), functools.partial(show, n), cache, keep
-        )
+        mask: scorer.quality(digest("draw", key, tags[n : n + 1]), functools.partial(show, n), keep)
         for n, mask in enumerate(dict.fromkeys(masks.tolist()))
     }
     each = 1 / count if spec.estimator == "expected" else 1.0

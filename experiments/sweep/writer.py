@@ -23,11 +23,12 @@ from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.sweep import bounds, store, tables
 from experiments.sweep.draws import num_draws
 from experiments.sweep.points import mask_of, set_of
+from experiments.sweep.quality import png_bytes
 from experiments.sweep.rate_points import RatePoints
 from experiments.sweep.results import CellResult, PointResult
 from experiments.sweep.shown import shown
 from experiments.sweep.spec import SweepSpec
-from experiments.sweep.tasks import png_bytes, trial_log
+from experiments.sweep.tasks import trial_log
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import ITEMS, PILOTS, UNUSED
 

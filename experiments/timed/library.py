@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from PIL import Image
 
 from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
-from experiments.sweep.tasks import digest_of, fingerprint_of, load_system, png_bytes
+from experiments.sweep.quality import Scorer, digest_of
+from experiments.sweep.tasks import fingerprint_of, load_system, prepare_cached
 from scmc_comm.baselines.image_codecs import largest_fitting
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
@@ -94,6 +96,12 @@ class Library:
         self._reference, self._budget = reference, Budget(rho, design_esno_db)
         self._cache, self._components = cache, components
         self._known: dict[tuple[str, str], Sent] = {}
+        fingerprint = fingerprint_of(components)
+        self._scorers = {
+            name: Scorer(img, digest_of(img.numpy()), self.metrics, components.measure,
+                         fingerprint, cache)
+            for name, img in images.items()
+        }  # fmt: skip
 
     def sent(self, system: str, image: str) -> Sent:
         """One picture as one system sends it."""
@@ -123,40 +131,24 @@ class Library:
         """What a receiver makes of a delivered set, computed once."""
         sent = self.sent(system, image)
         tags = sent.prepared.usable(delivered)
-        key = digest("timed seen", sent.key, sorted(tags), list(self.metrics))
-        png_key = digest("timed png", sent.key, sorted(tags))
-        known, png = self._cache.get_json(key), self._cache.get(png_key)
-        if known is None or png is None:
-            shown = load_system(self._components, system).reconstruct(sent.prepared, tags)
-            original = self.images[image]
-            scores = self._components.measure(original, shown.img_hat.detach(), self.metrics)
-            png = png_bytes(shown.img_hat.detach())
-            known = {
-                "metrics": {name: float(scores[name]) for name in self.metrics},
-                "caption": shown.caption or "",
-            }
-            self._cache.put_json(key, known)
-            self._cache.put(png_key, png)
-        return Seen(known["metrics"], known["caption"], png)
+        show = partial(load_system(self._components, system).reconstruct, sent.prepared, tags)
+        found = self._scorers[image].quality(digest("timed", sent.key, sorted(tags)), show, True)
+        png = self._cache.get(found.picture)
+        assert png is not None
+        return Seen(found.metrics, found.caption, png)
 
     def _prepare(self, name: str, image: str) -> Sent:
         img, system, limit = self.images[image], load_system(self._components, name), None
+        make = partial(system.prepare, img, self._budget)
         if name != self._reference and isinstance(system, Separate):
             limit = self.sent(self._reference, image).num_bytes
-        budget = self._budget
+            make = partial(file_of, system, img, limit)
+        scorer, budget = self._scorers[image], self._budget
         key = digest(
-            "timed", fingerprint_of(self._components), system.identity(),
-            budget.rho, budget.design_esno_db, limit, digest_of(img.numpy()),
+            "timed", scorer.fingerprint, system.identity(), budget.rho, budget.design_esno_db,
+            limit, scorer.img_digest,
         )  # fmt: skip
-        known = self._cache.get_json(digest("timed prepared", key))
-        if known is not None:
-            return Sent(key, Prepared.from_dict(known))
-        if limit is not None and isinstance(system, Separate):
-            prepared = file_of(system, img, limit)
-        else:
-            prepared = system.prepare(img, budget)
-        self._cache.put_json(digest("timed prepared", key), prepared.to_dict())
-        return Sent(key, prepared)
+        return Sent(key, prepare_cached(make, key, self._cache))
 
 
 def file_of(system: Separate, img: torch.Tensor, max_bytes: int) -> Prepared:

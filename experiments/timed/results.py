@@ -15,6 +15,7 @@ from scipy import stats
 
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.statistics.means import Interval
+from experiments.sweep.store import opened
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import Job, Outcome
 from experiments.timed.spec import TimedSpec
@@ -143,13 +144,7 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
     Raises:
         ScmcError: No such file, or it is no store of a timed experiment.
     """
-    if not path.is_file():
-        raise ScmcError(f"there is no {path}; run the sweep first, or give its output folder")
-    try:
-        ds = xr.open_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        raise ScmcError(f"{path} is not a readable result store: {error}; run it again") from error
-    with ds:
+    with opened(path) as ds:
         if ds.attrs.get("kind") != TimedSpec.KIND:
             raise ScmcError(f"{path} is no store of a timed sweep; run one, such as congestion")
         yield ds.load()
@@ -158,15 +153,10 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
 def is_timed(folder: Path) -> bool:
     """Does a folder hold the results of a timed experiment?"""
     try:
-        with reading(folder / "results.nc"):
-            return True
+        with opened(folder / "results.nc") as ds:
+            return ds.attrs.get("kind") == TimedSpec.KIND
     except ScmcError:
         return False
-
-
-def metric_names(ds: xr.Dataset) -> list[str]:
-    """The quality metrics that a store holds."""
-    return [str(n) for n, v in ds.data_vars.items() if v.attrs.get("quality_metric")]
 
 
 def over_runs(values: xr.DataArray, confidence: float = 0.95) -> Interval:

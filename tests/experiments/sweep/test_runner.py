@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from functools import partial
 
 import fakes
 import numpy as np
@@ -120,9 +121,9 @@ def test_new_code_or_weights_make_old_entries_invisible(toy_cache, toy_spec, tmp
 def test_a_remembered_preparation_is_the_same_preparation(tmp_path):
     img = next(iter(fakes.toy_images("toys", 1).values()))
     budget, system, cache = Budget(1 / 24, 10.0), ToySystem("toy"), Cache(tmp_path)
-    fresh = prepare_cached(system, img, budget, "k", cache)
+    fresh = prepare_cached(partial(system.prepare, img, budget), "k", cache)
     fakes.CALLS.clear()
-    known = prepare_cached(system, img, budget, "k", cache)
+    known = prepare_cached(partial(system.prepare, img, budget), "k", cache)
     assert not fakes.CALLS
     assert known.ledger == fresh.ledger and known.bpp == fresh.bpp
     for a, b in zip(known.frames, fresh.frames, strict=True):

@@ -188,6 +188,7 @@ def test_wrong_settings_are_refused_in_one_line(change, wrong):
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
+        ({"schemes": ("toy:queue=x",)}, "keys of the link are priorities, scheduling, harq"),
         ({"schemes": ("nobody",)}, "there is no system 'nobody'"),
         ({"schemes": ("toy-too-big",)}, "nothing fits|raise rho"),
         ({"metrics": ("lpips",)}, "none of the metrics"),

@@ -1,0 +1,88 @@
+"""What a receiver makes of what was delivered: shown, scored and kept in the cache, once each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+
+from experiments.execution.cache import Cache, digest
+from experiments.sweep.results import SetQuality
+from scmc_comm.images import to_uint8
+
+if TYPE_CHECKING:
+    from scmc_comm.types import Reconstruction
+
+Measure = Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]]
+
+
+def digest_of(img: np.ndarray) -> str:
+    """Content key of a picture."""
+    return digest(list(img.shape), str(img.dtype), np.ascontiguousarray(img).tobytes())
+
+
+def png_bytes(img: torch.Tensor) -> bytes:
+    """A picture, float [3, H, W] in [0, 1], as 8-bit PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(to_uint8(img)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores reconstructions of one picture.
+
+    Attributes:
+        img: float32 [3, H, W] in [0, 1].
+        img_digest: Its `digest_of`.
+        metrics: Metrics to measure.
+        measure: Measures them.
+        fingerprint: Identity of code and weights.
+        cache: Where scores and pictures are kept.
+    """
+
+    img: torch.Tensor
+    img_digest: str
+    metrics: tuple[str, ...]
+    measure: Measure
+    fingerprint: str
+    cache: Cache
+
+    def quality(self, key: str, show: Callable[[], Reconstruction], keep: bool) -> SetQuality:
+        """Quality of what is shown, found in the cache or computed and kept there.
+
+        Args:
+            key: Content key of what is shown.
+            show: Makes it; called only if it is not known.
+            keep: Keep the picture too.
+        """
+        metrics_key, png_key = digest("quality", key, list(self.metrics)), digest("png", key)
+        known = self.cache.get_json(metrics_key)
+        if known is None or (keep and self.cache.get(png_key) is None):
+            seen = show()
+            img_hat = seen.img_hat.detach()
+            known = {
+                "metrics": self._scores(img_hat),
+                "level": -1 if seen.level is None else int(seen.level),
+                "caption": seen.caption or "",
+            }
+            self.cache.put_json(metrics_key, known)
+            if keep:
+                self.cache.put(png_key, png_bytes(img_hat))
+        return SetQuality(known["metrics"], known["level"], known["caption"], png_key)
+
+    def _scores(self, img_hat: torch.Tensor) -> dict[str, float]:
+        """Metrics of a picture, kept: several sets or designs may show the same."""
+        shown = digest(img_hat.contiguous().numpy().tobytes())
+        key = digest("scores", self.fingerprint, self.img_digest, shown, list(self.metrics))
+        known: dict[str, float] | None = self.cache.get_json(key)
+        if known is None:
+            scores = self.measure(self.img, img_hat, self.metrics)
+            known = {name: float(scores[name]) for name in self.metrics}
+            self.cache.put_json(key, known)
+        return known
