@@ -91,7 +91,7 @@ MISTAKES = (
         "a fixed modulation and code rate over the whole SNR axis called the baseline",
         "a flat curve, a manufactured cliff",
         "adaptive MCS takes the best modulation and code rate of each SNR, and bounds are drawn",
-        ("tests/scmc_comm/systems/test_envelope.py::"
+        ("tests/scmc_comm/systems/test_adaptive.py::"
          "test_no_scheme_of_the_grid_is_better_on_the_validation_set",
          "tests/experiments/sweep/test_bounds.py::"
          "test_fading_line_is_the_best_fixed_rate_for_the_mean_snr"),
@@ -128,6 +128,13 @@ MISTAKES = (
         "an error that names the fix",
         ("tests/scmc_comm/codec/test_vvc.py::test_missing_binary_names_the_fix",
          "tests/scmc_comm/baselines/test_codec_contract.py::test_an_ffmpeg_without_x265_names_the_fix"),
+    ),
+    Mistake(
+        "a design made for AWGN, used over fading",
+        "the baseline lies far below itself",
+        "the channel that a design is made for is that of the link",
+        ("tests/scmc_comm/systems/test_adaptive.py::"
+         "test_in_fading_it_is_more_careful_than_on_awgn",),
     ),
     Mistake(
         "an undefined metric averaged as 0",

@@ -222,7 +222,7 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--codecs", "bpg"], "no codec 'bpg'"),
+        (["--codecs", "gif"], "no image codec 'gif'"),
         (["--codecs", "jpeg,jpeg"], "each once"),
         (["--codecs", ","], "none"),
         (["--codecs", "jpeg", "--reference", "vvc"], "not among"),
@@ -232,7 +232,7 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
         (["--codecs", "jpeg", "--metrics", "psnr"], "expected some of psnr_db"),
         (["--codecs", "jpeg", "--metrics", ","], "metrics are none"),
         (["--codecs", "scmc:realism=2"], "realism is 2.0"),
-        (["--codecs", "hyperprior=nowhere"], "no checkpoint or folder nowhere"),
+        (["--codecs", "hyperprior:weights=nowhere"], "no checkpoint or folder nowhere"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(tmp_path, capsys, args, message):
@@ -269,6 +269,6 @@ def test_learned_codecs_from_a_folder(tmp_path):
     net = model_architectures["bmshj2018-hyperprior"](8, 12)
     for quality in (1, 2):
         torch.save(net.state_dict(), tmp_path / f"net-{quality}.pth.tar")
-    codec = make_rd_codec(f"hyperprior={tmp_path}")
+    codec = make_rd_codec(f"hyperprior:weights={tmp_path}")
     assert codec.points == ("1", "2")
     assert codec.num_parameters() == sum(p.numel() for p in net.parameters())
