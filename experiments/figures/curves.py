@@ -92,7 +92,7 @@ def unit_curves(view: View, channel: str, lost: bool = False) -> list[Curve]:
         mean, low, high = (part[end].values for end in ("probability", "low", "high"))
         column = f"{system}_{unit}"
         if lost:
-            mean, low, high = 1 - mean, np.maximum(1 - high, 1e-6), 1 - low
+            mean, low, high = 1 - mean, 1 - high, 1 - low
             mean, column = np.where(mean > 0, mean, np.nan), f"{column}_loss"
         x, label = view.ds[view.x].values, _label(view, system)
         made.append(Curve(x, mean, low, high, style, label, unit_label(unit), column))
