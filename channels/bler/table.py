@@ -18,9 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
-from scipy.special import ndtr
-from scipy.stats import norm
+import scipy  # scipy.interpolate takes long to import: the first who measures does it
+from scipy.special import ndtr, ndtri
 
 from channels.errors import ChannelError
 from channels.types import Mcs
@@ -101,7 +100,7 @@ def wilson_interval(
     >>> float(low[0]), round(float(high[0]), 3)
     (0.0, 0.037)
     """
-    z = norm.ppf(0.5 + confidence / 2)
+    z = ndtri(0.5 + confidence / 2)
     n, p = np.asarray(num_blocks, float), np.asarray(num_errors) / np.asarray(num_blocks)
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
@@ -304,7 +303,7 @@ def curve_esno_db(esno_db: np.ndarray, rate: np.ndarray, bler: float) -> float:
         raise ChannelError(
             f"bler is {bler:g}; the curve was measured from {rate[0]:.2g} to {rate[-1]:.2g}"
         )
-    return float(np.interp(norm.ppf(bler), norm.ppf(rate)[::-1], esno_db[::-1]))
+    return float(np.interp(ndtri(bler), ndtri(rate)[::-1], esno_db[::-1]))
 
 
 def _scheme(key: CurveKey) -> tuple[int, float]:
@@ -313,15 +312,18 @@ def _scheme(key: CurveKey) -> tuple[int, float]:
 
 def _sheet(lengths: np.ndarray, curves: list[BlerCurve]) -> _Sheet:
     measured = [curve.monotone() for curve in curves]
-    top, bottom = norm.ppf(_TOP_BLER), min(norm.ppf(rate[-1]) for _, rate in measured)
+    top, bottom = (
+        ndtri(_TOP_BLER),
+        min(ndtri(rate[-1]) for _, rate in measured),
+    )
     levels = np.linspace(top, bottom, 2 + int((top - bottom) * _LEVELS_PER_UNIT))
     rows = np.full((len(curves), len(levels)), np.nan)
     for row, (esno_db, rate) in zip(rows, measured, strict=True):
-        probit = norm.ppf(rate)
+        probit = ndtri(rate)
         if len(probit) < 2:
             raise ChannelError("a BLER curve has no waterfall; measure it at more Es/N0")
         inside = (levels <= probit[0]) & (levels >= probit[-1] - 1e-12)
-        row[inside] = PchipInterpolator(-probit, esno_db)(-levels[inside])
+        row[inside] = scipy.interpolate.PchipInterpolator(-probit, esno_db)(-levels[inside])
         # Where more than 99 in a hundred were lost at the first point, start there.
         row[levels > probit[0]] = esno_db[0]
         last = np.nonzero(inside)[0][-1]

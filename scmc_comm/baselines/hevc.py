@@ -9,7 +9,6 @@ Source: ITU-T H.265 (08/2021), clause 7.3 and annex B.
 from __future__ import annotations
 
 import re
-import subprocess
 from functools import lru_cache
 
 import numpy as np
@@ -68,7 +67,7 @@ class HevcCodec(ImageCodec):
         _check_size(size)
         height, width = _coded_size(size)
         file = _to_file(data, size) if self.slim else data
-        _check_exe(ffmpeg_exe())
+        ffmpeg_exe("libx265", "hevc")
         source = ["-threads", "1", "-f", "hevc", "-i", "pipe:0", "-frames:v", "1"]
         sink = ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "pipe:1"]
         raw = run_ffmpeg([*source, *sink], file, 20.0 + 2e-5 * height * width)
@@ -84,7 +83,7 @@ class HevcCodec(ImageCodec):
 
 
 def _encode_file(pixels: np.ndarray, qp: int) -> bytes:
-    _check_exe(ffmpeg_exe())
+    ffmpeg_exe("libx265", "hevc")
     height, width = _coded_size((pixels.shape[0], pixels.shape[1]))
     pad = [(0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0)]
     planes = rgb_to_planes(np.pad(pixels, pad, mode="edge"))
@@ -122,19 +121,3 @@ def _coded_size(size: tuple[int, int]) -> tuple[int, int]:
 def _check_size(size: tuple[int, int]) -> None:
     if len(size) != 2 or not all(8 <= side <= MAX_SIDE for side in size):
         raise ScmcError(f"HEVC picture size {tuple(size)}: sides must be 8 to {MAX_SIDE}")
-
-
-@lru_cache(maxsize=8)
-def _check_exe(exe: str) -> None:
-    for option, pattern, what in (
-        ("-encoders", r"^\s*V\S*\s+libx265\b", "the libx265 encoder"),
-        ("-decoders", r"^\s*V\S*\s+hevc\b", "the HEVC decoder"),
-    ):
-        try:
-            done = subprocess.run(
-                [exe, "-hide_banner", option], capture_output=True, timeout=60, check=True
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise ScmcError(f"cannot run FFmpeg {exe!r} ({error}); {_FIX}") from error
-        if not re.search(pattern, done.stdout.decode("utf-8", "replace"), re.MULTILINE):
-            raise ScmcError(f"FFmpeg {exe!r} lacks {what}; {_FIX}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from scmc_comm.baselines.vvc import VvcCodec
 from scmc_comm.baselines.webp import WebpCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
+from scmc_comm.lru_cache import LruCache
 
 __all__ = [
     "AvifCodec",
@@ -108,6 +108,9 @@ def codec_options(name: str) -> dict[str, Any]:
     return options
 
 
+_CACHED_BYTES = 64 * 2**20
+
+
 @dataclass(frozen=True)
 class CodedImage:
     """An image coded at one quality."""
@@ -120,7 +123,7 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     """The finest quality whose bytes fit, by bisection.
 
     Sizes grow with quality but for a byte here and there, so bisection finds the finest or a
-    neighbour of it. Encodes are remembered: searching one image for another budget, with the
+    neighbour of it. Encodes are kept: searching one image for another budget, with the
     same codec, costs only the qualities not yet seen.
 
     Args:
@@ -135,10 +138,11 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     digest = sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
     low, high = -1, len(codec.qualities)  # qualities[low] fits, qualities[high] does not
     best: CodedImage | None = None
+    cache = _encodes.setdefault(codec, LruCache(_CACHED_BYTES))
     while high - low > 1:
         middle = (low + high) // 2
         quality = codec.qualities[middle]
-        data = _encode_cached(codec, img, digest, quality)
+        data = cache.get((digest, quality), partial(codec.encode, img, quality))
         if len(data) <= max_bytes:
             low, best = middle, CodedImage(quality, data)
         else:
@@ -146,19 +150,5 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     return best
 
 
-_CACHED_ENCODES = 1024
-_encodes: WeakKeyDictionary[ImageCodec, OrderedDict[tuple[bytes, float], bytes]] = (
-    WeakKeyDictionary()
-)
-
-
-def _encode_cached(codec: ImageCodec, img: torch.Tensor, digest: bytes, quality: float) -> bytes:
-    """The codec's bytes, remembered for as long as the codec lives, the least recent dropped."""
-    cache = _encodes.setdefault(codec, OrderedDict())
-    key = (digest, quality)
-    if key not in cache:
-        cache[key] = codec.encode(img, quality)
-        if len(cache) > _CACHED_ENCODES:
-            cache.popitem(last=False)
-    cache.move_to_end(key)
-    return cache[key]
+_encodes: WeakKeyDictionary[ImageCodec, LruCache] = WeakKeyDictionary()
+"""What each codec made, for as long as it lives."""

@@ -41,25 +41,25 @@ def run_ffmpeg(args: Sequence[str], data: bytes, timeout_s: float) -> bytes:
     return done.stdout
 
 
-def ffmpeg_exe() -> str:
-    """Path of an FFmpeg with a VVC encoder (libvvenc) and decoder.
+def ffmpeg_exe(encoder: str = "libvvenc", decoder: str = "vvc") -> str:
+    """Path of an FFmpeg with a video encoder and a decoder, by their names in FFmpeg.
 
     Looks at IMAGEIO_FFMPEG_EXE, the imageio-ffmpeg package and the PATH, in this order.
 
     Raises:
         ScmcError: There is none; the message names the fix.
     """
-    return _checked_exe(os.environ.get("IMAGEIO_FFMPEG_EXE", ""))
+    return _checked_exe(os.environ.get("IMAGEIO_FFMPEG_EXE", ""), encoder, decoder)
 
 
 @lru_cache(maxsize=8)
-def _checked_exe(named: str) -> str:
+def _checked_exe(named: str, encoder: str, decoder: str) -> str:
     exe = named or _packaged_exe() or shutil.which("ffmpeg")
     if not exe:
-        raise ScmcError(f"VVC needs an FFmpeg binary and none was found; {_FIX}")
-    for option, pattern, what in (
-        ("-encoders", r"^\s*V\S*\s+libvvenc\b", "the libvvenc encoder"),
-        ("-decoders", r"^\s*V\S*\s+vvc\b", "the VVC decoder"),
+        raise ScmcError(f"{decoder.upper()} needs an FFmpeg binary and none was found; {_FIX}")
+    for option, coder, what in (
+        ("-encoders", encoder, f"the {encoder} encoder"),
+        ("-decoders", decoder, f"the {decoder.upper()} decoder"),
     ):
         try:
             listing = subprocess.run(
@@ -67,7 +67,7 @@ def _checked_exe(named: str) -> str:
             ).stdout.decode("utf-8", "replace")
         except (OSError, subprocess.SubprocessError) as error:
             raise ScmcError(f"cannot run FFmpeg {exe!r} ({error}); {_FIX}") from error
-        if not re.search(pattern, listing, re.MULTILINE):
+        if not re.search(rf"^\s*V\S*\s+{coder}\b", listing, re.MULTILINE):
             raise ScmcError(f"FFmpeg {exe!r} lacks {what}; {_FIX}")
     return exe
 

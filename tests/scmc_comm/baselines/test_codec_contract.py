@@ -217,9 +217,11 @@ def test_a_pillow_without_the_codec_names_the_fix(monkeypatch, name):
 
 def test_an_ffmpeg_without_x265_names_the_fix(monkeypatch):
     listing = subprocess.CompletedProcess([], 0, b" V....D libx264  H.264\n", b"")
-    monkeypatch.setattr(hevc.subprocess, "run", lambda *args, **kwargs: listing)
+    monkeypatch.setattr("subprocess.run", lambda *args, **kwargs: listing)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "somewhere/else/ffmpeg")
+    codec = hevc.HevcCodec()
     with pytest.raises(ScmcError, match="lacks the libx265 encoder; pip install"):
-        hevc._check_exe("somewhere/else/ffmpeg")
+        codec.encode(torch.full((3, 32, 32), 0.5), 20)
 
 
 def test_zoo_weights_without_a_network_name_the_fix(monkeypatch, tmp_path):

@@ -192,14 +192,6 @@ def test_encodes_are_remembered_per_image_and_forgotten_with_the_codec():
     assert len(image_codecs._encodes) == known - 1
 
 
-def test_the_cache_is_bounded(monkeypatch):
-    monkeypatch.setattr(image_codecs, "_CACHED_ENCODES", 5)
-    codec = Counting()
-    for seed in range(4):
-        largest_fitting(codec, noise(32, 32, seed), 300)
-    assert len(image_codecs._encodes[codec]) == 5
-
-
 def test_jpeg_fits_the_budget_and_wastes_little(photo):
     codec = JpegCodec()
     fit = largest_fitting(codec, photo, 1000)
