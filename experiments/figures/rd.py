@@ -14,7 +14,6 @@ from experiments.figures.chart import Chart
 from experiments.figures.panel import Axis, Curve, Panel, from_missing_db, look, missing_db
 from experiments.figures.style import GREY, Style, save_figure, styles
 from experiments.rd.anchors import Anchors, counterparts, load_anchors
-from experiments.rd.codecs import name_parts
 from experiments.rd.tables import metric_columns
 from experiments.sweep.labels import metric_label, metric_name, system_label
 from scmc_comm.errors import ScmcError
@@ -27,29 +26,6 @@ _RATE = Axis("rate (bpp, every byte counted)", "bpp", "log")
 _PUBLISHED = Style(GREY, "", ":")
 _MS_SSIM_TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 _LAYERS = {"semantic": "caption", f"structure {FINEST}": "+ structure"}
-
-
-def grammar(name: str) -> str:
-    """A codec's name as systems are written.
-
-    Example:
-        >>> grammar("vvc-file"), grammar("hyperprior=nets"), grammar("scmc:realism=0")
-        ('vvc:headers=file', 'hyperprior', 'scmc:realism=0')
-    """
-    family, options, is_file = name_parts(name)
-    words = ",".join(filter(None, [options, "headers=file" * is_file]))
-    return f"{family}:{words}" if words else family
-
-
-def codec_label(name: str) -> str:
-    """Legend entry of a codec."""
-    return system_label(grammar(name))
-
-
-def codec_styles(names: list[str]) -> dict[str, Style]:
-    """How each codec is drawn."""
-    found = styles([grammar(name) for name in names])
-    return {name: found[grammar(name)] for name in names}
 
 
 def plot_rd(folder: Path, anchors: Anchors | None = None) -> list[Path]:
@@ -108,13 +84,13 @@ def rd_charts(
 
 
 def _panel(curves: pd.DataFrame, metric: str, anchors: Anchors | None) -> Panel:
-    look = codec_styles(list(map(str, curves["codec"].unique())))
+    look = styles(list(map(str, curves["codec"].unique())))
     drawn = []
     for name, style in look.items():
         part = curves[(curves["codec"] == name) & curves[metric].notna()]
         notes = {n: _LAYERS[p] for n, p in enumerate(part["point"]) if p in _LAYERS}
         bpp, quality = (part[key].to_numpy(float) for key in ("bpp", metric))
-        label, column = codec_label(name), f"{name}_{metric}"
+        label, column = system_label(name), f"{name}_{metric}"
         drawn.append(Curve(bpp, quality, None, None, style, label, column=column, notes=notes))
     if anchors is not None:
         drawn = [*_published(look, metric, anchors, curves["bpp"]), *drawn]
@@ -151,7 +127,7 @@ def _published(
 def _bd_chart(bd: pd.DataFrame, reference: str) -> Chart:
     metrics = [m for m in bd["metric"].unique() if bd[bd["metric"] == m]["percent"].notna().any()]
     codecs = list(map(str, bd["codec"].unique()))
-    ticks = {float(n): codec_label(name) for n, name in enumerate(codecs)}
+    ticks = {float(n): system_label(name) for n, name in enumerate(codecs)}
     y = Axis(ticks=ticks, limits=(-0.5, len(codecs) - 0.5), inverted=True)
     row = [
         Panel(
@@ -160,14 +136,14 @@ def _bd_chart(bd: pd.DataFrame, reference: str) -> Chart:
         )
         for metric in metrics
     ]  # fmt: skip
-    note = f"against {codec_label(reference)}; lines: 95 % over images"
+    note = f"against {system_label(reference)}; lines: 95 % over images"
     heights = ((0.3 + 0.26 * len(codecs)) / 2.5,)
     return Chart(f"bd_{reference}", f"BD-rate {note}", [row], heights, note=note, shared="y")
 
 
 def _bd_rates(part: pd.DataFrame, codecs: list[str], ax: Axes) -> None:
     """A point and its interval for each codec, a row each."""
-    for y, (codec, style) in enumerate(codec_styles(codecs).items()):
+    for y, (codec, style) in enumerate(styles(codecs).items()):
         row = part.loc[codec] if codec in part.index else None
         if row is None or not np.isfinite(row["percent"]):
             ax.annotate(

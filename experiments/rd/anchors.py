@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.rd.codecs import name_parts
 from experiments.rd.tables import Points
 from experiments.statistics.bjontegaard import EVERY_RATE, Window, bd_quality, bd_rate
 from experiments.statistics.means import LOWER_IS_BETTER
@@ -87,7 +86,7 @@ def counterparts(codec: str, anchors: Anchors) -> tuple[str, ...]:
 
 
 def _published(codec: str, names: dict[str, tuple[str, ...]], anchors: Anchors) -> tuple[str, ...]:
-    return tuple(name for name in names.get(name_parts(codec)[0], ()) if name in anchors.curves)
+    return tuple(name for name in names.get(codec.partition(":")[0], ()) if name in anchors.curves)
 
 
 def compare(points: Points, anchors: Anchors, window_bpp: Window = EVERY_RATE) -> pd.DataFrame:

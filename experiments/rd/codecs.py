@@ -85,25 +85,14 @@ class ScmcCurveCodec(CurveCodec):
         return total
 
 
-def name_parts(name: str) -> tuple[str, str, bool]:
-    """Family of a codec's name, its options, and whether it is the complete file that counts.
-
-    Example:
-        >>> name_parts("scmc:realism=0"), name_parts("vvc:headers=file")
-        (('scmc', 'realism=0', False), ('vvc', '', True))
-    """
-    family, _, options = name.partition(":")
-    if family == SCMC:
-        return family, options, False
-    return family, "", not codec_options(name).get("slim", True)
-
-
 def check_codec_names(names: tuple[str, ...]) -> None:
     """Raise ScmcError unless each name is a codec's, named once."""
     for name in names:
-        family, options, _ = name_parts(name)
+        family, _, options = name.partition(":")
         if family == SCMC:
             parse_options(f"codec {SCMC!r}", options)
+        else:
+            codec_options(name)
     if len(set(names)) != len(names) or not names:
         raise ScmcError(f"codecs are {', '.join(names) or 'none'}; expected each once")
 
@@ -116,7 +105,7 @@ def make_rd_codec(name: str) -> CurveCodec:
         >>> make_rd_codec("vvc").points[:3]
         ('0', '5', '10')
     """
-    family, options, _ = name_parts(name)
+    family, _, options = name.partition(":")
     if family == SCMC:
         return ScmcCurveCodec(options)
     codec = make_image_codec(name)

@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.execution.cache import default_cache_dir
 from experiments.execution.executors import executor
 from experiments.execution.fingerprint import ROOT, code_fingerprint, fingerprint
-from experiments.rd.codecs import SCMC, make_rd_codec, name_parts
+from experiments.rd.codecs import SCMC, make_rd_codec
 from experiments.sweep.rate_points import RateTask, measure_curves
 from scmc_comm.baselines.image_codecs import codec_options
 from scmc_comm.datasets.image_sets import NamedImage
@@ -80,7 +80,7 @@ def measure_points(
 
 def codec_fingerprint(codec: str) -> str:
     """Identifies everything that a codec's numbers depend on."""
-    family, options, _ = name_parts(codec)
+    family, _, options = codec.partition(":")
     if family == SCMC:
         return code_fingerprint() + parse_options(SCMC, options).files_state()
     paths = [path for pattern in _SOURCES for path in ROOT.glob(pattern)]

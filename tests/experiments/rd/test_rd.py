@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from experiments.commands.main import main
-from experiments.figures.rd import codec_styles, rd_charts
+from experiments.figures.rd import rd_charts
+from experiments.figures.style import styles
 from experiments.rd import measure as rd_measure
 from experiments.rd.anchors import Anchors, compare, load_anchors
 from experiments.rd.codecs import ScmcCurveCodec, make_rd_codec
@@ -141,7 +142,7 @@ def test_every_metric_and_reference_has_a_figure_and_codecs_are_told_apart():
     jpeg = charts["rd_psnr_db"].rows[0][0].curves[0]
     assert jpeg.label == "JPEG" and len(jpeg.x) == len(RATES)
     assert len(charts["rd"].draw().axes) == 2
-    looks = codec_styles([*IMAGE_CODECS, "scmc"])
+    looks = styles([*IMAGE_CODECS, "scmc"])
     assert len(set(looks.values())) == len(looks)
 
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from experiments.figures.rd import codec_label, codec_styles
 from experiments.figures.style import styles
 from experiments.rd.anchors import Anchors, counterparts
 from experiments.rd.codecs import check_codec_names, make_rd_codec
+from experiments.sweep.labels import system_label
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.store import picture_path
 from experiments.timed.schemes import Scheme
@@ -119,8 +119,8 @@ def test_a_timed_scheme_gives_its_system_what_is_the_codecs():
 def test_rate_distortion_curves_of_several():
     names = ("scmc", "scmc:realism=0", "scmc:realism=1", "vvc")
     check_codec_names(names)
-    assert len({codec_label(name) for name in names}) == 4
-    looks = codec_styles(names)
+    assert len({system_label(name) for name in names}) == 4
+    looks = styles(names)
     assert len({looks[name].colour for name in names[:3]}) == 1
     assert len(set(looks.values())) == 4
     drawn = styles(["scmc", "scmc:realism=0", "scmc:realism=1", "scmc:protection=equal"])
