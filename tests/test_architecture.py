@@ -24,10 +24,15 @@ FORBIDDEN = (
     ("scmc_comm.bitstream", "channels"),
     ("scmc_comm.metrics", "channels"),
 )
-# Folders of a package, each importing only itself and those before it; "" are its flat modules.
+# Folders of a package, each importing only itself and those before it; "" are its flat modules
+# but for those that are named.
 FOLDERS_IN_ORDER = {
     "channels": (
         "", "kernels", "modulation", "coding", "ofdm", "fading", "bler", "bounds", "phy", "timed",
+    ),
+    "scmc_comm": (
+        "", "codec", "link", "zoo", "metrics", "datasets", "baselines", "systems", "registry",
+        "transmit", "__main__",
     ),
     "experiments": (
         "", "execution", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",
@@ -76,9 +81,10 @@ def target_of(name, known):
 
 
 def folder_of(module, package):
-    """First folder below the package; "" for the package itself and its flat modules."""
-    parts = module.split(".")[1:]
-    return parts[0] if parts and (ROOT / package / parts[0]).is_dir() else ""
+    """First folder below the package; "" for the package itself and flat modules without a place."""
+    top = "".join(module.split(".")[1:2])
+    is_folder = bool(top) and (ROOT / package / top).is_dir()
+    return top if is_folder or top in FOLDERS_IN_ORDER[package] else ""
 
 
 def import_graph():

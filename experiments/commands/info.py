@@ -13,7 +13,7 @@ def info(args: argparse.Namespace) -> None:
     from channels.fading.models import CHANNELS
     from experiments.execution.fingerprint import package_versions
     from experiments.sweeps import list_sweeps
-    from scmc_comm.codec.weights import model_path
+    from scmc_comm.models import model_path
 
     print(f"scmc-comm {__version__}")
     print("systems:  listed by 'scmc-comm systems'")

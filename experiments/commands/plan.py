@@ -95,8 +95,8 @@ def _levels(
     args: argparse.Namespace, metrics: list[str]
 ) -> tuple[list[QualityModel], tuple[int, int]]:
     """Curves at each structure level, of the validation pictures or of the one given; its size."""
+    from scmc_comm.link.layer_curves import load_quality
     from scmc_comm.link.quality import quality_model
-    from scmc_comm.zoo.layer_curves import load_quality
 
     if args.image is None:
         return [load_quality(args.size, level) for level in range(STRUCTURE_LEVELS)], args.size

@@ -114,7 +114,7 @@ def fingerprint(paths: Iterable[Path], root: Path = ROOT, packages: Iterable[str
 
 def code_fingerprint() -> str:
     """Hash of everything that a sweep's numbers are computed by: code, weights, packages."""
-    from scmc_comm.codec.weights import MODELS_ENV, model_path
+    from scmc_comm.models import MODELS_ENV, model_path
     from scmc_comm.zoo.sources import kept_path
 
     files = {

@@ -75,7 +75,7 @@ class ScmcCurveCodec(CurveCodec):
         """Numbers in the weights that ship."""
         from safetensors import safe_open
 
-        from scmc_comm.codec.weights import FOLDER
+        from scmc_comm.models import FOLDER
 
         total = 0
         for path in sorted(FOLDER.glob("*.safetensors")):

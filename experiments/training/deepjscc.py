@@ -85,7 +85,7 @@ def parameter_groups(net: nn.Module, recipe: DeepJsccRecipe) -> list[dict[str, o
 
 def started(recipe: DeepJsccRecipe, start: Path | None, pictures: Tensor) -> DeepJsccNet:
     """The network with the signal layer's transforms and gains that suit the pictures."""
-    from scmc_comm.codec.weights import model_path
+    from scmc_comm.models import model_path
 
     net = DeepJsccNet(recipe.net)
     state = start_state("signal", start or model_path("signal.safetensors"))

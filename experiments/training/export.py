@@ -17,8 +17,9 @@ from typing import Any
 import torch
 
 from experiments.training.loop import check_share, keep_some, start_state
-from scmc_comm.codec.weights import FOLDER, save_weights, with_tuples
+from scmc_comm.codec.weights import save_weights, with_tuples
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import FOLDER
 
 
 def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> None:

@@ -45,8 +45,8 @@ from scmc_comm.codec.generator import SIDE as PICTURE_SIDE
 from scmc_comm.codec.generator import Generator, coarse_map
 from scmc_comm.codec.layout import GRID, layout_grid
 from scmc_comm.codec.memory import SIDE, Memory, beyond_layout, smooth, words_of
-from scmc_comm.codec.weights import FOLDER
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import FOLDER
 
 logger = logging.getLogger(__name__)
 

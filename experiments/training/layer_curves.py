@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from experiments.training.data import SETS, evenly, load_split
 from scmc_comm.codec.layered import LayeredCodec
-from scmc_comm.codec.weights import model_path
 from scmc_comm.link.quality import FORMAT, LOWER
 from scmc_comm.metrics import measure_many
+from scmc_comm.models import model_path
 from scmc_comm.types import Layer, LayerKind
 
 METRICS = ("psnr_db", "ms_ssim", "lpips", "dists")

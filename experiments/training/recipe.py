@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.training.data import SETS
-from scmc_comm.codec.weights import FOLDER, MODELS_ENV
 from scmc_comm.datasets import find_set, read_set
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import FOLDER, MODELS_ENV
 
 logger = logging.getLogger(__name__)
 

@@ -12,21 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scmc_comm.codec.weights import MODELS_ENV, model_path
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.utility import HIGHER_IS_BETTER, Utility
+from scmc_comm.models import MODELS_ENV, ZOO, model_path
 
 Floats = NDArray[np.float64]
 
 FILE = "codec_curves.json"
 FORMAT = 1
 METRICS = tuple(HIGHER_IS_BETTER)
-_ZOO = Path(__file__).parent.parent / "zoo"
 
 
 def codec_curves_path() -> Path:
     """Where the curves lie: in the folder ``$SCMC_MODELS`` names, else those that ship."""
-    return model_path(FILE, _ZOO)
+    return model_path(FILE, ZOO)
 
 
 @dataclass(frozen=True, eq=False)

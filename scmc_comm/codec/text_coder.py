@@ -29,8 +29,8 @@ from scmc_comm.codec.text_model import (
     load_model,
 )
 from scmc_comm.codec.text_tokens import END, ESCAPE, Joiner, tokenize
-from scmc_comm.codec.weights import model_path
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import ZOO, model_path
 
 MAX_CHARS = 10_000
 # A character costs at most five symbols of 24 bits (glue, escape, other, end, class) and 28 bits.
@@ -45,7 +45,7 @@ _CODE_CLASSES = ((7, 0x80), (11, 0x800), (16, 0x10000), (21, 0x110000))
 
 def text_model_path() -> Path:
     """The model file that ``TextCoder.load`` takes unless told: shipped, or in SCMC_MODELS."""
-    return model_path("text_model.npz", Path(__file__).parent.parent / "zoo")
+    return model_path("text_model.npz", ZOO)
 
 
 @cache

@@ -18,24 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import MODELS_ENV, model_path
 
 NetT = TypeVar("NetT", bound=nn.Module)
 
 _SCALE = ".scale"
-FOLDER = Path(__file__).parent.parent / "zoo" / "weights"
-"""Where the weights lie that ship with the package."""
-
-MODELS_ENV = "SCMC_MODELS"
-
-
-def model_path(file: str, shipped: Path = FOLDER) -> Path:
-    """Path of a model file: in the folder ``$SCMC_MODELS`` names, else in the package.
-
-    A folder in ``SCMC_MODELS``, such as ``scmc-comm train all`` fills, replaces all shipped models
-    at once: a file that it lacks is an error and is not looked for in the package.
-    """
-    folder = os.environ.get(MODELS_ENV)
-    return (Path(folder).expanduser() if folder else shipped) / file
 
 
 def with_tuples(config: dict[str, Any]) -> dict[str, Any]:

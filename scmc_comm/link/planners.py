@@ -135,7 +135,7 @@ def best_allocation(
         >>> found.delivery[0] > 0.99
         True
     """
-    from scmc_comm.zoo.layer_curves import layer_curves_path
+    from scmc_comm.link.layer_curves import layer_curves_path
 
     about = tuple(sorted((kind, _round_up(bits)) for kind, bits in num_bits.items()))
     identity = channel_identity(request.channel)
@@ -151,7 +151,7 @@ def _cached(
     curves: Path,
     channel: str,
 ) -> Allocation:
-    from scmc_comm.zoo.layer_curves import load_quality
+    from scmc_comm.link.layer_curves import load_quality
 
     return optimise(request, load_quality(size, level).resized(dict(about)), size)
 

@@ -71,14 +71,14 @@ def _features(name: str, purpose: str) -> Weights:
 
 
 def _shipped_networks() -> list[str]:
-    from scmc_comm.codec.weights import FOLDER
+    from scmc_comm.models import FOLDER
 
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
 def _own(name: str) -> Weights:
     from scmc_comm.codec.text_coder import text_model_path
-    from scmc_comm.codec.weights import model_path
+    from scmc_comm.models import model_path
 
     text = name == "text_model"
     return Weights(

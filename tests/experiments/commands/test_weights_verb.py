@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from experiments.commands.main import main
-from scmc_comm.codec.weights import FOLDER
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import FOLDER
 from scmc_comm.zoo import sentence, sources
 
 

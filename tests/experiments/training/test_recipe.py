@@ -10,8 +10,9 @@ import torch
 from experiments.commands import main as cli
 from experiments.commands.train import SCRIPTS
 from experiments.training import layer_curves, recipe
-from scmc_comm.codec.weights import FOLDER, load_weights
+from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import FOLDER
 from scmc_comm.zoo.sources import alexnet_features, vgg16_features
 
 ENOUGH = ("train",) * recipe.MIN_TRAIN + ("val", "test")

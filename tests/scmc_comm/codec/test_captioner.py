@@ -43,7 +43,7 @@ def test_greedy_and_batches_agree(shipped: Captioner) -> None:
 
 
 def test_shipped_file_is_small() -> None:
-    from scmc_comm.codec.weights import FOLDER
+    from scmc_comm.models import FOLDER
 
     assert (FOLDER / "captioner.safetensors").stat().st_size < 10_000_000
 

@@ -13,8 +13,9 @@ from PIL import Image
 from torch.nn import functional
 
 from scmc_comm.codec.edges import EdgeConfig, EdgeDetector, thin
-from scmc_comm.codec.weights import FOLDER, save_weights
+from scmc_comm.codec.weights import save_weights
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import FOLDER
 
 TINY = EdgeConfig((4, 6, 8, 6), (1, 2, 1, 1), (1, 2, 2, 1), (1, 1, 1, 2), 3)
 VGG16 = {1: (64, 2), 2: (128, 2), 3: (256, 3), 4: (512, 3), 5: (512, 3)}

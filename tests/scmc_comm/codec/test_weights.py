@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from scmc_comm.codec.weights import FOLDER, load_weights, save_weights
+from scmc_comm.codec.weights import load_weights, save_weights
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import FOLDER
 
 
 @pytest.mark.parametrize("eight_bits", [False, True])

@@ -13,11 +13,11 @@ from channels.phy.table import TablePhy
 from channels.units import lin_to_db
 from experiments.training.codec_curves import spread_qualities
 from scmc_comm.baselines.codec_curves import FILE, METRICS, CodecCurves, load_curves
-from scmc_comm.codec.weights import MODELS_ENV
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import SIDE_INFORMATION, Budget
 from scmc_comm.link.mcs import MCS_GRID, choose_mcs
 from scmc_comm.link.utility import Utility
+from scmc_comm.models import MODELS_ENV
 from scmc_comm.registry import make_system
 from scmc_comm.systems.adaptive import delivery_probability, expected_utility, ranking
 from scmc_comm.systems.separate import Separate

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from scmc_comm.link.quality import QualityModel, load_pictures, quality_model
+from scmc_comm.models import ZOO, model_path
 from scmc_comm.types import FINEST
 
 FILE = "layer_curves.json"
@@ -13,9 +14,7 @@ FILE = "layer_curves.json"
 
 def layer_curves_path() -> Path:
     """Where the curves lie: with the models in use, like all weights."""
-    from scmc_comm.codec.weights import model_path
-
-    return model_path(FILE, Path(__file__).parent)
+    return model_path(FILE, ZOO)
 
 
 def load_quality(size: tuple[int, int], level: int = FINEST) -> QualityModel:
