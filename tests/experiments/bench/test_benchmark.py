@@ -9,6 +9,7 @@ import torch
 from channels.coding.ldpc import LdpcDecoder
 from channels.errors import ChannelError
 from experiments.bench import link as benchmark
+from experiments.bench import timed
 
 
 def test_races_run_both_sides_and_restore_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +47,9 @@ def test_llrs_are_of_the_asked_esno() -> None:
 def test_machine_is_named() -> None:
     found = benchmark.machine()
     assert found["cores"] >= 1 and "numba" in found["packages"]
+
+
+def test_the_timed_link_is_timed() -> None:
+    found = timed.run(duration_s=2.0)
+    assert found["simulated_s"] == 2.0 and found["seconds"] > 0
+    assert found["blocks"] >= found["packets"] // 2 > 0 and 0 < found["utilisation"] <= 1
