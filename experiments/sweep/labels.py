@@ -42,7 +42,7 @@ SYSTEMS = {
 }
 # What an option says, where that is more than its key and value; {} is the value.
 OPTIONS = {
-    "protection=margins": "protection by margins",
+    "protection=unequal": "unequal protection",
     "protection=equal": "equal protection",
     "protection=optimised": "optimised protection",
     "protection=range": "optimised for a range of SNR",
