@@ -1,4 +1,4 @@
-"""The only conversions: dB, Es/N0, Eb/N0, noise variance, bandwidth ratio, bits per pixel."""
+"""The only conversions: dB, Es/N0, noise variance, bandwidth ratio, bits per pixel, speed."""
 
 from __future__ import annotations
 
@@ -40,39 +40,6 @@ def esno_db_to_no(esno_db: float) -> float:
     return math.pow(10.0, -esno_db / 10.0)
 
 
-def esno_db_to_ebno_db(esno_db: float, num_bits_per_symbol: int, coderate: float) -> float:
-    """Es/N0 to Eb/N0, both in dB.
-
-    Args:
-        esno_db: Es/N0 per complex channel use.
-        num_bits_per_symbol: log2 of the constellation size, not the constellation size.
-        coderate: Information bits per coded bit.
-
-    >>> round(esno_db_to_ebno_db(3.0103, 4, 0.5), 4)
-    0.0
-    """
-    return esno_db - _bits_per_use_db(num_bits_per_symbol, coderate)
-
-
-def ebno_db_to_esno_db(ebno_db: float, num_bits_per_symbol: int, coderate: float) -> float:
-    """Eb/N0 to Es/N0, both in dB; the inverse of `esno_db_to_ebno_db`."""
-    return ebno_db + _bits_per_use_db(num_bits_per_symbol, coderate)
-
-
-def ebno_db_to_no(ebno_db: float, num_bits_per_symbol: int, coderate: float) -> float:
-    """Eb/N0 in dB to the noise variance per complex dimension for Es = 1."""
-    return esno_db_to_no(ebno_db_to_esno_db(ebno_db, num_bits_per_symbol, coderate))
-
-
-def _bits_per_use_db(num_bits_per_symbol: int, coderate: float) -> float:
-    if num_bits_per_symbol < 1 or not 0.0 < coderate <= 1.0:
-        raise ChannelError(
-            f"num_bits_per_symbol, coderate are {num_bits_per_symbol}, {coderate}; "
-            "expected at least 1, and in (0, 1]"
-        )
-    return lin_to_db(num_bits_per_symbol * coderate)
-
-
 def _num_pixels(size: tuple[int, int]) -> int:
     height, width = size
     if height < 1 or width < 1:
@@ -95,11 +62,6 @@ def rho_to_uses(rho: float, size: tuple[int, int]) -> int:
 def uses_to_rho(uses: int, size: tuple[int, int]) -> float:
     """Bandwidth ratio: complex channel uses per source sample, uses / (3 H W)."""
     return uses / (3 * _num_pixels(size))
-
-
-def cpp(uses: int, size: tuple[int, int]) -> float:
-    """Channel uses per pixel, 3 rho."""
-    return uses / _num_pixels(size)
 
 
 def bpp(num_bytes: int, size: tuple[int, int]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def run(
     provenance = {
         "decoder": check_decoder(decoder), "seed": seed, "stopping": asdict(stopping),
         "channel": "AWGN, bit-true, random payloads and noise at every point",
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in _PACKAGES},
     }  # fmt: skip
     curves: dict[CurveKey, BlerCurve] = {}
     if path.exists():
@@ -94,10 +94,3 @@ def _measured(
             yield futures[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "none"

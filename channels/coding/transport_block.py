@@ -20,7 +20,7 @@ from numba import njit
 from channels.coding.crc import check_crc, crc_bits
 from channels.coding.ldpc import LdpcDecoder
 from channels.coding.ldpc_encode import ldpc_encoder
-from channels.coding.ldpc_tables import nr_code, select_base_graph
+from channels.coding.ldpc_tables import select_base_graph
 from channels.coding.segmentation import (
     BLOCK_CRC_BITS,
     max_payload_bits,
@@ -98,21 +98,6 @@ class TransportBlockCode:
     def num_coded_bits(self) -> int:
         """Bits handed to the mapper, all repetitions."""
         return self.num_symbols * self.mcs.num_bits_per_symbol
-
-    @property
-    def crc_bits(self) -> int:
-        """Length of the transport block's CRC, 16 or 24."""
-        return self.plan.crc_bits
-
-    @property
-    def num_padding(self) -> int:
-        """Zero bits appended to the payload before segmentation; they are sent."""
-        return self.plan.num_padding
-
-    @property
-    def num_filler(self) -> int:
-        """Shortened LDPC bits of each code block; they are not sent."""
-        return nr_code(self.plan.block_bits, self.block_coded_bits).num_filler
 
     def encode(self, bits: np.ndarray) -> np.ndarray:
         """Payloads uint8 [b, k] to scrambled coded bits uint8 [b, num_coded_bits]."""

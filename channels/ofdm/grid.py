@@ -114,11 +114,6 @@ class OfdmGrid:
         return 144.0 / 2048.0 / self.subcarrier_spacing_hz
 
     @property
-    def bandwidth_hz(self) -> float:
-        """Width of the grid."""
-        return self.num_subcarriers * self.subcarrier_spacing_hz
-
-    @property
     def frequencies_hz(self) -> torch.Tensor:
         """Subcarriers relative to the carrier, float64 [num_subcarriers]."""
         index = torch.arange(self.num_subcarriers, dtype=torch.float64) - self.num_subcarriers // 2
@@ -171,15 +166,6 @@ class OfdmGrid:
         pilots, data = self.pilots_per_slot(num_tx), self.data_per_slot(num_tx)
         slots, rest = divmod(num_uses, pilots + data)
         return slots * data + max(0, rest - pilots)
-
-    def duration_s(self, num_data: int, num_tx: int) -> float:
-        """Time on air of `num_data` data uses: whole OFDM symbols, cyclic prefix included."""
-        slots, rest = divmod(num_data, self.data_per_slot(num_tx))
-        symbols = slots * SYMBOLS_PER_SLOT
-        if rest:
-            last = int(self.data_positions(num_tx)[rest - 1])
-            symbols += last // self.num_subcarriers + 1
-        return symbols * self.symbol_s
 
     def data_gains(self, h: torch.Tensor, num_data: int, num_tx: int) -> torch.Tensor:
         """Picks the data elements, in sending order.

@@ -91,10 +91,7 @@ def test_grid_counts() -> None:
             data = grid.data_uses(uses, num_tx)
             assert data + grid.pilot_uses(data, num_tx) <= uses or data == 0
             assert data + 1 + grid.pilot_uses(data + 1, num_tx) > uses
-    slot = 14 * grid.symbol_s
-    assert slot == pytest.approx(1e-3)  # 15 kHz
-    assert grid.duration_s(grid.data_per_slot(1), 1) == pytest.approx(slot)
-    assert grid.duration_s(25, 1) == pytest.approx(2 * grid.symbol_s)
+    assert 14 * grid.symbol_s == pytest.approx(1e-3)  # 15 kHz
     assert OfdmGrid(subcarrier_spacing_hz=30e3).cyclic_prefix_s == pytest.approx(2.34e-6, rel=1e-2)
 
 
