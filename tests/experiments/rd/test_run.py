@@ -1,109 +1,22 @@
-"""Rate-distortion runs: deltas known in closed form, resumable measurements, tables, figures."""
+"""Rate-distortion runs: tables, published curves, figures and the command."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from experiments.commands.main import main
 from experiments.figures.rd import rd_charts
 from experiments.figures.style import styles
-from experiments.rd import measure as rd_measure
 from experiments.rd.anchors import Anchors, compare, load_anchors
-from experiments.rd.codecs import ScmcCurveCodec, make_rd_codec
 from experiments.rd.run import RdSpec
 from experiments.rd.tables import bd_cells, bd_table, curve_table, gather_points
-from experiments.sweep.rate_points import ImageCurveCodec
-from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
-from scmc_comm.datasets.image_sets import NamedImage
+from scmc_comm.baselines.image_codecs import IMAGE_CODECS
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo, save_png
 
 RATES = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
-
-
-# --- measuring -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def images():
-    return [NamedImage(name, load_photo(name, 48)) for name in ("coffee", "chelsea")]
-
-
-def test_every_codec_has_a_ladder_of_its_own_qualities():
-    for name in IMAGE_CODECS:
-        codec = make_image_codec(name)
-        points, whole = make_rd_codec(name).points, ImageCurveCodec(codec).points
-        assert set(points) <= set(whole) and set(map(float, whole)) <= set(codec.qualities)
-        assert len(points) >= 6 and [float(p) for p in points] == sorted(map(float, points))
-
-
-def test_rows_hold_what_was_sent_and_a_second_run_measures_nothing(images, tmp_path, monkeypatch):
-    names, metrics = ("jpeg", "webp:headers=file"), ("psnr_db",)
-    frame = rd_measure.measure_points(names, images, metrics, 1, tmp_path, progress=False)
-    assert len(frame) == sum(len(make_rd_codec(n).points) for n in names) * len(images)
-    row = frame[(frame.codec == "jpeg") & (frame.image == "chelsea") & (frame.point == "25")].iloc[
-        0
-    ]
-    data = make_image_codec("jpeg").encode(images[1].img, 25)
-    assert row.bytes == len(data) and row.bpp == 8 * len(data) / 48**2
-    assert row.encode_s > 0 and row.decode_s > 0
-
-    def fail(*args):
-        raise AssertionError("measured again")
-
-    monkeypatch.setattr(ImageCurveCodec, "code", fail)
-    again = rd_measure.measure_points(names, images, metrics, 1, tmp_path, progress=False)
-    pd.testing.assert_frame_equal(frame, again)
-    # Half of it lost: only that is measured, the rest is read.
-    first = rd_measure.measure_points(names[:1], images[:1], metrics, 1, tmp_path, progress=False)
-    assert len(first) == len(make_rd_codec("jpeg").points)
-
-
-def test_a_run_cut_short_keeps_what_it_measured(images, tmp_path, monkeypatch):
-    codec = make_rd_codec("jpeg")
-    wanted, real, calls = codec.points, codec.code, []
-
-    def dies(img, point):
-        calls.append(point)
-        if len(calls) == 4:
-            raise ScmcError("power cut")
-        return real(img, point)
-
-    monkeypatch.setattr(codec, "code", dies)
-    run = {"metrics": ("psnr_db",), "jobs": 1, "folder": tmp_path, "progress": False}
-    with pytest.raises(ScmcError, match="power cut"):
-        rd_measure.measure_points(["jpeg"], images[:1], **run)
-    calls.clear()
-    calls.extend(["already failed"] * 4)
-    rd_measure.measure_points(["jpeg"], images[:1], **run)
-    assert calls[4:] == list(wanted[3:])
-
-
-def test_the_key_depends_on_codec_image_and_metrics(images, tmp_path):
-    run = {"jobs": 1, "folder": tmp_path, "progress": False}
-    first = rd_measure.measure_points(["jpeg"], images[:1], ("psnr_db",), **run)
-    other = rd_measure.measure_points(["jpeg"], images[1:], ("psnr_db",), **run)
-    assert not np.allclose(first.psnr_db, other.psnr_db)
-    more = rd_measure.measure_points(["jpeg"], images[:1], ("psnr_db", "mse"), **run)
-    assert np.allclose(-10 * np.log10(more.mse), first.psnr_db)
-
-
-@pytest.mark.slow
-def test_scmc_points_are_its_layers_from_the_whole_container():
-    img = load_photo("coffee", 64)
-    codec = ScmcCurveCodec()
-    found = {p: codec.code(img, p) for p in (*ScmcCurveCodec.points[:4], "signal 96")}
-    sizes = [coded.num_bytes for coded in found.values()]
-    assert sizes[:3] == sorted(set(sizes[:3])) and sizes[0] < 80
-    assert sizes[1] < sizes[3] < sizes[4], "a signal comes above the coarse structure"
-    assert all(coded.img_hat.shape == (3, 64, 64) for coded in found.values())
-    assert codec.num_parameters() > 1e6
-
-
-# --- what is written -------------------------------------------------------------------------
 
 
 def synthetic(codecs=("jpeg", "scmc", "vvc:headers=file"), images=3):
@@ -261,15 +174,3 @@ def test_references_are_jpeg_and_vvc_where_compared():
     assert RdSpec(("scmc", "vvc", "jpeg"), "photos").bd_references == ("jpeg", "vvc")
     assert RdSpec(("scmc", "webp"), "photos").bd_references == ("scmc",)
     assert RdSpec(("scmc", "vvc"), "photos", references=("scmc",)).bd_references == ("scmc",)
-
-
-def test_learned_codecs_from_a_folder(tmp_path):
-    from compressai.zoo.image import model_architectures
-
-    torch.manual_seed(0)
-    net = model_architectures["bmshj2018-hyperprior"](8, 12)
-    for quality in (1, 2):
-        torch.save(net.state_dict(), tmp_path / f"net-{quality}.pth.tar")
-    codec = make_rd_codec(f"hyperprior:weights={tmp_path}")
-    assert codec.points == ("1", "2")
-    assert codec.num_parameters() == sum(p.numel() for p in net.parameters())
