@@ -3,7 +3,8 @@
 One curve holds, for a modulation, a code rate and a code block length, how many blocks were sent
 and lost at a rising list of Es/N0. Between Es/N0 the probit of the error rate is interpolated, a
 waterfall being nearly straight there; between lengths the Es/N0 of equal error rate is, in the
-logarithm of the length. Beyond a curve the answer is a bound, never a guess (`BlerTable.bler`).
+logarithm of the length. Below the last measured error rate the probit goes on against dB with the
+slope of the curve's end, down to 1e-9.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ from channels.types import Mcs
 DEFAULT_TABLE = "default.npz"
 _FORMAT = 1
 _TOP_BLER = 0.99  # above it a block counts as lost
-_LEVELS_PER_UNIT = 12  # of the probit
+LEAST_BLER = 1e-9  # curves are continued so far
+_LEVELS = np.linspace(ndtri(_TOP_BLER), ndtri(LEAST_BLER), 101)  # probits that curves are kept at
+# The end of a curve, whose slope continues it: error rates up to so many times its last one, and
+# so many points at least.
+_END_RATIO, _END_POINTS = 100.0, 3
+_LEAST_SLOPE = 0.02  # of the probit per dB, where an error floor hardly falls
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,21 @@ class BlerCurve:
         falling = np.concatenate([[True], rate[1:] < np.minimum.accumulate(rate)[:-1]])
         return esno_db[falling], rate[falling]
 
+    def end_slope(self) -> float:
+        """Fall of the probit per dB at the curve's end, weighted by what was counted there."""
+        esno_db, rate = self.monotone()
+        end = rate <= _END_RATIO * rate[-1]
+        end[-_END_POINTS:] = True
+        if len(rate) < 2:
+            raise ChannelError("a BLER curve has no waterfall; measure it at more Es/N0")
+        probit, x = ndtri(rate[end]), esno_db[end]
+        blocks = np.interp(x, self.esno_db, self.num_blocks)
+        density = np.exp(-(probit**2) / 2)
+        weight = blocks * density**2 / (rate[end] * (1 - rate[end]))
+        x = x - np.average(x, weights=weight)
+        slope = -float((weight * x) @ probit / ((weight * x) @ x))
+        return max(slope, _LEAST_SLOPE)
+
 
 def _pool(
     esno_db: np.ndarray, blocks: np.ndarray, errors: np.ndarray
@@ -104,8 +125,9 @@ def wilson_interval(
     n, p = np.asarray(num_blocks, float), np.asarray(num_errors) / np.asarray(num_blocks)
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    low = np.where(np.asarray(num_errors) == 0, 0.0, centre - half)  # exactly, but for rounding
-    return np.maximum(low, 0.0), np.minimum(centre + half, 1.0)
+    # Exactly 0 and 1 where all trials ended alike, but for rounding.
+    low = np.where(p == 0.0, 0.0, centre - half)
+    return np.maximum(low, 0.0), np.where(p == 1.0, 1.0, np.minimum(centre + half, 1.0))
 
 
 @dataclass(frozen=True, order=True)
@@ -125,35 +147,24 @@ class CurveKey:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """The curves of one modulation and code rate, on common probit levels.
+    """The curves of one modulation and code rate, at the probits `_LEVELS`.
 
     Attributes:
         log_bits: float64 [n], log of the block lengths, ascending.
-        levels: float64 [m], probits of the error rate, falling.
-        esno_db: float64 [n, m], ascending in m; NaN below a curve's last measured error rate.
+        esno_db: float64 [n, 101], ascending along a row.
     """
 
     log_bits: np.ndarray
-    levels: np.ndarray
     esno_db: np.ndarray
 
-    def at(self, block_bits: int) -> tuple[np.ndarray, np.ndarray]:
-        """Es/N0 and probit of the error rate of one block length."""
-        x = np.log(block_bits)
-        right = int(np.clip(np.searchsorted(self.log_bits, x), 1, max(len(self.log_bits) - 1, 1)))
-        if len(self.log_bits) == 1:
-            row = self.esno_db[0]
-        else:
-            left = right - 1
-            share = (x - self.log_bits[left]) / (self.log_bits[right] - self.log_bits[left])
-            # A neighbour that has no share must not shorten the curve with its NaN.
-            row = (
-                self.esno_db[left] if share <= 0
-                else self.esno_db[right] if share >= 1
-                else (1 - share) * self.esno_db[left] + share * self.esno_db[right]
-            )  # fmt: skip
-        known = ~np.isnan(row)
-        return row[known], self.levels[known]
+    def at(self, block_bits: int) -> np.ndarray:
+        """Es/N0 float64 [101] of one block length."""
+        place = np.interp(np.log(block_bits), self.log_bits, np.arange(len(self.log_bits)))
+        left = min(int(place), max(len(self.log_bits) - 2, 0))
+        share = place - left
+        right = self.esno_db[min(left + 1, len(self.log_bits) - 1)]
+        row: np.ndarray = (1 - share) * self.esno_db[left] + share * right
+        return row
 
 
 @dataclass(frozen=True)
@@ -194,8 +205,8 @@ class BlerTable:
     def bler(self, mcs: Mcs, block_bits: int, esno_db: np.ndarray) -> np.ndarray:
         """Probability that one code block of one transmission is lost over AWGN.
 
-        Beyond the measured Es/N0 it is a bound, by monotonicity: 1 below (where more than 99 in a
-        hundred are lost), and the lowest measured error rate above.
+        Below the measured Es/N0 it is 1 (where more than 99 in a hundred are lost); above, the
+        curve goes on with the slope of its end and stays at 1e-9 once it gets there.
 
         Args:
             mcs: Modulation and code rate; its repetition is ignored.
@@ -208,19 +219,17 @@ class BlerTable:
         Raises:
             ChannelError: The scheme is not in the table, or the length is outside its lengths.
         """
-        grid_db, probit = self._row(mcs, block_bits)
         x = np.asarray(esno_db, float)
-        p: np.ndarray = ndtr(np.interp(x, grid_db, probit, left=np.inf))
+        p: np.ndarray = ndtr(np.interp(x, self._row(mcs, block_bits), _LEVELS, left=np.inf))
         return p
 
     def esno_db(self, mcs: Mcs, block_bits: int, bler: float) -> float:
         """Es/N0 in dB at which a code block is lost with probability ``bler``."""
-        grid_db, probit = self._row(mcs, block_bits)
-        return curve_esno_db(grid_db, ndtr(probit), bler)
+        return curve_esno_db(self._row(mcs, block_bits), ndtr(_LEVELS), bler)
 
-    def _row(self, mcs: Mcs, block_bits: int) -> tuple[np.ndarray, np.ndarray]:
+    def _row(self, mcs: Mcs, block_bits: int) -> np.ndarray:
         key = CurveKey(mcs.num_bits_per_symbol, mcs.coderate, block_bits)
-        rows: dict[CurveKey, tuple[np.ndarray, np.ndarray]] = self.__dict__["_rows"]
+        rows: dict[CurveKey, np.ndarray] = self.__dict__["_rows"]
         if key not in rows:
             lengths = self.lengths(mcs)
             if not lengths:
@@ -301,7 +310,7 @@ def curve_esno_db(esno_db: np.ndarray, rate: np.ndarray, bler: float) -> float:
     """
     if not rate[-1] <= bler <= rate[0]:
         raise ChannelError(
-            f"bler is {bler:g}; the curve was measured from {rate[0]:.2g} to {rate[-1]:.2g}"
+            f"bler is {bler:g}; the curve reaches from {rate[0]:.2g} to {rate[-1]:.2g}"
         )
     return float(np.interp(ndtri(bler), ndtri(rate)[::-1], esno_db[::-1]))
 
@@ -311,25 +320,15 @@ def _scheme(key: CurveKey) -> tuple[int, float]:
 
 
 def _sheet(lengths: np.ndarray, curves: list[BlerCurve]) -> _Sheet:
-    measured = [curve.monotone() for curve in curves]
-    top, bottom = (
-        ndtri(_TOP_BLER),
-        min(ndtri(rate[-1]) for _, rate in measured),
-    )
-    levels = np.linspace(top, bottom, 2 + int((top - bottom) * _LEVELS_PER_UNIT))
-    rows = np.full((len(curves), len(levels)), np.nan)
-    for row, (esno_db, rate) in zip(rows, measured, strict=True):
-        probit = ndtri(rate)
-        if len(probit) < 2:
-            raise ChannelError("a BLER curve has no waterfall; measure it at more Es/N0")
-        inside = (levels <= probit[0]) & (levels >= probit[-1] - 1e-12)
-        row[inside] = scipy.interpolate.PchipInterpolator(-probit, esno_db)(-levels[inside])
+    rows = np.empty((len(curves), len(_LEVELS)))
+    for row, curve in zip(rows, curves, strict=True):
+        esno_db, rate = curve.monotone()
+        probit, slope = ndtri(rate), curve.end_slope()
         # Where more than 99 in a hundred were lost at the first point, start there.
-        row[levels > probit[0]] = esno_db[0]
-        last = np.nonzero(inside)[0][-1]
-        if last + 1 < len(levels):  # the measured end itself, on the next level's place
-            row[last + 1] = np.nan
-    return _Sheet(np.log(lengths), levels, np.maximum.accumulate(rows, axis=1))
+        inside = np.clip(_LEVELS, probit[-1], probit[0])
+        row[:] = scipy.interpolate.PchipInterpolator(-probit, esno_db)(-inside)
+        row += np.maximum(probit[-1] - _LEVELS, 0.0) / slope
+    return _Sheet(np.log(lengths), np.maximum.accumulate(rows, axis=1))
 
 
 @lru_cache(maxsize=1)

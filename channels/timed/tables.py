@@ -1,16 +1,10 @@
-"""Block error rates of the timed link, from the tables of the abstracted link.
-
-The tables end where their measurement did, at error rates of 1e-2 to 1e-4, and say nothing
-beyond. A link that combines transmissions works there most of the time: the waterfall goes on
-with the slope, in probits, of its last measured quarter of a dB. Error floors are not modelled.
-"""
+"""Block error rates of the timed link: the BLER tables, fast for one value at a time."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import norm
 
 from channels.bler.table import BlerTable, default_table
 from channels.coding.segmentation import plan_blocks
@@ -19,13 +13,12 @@ from channels.types import Mcs
 from channels.units import lin_to_db
 
 _STEP_DB = 0.05
-_SLOPE_STEPS = 5
 _LOWEST_DB = -30.0
 _GRID_DB = np.arange(_LOWEST_DB, 50.0 + _STEP_DB / 2, _STEP_DB)
 
 
 class TableBler:
-    """`channels.timed.types.BlockErrorRate` by lookup, fast for one value at a time.
+    """`channels.timed.types.BlockErrorRate` by lookup.
 
     Args:
         table: Block error rates over AWGN; None for the table that ships.
@@ -57,20 +50,6 @@ class TableBler:
         plan = plan_blocks(num_bits, mcs)
         once_db = _GRID_DB + lin_to_db(mcs.repetition)
         scheme = Mcs(mcs.num_bits_per_symbol, mcs.coderate)
-        lost = _continued(self._table.bler(scheme, plan.block_bits, once_db))
+        lost = self._table.bler(scheme, plan.block_bits, once_db)
         any_lost = np.clip(1.0 - (1.0 - lost) ** plan.num_blocks, 0.0, 1.0)
         return [float(p) for p in any_lost]
-
-
-def _continued(lost: np.ndarray) -> np.ndarray:
-    """An error rate on the grid, continued where the table holds its last value."""
-    last = int(np.argmax(lost <= lost[-1]))
-    if last < _SLOPE_STEPS or lost[-1] <= 0.0:
-        return lost
-    probit = norm.ppf(np.minimum(lost, 1 - 1e-9))
-    slope = (probit[last] - probit[last - _SLOPE_STEPS]) / _SLOPE_STEPS
-    return np.where(
-        np.arange(len(lost)) > last,
-        norm.cdf(probit[last] + slope * (np.arange(len(lost)) - last)),
-        lost,
-    )

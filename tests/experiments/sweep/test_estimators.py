@@ -95,6 +95,9 @@ POINTS = dataclasses.replace(
     strip_images=0,
 )  # fmt: skip  # many images: a short payload is lost more or less often than the mean of all
 TABLE_ERROR_DB = 0.1  # that 200 errors a point of a table leave
+# What the integer decoder loses of short blocks far above the waterfall: 5 of 96 000 were seen. The
+# tables go on to 1e-9.
+DECODER_FLOOR = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,7 @@ def real_link():
         f for name in POINTS.systems for f in ToySystem(name).prepare(img, Budget(1, 10)).frames
     ]
     keys = {CurveKey(f.mcs.num_bits_per_symbol, f.mcs.coderate, f.bits.size + 16) for f in frames}
-    stopping = Stopping(num_errors=200, min_bler=4e-3)
+    stopping = Stopping(num_errors=200, min_bler=3e-4)
     table = BlerTable({key: measure_curve(key, stopping) for key in keys})
     return dataclasses.replace(
         TOYS, make_phy=lambda name, phy: BitTruePhy() if name == "monte-carlo" else TablePhy(table)
@@ -136,7 +139,7 @@ def test_bit_true_table_and_exact_agree_on_the_real_link(real_link, tmp_path):
     worse = delivered_on(real_link, tmp_path, "expected", -TABLE_ERROR_DB).probability
     better = delivered_on(real_link, tmp_path, "expected", TABLE_ERROR_DB).probability
     bits = delivered_on(real_link, tmp_path, "monte-carlo")
-    inside = (bits.low <= better) & (worse <= bits.high)
+    inside = (bits.low <= better) & (worse - DECODER_FLOOR <= bits.high)
     assert bool(inside.where(sent, True).all())
     plain = ((bits.low <= exact) & (exact <= bits.high)).where(sent, True)
     assert float(plain.mean()) > 0.95  # nearly all even without the table's own error

@@ -14,6 +14,7 @@ from scipy.stats import norm
 from channels.bler.measure import Stopping, curve_keys, longest_block, measure_curve
 from channels.bler.run import run
 from channels.bler.table import (
+    LEAST_BLER,
     BlerCurve,
     BlerTable,
     CurveKey,
@@ -54,12 +55,50 @@ def test_between_lengths_thresholds_follow_the_logarithm_of_the_length() -> None
     assert table.esno_db(QPSK, 141, 0.01) == pytest.approx(1.752 + 2.326 * 0.5, abs=0.02)
 
 
-def test_outside_the_measured_esno_it_is_a_bound() -> None:
+def test_below_the_last_error_rate_the_probit_goes_on_with_its_slope() -> None:
     table = _table({100: 2.0, 400: 1.0})
-    lowest = table.curves[CurveKey(2, 0.5, 100)].monotone()[1][-1]
-    p = table.bler(QPSK, 100, np.array([-50.0, 0.7, 50.0, np.inf, -np.inf]))
-    assert p[:2].tolist() == [1.0, 1.0] and p[4] == 1.0
-    assert p[2] == p[3] and 0.999 * lowest <= p[2] <= 2 * lowest
+    curve = table.curves[CurveKey(2, 0.5, 100)]
+    assert curve.end_slope() == pytest.approx(2.0, rel=0.02)
+    for sigmas in (4.0, 5.0, 5.8):  # the curve was counted to 3.5
+        assert table.esno_db(QPSK, 100, norm.cdf(-sigmas)) == pytest.approx(
+            2 + 0.5 * sigmas, abs=0.03
+        )
+    last = table.bler(QPSK, 100, curve.esno_db[-1])
+    assert float(last) == pytest.approx(curve.bler[-1], rel=0.05)
+    p = table.bler(QPSK, 100, np.array([-np.inf, -50.0, 0.7, 50.0, np.inf]))
+    assert p[:3].tolist() == [1.0, 1.0, 1.0] and p[3:] == pytest.approx(LEAST_BLER)
+
+
+def test_the_shipped_table_is_monotone_in_esno_and_between_lengths() -> None:
+    table, esno_db = default_table(), np.arange(-15.0, 80.0, 0.25)
+    for mcs in table.schemes:
+        lengths = table.lengths(mcs)
+        for a, b in zip(lengths, lengths[1:], strict=False):
+            ends = np.array([table.bler(mcs, bits, esno_db) for bits in (a, b)])
+            assert (np.diff(ends) <= 0).all() and (ends[:, -1] < 1e-4).all()
+            inner = [table.bler(mcs, a + (b - a) * i // 4, esno_db) for i in (1, 2, 3)]
+            for shorter, longer in zip([ends[0], *inner], [*inner, ends[1]], strict=True):
+                falling = ends[0] >= ends[1]
+                assert (np.where(falling, shorter - longer, longer - shorter) >= -1e-12).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("order", "bits"), [(2, 3840), (4, 3824)])
+def test_bit_true_beyond_the_last_point(order: int, bits: int) -> None:
+    """The link loses as much at four times less error rate than was counted, within 0.1 dB."""
+    table = default_table()
+    key = next(k for k in table.curves if (k.num_bits_per_symbol, k.block_bits) == (order, bits))
+    curve, mcs = table.curves[key], Mcs(key.num_bits_per_symbol, key.coderate)
+    esno_db = table.esno_db(mcs, key.block_bits, curve.bler[-1] / 4)
+    blocks, errors = 0, 0
+    bits = np.random.default_rng(1).integers(0, 2, key.block_bits - 24, dtype=np.uint8)
+    while errors < 8 and blocks < 40_000:
+        seeds = range(blocks, blocks + 2000)
+        report = BitTruePhy().send([Frame("a", bits, mcs)], Awgn(), esno_db, seeds)
+        errors, blocks = errors + 2000 - int(report.delivered.sum()), blocks + 2000
+    low, high = wilson_interval(np.array(errors), np.array(blocks), 0.99)
+    assert low <= table.bler(mcs, key.block_bits, esno_db - 0.1)
+    assert high >= table.bler(mcs, key.block_bits, esno_db + 0.1)
 
 
 @settings(max_examples=30, deadline=None)
@@ -82,7 +121,7 @@ def test_unknown_schemes_and_lengths_are_errors() -> None:
     for bits in (99, 401):
         with pytest.raises(ChannelError, match="has 100 to 400"):
             table.bler(QPSK, bits, np.zeros(1))
-    with pytest.raises(ChannelError, match="was measured from"):
+    with pytest.raises(ChannelError, match="reaches from"):
         table.esno_db(QPSK, 100, 1e-12)
 
 
@@ -115,6 +154,9 @@ def test_wilson_interval_covers() -> None:
         errors = rng.binomial(400, p, 4000)
         low, high = wilson_interval(errors, np.full(4000, 400))
         assert 0.93 < np.mean((low <= p) & (p <= high)) < 0.99
+    for num in range(1, 3000, 7):  # where all trials ended alike the end is exact
+        low, high = wilson_interval(np.array([0, num]), np.array([num, num]), 0.9995)
+        assert low[0] == 0.0 and high[1] == 1.0
 
 
 def test_a_table_keeps_every_count(tmp_path: Path) -> None:
