@@ -1,4 +1,4 @@
-"""What both ends remember: scenes as short codes, found again by words and layout.
+"""The memory that both ends share: scenes as short codes, retrieved by words and layout.
 
 The memory is a learned codebook that ships with the weights, the shared knowledge base of semantic
 communication. Of each of some thousand scenes it holds the words, the colours of a layout's cells,
@@ -37,7 +37,7 @@ def words_of(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Recalled:
-    """A memory that was found.
+    """What a retrieval found.
 
     Attributes:
         index: Which one.
@@ -80,7 +80,7 @@ class Memory:
     def of(
         cls, imgs: Tensor, texts: Iterable[str], vocabulary: Sequence[str], basis: Tensor
     ) -> Memory:
-        """Remember pictures float32 [n, 3, SIDE, SIDE] in [0, 1] and a text of each.
+        """The memory of pictures float32 [n, 3, SIDE, SIDE] in [0, 1] and a text of each.
 
         Args:
             imgs: The pictures.
@@ -100,11 +100,11 @@ class Memory:
         return cls(vocabulary, words, grids, codes, basis * steps[:, None])
 
     def detail(self, indices: Sequence[int]) -> Tensor:
-        """What was remembered beyond the layout's cells, float32 [b, 3, SIDE, SIDE] around 0."""
+        """What is stored beyond the layout's cells, float32 [b, 3, SIDE, SIDE] around 0."""
         return (self.codes[list(indices)].float() @ self.basis).unflatten(1, (3, SIDE, SIDE))
 
     def recall(self, content: str, layout: Tensor | None, place: int = 0) -> Recalled:
-        """The memory that fits a caption best.
+        """Retrieve the scene that fits a caption best.
 
         Of a scene and its mirror image the one that fits better counts. What is compared are whole
         numbers and double-precision sums, so that every machine recalls the same.
