@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-import numpy as np
-
-from channels.coding.transport_block import max_payload_bits
+from channels.bler.table import default_table
+from channels.coding.segmentation import max_payload_bits, plan_blocks
 from channels.types import MIN_CODERATE, Mcs
 from channels.units import lin_to_db
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.thresholds import THRESHOLD_BITS, THRESHOLDS_DB
 
-# From a block error rate of 1e-2, where thresholds are measured, to about 1e-3.
-MARGIN_DB = 0.5
+TARGET_LOSS = 1e-3
 LONG_BLOCK_BITS = 10_000
 
 # Code rate x 1024 per bits per symbol: 3GPP TS 38.214 tables 5.1.3.1-2 and -3, united.
@@ -38,12 +35,11 @@ MCS_GRID: tuple[Mcs, ...] = tuple(
 
 @lru_cache(maxsize=65536)
 def required_esno_db(mcs: Mcs, num_bits: int = LONG_BLOCK_BITS) -> float:
-    """Es/N0 in dB at which a block of ``num_bits`` payload bits is lost about once in a thousand.
+    """Es/N0 in dB at which a transport block of ``num_bits`` is lost once in a thousand over AWGN.
 
-    Measured over AWGN (`scmc_comm.link.thresholds`) and interpolated in the logarithm of the
-    block length. Blocks of up to 256 bits at code rates from about 0.7 fall short of the promise:
-    up to 3 in a hundred were lost there. Repetition adds energy and no coding gain, so it shifts
-    the value of the same code sent once by ``10 log10(repetition)``.
+    From the BLER table that ships, for the code blocks that the payload becomes. Repetition adds
+    energy and no coding gain, so it shifts the value of the same code sent once by
+    ``10 log10(repetition)``.
 
     Raises:
         ScmcError: The scheme is not in `MCS_GRID`.
@@ -54,10 +50,20 @@ def required_esno_db(mcs: Mcs, num_bits: int = LONG_BLOCK_BITS) -> float:
         True
     """
     if mcs not in MCS_GRID:
-        raise ScmcError(f"{mcs} has no measured threshold; expected a scheme of MCS_GRID")
-    row = THRESHOLDS_DB[MCS_GRID.index(mcs)]
-    once_db = float(np.interp(math.log(num_bits), np.log(THRESHOLD_BITS), row))
-    return once_db + MARGIN_DB - lin_to_db(mcs.repetition)
+        raise ScmcError(f"{mcs} is not in the BLER table; expected a scheme of MCS_GRID")
+    plan = plan_blocks(num_bits, mcs)
+    once_db = _once_esno_db(mcs.num_bits_per_symbol, mcs.coderate, plan.block_bits, plan.num_blocks)
+    return once_db - lin_to_db(mcs.repetition)
+
+
+@lru_cache(maxsize=65536)
+def _once_esno_db(
+    num_bits_per_symbol: int, coderate: float, block_bits: int, num_blocks: int
+) -> float:
+    mcs = Mcs(num_bits_per_symbol, coderate)
+    table, lost = default_table(), -math.expm1(math.log1p(-TARGET_LOSS) / num_blocks)
+    # Payloads below a byte make blocks shorter than the table's first.
+    return table.esno_db(mcs, max(block_bits, table.lengths(mcs)[0]), lost)
 
 
 def choose_mcs(
