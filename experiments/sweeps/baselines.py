@@ -1,4 +1,4 @@
-"""The honest comparison: SCMC against the envelope of every image codec, bounds beside them."""
+"""The honest comparison: SCMC against every image codec with adaptive MCS, bounds beside them."""
 
 from experiments.sweep.spec import SweepSpec
 
