@@ -63,9 +63,6 @@ SYSTEMS: dict[str, Entry] = {
 }
 """All systems by name."""
 
-ALIASES = {"bpg": "hevc"}
-"""The field's words for names of ours."""
-
 
 def make_system(text: str) -> System:
     """The system written ``NAME`` or ``NAME:key=value,key=value``; networks load when used.
@@ -99,6 +96,7 @@ def find_system(name: str) -> Entry:
         ScmcError: There is none; the nearest name is proposed.
     """
     from channels.errors import no_such
+    from scmc_comm.baselines.image_codec import ALIASES
 
     name = ALIASES.get(name, name)
     if name not in SYSTEMS:

@@ -10,7 +10,8 @@ from experiments.commands.common import AddVerb
 
 def systems(args: argparse.Namespace) -> None:
     """List the systems, or some of them with options, units, defaults and sources."""
-    from scmc_comm.registry import ALIASES, SYSTEMS, find_system, make_system
+    from scmc_comm.baselines.image_codec import ALIASES
+    from scmc_comm.registry import SYSTEMS, find_system, make_system
 
     if not args.names:
         width = max(map(len, SYSTEMS))

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 import torch
 
 from experiments.sweep.rate_points import LADDERS, Coded, CurveCodec, ImageCurveCodec
-from scmc_comm.baselines.image_codecs import codec_options, make_image_codec
+from scmc_comm.baselines.image_codecs import codec_options, family_of, make_image_codec
 from scmc_comm.errors import ScmcError
 from scmc_comm.registry import parse_options
 from scmc_comm.types import STRUCTURE_LEVELS
@@ -108,7 +108,7 @@ def make_rd_codec(name: str) -> CurveCodec:
     family, _, options = name.partition(":")
     if family == SCMC:
         return ScmcCurveCodec(options)
-    codec = make_image_codec(name)
+    codec, family = make_image_codec(name), family_of(name)
     if family not in RANGES:
         return ImageCurveCodec(codec)
     first, last = RANGES[family]

@@ -17,6 +17,9 @@ from PIL import Image, features
 
 from scmc_comm.errors import ScmcError
 
+ALIASES = {"bpg": "hevc"}
+"""The field's words for names of ours: BPG is HEVC intra in a container of its own."""
+
 
 class ImageCodec(ABC):
     """A source code for whole images.

@@ -12,10 +12,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from channels.errors import no_such
 from scmc_comm.baselines.avif import AvifCodec
 from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, ZooCodec
 from scmc_comm.baselines.hevc import HevcCodec
-from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.image_codec import ALIASES, ImageCodec
 from scmc_comm.baselines.jpeg import JpegCodec
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Codec
 from scmc_comm.baselines.vvc import VvcCodec
@@ -75,7 +76,19 @@ def make_image_codec(name: str) -> ImageCodec:
         >>> make_image_codec("jpeg").qualities[0], make_image_codec("jpeg:headers=file").name
         (1.0, 'jpeg:headers=file')
     """
-    return IMAGE_CODECS[name.partition(":")[0]](**codec_options(name))
+    options = codec_options(name)
+    return IMAGE_CODECS[family_of(name)](**options)
+
+
+def family_of(name: str) -> str:
+    """The name without options, in our words.
+
+    Example:
+        >>> family_of("bpg:headers=file")
+        'hevc'
+    """
+    base = name.partition(":")[0]
+    return ALIASES.get(base, base)
 
 
 def codec_options(name: str) -> dict[str, Any]:
@@ -88,9 +101,9 @@ def codec_options(name: str) -> dict[str, Any]:
         >>> codec_options("hyperprior:headers=file")
         {'slim': False}
     """
-    base, _, args = name.partition(":")
+    base, args = family_of(name), name.partition(":")[2]
     if base not in IMAGE_CODECS:
-        raise ScmcError(f"no image codec {base!r}; there are {', '.join(IMAGE_CODECS)}")
+        raise ScmcError(no_such("image codec", base, IMAGE_CODECS, ALIASES))
     options: dict[str, Any] = {}
     if base == "scmc-signal":
         if args not in ("", "headers=slim"):

@@ -136,7 +136,7 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--codecs", "gif"], "no image codec 'gif'"),
+        (["--codecs", "gif"], "there is no image codec 'gif'"),
         (["--codecs", "jpeg,jpeg"], "each once"),
         (["--codecs", ","], "none"),
         (["--codecs", "jpeg", "--reference", "vvc"], "not among"),

@@ -201,7 +201,7 @@ def test_a_file_of_another_size_is_refused(make, name):
 
 def test_unknown_names_and_weights_where_none_belong():
     with pytest.raises(ScmcError, match="jpeg2000"):
-        make_image_codec("bpg")
+        make_image_codec("jp2k")
     with pytest.raises(ScmcError, match="takes no weights"):
         make_image_codec("jpeg=here")
     with pytest.raises(ScmcError, match="no checkpoint or folder"):
@@ -269,3 +269,9 @@ def test_checkpoints_that_are_none(tmp_path, content):
 def test_a_folder_without_checkpoints(tmp_path):
     with pytest.raises(ScmcError, match=r"expected names such as"):
         make_image_codec(f"hyperprior={tmp_path}")
+
+
+def test_the_field_s_words_are_names_too():
+    assert make_image_codec("bpg:headers=file").name == "hevc:headers=file"
+    with pytest.raises(ScmcError, match="no image codec 'jpg'; did you mean jpeg?"):
+        make_image_codec("jpg")
