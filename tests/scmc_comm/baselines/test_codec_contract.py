@@ -202,10 +202,10 @@ def test_a_file_of_another_size_is_refused(make, name):
 def test_unknown_names_and_weights_where_none_belong():
     with pytest.raises(ScmcError, match="jpeg2000"):
         make_image_codec("jp2k")
-    with pytest.raises(ScmcError, match="takes no weights"):
-        make_image_codec("jpeg=here")
+    with pytest.raises(ScmcError, match=r"got 'weights=here'; it takes headers=slim\|file$"):
+        make_image_codec("jpeg:weights=here")
     with pytest.raises(ScmcError, match="no checkpoint or folder"):
-        make_image_codec("hyperprior=/not/there")
+        make_image_codec("hyperprior:weights=/not/there")
 
 
 @pytest.mark.parametrize("name", ["webp", "jpeg2000", "avif"])
