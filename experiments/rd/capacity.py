@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from channels.bounds.awgn import capacity
 from experiments.execution.cache import default_cache_dir, write_atomic
@@ -29,12 +28,10 @@ from experiments.sweep.rate_points import (
     RateTask,
     measure_curves,
 )
-from scmc_comm.baselines import jpeg_slim
 from scmc_comm.baselines.image_codecs import make_image_codec
-from scmc_comm.baselines.jpeg import JpegCodec
+from scmc_comm.baselines.jpeg import JpegCodec, encode_file
 from scmc_comm.datasets.image_sets import NamedImage, image_set
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import to_uint8
 from scmc_comm.metrics import measure
 
 KODAK = 24  # pictures that the published values are means of
@@ -94,10 +91,8 @@ class PlainJpeg(JpegCodec):
         super().__init__(slim=False)
         self.name = "jpeg-plain"
 
-    def encode(self, img: torch.Tensor, quality: float) -> bytes:
-        """See `ImageCodec.encode`."""
-        self._check_quality(quality)
-        return jpeg_slim.encode_file(to_uint8(img), quality, optimize=False)
+    def _file(self, pixels: np.ndarray, quality: float) -> bytes:
+        return encode_file(pixels, quality, optimize=False)
 
 
 def make_codec(name: str) -> ImageCurveCodec:

@@ -211,7 +211,7 @@ def _probe(url: str, name: str) -> None:
 def _fix(name: str) -> str:
     return (
         f"put {name} into $SCMC_WEIGHTS/compressai, or name a checkpoint or a folder of them "
-        "as in hyperprior=PATH"
+        "as in hyperprior:weights=PATH"
     )
 
 

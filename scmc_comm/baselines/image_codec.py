@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,12 @@ import torch
 from PIL import Image, features
 
 from scmc_comm.errors import ScmcError
+from scmc_comm.images import from_uint8, to_uint8
 
 ALIASES = {"bpg": "hevc"}
 """The field's words for names of ours: BPG is HEVC intra in a container of its own."""
+
+PILLOW_FIX = "install Pillow's wheel: pip install 'pillow>=11.3'"
 
 
 class ImageCodec(ABC):
@@ -60,6 +65,119 @@ class ImageCodec(ABC):
             )
 
 
+class SlimCodec(ImageCodec):
+    """A codec of files, whose constant parts the receiver knows or gets with each picture.
+
+    Args:
+        slim: Leave out what does not depend on the image; otherwise complete files.
+
+    Attributes:
+        family: Name of the slim form.
+        title: The format's own name, for errors.
+        sides: The shortest and the longest side that can be coded.
+        flat_quality: At which the constant parts are seen, on a flat picture; None where a
+            format needs no such model.
+        fix: What to do about an encoder of another build.
+    """
+
+    family: str
+    title: str
+    sides: tuple[int, int]
+    flat_quality: float | None = None
+    fix = PILLOW_FIX
+
+    def __init__(self, slim: bool = True) -> None:
+        self.slim = slim
+        self.name = self.family if slim else f"{self.family}:headers=file"
+
+    def encode(self, img: torch.Tensor, quality: float) -> bytes:
+        """Bytes of float [3, H, W] in [0, 1]."""
+        self._check_quality(quality)
+        pixels = to_uint8(img)
+        self._check_size(pixels.shape[:2])
+        return self._slim_bytes(pixels, quality) if self.slim else self._file(pixels, quality)
+
+    def decode(self, data: bytes, size: tuple[int, int]) -> torch.Tensor:
+        """float32 [3, H, W] in [0, 1]."""
+        checked = self._check_size(size)
+        file = self._restored(data, checked) if self.slim else data
+        return from_uint8(self._pixels(file, checked))
+
+    def warm(self, size: tuple[int, int], quality: float) -> None:
+        """Makes the constant parts."""
+        if self.slim and self.flat_quality is not None:
+            self._flat(self._check_size(size))
+
+    @abstractmethod
+    def _file(self, pixels: np.ndarray, quality: float) -> bytes:
+        """uint8 [H, W, 3] -> a complete file."""
+
+    @abstractmethod
+    def _pixels(self, file: bytes, size: tuple[int, int]) -> np.ndarray:
+        """A complete file -> uint8 [H, W, 3]."""
+
+    @abstractmethod
+    def _restored(self, data: bytes, size: tuple[int, int]) -> bytes:
+        """Slim bytes -> the complete file."""
+
+    def _slim_bytes(self, pixels: np.ndarray, quality: float) -> bytes:
+        file, size = self._file(pixels, quality), self._check_size(pixels.shape[:2])
+        slim = self._cut(file, size)
+        if self._restored(slim, size) != file:
+            raise self._other_build()
+        return slim
+
+    def _cut(self, file: bytes, size: tuple[int, int]) -> bytes:
+        """What `_restored` makes the file of."""
+        raise NotImplementedError
+
+    def _flat(self, size: tuple[int, int]) -> bytes:
+        """The file of a flat picture, made once, whose constant parts are those of any other."""
+        return _flat_file(type(self), size)
+
+    def _check_size(self, size: Sequence[int]) -> tuple[int, int]:
+        low, high = self.sides
+        if len(size) != 2 or not all(low <= side <= high for side in size):
+            raise ScmcError(f"{self.title} size {tuple(size)}: sides must be {low} to {high}")
+        return size[0], size[1]
+
+    def _damaged(self, why: str) -> ScmcError:
+        return damaged(f"slim {self.title}" if self.slim else self.title, why)
+
+    def _other_build(self) -> ScmcError:
+        return ScmcError(
+            f"{self.title}: this build makes files of another form than expected; {self.fix}"
+        )
+
+
+@lru_cache(maxsize=512)
+def _flat_file(codec: type[SlimCodec], size: tuple[int, int]) -> bytes:
+    return codec()._file(np.full((*size, 3), 128, np.uint8), codec.flat_quality or 0)
+
+
+class PillowCodec(SlimCodec):
+    """A codec of Pillow's.
+
+    Attributes:
+        kind: Pillow's name of the format.
+        feature: Its name in `PIL.features`.
+    """
+
+    kind: str
+    feature: str
+
+    def __init__(self, slim: bool = True) -> None:
+        if not features.check(self.feature):
+            raise ScmcError(
+                f"this Pillow cannot code {self.title}; its wheel can: pip install "
+                "--force-reinstall --only-binary :all: 'pillow>=11.3'"
+            )
+        super().__init__(slim)
+
+    def _pixels(self, file: bytes, size: tuple[int, int]) -> np.ndarray:
+        return pillow_decode(file, self.kind, size)
+
+
 def pillow_encode(pixels: np.ndarray, kind: str, **options: Any) -> bytes:
     """uint8 [H, W, 3] -> a complete file by Pillow's encoder of that kind."""
     buffer = io.BytesIO()
@@ -89,20 +207,6 @@ def pillow_decode(data: bytes, kind: str, size: tuple[int, int]) -> np.ndarray:
     raise ScmcError(f"{kind} holds a {mode} picture of {found}; expected RGB of {tuple(size)}")
 
 
-def require_pillow(feature: str, what: str) -> None:
-    """Raise ScmcError, with the fix, if this Pillow was built without a codec."""
-    if not features.check(feature):
-        raise ScmcError(
-            f"this Pillow cannot code {what}; its wheel can: pip install --force-reinstall "
-            "--only-binary :all: 'pillow>=11.3'"
-        )
-
-
 def damaged(codec: str, why: str) -> ScmcError:
     """The error of bytes that cannot be a codec's."""
     return ScmcError(f"{codec}: {why}: damaged bytes")
-
-
-def other_build(codec: str, fix: str) -> ScmcError:
-    """The error of an encoder whose files are not split where the known builds' are."""
-    return ScmcError(f"{codec}: this build makes files of another form than expected; {fix}")

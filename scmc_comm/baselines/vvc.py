@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.images import from_uint8, to_uint8
+from scmc_comm.baselines.image_codec import SlimCodec
 
 if TYPE_CHECKING:
     from scmc_comm.codec.vvc import Preset, VvcSettings
@@ -19,7 +17,7 @@ MAX_QP = 63
 _HALF_STEP_LAMBDA = 1.14
 
 
-class VvcCodec(ImageCodec):
+class VvcCodec(SlimCodec):
     """VVC intra by vvenc, 4:2:0, see `scmc_comm.codec.vvc`; the quality is 63 - QP.
 
     Half qualities lie between two QPs: the finer one, with a larger Lagrange multiplier in the
@@ -32,43 +30,45 @@ class VvcCodec(ImageCodec):
         preset: vvenc's effort.
     """
 
+    family, title = "vvc", "VVC"
+    sides = (8, 8192)
     qualities = tuple(half / 2 for half in range(2 * MAX_QP + 1))
 
     def __init__(self, slim: bool = True, preset: Preset = "medium") -> None:
         from scmc_comm.codec.vvc import VvcSettings
 
-        self.slim = slim
-        self.name = "vvc" if slim else "vvc:headers=file"
+        super().__init__(slim)
         # Photographs gain nothing from screen-content tools, which switch the loop filter off.
         self.settings = VvcSettings(color=True, screen_content=False, preset=preset)
 
-    def encode(self, img: torch.Tensor, quality: float) -> bytes:
-        """VVC bytes of float [3, H, W] in [0, 1] at QP ``63 - quality``, rounded down."""
+    def warm(self, size: tuple[int, int], quality: float) -> None:
+        """Makes the parameter sets and the usual slice header."""
+        if self.slim:
+            self._restored(bytes([int(MAX_QP - quality) << 2, 1]), size)
+
+    def _file(self, pixels: np.ndarray, quality: float) -> bytes:
         from scmc_comm.codec import vvc
 
-        self._check_quality(quality)
-        pixels = to_uint8(img)
         qp = int(MAX_QP - quality)
         between = MAX_QP - quality != qp
         settings = _with_lambda(self.settings, _HALF_STEP_LAMBDA) if between else self.settings
-        file = vvc.encode_file(pixels, qp, settings)
-        if not self.slim:
-            return file
-        return vvc.slim_from_file(file, (pixels.shape[0], pixels.shape[1]), qp, self.settings)
+        return vvc.encode_file(pixels, qp, settings)
 
-    def decode(self, data: bytes, size: tuple[int, int]) -> torch.Tensor:
-        """float32 [3, H, W] in [0, 1]."""
+    def _slim_bytes(self, pixels: np.ndarray, quality: float) -> bytes:
         from scmc_comm.codec import vvc
 
-        file = vvc.file_from_slim(data, size, self.settings) if self.slim else data
-        return from_uint8(np.asarray(vvc.decode_file(file, size, self.settings)))
+        file, size = self._file(pixels, quality), (pixels.shape[0], pixels.shape[1])
+        return vvc.slim_from_file(file, size, int(MAX_QP - quality), self.settings)
 
-    def warm(self, size: tuple[int, int], quality: float) -> None:
-        """Makes the parameter sets and the usual slice header."""
+    def _pixels(self, file: bytes, size: tuple[int, int]) -> np.ndarray:
         from scmc_comm.codec import vvc
 
-        if self.slim:
-            vvc.file_from_slim(bytes([int(MAX_QP - quality) << 2, 1]), size, self.settings)
+        return np.asarray(vvc.decode_file(file, size, self.settings))
+
+    def _restored(self, data: bytes, size: tuple[int, int]) -> bytes:
+        from scmc_comm.codec import vvc
+
+        return vvc.file_from_slim(data, size, self.settings)
 
 
 def _with_lambda(settings: VvcSettings, factor: float) -> VvcSettings:

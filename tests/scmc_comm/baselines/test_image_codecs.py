@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scmc_comm.baselines import image_codecs, jpeg_slim
+from scmc_comm.baselines import image_codecs, jpeg
 from scmc_comm.baselines.image_codecs import (
     ImageCodec,
     JpegCodec,
@@ -48,9 +48,9 @@ def test_slim_jpeg_decodes_to_the_very_pixels_of_the_file(quality, height, width
 def test_slim_jpeg_takes_the_shorter_tables(photo, quality):
     data = JpegCodec().encode(photo, quality)
     pixels = to_uint8(photo)
-    files = [jpeg_slim.encode_file(pixels, quality, optimize=o) for o in (False, True)]
+    files = [jpeg.encode_file(pixels, quality, optimize=o) for o in (False, True)]
     sizes = [
-        2 + len(jpeg_slim._scan(file)) + o * sum(len(t) for _, t in jpeg_slim._tables(file))
+        2 + len(jpeg._scan(file)) + o * sum(len(t) for _, t in jpeg._tables(file))
         for o, file in enumerate(files)
     ]
     assert len(data) == min(sizes)
