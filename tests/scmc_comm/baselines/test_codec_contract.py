@@ -245,7 +245,7 @@ def test_zoo_weights_from_the_weights_folder(monkeypatch, tmp_path, folder):
     monkeypatch.setenv("SCMC_WEIGHTS", str(tmp_path))
     img = picture("photo", (64, 64))
     got = make_image_codec("hyperprior").encode(img, 5)
-    want = make_image_codec(f"hyperprior={source}").encode(img, 2)
+    want = make_image_codec(f"hyperprior:weights={source}").encode(img, 2)
     assert got[0] == 5 and got[1:] == want[1:]
 
 
@@ -263,12 +263,12 @@ def test_checkpoints_that_are_none(tmp_path, content):
     else:
         path.write_bytes(content)
     with pytest.raises(ScmcError, match="net-1"):
-        make_image_codec(f"hyperprior={path}").encode(torch.rand(3, 64, 64), 1)
+        make_image_codec(f"hyperprior:weights={path}").encode(torch.rand(3, 64, 64), 1)
 
 
 def test_a_folder_without_checkpoints(tmp_path):
     with pytest.raises(ScmcError, match=r"expected names such as"):
-        make_image_codec(f"hyperprior={tmp_path}")
+        make_image_codec(f"hyperprior:weights={tmp_path}")
 
 
 def test_the_field_s_words_are_names_too():
