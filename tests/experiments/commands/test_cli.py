@@ -153,6 +153,18 @@ def test_a_budget_for_nothing_is_a_failure_that_is_shown(folder, capsys):
     (folder / "nothing.png").unlink()
 
 
+def test_transmit_tells_an_adaptive_system_its_channel(folder, capsys, tmp_path):
+    rates = []
+    for channel in ("awgn", "rayleigh_block"):
+        report = tmp_path / "got.json"
+        args = ("--system", "jpeg:mcs=adaptive", "--channel", channel, "--esno-db", "10")
+        run(capsys, "transmit", str(folder / "cat.png"), *args, "--rho", "1/2",
+            "-o", str(tmp_path / "got.png"), "--report", str(report))  # fmt: skip
+        (frame,) = json.loads(report.read_text())["ledger"]["frames"]
+        rates.append((frame["payload"] + frame["header"]) / frame["channel_uses"])
+    assert rates[1] < 0.7 * rates[0], "a fade needs a slower scheme than AWGN of the same mean"
+
+
 def test_systems_are_listed_and_described(capsys):
     out = run(capsys, "systems")
     assert "scmc " in out and "bpg = hevc" in out and "vvc-" not in out
