@@ -26,8 +26,8 @@ from experiments.training.precision import mixed_precision
 from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.generator import Generator
 from scmc_comm.codec.layout import layout_grid
-from scmc_comm.codec.structure import LEVELS, StructureCodec, colour_maps, edge_maps
-from scmc_comm.codec.vvc import encode_decode_batch
+from scmc_comm.codec.structure import COLOURS, LEVELS, StructureCodec, colour_maps, edge_maps
+from scmc_comm.codec.vvc import decode_batch, encode_batch
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
@@ -107,17 +107,18 @@ def coded_maps(edges: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.n
     ends = np.round(np.cumsum(LEVEL_SHARES) * len(edges)).astype(int)
     seen_edges, seen_colours = np.zeros_like(edges), np.empty_like(colours)
     for number, (how, start, end) in enumerate(zip(LEVELS, [0, *ends], ends, strict=False)):
-        part, edge_bytes = slice(start, end), [0]
+        part, edge_slims = slice(start, end), [b""]
         if start == end:
             continue
         if how.edge_qp is not None:
-            seen_edges[part], edge_bytes = encode_decode_batch(edges[part], how.edge_qp)
-        seen_colours[part], colour_bytes = encode_decode_batch(
-            colours[part], how.colour_qp, screen_content=False
-        )
+            edge_slims = encode_batch(edges[part], how.edge_qp)
+            seen_edges[part] = decode_batch(edge_slims, edges.shape[1:])
+        colour_slims = encode_batch(colours[part], how.colour_qp, COLOURS)
+        seen_colours[part] = decode_batch(colour_slims, colours.shape[1:3], COLOURS)
         logger.info(
             "level %d: edges %.0f bytes, colours %.0f bytes of %d pictures",
-            number, np.mean(edge_bytes), np.mean(colour_bytes), end - start,
+            number, np.mean(list(map(len, edge_slims))), np.mean(list(map(len, colour_slims))),
+            end - start,
         )  # fmt: skip
     return seen_edges, seen_colours
 

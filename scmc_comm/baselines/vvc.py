@@ -10,7 +10,7 @@ import numpy as np
 from scmc_comm.baselines.image_codec import SlimCodec
 
 if TYPE_CHECKING:
-    from scmc_comm.codec.vvc import Preset, VvcSettings
+    from scmc_comm.codec.vvc_stream import Preset, VvcSettings
 
 MAX_QP = 63
 # A half step weighs rate more at the same QP; a whole one multiplies lambda by 2 ** (1 / 3).
@@ -35,7 +35,7 @@ class VvcCodec(SlimCodec):
     qualities = tuple(half / 2 for half in range(2 * MAX_QP + 1))
 
     def __init__(self, slim: bool = True, preset: Preset = "medium") -> None:
-        from scmc_comm.codec.vvc import VvcSettings
+        from scmc_comm.codec.vvc_stream import VvcSettings
 
         super().__init__(slim)
         # Photographs gain nothing from screen-content tools, which switch the loop filter off.
@@ -47,12 +47,12 @@ class VvcCodec(SlimCodec):
             self._restored(bytes([int(MAX_QP - quality) << 2, 1]), size)
 
     def _file(self, pixels: np.ndarray, quality: float) -> bytes:
-        from scmc_comm.codec import vvc
+        from scmc_comm.codec.vvc_stream import encode_file
 
         qp = int(MAX_QP - quality)
         between = MAX_QP - quality != qp
         settings = _with_lambda(self.settings, _HALF_STEP_LAMBDA) if between else self.settings
-        return vvc.encode_file(pixels, qp, settings)
+        return encode_file(pixels, qp, settings)
 
     def _slim_bytes(self, pixels: np.ndarray, quality: float) -> bytes:
         from scmc_comm.codec import vvc
@@ -61,9 +61,9 @@ class VvcCodec(SlimCodec):
         return vvc.slim_from_file(file, size, int(MAX_QP - quality), self.settings)
 
     def _pixels(self, file: bytes, size: tuple[int, int]) -> np.ndarray:
-        from scmc_comm.codec import vvc
+        from scmc_comm.codec.vvc_stream import decode_file
 
-        return np.asarray(vvc.decode_file(file, size, self.settings))
+        return np.asarray(decode_file(file, size, self.settings))
 
     def _restored(self, data: bytes, size: tuple[int, int]) -> bytes:
         from scmc_comm.codec import vvc
@@ -73,7 +73,7 @@ class VvcCodec(SlimCodec):
 
 def _with_lambda(settings: VvcSettings, factor: float) -> VvcSettings:
     """The same format, but an encoder whose Lagrange multiplier is ``factor`` times the usual."""
-    from scmc_comm.codec.vvc import VvcSettings
+    from scmc_comm.codec.vvc_stream import VvcSettings
 
     @dataclass(frozen=True)
     class Weighed(VvcSettings):

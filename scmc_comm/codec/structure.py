@@ -22,11 +22,13 @@ from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.fusion_net import FusionNet
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.vvc import decode_slim, encode_slim
+from scmc_comm.codec.vvc_stream import VvcSettings
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import FINEST, STRUCTURE_LEVELS
 from scmc_comm.wire import Reader, encode_varint
 
 STRIDE = 64  # the fusion network's own is 32; VVC codes the half size in blocks of 8
+COLOURS = VvcSettings(color=True, screen_content=False)
 EDGE_FLOOR = 0.2  # fainter edges are left out: they cost bytes and say little
 
 
@@ -114,7 +116,7 @@ class SketchCodec(ABC):
         if how.edge_qp is not None:
             edges = edge_maps(self.detector, padded)[0]
             edge_stream = encode_edges(edges, how.edge_qp, self.edge_coder)
-        colour_stream = encode_slim(colour_maps(padded)[0], how.colour_qp, screen_content=False)
+        colour_stream = encode_slim(colour_maps(padded)[0], how.colour_qp, COLOURS)
         return encode_varint(len(edge_stream)) + edge_stream + colour_stream
 
     def sketch(self, payload: bytes, size: tuple[int, int]) -> Sketch:
@@ -127,7 +129,7 @@ class SketchCodec(ABC):
         reader = Reader(payload, "structure payload")
         edge_stream = reader.take(reader.varint("edge length", len(payload)), "edge stream")
         edges = decode_edges(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
-        colours = decode_slim(reader.rest(), half, color=True, screen_content=False)
+        colours = decode_slim(reader.rest(), half, COLOURS)
         return Sketch(
             torch.from_numpy(edges).float().div(255)[None],
             torch.from_numpy(colours).float().div(255).permute(2, 0, 1),

@@ -25,7 +25,6 @@ import numpy as np
 
 from scmc_comm.codec.vvc_stream import (
     Picture,
-    Preset,
     VvcSettings,
     check_picture,
     check_size,
@@ -38,21 +37,7 @@ from scmc_comm.codec.vvc_stream import (
     to_planes,
 )
 from scmc_comm.errors import ScmcError
-
-__all__ = [
-    "Picture",
-    "Preset",
-    "VvcSettings",
-    "decode_batch",
-    "decode_file",
-    "decode_slim",
-    "encode_batch",
-    "encode_decode_batch",
-    "encode_file",
-    "encode_slim",
-    "file_from_slim",
-    "slim_from_file",
-]
+from scmc_comm.wire import Reader, encode_varint
 
 _CHUNK = 512
 _SLICE_START = b"\x00\x41\xc4"  # IDR_N_LP, temporal id 0; picture header inside, intra, PPS 0
@@ -70,16 +55,13 @@ class _Template:
     cra_header: bytes
 
 
-def encode_slim(
-    picture: Picture, qp: int, screen_content: bool = True, preset: Preset = "medium"
-) -> bytes:
+def encode_slim(picture: Picture, qp: int, settings: VvcSettings = VvcSettings()) -> bytes:
     """Encodes one picture without the parts that the receiver can rebuild.
 
     Args:
-        picture: Gray uint8 [H, W] or RGB uint8 [H, W, 3]; sides 8 to 8192.
+        picture: Gray uint8 [H, W] or, if ``settings.color``, RGB uint8 [H, W, 3]; sides 8 to 8192.
         qp: 0 (finest) to 63.
-        screen_content: See ``VvcSettings``.
-        preset: See ``VvcSettings``.
+        settings: Format and tools.
 
     Returns:
         Slim bytes; the first carries QP and mode.
@@ -93,27 +75,19 @@ def encode_slim(
         >>> len(data) < 12, int(abs(decode_slim(data, (64, 64)).astype(int) - 200).max()) < 4
         (True, True)
     """
-    settings = VvcSettings(np.ndim(picture) == 3, screen_content, preset)
-    return slim_from_file(
-        encode_file(picture, qp, settings), check_picture(picture, settings), qp, settings
-    )
+    size = check_picture(picture, settings)
+    return slim_from_file(encode_file(picture, qp, settings), size, qp, settings)
 
 
 def decode_slim(
-    data: bytes,
-    size: tuple[int, int],
-    color: bool = False,
-    screen_content: bool = True,
-    preset: Preset = "medium",
+    data: bytes, size: tuple[int, int], settings: VvcSettings = VvcSettings()
 ) -> Picture:
     """Decodes slim bytes made with the same settings for a picture of the same size.
 
     Args:
         data: Slim bytes.
         size: (H, W) of the picture.
-        color: True for RGB.
-        screen_content: As given to the encoder.
-        preset: As given to the encoder.
+        settings: As given to the encoder.
 
     Returns:
         uint8 [H, W] or [H, W, 3]; bit-exactly the decoded picture of the complete file.
@@ -121,75 +95,39 @@ def decode_slim(
     Raises:
         ScmcError: Damaged bytes, wrong settings, or no FFmpeg with libvvenc and VVC.
     """
-    settings = VvcSettings(color, screen_content, preset)
     return decode_file(file_from_slim(data, size, settings), size, settings)
 
 
-def encode_batch(
-    pictures: Picture, qp: int, screen_content: bool = True, preset: Preset = "medium"
-) -> list[bytes]:
+def encode_batch(pictures: Picture, qp: int, settings: VvcSettings = VvcSettings()) -> list[bytes]:
     """Slim bytes of many pictures uint8 [n, H, W] or [n, H, W, 3], one FFmpeg call per 512.
 
     The same bytes as ``encode_slim`` of each picture.
     """
-    settings = VvcSettings(np.ndim(pictures) == 4, screen_content, preset)
-    if np.ndim(pictures) not in (3, 4) or len(pictures) == 0:
-        raise ScmcError(
-            f"expected pictures uint8 [n, H, W] or [n, H, W, 3], got shape {np.shape(pictures)}"
-        )
+    if len(pictures) == 0:
+        raise ScmcError("there are no pictures to encode; expected uint8 [n, H, W] or [n, H, W, 3]")
     size = check_picture(pictures[0], settings)
     slims: list[bytes] = []
     for start in range(0, len(pictures), _CHUNK):
         chunk = pictures[start : start + _CHUNK]
         planes = b"".join(to_planes(picture, settings) for picture in chunk)
-        units = split_units(encode_planes(planes, coded_size(size), qp, settings, len(chunk)))
-        slices = [unit for unit in units if unit[1] >> 3 not in _PARAMETER_TYPES]
+        slices = _slices(encode_planes(planes, coded_size(size), qp, settings, len(chunk)))
         if len(slices) != len(chunk):  # loop filter sets in between
             slices = [b""] * len(chunk)
         template = _template(settings, coded_size(size), qp)
         for picture, unit in zip(chunk, slices, strict=True):
             body = _batch_slice_data(unit, template)
-            if body is None:
-                slims.append(encode_slim(picture, qp, screen_content, preset))
-            else:
-                slims.append(bytes([qp << 2]) + body)
+            usual = encode_slim(picture, qp, settings) if body is None else bytes([qp << 2]) + body
+            slims.append(usual)
     return slims
 
 
 def decode_batch(
-    slims: Sequence[bytes],
-    size: tuple[int, int],
-    color: bool = False,
-    screen_content: bool = True,
-    preset: Preset = "medium",
+    slims: Sequence[bytes], size: tuple[int, int], settings: VvcSettings = VvcSettings()
 ) -> Picture:
     """Decodes slim pictures of one size: uint8 [n, H, W] or, with color, [n, H, W, 3]."""
-    settings = VvcSettings(color, screen_content, preset)
     streams = [file_from_slim(data, size, settings) for data in slims]
     chunks = [streams[i : i + _CHUNK] for i in range(0, len(streams), _CHUNK)]
-    if not chunks:
-        return np.zeros((0, *size, *(3,) * color), np.uint8)
     return np.concatenate([decode_streams(chunk, size, settings) for chunk in chunks])
-
-
-def encode_decode_batch(
-    pictures: Picture, qp: int, screen_content: bool = True, preset: Preset = "medium"
-) -> tuple[Picture, list[int]]:
-    """Codes many pictures: what the receiver sees, and the slim size of each in bytes.
-
-    Args:
-        pictures: uint8 [n, H, W], or [n, H, W, 3] for RGB.
-        qp: 0 to 63.
-        screen_content: See ``VvcSettings``.
-        preset: See ``VvcSettings``.
-
-    Returns:
-        Decoded pictures and n sizes.
-    """
-    slims = encode_batch(pictures, qp, screen_content, preset)
-    color, size = np.ndim(pictures) == 4, (pictures.shape[1], pictures.shape[2])
-    decoded = decode_batch(slims, size, color, screen_content, preset)
-    return decoded, [len(data) for data in slims]
 
 
 def slim_from_file(
@@ -197,7 +135,7 @@ def slim_from_file(
 ) -> bytes:
     """Strips from a complete stream of ``encode_file`` what the receiver can rebuild."""
     template = _template(settings, coded_size(size), qp)
-    units = [unit for unit in split_units(data) if unit[1] >> 3 not in _PARAMETER_TYPES]
+    units = _slices(data)
     if not units or not units[-1].startswith(_SLICE_START):
         raise ScmcError(
             "this libvvenc makes streams of another form than expected; install the FFmpeg that "
@@ -213,7 +151,7 @@ def slim_from_file(
     if any(not unit.startswith(_APS_HEADER) for unit in extras):
         raise ScmcError(f"unexpected VVC units of types {[unit[1] >> 3 for unit in extras]}")
     bodies = [unit[len(_APS_HEADER) :] for unit in extras]
-    packed = b"".join(_varint(len(body)) + body for body in bodies)
+    packed = b"".join(encode_varint(len(body)) + body for body in bodies)
     return bytes([qp << 2 | 2, len(bodies)]) + packed + last[len(_SLICE_START) :]
 
 
@@ -224,21 +162,19 @@ def file_from_slim(
     check_size(size)
     if len(data) < 2:
         raise ScmcError(f"slim VVC picture of {len(data)} bytes is too short; at least 2 expected")
-    qp, mode = data[0] >> 2, data[0] & 3
+    reader = Reader(data, "slim VVC picture")
+    first = reader.byte("QP and mode")
+    qp, mode = first >> 2, first & 3
     template = _template(settings, coded_size(size), qp)
     units: list[bytes] = []
-    pos = 1
-    if mode == 2:
-        count, pos = data[1], 2
-        for _ in range(count):
-            length, pos = _read_varint(data, pos)
-            if length == 0 or pos + length > len(data):
-                raise ScmcError("slim VVC picture: a parameter set runs past the end; damaged")
-            units.append(_APS_HEADER + data[pos : pos + length])
-            pos += length
+    for _ in range(reader.byte("number of parameter sets") if mode == 2 else 0):
+        length = reader.varint("length of a parameter set", len(data))
+        if length == 0:
+            raise ScmcError("slim VVC picture holds an empty parameter set: damaged bytes")
+        units.append(_APS_HEADER + reader.take(length, "parameter set"))
     usual = template.idr_header
     header = {0: usual, 3: _other_sign(usual)}.get(mode, _SLICE_START)
-    units.append(header + data[pos:])
+    units.append(header + reader.rest())
     # Without this check damaged bytes could smuggle in a parameter set of a huge picture.
     if any(_FORBIDDEN.search(unit) for unit in units):
         raise ScmcError("slim VVC picture holds a start code: damaged bytes")
@@ -269,8 +205,7 @@ def _parameter_sets(settings: VvcSettings, coded: tuple[int, int]) -> bytes:
 def _slice_headers(settings: VvcSettings, coded: tuple[int, int], qp: int) -> tuple[bytes, bytes]:
     """Headers of the first (IDR) and a later (CRA) picture of a flat dummy."""
     flat = _dummy(coded, settings)
-    units = split_units(encode_planes(flat + flat, coded, qp, settings, 2))
-    slices = [u for u in units if u[1] >> 3 not in _PARAMETER_TYPES]
+    slices = _slices(encode_planes(flat + flat, coded, qp, settings, 2))
     if len(slices) != 2:
         raise ScmcError("libvvenc gave no all-intra stream; use imageio-ffmpeg>=0.6")
     # The data are the same, and start on a byte. A CRA header is one bit longer, so that the
@@ -298,12 +233,6 @@ def _dummy(coded: tuple[int, int], settings: VvcSettings) -> bytes:
     return to_planes(np.full(shape, 128, np.uint8), settings)
 
 
-def _varint(value: int) -> bytes:
-    return bytes([value]) if value < 128 else bytes([value & 127 | 128, value >> 7])
-
-
-def _read_varint(data: bytes, pos: int) -> tuple[int, int]:
-    head = data[pos : pos + 2]
-    if not head or (head[0] >= 128 and len(head) < 2):
-        raise ScmcError("slim VVC picture ends inside a length field: damaged bytes")
-    return (head[0], pos + 1) if head[0] < 128 else (head[0] & 127 | head[1] << 7, pos + 2)
+def _slices(data: bytes) -> list[bytes]:
+    """The units of a stream that are no parameter sets which never change."""
+    return [unit for unit in split_units(data) if unit[1] >> 3 not in _PARAMETER_TYPES]
