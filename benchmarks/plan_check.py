@@ -24,7 +24,7 @@ import torch
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
 from channels.phy.table import TablePhy
-from experiments.statistics.padded import interval
+from experiments.statistics.means import bounded_mean
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.images import PHOTOS, load_photo
 from scmc_comm.link.budget import Budget
@@ -78,7 +78,7 @@ def point(photos, channel_name, rho, esno_db, utility, trials, seed):
                 report = send(prepared, channel, esno_db, seeds, BitTruePhy())
                 arrived = [prepared.usable(report.delivered_tags(k)) for k in range(trials)]
                 ends = (score(frozenset()), score(frozenset(prepared.tags)))
-                drawn = interval(np.array([score(tags) for tags in arrived]), ends)
+                drawn = bounded_mean(np.array([score(tags) for tags in arrived]), ends)
                 mean.append(drawn.mean)
                 variance += ((drawn.high - drawn.low) / 2 / 1.96) ** 2
                 shift = (drawn.high + drawn.low) / 2 - drawn.mean

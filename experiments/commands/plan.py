@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,14 @@ from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from experiments.statistics.padded import Simulated
+    from experiments.statistics.means import Interval
+    from experiments.statistics.tables import Table
     from scmc_comm.link.optimiser import Allocation, Request
     from scmc_comm.link.protection import ProtectionPlan
     from scmc_comm.link.quality import QualityModel
 
 MODULATIONS = {2: "QPSK", 4: "16-QAM", 6: "64-QAM", 8: "256-QAM"}
-_HEAD = ("unit", "bytes", "modulation", "code rate", "repeated", "power", "uses", "delivered")
+_HEAD = ["unit", "bytes", "modulation", "code rate", "repeated", "power", "uses", "delivered"]
 _CHUNK = 50
 
 
@@ -49,23 +51,30 @@ def plan(args: argparse.Namespace) -> None:
         "unequal": _rival(unequal_plan, request, levels, size),
     }
     print(f"{request.num_uses} channel uses for {size[0]}x{size[1]} pixels, {_where(request)}")
-    print("\n".join(table(best)))
+    print(table(best).text())
     if best.units[LayerKind.STRUCTURE] is not None:
         print(f"structure at level {level} (0 is the coarsest, {len(levels) - 1} the finest)")
     print(f"expected {args.utility}: {best.utility:.3f}")
     for name, other in rivals.items():
         value = "nothing can be sent" if other is None else f"{other.utility:.3f}"
         print(f"  with {name} protection: {value}")
-    drawn = (
-        None if args.simulate is None else _simulate(best, request, size, args.simulate, args.seed)
-    )
-    if drawn is not None:
+    simulated = None
+    if args.simulate is not None:
+        drawn = _simulate(best, request, size, args.simulate, args.seed)
+        simulated = {name: float(value) for name, value in vars(drawn).items()}
+        simulated["num_trials"] = args.simulate
         print(
             f"  simulated: {drawn.mean:.3f}, 95 % interval {drawn.low:.3f} to {drawn.high:.3f}, "
-            f"{drawn.num_trials} bit-true trials"
+            f"{args.simulate} bit-true trials"
         )
     if args.json is not None:
-        told = _report(request, size, level, best, rivals, drawn)
+        told = {
+            "request": dataclasses.asdict(request),
+            "size": list(size),
+            "structure_level": level,
+            **{name: _as_dict(found) for name, found in {"optimised": best, **rivals}.items()},
+            "simulated": simulated,
+        }
         write_bytes(args.json, json.dumps(told, indent=2).encode() + b"\n")
 
 
@@ -111,45 +120,38 @@ def _levels(
     return [quality_model([measured], metrics, size, level) for level in levels], size
 
 
-def table(found: Allocation) -> list[str]:
-    """Lines of the plan: a unit each, and the sum."""
+def table(found: Allocation) -> Table:
+    """The plan: a unit each, and the sum."""
     from channels.coding.transport_block import num_channel_uses
+    from experiments.statistics.tables import Table
     from scmc_comm.link.optimiser import UNITS
 
-    rows: list[tuple[str, ...]] = [_HEAD]
-    total = 0
-    for tag, how, bits, chance in zip(
-        UNITS, found.units, found.num_bits, found.delivery, strict=True
-    ):
+    rows, total = [], 0
+    units = zip(UNITS, found.units, found.num_bits, found.delivery, strict=True)
+    for tag, how, bits, chance in units:
         if how is None or not bits:
-            rows.append((tag, "-", *[""] * 4, "0", "not sent" if how is None else "empty"))
+            rows.append([tag, "-", *[""] * 4, "0", "not sent" if how is None else "empty"])
             continue
         uses = num_channel_uses(bits, how.mcs)
         total += uses
-        rows.append(
-            (
-                tag, str(bits // 8), MODULATIONS[how.mcs.num_bits_per_symbol],
-                f"{how.mcs.coderate:.3f}", str(how.mcs.repetition), f"{how.power_db:+.1f} dB",
-                str(uses), f"{100 * chance:.2f} %",
-            )
-        )  # fmt: skip
-    rows.append(("sum", str(sum(found.num_bits) // 8), *[""] * 4, str(total), ""))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in rows
-    ]
+        rows.append([
+            tag, str(bits // 8), MODULATIONS[how.mcs.num_bits_per_symbol],
+            f"{how.mcs.coderate:.3f}", str(how.mcs.repetition), f"{how.power_db:+.1f} dB",
+            str(uses), f"{100 * chance:.2f} %",
+        ])  # fmt: skip
+    rows.append(["sum", str(sum(found.num_bits) // 8), *[""] * 4, str(total), ""])
+    return Table(_HEAD, rows)
 
 
 def _simulate(
     found: Allocation, request: Request, size: tuple[int, int], num_trials: int, seed: int
-) -> Simulated:
+) -> Interval:
     import numpy as np
     from tqdm import tqdm
 
     from channels.fading.models import make_channel
     from channels.phy.bit_true import BitTruePhy
-    from experiments.statistics.padded import interval
+    from experiments.statistics.means import bounded_mean
     from scmc_comm.link.ledger import Ledger, ledger_entry
     from scmc_comm.link.prepared import Prepared
     from scmc_comm.transmit import send
@@ -172,48 +174,27 @@ def _simulate(
                 values[some] = [found.score(sent.delivered_tags(n)) for n in range(len(some))]
                 bar.update(len(some))
     every = frozenset(frame.tag for frame in frames)
-    return interval(values, (found.score(frozenset()), found.score(every)))
+    return bounded_mean(values, (found.score(frozenset()), found.score(every)))
 
 
-def _report(
-    request: Request,
-    size: tuple[int, int],
-    level: int,
-    best: Allocation,
-    rivals: dict[str, Allocation | None],
-    drawn: Simulated | None,
-) -> dict[str, Any]:
-    import dataclasses
-
+def _as_dict(found: Allocation | None) -> dict[str, Any] | None:
     from scmc_comm.link.optimiser import UNITS
 
-    def as_dict(found: Allocation | None) -> dict[str, Any] | None:
-        if found is None:
-            return None
-        units = zip(UNITS, found.units, found.num_bits, found.delivery, strict=True)
-        return {
-            "utility": found.utility,
-            "units": {
-                tag: {
-                    "num_bits_per_symbol": how.mcs.num_bits_per_symbol,
-                    "coderate": how.mcs.coderate,
-                    "repetition": how.mcs.repetition,
-                    "power_db": how.power_db,
-                    "num_bits": bits,
-                    "delivered": chance,
-                }
-                for tag, how, bits, chance in units
-                if how is not None
-            },
-        }
-
+    if found is None:
+        return None
+    units = zip(UNITS, found.units, found.num_bits, found.delivery, strict=True)
     return {
-        "request": dataclasses.asdict(request),
-        "size": list(size),
-        "structure_level": level,
-        "optimised": as_dict(best),
-        **{name: as_dict(other) for name, other in rivals.items()},
-        "simulated": None if drawn is None else dataclasses.asdict(drawn),
+        "utility": found.utility,
+        "units": {
+            tag: {
+                **dataclasses.asdict(how.mcs),
+                "power_db": how.power_db,
+                "num_bits": bits,
+                "delivered": chance,
+            }
+            for tag, how, bits, chance in units
+            if how is not None
+        },
     }
 
 

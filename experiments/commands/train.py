@@ -9,38 +9,25 @@ import sys
 
 from experiments.commands.common import AddVerb
 
-SCRIPTS = {
-    "captioner": "captioner",
-    "generator": "generator",
-    "edges": "edges",
-    "fusion": "fusion",
-    "signal": "signal",
-    "detail": "detail",
-    "deepjscc": "deepjscc",
-    "text_model": "text_model",
-    "lower": "lower",
-    "layer_curves": "layer_curves",
-    "codec_curves": "codec_curves",
-    "export": "export",
-    "evaluate": "evaluate",
-    "evaluate_deepjscc": "evaluate_deepjscc",
-    "ablation": "ablation",
-    "gallery": "gallery",
-    "all": "recipe",
-}
-"""What can be named, and the script in ``experiments.training``."""
+NETWORKS = (
+    "captioner", "generator", "edges", "fusion", "signal", "detail", "deepjscc", "text_model",
+    "lower", "layer_curves", "codec_curves", "export", "evaluate", "evaluate_deepjscc", "ablation",
+    "gallery", "all",
+)  # fmt: skip
+"""What can be named: scripts of ``experiments.training``, and its ``recipe`` as 'all'."""
 
 
 def train(args: argparse.Namespace) -> None:
     """Train one network, or all of them in order; 'train NETWORK --help' lists its options."""
-    script = importlib.import_module(f"experiments.training.{SCRIPTS[args.network]}")
+    name = "recipe" if args.network == "all" else args.network
+    script = importlib.import_module(f"experiments.training.{name}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
-    name = sys.argv[0]
+    program = sys.argv[0]
     sys.argv[0] = f"scmc-comm train {args.network}"  # the script's usage line names itself so
     try:
         script.main(args.arguments)
     finally:
-        sys.argv[0] = name
+        sys.argv[0] = program
 
 
 def add(verb: AddVerb) -> None:
@@ -48,7 +35,7 @@ def add(verb: AddVerb) -> None:
     sub = verb("train", train, "train all --data CUB_200_2011 --out runs/birds --minutes 600")
     sub.add_argument(
         "network",
-        choices=SCRIPTS,
+        choices=NETWORKS,
         help="a network; 'lower': what the upper layers are trained on; 'layer_curves': what the "
         "protection optimiser plans with; 'codec_curves': what adaptive MCS is chosen by; "
         "'export': checkpoint to weights; 'ablation': what each part of the fusion is worth; "

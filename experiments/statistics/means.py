@@ -8,7 +8,7 @@ one trial of its image, so that intervals resample images alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,3 +201,25 @@ def bootstrap_interval(
     draws = bootstrap_means(array, rng, num_resamples)
     tail = expanded_tail(confidence, *array.shape[-2:])
     return percentile_interval(statistic(image_means(array).mean(axis=-1)), statistic(draws), tail)
+
+
+def bounded_mean(values: Floats, ends: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Normal interval of the mean of drawn values, with one at each end of the scale added.
+
+    As with Agresti and Coull's proportion ("Approximate is better than exact", American
+    Statistician 1998), the two keep it honest where all draws gave the same.
+
+    Args:
+        values: Of the draws, [n].
+        ends: The least and the greatest value that a draw can have.
+        confidence: Coverage.
+
+    Example:
+        >>> found = bounded_mean(np.ones(100), (0.0, 1.0))
+        >>> float(found.mean), bool(found.low < 0.99 < found.high)
+        (1.0, True)
+    """
+    padded, mean = np.concatenate([values, ends]), values.mean()
+    half = stats.norm.ppf(0.5 + confidence / 2) * padded.std(ddof=1) / np.sqrt(len(padded))
+    low, high = min(padded.mean() - half, mean), max(padded.mean() + half, mean)
+    return Interval(*np.array([mean, low, high]))

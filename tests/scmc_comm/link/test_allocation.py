@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from channels.coding.transport_block import num_channel_uses
 from channels.fading.models import make_channel
 from channels.phy.table import TablePhy
-from experiments.statistics.padded import interval
+from experiments.statistics.means import bounded_mean
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, Allocator
 from scmc_comm.link.budget import Budget
@@ -277,6 +277,6 @@ def test_hopeless_requests_say_so(quality):
 def test_intervals_hold_what_they_promise():
     rng, p, inside = np.random.default_rng(0), 0.9, 0
     for _ in range(400):
-        found = interval((rng.random(60) < p).astype(float), (0.0, 1.0))
+        found = bounded_mean((rng.random(60) < p).astype(float), (0.0, 1.0))
         inside += found.low <= p <= found.high
     assert inside / 400 > 0.93
