@@ -84,18 +84,15 @@ class Allocator:
 
     def evaluate(self, plans: np.ndarray, power_db: np.ndarray | None = None) -> Outcome:
         """Values of plans int [N, 6]; powers float [N, 6] are relative to one another."""
+        powers = np.zeros(plans.shape) if power_db is None else power_db
         chunks = [slice(i, i + _CHUNK) for i in range(0, len(plans), _CHUNK)]
-        parts = [
-            self._evaluate(plans[rows], None if power_db is None else power_db[rows])
-            for rows in chunks
-        ]
-        return Outcome(
-            np.concatenate([p.value for p in parts]),
-            np.concatenate([p.rate for p in parts]),
-            np.concatenate([p.delivery for p in parts]),
-        )
+        parts = [self._evaluate(plans[rows], powers[rows]) for rows in chunks]
+        return Outcome(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def _evaluate(self, plans: np.ndarray, power_db: np.ndarray | None) -> Outcome:
+    def _evaluate(
+        self, plans: np.ndarray, power_db: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The fields of `Outcome`."""
         lower = np.stack([self.lower_uses[u, plans[:, u]] for u in (0, 1)], axis=1)
         left = self.num_uses - lower.sum(axis=1)
         rate, fits = self._rates(plans, left)
@@ -114,7 +111,7 @@ class Allocator:
         value = np.einsum("nls,nls,s->n", sets, seen, self.link.weights)
         signal = plans[:, 2] != LEFT_OUT
         value = np.where(fits, value, -np.inf)
-        return Outcome(value, np.where(signal, rate, np.nan), p @ self.link.weights)
+        return value, np.where(signal, rate, np.nan), p @ self.link.weights
 
     def _rates(self, plans: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The highest rate of the signal that fits, between two of the model's if need be."""
@@ -136,7 +133,7 @@ class Allocator:
         plans: np.ndarray,
         nearest: np.ndarray,
         lower: np.ndarray,
-        power_db: np.ndarray | None,
+        power_db: np.ndarray,
     ) -> np.ndarray:
         """float64 [N, 6, S]; a part that has no bits at the rate counts as one that arrives."""
         uses = np.empty(plans.shape)
@@ -146,11 +143,8 @@ class Allocator:
         starts = np.zeros(plans.shape, int)
         if not self.link.is_flat:
             starts[:, 1:] = np.cumsum(uses, axis=1)[:, :-1]
-        offsets = np.zeros(plans.shape)
-        if power_db is not None:
-            linear = 10 ** (power_db / 10)
-            mean = (uses * linear).sum(axis=1) / np.maximum(uses.sum(axis=1), 1)
-            offsets = power_db - 10 * np.log10(np.maximum(mean, 1e-12))[:, None]
+        mean = (uses * 10 ** (power_db / 10)).sum(axis=1) / np.maximum(uses.sum(axis=1), 1)
+        offsets = power_db - 10 * np.log10(np.maximum(mean, 1e-12))[:, None]
         bits = np.empty(plans.shape, int)
         bits[:, :2] = self.lower_bits
         bits[:, 2:] = self.part_bits[nearest]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -99,7 +99,7 @@ class FadingLink:
     states: tuple[ChannelStates, ...]
     weights: np.ndarray
     phy: TablePhy
-    is_flat: bool = field(default=False)
+    is_flat: bool = False
 
     def delivery(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """See `Link`."""
@@ -135,17 +135,16 @@ def make_link(
 
     share = shares(esno_db, weights)
     model = make_channel(channel)
-    if isinstance(model, BlockFading) and model.num_blocks(num_uses) == 1:
-        states = [channel_states(model, num_uses, mean) for mean in esno_db]
-        with np.errstate(divide="ignore"):
-            db = np.concatenate([10 * np.log10(s.power[:, 0] / s.no) for s in states])
-        all_weights = np.concatenate([w * s.weights for w, s in zip(share, states, strict=True)])
-        return FlatLink(*_cells(db, all_weights), default_table())
-    count = num_states or DEFAULT_STATES
-    longest = math.ceil(_SLACK * num_uses) + 1
-    fades = tuple(_merged(channel_states(model, longest, mean, count)) for mean in esno_db)
-    all_weights = np.concatenate([w * s.weights for w, s in zip(share, fades, strict=True)])
-    return FadingLink(fades, all_weights, TablePhy())
+    is_flat = isinstance(model, BlockFading) and model.num_blocks(num_uses) == 1
+    count = DEFAULT_STATES if is_flat or num_states is None else num_states
+    uses = num_uses if is_flat else math.ceil(_SLACK * num_uses) + 1
+    states = tuple(channel_states(model, uses, mean, count) for mean in esno_db)
+    all_weights = np.concatenate([w * s.weights for w, s in zip(share, states, strict=True)])
+    if not is_flat:
+        return FadingLink(tuple(map(_merged, states)), all_weights, TablePhy())
+    with np.errstate(divide="ignore"):
+        db = np.concatenate([10 * np.log10(s.power[:, 0] / s.no) for s in states])
+    return FlatLink(*_cells(db, all_weights), default_table())
 
 
 def shares(esno_db: Sequence[float], weights: Sequence[float] | None) -> np.ndarray:

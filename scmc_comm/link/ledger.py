@@ -121,10 +121,13 @@ class Ledger:
         """Channel uses of the budget that carry nothing."""
         return self.budget_uses - self.used
 
-    def _uses(self) -> list[int]:
+    def _frames(self) -> list[tuple[LedgerEntry, int]]:
+        """Each entry and its pilots."""
         pilots = self.pilots or (0,) * len(self.entries)
-        pairs = zip(self.entries, pilots, strict=True)
-        return [entry.channel_uses + count for entry, count in pairs]
+        return list(zip(self.entries, pilots, strict=True))
+
+    def _uses(self) -> list[int]:
+        return [entry.channel_uses + count for entry, count in self._frames()]
 
     def uses_by_item(self) -> dict[str, float]:
         """Channel uses by what they carry: `ITEMS`, pilots, and what is `UNUSED`.
@@ -144,30 +147,25 @@ class Ledger:
     def to_dict(self) -> dict[str, object]:
         """Plain numbers for a JSON report: bits per frame, and totals in channel uses."""
         totals = self.uses_by_item()
-        pilots = self.pilots or (0,) * len(self.entries)
         return {
             "budget_uses": self.budget_uses,
             "used": self.used,
             "unused": self.unused,
             "uses_by_item": {item: totals[item] for item in (*ITEMS, PILOTS)},
-            "frames": [
-                {**asdict(entry), "pilots": count}
-                for entry, count in zip(self.entries, pilots, strict=True)
-            ],
+            "frames": [{**asdict(entry), "pilots": count} for entry, count in self._frames()],
         }
 
     def to_text(self) -> str:
         """A table: a row per frame, a column per item, in channel uses."""
-        head = ("frame", *ITEMS, *(["pilots"] if self.pilots else []), "uses")
-        rows = [
-            (e.tag, *(f"{e.uses(item):.1f}" for item in ITEMS), *counts, str(uses))
-            for e, counts, uses in zip(self.entries, self._pilot_cells(), self._uses(), strict=True)
-        ]
-        totals = [sum(e.uses(item) for e in self.entries) for item in ITEMS]
-        totals += [sum(self.pilots)] if self.pilots else []
-        rows.append(("sum", *(f"{total:.1f}" for total in totals), str(self.used)))
-        rows.append(("unused", *("" for _ in head[2:]), str(self.unused)))
-        rows.append(("budget", *("" for _ in head[2:]), str(self.budget_uses)))
+        items = (*ITEMS, PILOTS) if self.pilots else ITEMS
+        head, totals, rows = ("frame", *items, "uses"), self.uses_by_item(), []
+        for entry, count in self._frames():
+            uses = {**{item: entry.uses(item) for item in ITEMS}, PILOTS: count}
+            cells = (f"{uses[item]:.1f}" for item in items)
+            rows.append((entry.tag, *cells, str(entry.channel_uses + count)))
+        rows.append(("sum", *(f"{totals[item]:.1f}" for item in items), str(self.used)))
+        for name, left in ((UNUSED, self.unused), ("budget", self.budget_uses)):
+            rows.append((name, *[""] * len(items), str(left)))
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
         return "\n".join(
             "  ".join(
@@ -176,6 +174,3 @@ class Ledger:
             ).rstrip()
             for row in (head, *rows)
         )
-
-    def _pilot_cells(self) -> list[list[str]]:
-        return [[f"{count:.1f}"] for count in self.pilots] or [[] for _ in self.entries]

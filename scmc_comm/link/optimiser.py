@@ -269,10 +269,15 @@ def make_allocator(
 
 def evaluate_units(allocator: Allocator, units: Units) -> Allocation | None:
     """What the model says of a given plan; None if it does not fit the budget."""
-    plan = np.array([LEFT_OUT if u is None else allocator.grid.index(u.mcs) for u in units])
+    plan = _positions(allocator, units)
     power_db = np.array([0.0 if u is None else u.power_db for u in units])
     value = float(allocator.evaluate(plan[None], power_db[None]).value[0])
     return _allocation(allocator, Found(plan, power_db, value)) if np.isfinite(value) else None
+
+
+def _positions(allocator: Allocator, units: Units) -> np.ndarray:
+    """The units' schemes as `Allocator` takes them."""
+    return np.array([LEFT_OUT if u is None else allocator.grid.index(u.mcs) for u in units])
 
 
 def _efficient() -> tuple[Mcs, ...]:
@@ -292,9 +297,7 @@ def _best_starts(allocator: Allocator, plans: list[Units]) -> list[np.ndarray]:
     """The best two of the given plans, as positions in the grid."""
     if not plans:
         return []
-    found = np.array(
-        [[LEFT_OUT if u is None else allocator.grid.index(u.mcs) for u in plan] for plan in plans]
-    )
+    found = np.array([_positions(allocator, plan) for plan in plans])
     values = allocator.evaluate(found).value
     best = [i for i in np.argsort(values)[::-1][:2] if np.isfinite(values[i])]
     return [found[i] for i in best]

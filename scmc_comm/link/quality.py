@@ -75,21 +75,11 @@ class QualityModel:
         return np.concatenate([first, np.diff(every, axis=2)], axis=2)
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """One picture's curves at its own rates; arrays as in `QualityModel`."""
-
-    lower_bits: np.ndarray
-    signal_bits: np.ndarray
-    part_bits: np.ndarray
-    lower: np.ndarray
-    shown: np.ndarray
-
-    def at(self, log_bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the parts and scores at other rates; beyond its own rates those at the end."""
-        own = np.log(self.signal_bits)
-        shares = self.part_bits / self.signal_bits[:, None]
-        return _interp(log_bits, own, shares), _interp(log_bits, own, self.shown)
+def _at(curves: QualityModel, log_bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the parts and scores at other rates; beyond its own rates those at the end."""
+    own = np.log(curves.signal_bits)
+    shares = curves.part_bits / curves.signal_bits[:, None]
+    return _interp(log_bits, own, shares), _interp(log_bits, own, curves.shown)
 
 
 def _interp(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -117,10 +107,10 @@ def quality_model(
         level: Of the structure layer. What the signal shows over it is taken to be the same at
             every level, as it was measured over the finest.
     """
-    read = [_picture(picture, len(metrics), size, level) for picture in pictures]
+    read = [_picture(picture, tuple(metrics), size, level) for picture in pictures]
     ends = np.log([[p.signal_bits[0], p.signal_bits[-1]] for p in read]).mean(axis=0)
     log_bits = np.linspace(float(ends[0]), float(ends[1]), NUM_RATES)
-    at = [picture.at(log_bits) for picture in read]
+    at = [_at(curves, log_bits) for curves in read]
     signal_bits = np.exp(log_bits)
     semantic, structure = np.mean([p.lower_bits for p in read], axis=0)
     return QualityModel(
@@ -134,13 +124,14 @@ def quality_model(
 
 
 def _picture(
-    row: Mapping[str, Any], num_metrics: int, size: tuple[int, int], level: int
-) -> _Picture:
+    row: Mapping[str, Any], metrics: tuple[str, ...], size: tuple[int, int], level: int
+) -> QualityModel:
+    """One picture's curves at its own rates."""
     scale = size[0] * size[1] / (row["size"][0] * row["size"][1])
     header = Packet(Layer(LayerKind.SEMANTIC, "caption", b"."), size).num_header_bytes
     num_rates = len(row["signal"])
     part_bits = np.zeros((num_rates, MAX_PARTS))
-    shown = np.full((num_rates, 4, MAX_PARTS, num_metrics), np.nan)
+    shown = np.full((num_rates, 4, MAX_PARTS, len(metrics)), np.nan)
     for r, rate in enumerate(row["signal"]):
         sizes = rate["part_bytes"]
         part_bits[r, : len(sizes)] = 8 * (np.array(sizes) * scale + header)
@@ -149,10 +140,10 @@ def _picture(
     signal_bits = part_bits.sum(axis=1)
     _fill(shown, np.log(signal_bits))
     structure = row["structure"][level]
-    sizes = np.array([row["semantic_bytes"], structure["bytes"]])
+    lower_bits = (8 * (row["semantic_bytes"] + header), 8 * (structure["bytes"] + header))
     scores = {**row["lower"], **structure["lower"]}
     lower = np.array([scores[name] for name in LOWER])
-    return _Picture(8 * (sizes + header), signal_bits, part_bits, lower, shown)
+    return QualityModel(metrics, lower_bits, signal_bits, part_bits, lower, shown)
 
 
 def _fill(shown: np.ndarray, log_bits: np.ndarray) -> None:
@@ -188,7 +179,7 @@ def load_pictures(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         if tree["format"] != FORMAT or not pictures:
             raise ValueError(f"format {tree['format']}, {len(pictures)} pictures")
         for picture, level in itertools.product(pictures, range(STRUCTURE_LEVELS)):
-            _picture(picture, len(metrics), wire.DEFAULT_SIZE, level)
+            _picture(picture, metrics, wire.DEFAULT_SIZE, level)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ScmcError(
             f"{path} holds no quality curves ({error!r}); measure them with "

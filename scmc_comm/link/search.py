@@ -11,7 +11,7 @@ up and down in turn. It ends where no move helps. What comes out is never worse 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ POWER_STEPS_DB = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
 MAX_POWER_DB = 6.0
 _NUM_NODES = 16  # of the signal's rate in the enumeration
 _NUM_STARTS = 3
+_NEAR_STEPS = 4  # of the schemes that are tried beside powers
 _GAIN = 1e-6  # less than this is no gain
 _IN_VAIN = 1e-5  # a unit is not sent for less than this share of the range of utilities
 
@@ -55,11 +56,13 @@ def search(
         with_signal: Whether a signal layer may be sent.
         with_power: Whether units may be sent with different powers.
     """
+    schemes = [_SchemeMove(units, len(allocator.grid), with_signal) for units in _GROUPS]
     every = [*best_common(allocator, with_signal), *starts]
-    found = [_ascend(allocator, plan, with_signal) for plan in every]
+    found = [_ascend(allocator, plan, np.zeros(NUM_UNITS), schemes) for plan in every]
     best = max(found, key=lambda f: f.value)
     if with_power:
-        best = _ascend_power(allocator, best, with_signal)
+        near = [replace(move, most_steps=_NEAR_STEPS) for move in schemes[:NUM_UNITS]]
+        best = _ascend(allocator, best.plan, best.power_db, [*map(_PowerMove, _GROUPS), *near])
     return _tidy(allocator, best)
 
 
@@ -149,75 +152,75 @@ def _top(values: np.ndarray) -> tuple[float, tuple[int, int]]:
     return float(values[i, j]), (int(i), int(j))
 
 
-def _ascend(allocator: Allocator, plan: np.ndarray, with_signal: bool) -> Found:
-    value = float(allocator.evaluate(plan[None]).value[0])
-    while True:
-        before = value
-        for move in range(_NUM_MOVES):
-            plans = _moves(plan, move, len(allocator.grid), with_signal)
-            if len(plans) == 0:
-                continue
-            values = allocator.evaluate(plans).value
-            if values.max() > value + _GAIN:
-                value, plan = float(values.max()), plans[values.argmax()]
-        if value <= before + _GAIN:
-            return Found(plan, np.zeros(NUM_UNITS), value)
-
-
 _GROUPS: tuple[tuple[int, ...], ...] = (
     *((u,) for u in range(NUM_UNITS)),
     (0, 1),
     *(tuple(range(u, NUM_UNITS)) for u in range(2, NUM_UNITS - 1)),
     *(tuple(range(2, u)) for u in range(4, NUM_UNITS)),
 )
-_NUM_MOVES = len(_GROUPS)
 
 
-def _moves(plan: np.ndarray, move: int, num_schemes: int, with_signal: bool) -> np.ndarray:
-    """The plan with the units of one group at every scheme, or left out.
+@dataclass(frozen=True)
+class _SchemeMove:
+    """The units of one group at every scheme, or left out.
 
     Parts of the signal are left out from one on; those in between never.
     """
-    units = list(_GROUPS[move])
-    is_signal = units[0] >= 2
-    gap = is_signal and units[0] > 2 and plan[units[0] - 1] == LEFT_OUT
-    needed = is_signal and units[-1] < NUM_UNITS - 1 and plan[units[-1] + 1] != LEFT_OUT
-    if gap or (is_signal and not with_signal):
-        return np.empty((0, NUM_UNITS), int)
-    schemes = np.arange(0 if needed else LEFT_OUT, num_schemes)
-    plans = np.repeat(plan[None], len(schemes), axis=0)
-    plans[:, units] = schemes[:, None]
-    return plans
+
+    units: tuple[int, ...]
+    num_schemes: int
+    with_signal: bool
+    most_steps: int | None = None  # from the scheme that the first unit has
+
+    def __call__(self, plan: np.ndarray, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        first, last = self.units[0], self.units[-1]
+        is_signal = first >= 2
+        gap = is_signal and first > 2 and plan[first - 1] == LEFT_OUT
+        needed = is_signal and last < NUM_UNITS - 1 and plan[last + 1] != LEFT_OUT
+        schemes = np.arange(0 if needed else LEFT_OUT, self.num_schemes)
+        if gap or (is_signal and not self.with_signal):
+            schemes = schemes[:0]
+        if self.most_steps is not None:
+            schemes = schemes[np.abs(schemes - plan[first]) <= self.most_steps]
+        plans = np.repeat(plan[None], len(schemes), axis=0)
+        plans[:, self.units] = schemes[:, None]
+        return plans, np.repeat(power[None], len(schemes), axis=0)
 
 
-def _ascend_power(allocator: Allocator, found: Found, with_signal: bool) -> Found:
-    """Powers and schemes in turn, from equal powers on."""
-    plan, power, value = found.plan, found.power_db, found.value
+@dataclass(frozen=True)
+class _PowerMove:
+    """Those units of one group that are sent at some steps of power from where they are."""
+
+    units: tuple[int, ...]
+
+    def __call__(self, plan: np.ndarray, power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sent = [u for u in self.units if plan[u] != LEFT_OUT]
+        powers = np.repeat(power[None], len(POWER_STEPS_DB), axis=0)
+        powers[:, sent] += np.array(POWER_STEPS_DB)[:, None]
+        powers = powers.clip(-MAX_POWER_DB, MAX_POWER_DB)
+        return np.repeat(plan[None], len(powers), axis=0), powers
+
+
+def _ascend(
+    allocator: Allocator,
+    plan: np.ndarray,
+    power: np.ndarray,
+    moves: Sequence[_SchemeMove | _PowerMove],
+) -> Found:
+    """Takes the best that each move in turn offers, until none of them gains."""
+    value = float(allocator.evaluate(plan[None], power[None]).value[0])
     while True:
         before = value
-        for units in _GROUPS:
-            sent = [u for u in units if plan[u] != LEFT_OUT]
-            powers = np.repeat(power[None], len(POWER_STEPS_DB), axis=0)
-            powers[:, sent] += np.array(POWER_STEPS_DB)[:, None]
-            powers = powers.clip(-MAX_POWER_DB, MAX_POWER_DB)
-            values = allocator.evaluate(np.repeat(plan[None], len(powers), axis=0), powers).value
-            if values.max() > value + _GAIN:
-                value, power = float(values.max()), powers[values.argmax()]
-        for move in range(NUM_UNITS):
-            plans = _moves(plan, move, len(allocator.grid), with_signal)
-            plans = _near(plans, plan, move)
+        for move in moves:
+            plans, powers = move(plan, power)
             if len(plans) == 0:
                 continue
-            values = allocator.evaluate(plans, np.repeat(power[None], len(plans), axis=0)).value
-            if values.max() > value + _GAIN:
-                value, plan = float(values.max()), plans[values.argmax()]
+            values = allocator.evaluate(plans, powers).value
+            best = values.argmax()
+            if values[best] > value + _GAIN:
+                value, plan, power = float(values[best]), plans[best], powers[best]
         if value <= before + _GAIN:
             return Found(plan, power, value)
-
-
-def _near(plans: np.ndarray, plan: np.ndarray, unit: int) -> np.ndarray:
-    """Those moves that change the unit's scheme by a few steps."""
-    return plans[np.abs(plans[:, unit] - plan[unit]) <= 4] if len(plans) else plans
 
 
 def _tidy(allocator: Allocator, found: Found) -> Found:
