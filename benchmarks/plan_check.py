@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    utility, codec = Utility.parse(args.utility), LayeredCodec.load()
+    utility, codec = Utility.parse(args.utility), LayeredCodec()
     photos = [Photo(name, utility, codec) for name in PHOTOS[: args.photos]]
     head = "channel rho esno_db | optimised equal unequal | drawn +- half (equal) | inside"
     print(head, flush=True)

@@ -78,11 +78,6 @@ class LayeredBitstream:
             )
         object.__setattr__(self, "layers", layers)
 
-    @property
-    def num_payload_bytes(self) -> int:
-        """Bytes of all payloads, without the container."""
-        return sum(len(layer.payload) for layer in self.layers)
-
     def to_bytes(self) -> bytes:
         """The container; its length is what ``bpp`` counts for a file."""
         named = any(layer.codec != DEFAULT_CODECS[layer.kind] for layer in self.layers)

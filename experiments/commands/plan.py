@@ -114,7 +114,7 @@ def _levels(
     from scmc_comm.images import load_image
 
     img = load_image(args.image)
-    measured = measure_picture(LayeredCodec.load(), img, metrics)
+    measured = measure_picture(LayeredCodec(), img, metrics)
     size = (int(img.shape[1]), int(img.shape[2]))
     levels = range(STRUCTURE_LEVELS)
     return [quality_model([measured], metrics, size, level) for level in levels], size

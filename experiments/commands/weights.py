@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from channels.errors import no_such
@@ -39,22 +39,17 @@ def _list(chosen: Sequence[Weights], named: bool) -> None:
 
 def _fetch(chosen: Sequence[Weights], named: bool) -> None:
     """What only pip brings is passed over unless it was asked for by name."""
-    failed = []
-    for entry in chosen:
+
+    def fetch(entry: Weights) -> str:
         there = entry.found is not None
-        if entry.fetch is None and not named:
-            continue
-        try:
-            if entry.fetch is not None:
-                entry.fetch()
-            elif not there:
-                raise ScmcError(entry.fix)
-        except ScmcError as error:
-            failed.append(entry.name)
-            print(f"{entry.name:<10} missing: {error}")
-        else:
-            print(f"{entry.name:<10} {'already there' if there else 'fetched'}: {entry.path()}")
-    if failed:
+        if entry.fetch is not None:
+            entry.fetch()
+        elif not there:
+            raise ScmcError(entry.fix)
+        return f"{'already there' if there else 'fetched'}: {entry.path()}"
+
+    wanted = [entry for entry in chosen if named or entry.fetch is not None]
+    if failed := _failed(wanted, fetch, "missing"):
         raise ScmcError(f"could not fetch {', '.join(failed)}; see the reasons above")
 
 
@@ -62,21 +57,28 @@ def _verify(chosen: Sequence[Weights], named: bool) -> None:
     """What is missing is a failure only if it was asked for by name: not everybody needs all."""
     from scmc_comm.metrics.check_values import check_metric
 
-    failed = []
-    for entry in chosen:
+    def verify(entry: Weights) -> str:
         if entry.found is None and not named:
-            print(f"{entry.name:<10} missing: {entry.fix}")
-            continue
+            return f"missing: {entry.fix}"
+        facts = [entry.verify()]
+        facts += [f"{m} {check_metric(m):.4f}" for m in _METRICS.get(entry.name, ())]
+        return f"ok: {', '.join(facts)}"
+
+    if failed := _failed(chosen, verify, "WRONG"):
+        raise ScmcError(f"{', '.join(failed)} not as expected; see the reasons above")
+
+
+def _failed(entries: Sequence[Weights], act: Callable[[Weights], str], wrong: str) -> list[str]:
+    """Act on each and say what came of it; names of those at which it failed."""
+    failed = []
+    for entry in entries:
         try:
-            facts = [entry.verify()]
-            facts += [f"{m} {check_metric(m):.4f}" for m in _METRICS.get(entry.name, ())]
+            said = act(entry)
         except ScmcError as error:
             failed.append(entry.name)
-            print(f"{entry.name:<10} WRONG: {error}")
-        else:
-            print(f"{entry.name:<10} ok: {', '.join(facts)}")
-    if failed:
-        raise ScmcError(f"{', '.join(failed)} not as expected; see the reasons above")
+            said = f"{wrong}: {error}"
+        print(f"{entry.name:<10} {said}")
+    return failed
 
 
 def add(verb: AddVerb) -> None:

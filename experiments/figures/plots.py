@@ -27,16 +27,13 @@ def bands_note(ds: xr.Dataset, bands: str, drawn: str) -> str:
     """What the bands mean; ``drawn`` is how they were found if trials were drawn."""
     images = ds.sizes["image"]
     over = f"{images} images" if images > 1 else "one image"
-    analog = ""
-    if bool(store.is_analog(ds).any()):
-        analog = f"; analog systems: {ds.attrs['analog_trials']} channel draws a point and image"
     if store.is_exact(ds):
-        kind = f"exact expectations; {bands}: 95 %, bootstrap over images"
-        return f"{kind}, {over}; failures included{analog}"
-    trials = ds.sizes["trial"]
-    kind = f"{bands}: 95 %, {drawn}"
-    drawn_each = f"with up to {trials} channel draws each"
-    return f"{kind}, over {over} {drawn_each}; failures included{analog}"
+        note = f"exact expectations; {bands}: 95 %, bootstrap over images, {over}"
+    else:
+        each = f"with up to {ds.sizes['trial']} channel draws each"
+        note = f"{bands}: 95 %, {drawn}, over {over} {each}"
+    analog = f"; analog systems: {ds.attrs.get('analog_trials')} channel draws a point and image"
+    return f"{note}; failures included{analog if bool(store.is_analog(ds).any()) else ''}"
 
 
 def sweep_charts(view: View) -> list[Chart]:

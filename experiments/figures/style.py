@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,10 +64,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mcs=adaptive": {"line": "--", "hollow": True},
     "utility": {"marker": "p", "line": ":"},
 }
-VARIANT_MARKERS = "dph8s*P<"
-VARIANT_LINES: tuple[Any, ...] = (
+_LINES: tuple[Any, ...] = (
     "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1))
 )  # fmt: skip
+# Marker and line of what has a known style already: all pairs, as the lengths have no factor.
+VARIANTS = tuple(itertools.islice(zip(itertools.cycle("dph8s*P<"), itertools.cycle(_LINES)), 56))
 
 
 @dataclass(frozen=True)
@@ -105,18 +107,13 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
         style = Style(*own[_base(name)])
         for key, value in options_of(name):
             style = replace(style, **OPTIONS.get(f"{key}={value}", OPTIONS.get(key, {})))
-        choices = (style, *(replace(style, marker=m, line=line) for m, line in _variants()))
+        choices = (style, *(replace(style, marker=m, line=line) for m, line in VARIANTS))
         found[name] = next((c for c in choices if c not in found.values()), style)
     return {name: found[name] for name in names}
 
 
 def _base(name: str) -> str:
     return name.partition(":")[0]
-
-
-def _variants() -> Iterator[tuple[str, Any]]:
-    for n in range(len(VARIANT_MARKERS) * len(VARIANT_LINES)):
-        yield VARIANT_MARKERS[n % len(VARIANT_MARKERS)], VARIANT_LINES[n % len(VARIANT_LINES)]
 
 
 def _free(place: int) -> tuple[str, str]:

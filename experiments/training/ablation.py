@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     test = load_split(args.data, args.set, "test", args.cache)
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda name: train(name, args), VARIANTS))
-    codec = LayeredCodec.load()
+    codec = LayeredCodec()
     imgs = test.batch(evenly(len(test), args.count))
     pictures = [code(codec, img) for img in tqdm(imgs, desc="coding")]
     nets = {name: load_fusion(args.out / name / "checkpoint.pt") for name in VARIANTS}

@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +152,7 @@ def train(data: Path, out: Path, cfg: TrainConfig, vgg16: Path | None) -> EdgeDe
         loss = torch.stack([balanced_loss(score, share, cfg) for score in logits]).sum()
         descend(loss, detector, optimizer)
         run.step_done(loss=loss.item())
-    save_weights("edges", detector.config_dict(), detector.state_dict(), out / "edges.safetensors")
+    save_weights("edges", asdict(detector.config), detector.state_dict(), out / "edges.safetensors")
     return detector.eval()
 
 

@@ -52,7 +52,7 @@ class Job:
 def worker_codec() -> LayeredCodec:
     """The codec that ships, loaded once a process, with one thread."""
     torch.set_num_threads(1)
-    return LayeredCodec.load()
+    return LayeredCodec()
 
 
 def fill(

@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
     torch.set_num_threads(1)
-    codec, folder = LayeredCodec.load(), weights_folder(args.out)
+    codec, folder = LayeredCodec(), weights_folder(args.out)
     for name in args.set or SETS:
         _measure_set(args, name, codec, folder)
     count = collect(folder, args.out / FILE)

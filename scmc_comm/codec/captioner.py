@@ -35,7 +35,6 @@ class Captioner:
 
     Args:
         backend: The model.
-        name: What it is called, for logs and messages.
         beams: Beam width; 1 is greedy.
 
     Example:
@@ -44,10 +43,10 @@ class Captioner:
         True
     """
 
-    def __init__(self, backend: Backend, name: str, beams: int = DEFAULT_BEAMS) -> None:
+    def __init__(self, backend: Backend, beams: int = DEFAULT_BEAMS) -> None:
         if beams < 1:
             raise ScmcError(f"beam width is {beams}; give 1 (greedy) or more")
-        self.backend, self.name, self.beams = backend, name, beams
+        self.backend, self.beams = backend, beams
 
     @classmethod
     def load(cls, name_or_path: str | Path | None = None, beams: int = DEFAULT_BEAMS) -> Captioner:
@@ -62,13 +61,13 @@ class Captioner:
             ScmcError: The model is not there or is no image-to-text model; says what to fetch.
         """
         if name_or_path is None:
-            return cls(SmallBackend.load(None), "small", beams)
+            return cls(SmallBackend.load(None), beams)
         text = str(name_or_path)
         if text.endswith(".safetensors"):
-            return cls(SmallBackend.load(Path(text)), text, beams)
+            return cls(SmallBackend.load(Path(text)), beams)
         from scmc_comm.codec.pretrained.captioners import load_captioner
 
-        return cls(load_captioner(text), text, beams)
+        return cls(load_captioner(text), beams)
 
     def __call__(self, img: torch.Tensor) -> str:
         """Content sentence of one image, float32 [3, H, W] in [0, 1]."""

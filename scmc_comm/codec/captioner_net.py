@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scmc_comm.codec.tensors import normalised
 from scmc_comm.codec.word_decoder import WordDecoder, beam_search
 
 SIDE = 256
@@ -19,8 +20,6 @@ COLOR_GRID = 5
 _CHANNELS = 256
 _PARTS = 3
 KIND_FEATURES = 5 * _CHANNELS
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
 
 
 class AlexNetTokens(nn.Module):
@@ -63,9 +62,7 @@ class AlexNetTokens(nn.Module):
 
     def maps(self, img: torch.Tensor) -> torch.Tensor:
         """Feature maps [b, 256, 7, 7] of [b, 3, 256, 256] in [0, 1]."""
-        mean = img.new_tensor(_MEAN)[:, None, None]
-        std = img.new_tensor(_STD)[:, None, None]
-        return self.features((img - mean) / std)
+        return self.features(normalised(img))
 
     def tokens(self, maps: torch.Tensor, colors: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
         """Tokens [b, 12, width] of pooled feature maps [b, 256, 7, 7] (or 3 x 3).

@@ -11,7 +11,7 @@ in that layout load into ``EdgeConfig.full()``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -20,13 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scmc_comm.codec.tensors import normalised
 from scmc_comm.codec.weights import filled, load_weights
 from scmc_comm.errors import ScmcError
 
-_MIN_SIDE = 16
+MIN_SIDE = 16
 _CAFFE_MEAN_BGR = (104.00698793, 116.66876762, 122.67891434)
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -127,10 +126,6 @@ class EdgeDetector(nn.Module):
             "RCF checkpoint (expected in the published layout)",
         )
 
-    def config_dict(self) -> dict[str, object]:
-        """Fields of the configuration, as stored beside the weights."""
-        return asdict(self.config)
-
     def forward(self, img: Tensor) -> Tensor:
         """Edge probability.
 
@@ -144,11 +139,7 @@ class EdgeDetector(nn.Module):
 
     def logits(self, img: Tensor) -> list[Tensor]:
         """Scores [b, 1, H, W] of every stage, then the fused one (deep supervision)."""
-        if img.ndim != 4 or img.shape[1] != 3 or min(img.shape[2:]) < _MIN_SIDE:
-            raise ScmcError(
-                f"edge detector: expected [b, 3, H, W] with sides >= {_MIN_SIDE}, "
-                f"got {list(img.shape)}"
-            )
+        check_input(img)
         x, scale, offset, scores = self._normalise(img), 1, 0, list[Tensor]()
         for stage, stride in enumerate(self.config.strides, start=1):
             if stage > 1:
@@ -172,8 +163,15 @@ class EdgeDetector(nn.Module):
     def _normalise(self, img: Tensor) -> Tensor:
         if self.config.caffe_input:
             return img.flip(1) * 255 - img.new_tensor(_CAFFE_MEAN_BGR).view(1, 3, 1, 1)
-        mean, std = (img.new_tensor(v).view(1, 3, 1, 1) for v in (_IMAGENET_MEAN, _IMAGENET_STD))
-        return (img - mean) / std
+        return normalised(img)
+
+
+def check_input(img: Tensor) -> None:
+    """ScmcError unless these are pictures [b, 3, H, W] large enough for an edge detector."""
+    if img.ndim != 4 or img.shape[1] != 3 or min(img.shape[2:]) < MIN_SIDE:
+        raise ScmcError(
+            f"edge detector: expected [b, 3, H, W] with sides >= {MIN_SIDE}, got {list(img.shape)}"
+        )
 
 
 def thin(prob: Tensor) -> Tensor:

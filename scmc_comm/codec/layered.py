@@ -65,22 +65,8 @@ class LayeredCodec:
     ) -> None:
         self.realism = realism
         self._cache = LruCache()
-        self.__dict__.update(
-            {
-                name: part
-                for name, part in (
-                    ("semantic", semantic),
-                    ("structure", structure),
-                    ("signal", signal),
-                )
-                if part is not None
-            }
-        )
-
-    @classmethod
-    def load(cls) -> LayeredCodec:
-        """The codec with the weights that ship."""
-        return cls()
+        given = {"semantic": semantic, "structure": structure, "signal": signal}
+        self.__dict__.update({name: part for name, part in given.items() if part is not None})
 
     def forget(self) -> None:
         """Drop what was kept, so that the next call takes its full time."""

@@ -119,14 +119,10 @@ _SENTENCE = re.compile(r"from\s+top\s+to\s+bottom\s*:([^.]*)\.?", re.IGNORECASE)
 
 
 @cache
-def _palette_table() -> torch.Tensor:
-    rows = [[int(rgb[i : i + 2], 16) for i in (0, 2, 4)] for rgb in PALETTE.values()]
-    return torch.tensor(rows, dtype=torch.float32) / 255
-
-
 def palette_rgb() -> torch.Tensor:
     """The palette as sRGB, float32 [48, 3] in [0, 1], in the order of ``NAMES``."""
-    return _palette_table().clone()
+    rows = [[int(rgb[i : i + 2], 16) for i in (0, 2, 4)] for rgb in PALETTE.values()]
+    return torch.tensor(rows, dtype=torch.float32) / 255
 
 
 def layout_grid(img: torch.Tensor, grid: int = GRID) -> tuple[torch.Tensor, torch.Tensor]:
@@ -148,7 +144,7 @@ def layout_grid(img: torch.Tensor, grid: int = GRID) -> tuple[torch.Tensor, torc
     if img.ndim != 4 or img.shape[1] != 3:
         raise ScmcError(f"layout_grid got a tensor of shape {tuple(img.shape)}; give [b, 3, H, W]")
     cells = F.adaptive_avg_pool2d(img.float(), grid).permute(0, 2, 3, 1)
-    table = _palette_table().to(img.device)
+    table = palette_rgb().to(img.device)
     idx = (cells[..., None, :] - table).square().sum(-1).argmin(-1)
     return table[idx].permute(0, 3, 1, 2).contiguous(), idx
 
@@ -267,7 +263,7 @@ def parse_layout(text: str) -> torch.Tensor | None:
     idx = parse_indices(text)
     if idx is None:
         return None
-    rgb = _palette_table()[idx].permute(2, 0, 1)
+    rgb = palette_rgb()[idx].permute(2, 0, 1)
     if idx.shape == (GRID, GRID):
         return rgb.contiguous()
     return F.interpolate(rgb[None], size=(GRID, GRID), mode="bilinear", align_corners=False)[0]

@@ -6,12 +6,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 WORKING_SIDE = 256
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision has them
 
 
 def pad_to(img: Tensor, multiple: int) -> Tensor:
     """Repeat the last row and column of [b, c, H, W] up to multiples of ``multiple``."""
     height, width = img.shape[-2:]
     return F.pad(img, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def normalised(img: Tensor) -> Tensor:
+    """[b, 3, H, W] in [0, 1] with ImageNet's mean and deviation taken out, as networks want it."""
+    mean, std = (img.new_tensor(values)[:, None, None] for values in (_MEAN, _STD))
+    return (img - mean) / std
 
 
 def working_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -10,7 +10,6 @@ with zeros, still decodes to the same symbols.
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -69,11 +68,9 @@ class _Writer:
 
     def __init__(self) -> None:
         self._steps: list[tuple[int, Any]] = []
-        self.bits = 0.0
 
     def put(self, symbol: int, freq: np.ndarray) -> int:
         self._steps.append((symbol, _categorical(freq)))
-        self.bits -= math.log2(int(freq[symbol]) / TOTAL)
         return symbol
 
     def finish(self) -> bytes:
@@ -147,11 +144,22 @@ class TextCoder:
         Raises:
             ScmcError: The text is longer than 10,000 characters.
         """
-        return self._write(text).finish()
-
-    def information_bits(self, text: str) -> float:
-        """Ideal code length of a text in bits; the payload is less than two bytes longer."""
-        return self._write(text).bits
+        if len(text) > MAX_CHARS:
+            raise ScmcError(f"text has {len(text)} characters; at most {MAX_CHARS} can be sent")
+        content, grid = _split(text)
+        writer = _Writer()
+        size = (5, 5)
+        if grid is not None:
+            size = (len(grid), len(grid[0]))
+        kind = 0 if grid is None else 1 if size == (5, 5) else 2
+        writer.put(kind, _LAYOUT_KIND)
+        tokens = self._write_content(writer, content)
+        if kind == 2:
+            for side in size:
+                writer.put(side - 1, _even(8))
+        if grid is not None:
+            self._code_layout(writer, grid, size, tokens)
+        return writer.finish()
 
     def decode(self, data: bytes) -> str:
         """Decode bytes of ``encode``. Other bytes give some text or an error.
@@ -172,24 +180,6 @@ class TextCoder:
         grid = self._code_layout(reader, None, size, tokens)
         sentence = layout.layout_from_indices(torch.tensor(grid))
         return f"{content} {sentence}" if content else sentence
-
-    def _write(self, text: str) -> _Writer:
-        if len(text) > MAX_CHARS:
-            raise ScmcError(f"text has {len(text)} characters; at most {MAX_CHARS} can be sent")
-        content, grid = _split(text)
-        writer = _Writer()
-        size = (5, 5)
-        if grid is not None:
-            size = (len(grid), len(grid[0]))
-        kind = 0 if grid is None else 1 if size == (5, 5) else 2
-        writer.put(kind, _LAYOUT_KIND)
-        tokens = self._write_content(writer, content)
-        if kind == 2:
-            for side in size:
-                writer.put(side - 1, _even(8))
-        if grid is not None:
-            self._code_layout(writer, grid, size, tokens)
-        return writer
 
     def _write_content(self, writer: _Writer, content: str) -> list[int]:
         history: list[int] = []

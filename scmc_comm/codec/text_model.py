@@ -36,18 +36,11 @@ HIDDEN_SHIFT = 8
 LOGIT_UNIT = 256
 _MIN_LAYOUT = 16
 
-_ARRAYS = {
-    "words": "U",
-    "discounts": "i",
-    "chars": "i",
-    "neighbour_table": "i",
-    "position_table": "i",
-    "word_table": "i",
-    "hidden_bias": "i",
-    "out_weight": "i",
-    "out_bias": "i",
-    "exp_table": "i",
-}
+_INTEGERS = (
+    "discounts", "chars", "neighbour_table", "position_table", "word_table", "hidden_bias",
+    "out_weight", "out_bias", "exp_table",
+)  # fmt: skip
+_KINDS = {"words": "U"} | dict.fromkeys(_INTEGERS, "iu")  # of NumPy's types, by array
 
 
 def exact_sum(freq: np.ndarray) -> np.ndarray:
@@ -90,23 +83,16 @@ class TextModel:
         self.words: list[str] = [str(w) for w in arrays["words"]]
         self.ids: dict[str, int] = {w: i for i, w in enumerate(self.words) if i >= 6}
         self._discounts = [int(d) for d in arrays["discounts"]]
+        ints = {k: v.astype(np.int64) for k, v in arrays.items() if v.dtype.kind in "iu"}
         self._ngrams = [
-            NgramTable(
-                arrays[f"context_{n}"].astype(np.int64),
-                arrays[f"word_{n}"].astype(np.int64),
-                arrays[f"count_{n}"].astype(np.int64),
-            )
+            NgramTable(ints[f"context_{n}"], ints[f"word_{n}"], ints[f"count_{n}"])
             for n in range(ORDER)
         ]
         self._uniform = exact_sum(np.full(len(self.words), TOTAL // len(self.words), np.int64))
-        self._chars = arrays["chars"].astype(np.int64)
-        self._near = arrays["neighbour_table"].astype(np.int64)
-        self._position = arrays["position_table"].astype(np.int64)
-        self._topic = arrays["word_table"].astype(np.int64)
-        self._hidden_bias = arrays["hidden_bias"].astype(np.int64)
-        self._out_weight = arrays["out_weight"].astype(np.int64)
-        self._out_bias = arrays["out_bias"].astype(np.int64)
-        self._exp = arrays["exp_table"].astype(np.int64)
+        self._chars, self._exp = ints["chars"], ints["exp_table"]
+        self._near, self._position = ints["neighbour_table"], ints["position_table"]
+        self._topic, self._hidden_bias = ints["word_table"], ints["hidden_bias"]
+        self._out_weight, self._out_bias = ints["out_weight"], ints["out_bias"]
 
     def word_frequencies(self, history: list[int]) -> np.ndarray:
         """Frequencies of the next token, int64 [vocabulary], given the tokens before it."""
@@ -175,9 +161,7 @@ def load_model(path: Path) -> TextModel:
         ) from None
     except (OSError, EOFError, ValueError, BadZipFile) as e:
         raise ScmcError(f"cannot read the text model {path}: {e}") from None
-    missing = [
-        k for k in _ARRAYS if k not in arrays or arrays[k].dtype.kind not in _ARRAYS[k] + "u"
-    ]
+    missing = [k for k in _KINDS if k not in arrays or arrays[k].dtype.kind not in _KINDS[k]]
     if missing:
         raise ScmcError(f"{path} is no text model: {missing[0]!r} is missing or of the wrong type")
     return TextModel(arrays)

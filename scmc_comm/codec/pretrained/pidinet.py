@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from scmc_comm.codec.edges import check_input
+from scmc_comm.codec.tensors import normalised
 from scmc_comm.codec.weights import filled
 from scmc_comm.errors import ScmcError
 
-MIN_SIDE = 16
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _DIFFERENCES = ("cd", "ad", "rd", "cv")  # the authors' "carv4": these four, four times over
 _DEPTHS = (3, 4, 4, 4)
 # Flat positions: each pixel's neighbour around the 3 x 3 ring, and a 5 x 5 kernel's two rings.
@@ -174,12 +174,8 @@ class PiDiNet(nn.Module):
         Returns:
             float32 [b, 1, H, W] in [0, 1].
         """
-        if img.ndim != 4 or img.shape[1] != 3 or min(img.shape[2:]) < MIN_SIDE:
-            raise ScmcError(
-                f"PiDiNet: expected [b, 3, H, W] with sides >= {MIN_SIDE}, got {list(img.shape)}"
-            )
-        mean, std = (img.new_tensor(v).view(1, 3, 1, 1) for v in (_MEAN, _STD))
-        x, scores = self.init_block((img - mean) / std), []
+        check_input(img)
+        x, scores = self.init_block(normalised(img)), []
         for stage, depth in enumerate(_DEPTHS):
             for i in range(1, depth + 1):
                 x = self.get_submodule(f"block{stage + 1}_{i}")(x)

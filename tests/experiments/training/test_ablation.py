@@ -132,7 +132,7 @@ def test_a_sheet_lays_views_below_one_another():
 
 
 def test_views_go_from_the_original_to_all_layers(photo):
-    seen = views(LayeredCodec.load(), photo)
+    seen = views(LayeredCodec(), photo)
     assert len(seen) == 5 and seen[0] is photo
     assert all(view.shape == photo.shape for view in seen)
     errors = [float((view - photo).square().mean()) for view in seen[1:]]

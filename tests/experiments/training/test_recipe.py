@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.commands import main as cli
-from experiments.commands.train import SCRIPTS
+from experiments.commands.train import NETWORKS
 from experiments.training import layer_curves, recipe
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
@@ -149,7 +149,7 @@ def test_a_script_that_fails_is_one_line(roses, tmp_path, capfd):
 # --- the verb -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("network", SCRIPTS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_every_script_has_help_under_its_name(network, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", network, "--help"])
@@ -226,7 +226,7 @@ def test_the_whole_recipe_makes_models_that_code_a_picture(tmp_path, monkeypatch
     monkeypatch.setenv("SCMC_MODELS", str(out / "models"))
     from scmc_comm.codec.layered import LayeredCodec
 
-    codec, img = LayeredCodec.load(), torch.rand(3, 64, 64)
+    codec, img = LayeredCodec(), torch.rand(3, 64, 64)
     stream = codec.encode(img, 20)
     assert [layer.kind.tag for layer in stream.layers] == ["semantic", "structure", "signal"]
     shown = codec.decode(stream.layers, stream.size)

@@ -36,7 +36,7 @@ def test_shipped_captioner_describes_a_flower(shipped: Captioner) -> None:
 
 
 def test_greedy_and_batches_agree(shipped: Captioner) -> None:
-    greedy = Captioner(shipped.backend, "greedy", beams=1)
+    greedy = Captioner(shipped.backend, beams=1)
     img = _flower()[None, :, :256, :256]
     two = greedy.describe(torch.cat([img, img.flip(-1)]))
     assert len(two) == 2 and two[0] == greedy(img[0])
@@ -124,7 +124,7 @@ def test_wrong_shapes_and_beams_are_refused(shipped: Captioner) -> None:
     with pytest.raises(ScmcError, match="give"):
         shipped.describe(torch.zeros(3, 8, 8))
     with pytest.raises(ScmcError, match="beam width is 0"):
-        Captioner(shipped.backend, "x", beams=0)
+        Captioner(shipped.backend, beams=0)
 
 
 def test_training_text_is_cleaned() -> None:

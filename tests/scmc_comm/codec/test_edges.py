@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_uneven_config_is_refused():
 def test_save_and_load_keep_the_function(tmp_path):
     detector = EdgeDetector(TINY).eval()
     path = tmp_path / "edges.safetensors"
-    save_weights("edges", detector.config_dict(), detector.state_dict(), path)
+    save_weights("edges", asdict(detector.config), detector.state_dict(), path)
     img = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(EdgeDetector.load(path)(img), detector(img), atol=5e-3, rtol=0)

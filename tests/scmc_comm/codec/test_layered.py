@@ -19,7 +19,7 @@ SUBSETS = [s for n in range(4) for s in itertools.combinations(LayerKind, n)]
 
 @pytest.fixture(scope="module")
 def codec():
-    return LayeredCodec.load()
+    return LayeredCodec()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_every_subset_decodes(codec, stream, subset):
 
 
 def test_each_layer_is_coded_from_the_picture_alone(photo, stream):
-    other = LayeredCodec.load()
+    other = LayeredCodec()
     alone = other.encode_signal(photo, 40), other.encode_structure(photo, level=0)
     assert "semantic" not in vars(other)  # nobody asked for the caption
     assert (*alone, other.encode_semantic(photo)) == stream.layers[::-1]
