@@ -27,6 +27,8 @@ from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
 
+from experiments.execution.cache import write_atomic
+from experiments.statistics.tables import DIGITS, Table
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import evenly, load_split
 from experiments.training.fusion import ABLATIONS
@@ -129,20 +131,19 @@ def difference(scores: Sequence[float], whole: Sequence[float]) -> tuple[float, 
 
 def table(results: dict[str, Scores], steps: dict[str, int]) -> str:
     """Markdown: means of the whole network, and differences to it without each part."""
-    head = ["trained without", "steps", "PSNR dB", "LPIPS-Alex", "LPIPS-VGG", "DISTS"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
     for name, scores in results.items():
-        cells = []
+        row = ["nothing" if name == WHOLE else name, str(steps[name])]
         for metric in METRICS:
-            digits = 2 if metric == "psnr_db" else 3
+            digits = DIGITS[metric]
             if name == WHOLE:
-                cells.append(f"{np.mean(scores[metric]):.{digits}f}")
+                row.append(f"{np.mean(scores[metric]):.{digits}f}")
                 continue
             mean, half = difference(scores[metric], results[WHOLE][metric])
-            cells.append(f"{mean:+.{digits}f} ± {half:.{digits}f}")
-        label = "nothing" if name == WHOLE else name
-        lines.append(f"| {label} | {steps[name]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            row.append(f"{mean:+.{digits}f} ± {half:.{digits}f}")
+        rows.append(row)
+    head = ["trained without", "steps", "PSNR dB", "LPIPS-Alex", "LPIPS-VGG", "DISTS"]
+    return Table(head, rows).markdown()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -177,9 +178,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\nLevel {level}, {mean:.0f} bytes, {len(pictures)} pictures\n")
         print(table(results, steps))
         record[f"level {level}"] = results
-    part = args.out / "ablation.part"
-    part.write_text(json.dumps({"steps": steps, **record}, indent=1))
-    part.replace(args.out / "ablation.json")
+    text = json.dumps({"steps": steps, **record}, indent=1)
+    write_atomic(args.out / "ablation.json", text.encode())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ pictures with a class, else the caption.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.caption_text import class_words, sentence, targets
-from experiments.training.data import CaptionedImages, load_split
-from experiments.training.loop import Averaged, Run, adam
+from experiments.training.data import SETS, CaptionedImages, load_split
+from experiments.training.loop import Averaged, Run, adam, descend
 from experiments.training.precision import mixed_precision
 from scmc_comm.codec import captioner_net as net
 from scmc_comm.codec.captioner import Captioner, save_small
@@ -126,8 +126,7 @@ def label_batch(texts: list[tuple[list[str], bool]], ids: dict[str, int]) -> tor
 
 def write_captions(captioner: Captioner, data: CaptionedImages, path: Path) -> None:
     """Caption a whole split as users will, one line a picture, and log the class accuracy."""
-    blocks = [range(i, min(i + 64, len(data))) for i in range(0, len(data), 64)]
-    lines = [line for rows in blocks for line in captioner.describe(data.batch(rows))]
+    lines = [line for imgs in data.blocks(64) for line in captioner.describe(imgs)]
     path.write_text("\n".join(lines) + "\n")
     if any(data.class_names):
         hits = sum(
@@ -140,7 +139,7 @@ def write_captions(captioner: Captioner, data: CaptionedImages, path: Path) -> N
 def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerRecipe) -> None:
     """Train, resume if ``out`` holds a checkpoint, and export to ``out/captioner.safetensors``."""
     torch.manual_seed(recipe.seed)
-    sets = [load_split(data, n, "train", cache) for n in ("flowers256", "general256")]
+    sets = [load_split(data, n, "train", cache) for n in SETS]
     words, texts = targets(sets[0], sets[1], recipe.min_count, recipe.max_words)
     keep = np.array([i for i, (t, _) in enumerate(texts) if t])
     logger.info(
@@ -154,8 +153,7 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
     encoder = model.encoder
     encoder.load_state_dict(alexnet_features(), strict=False)
     maps = precompute(encoder.eval(), sets, keep, cache, recipe.seed)
-    blocks = [(s, range(i, min(i + 64, len(s)))) for s in sets for i in range(0, len(s), 64)]
-    colors = torch.cat([net.color_grid(s.batch(rows)) for s, rows in blocks])
+    colors = torch.cat([net.color_grid(imgs) for s in sets for imgs in s.blocks(64)])
     colors = colors[torch.from_numpy(keep)]
     parts, features = pooled(maps)
     weight, bias = discriminant(
@@ -166,8 +164,7 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
     encoder.classifier.requires_grad_(False)
     ids = {w: i + len(net.SPECIALS) for i, w in enumerate(words)}
 
-    head = [p for p in model.parameters() if p.requires_grad]
-    optimizer = adam(head, recipe.lr)
+    optimizer = adam([p for p in model.parameters() if p.requires_grad], recipe.lr)
     averaged = Averaged(model, decay=0.99)
     state = {"model": model, "averaged": averaged, "optimizer": optimizer}
     run = Run(out, recipe, minutes, state)
@@ -185,10 +182,7 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
         loss = F.cross_entropy(
             logits.float().flatten(0, 1), labels.flatten(), label_smoothing=recipe.smoothing
         )
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(head, 1.0)
-        optimizer.step()
+        descend(loss, optimizer)
         averaged.update(model)
         run.step_done(loss=loss.item())
     path = out / "captioner.safetensors"
@@ -196,24 +190,17 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
     captioner = Captioner.load(path)
     for name, split in (("flowers256", "test"), ("flowers256", "val"), ("general256", "val")):
         write_captions(captioner, load_split(data, name, split, cache), out / f"{name}-{split}.txt")
-    for split_set, name in zip(sets, ("flowers256", "general256"), strict=True):
+    for split_set, name in zip(sets, SETS, strict=True):
         write_captions(captioner, split_set, out / f"{name}-train.txt")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="train the small captioner")
-    parser.add_argument("--data", type=Path, required=True, help="folder of flowers256, general256")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
-    parser.add_argument("--cache", type=Path, help="folder of decoded pictures (default OUT/cache)")
-    parser.add_argument(
-        "--minutes", type=float, default=15.0, help="wall time of the training loop"
-    )
+    parser = script_parser(__doc__, minutes=15)
     parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     torch.set_num_threads(args.threads)
-    train(args.data, args.out, args.cache or args.out / "cache", args.minutes, CaptionerRecipe())
+    train(args.data, args.out, args.cache, args.minutes, CaptionerRecipe())
 
 
 if __name__ == "__main__":

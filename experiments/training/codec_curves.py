@@ -9,7 +9,6 @@ stopped. Every picture is coded at the same few qualities, chosen so that their 
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import math
@@ -21,17 +20,18 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from experiments.execution.cache import write_atomic
+from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, evenly, load_split
+from experiments.training.layer_curves import rounded_scores
 from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.errors import ScmcError
-from scmc_comm.metrics import measure_many
 
 logger = logging.getLogger(__name__)
 
 CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "hyperprior")
-DIGITS = 5
 
 
 def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str], Tensor]:
@@ -104,39 +104,25 @@ def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
         rows["qualities"].append(quality)
         rows["bytes"].append([len(d) for d in data])
         rows["file_bytes"].append([len(whole.encode(img, quality)) for img in imgs])
-        rows["scores"].append(_scores(imgs, torch.stack([slim.decode(d, size) for d in data])))
+        shown = [slim.decode(d, size) for d in data]
+        rows["scores"].append(rounded_scores(imgs, shown, METRICS))
     return rows
-
-
-def _scores(imgs: Tensor, shown: Tensor) -> list[list[float]]:
-    rows = measure_many(imgs, shown, METRICS)
-    return [[round(row[metric], DIGITS) for metric in METRICS] for row in rows]
-
-
-def _write(path: Path, tree: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(tree, separators=(",", ":")) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
+    parser = script_parser(__doc__)
     parser.add_argument("--codecs", default=",".join(CODECS), help="comma-separated")
     parser.add_argument("--count", type=int, default=16, help="pictures, half of each set")
     parser.add_argument("--qualities", type=int, default=14, help="qualities of a codec")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
-    args = parser.parse_args(argv)
+    args = script_arguments(parser, argv)
     names, imgs = validation_pictures(args.data, args.count, args.cache)
     path = args.out / FILE
-    args.out.mkdir(parents=True, exist_ok=True)
     tree = json.loads(path.read_text()) if path.is_file() else {}
     if tree.get("pictures", names) != names:
         raise ScmcError(f"{path} was measured on other pictures; give another folder")
     tree |= {"format": FORMAT, "metrics": METRICS, "pictures": names, "size": list(imgs.shape[2:])}
-    tree["grey"] = _scores(imgs, torch.full_like(imgs, 0.5))
+    tree["grey"] = rounded_scores(imgs, torch.full_like(imgs, 0.5), METRICS)
     tree.setdefault("codecs", {})
     for name in args.codecs.split(","):
         if name in tree["codecs"]:
@@ -146,7 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         except ScmcError as error:
             logger.warning("%s is left out: %s", name, error)
             continue
-        _write(path, tree)
+        text = json.dumps(tree, separators=(",", ":"))
+        write_atomic(path, f"{text}\n".encode())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -52,6 +52,11 @@ class CaptionedImages:
     def batch(self, indices: Sequence[int] | np.ndarray) -> torch.Tensor:
         """Pictures as float32 [b, 3, 256, 256] in [0, 1]."""
         return to_float(self.pixels[np.asarray(indices)])
+
+    def blocks(self, size: int) -> Iterator[torch.Tensor]:
+        """All pictures in order, at most ``size`` at a time, as :meth:`batch` gives them."""
+        for start in range(0, len(self), size):
+            yield self.batch(np.arange(start, min(start + size, len(self))))
 
 
 def to_float(pixels: np.ndarray) -> torch.Tensor:

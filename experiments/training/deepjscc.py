@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from channels.phy.analog import equalise
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, load_split
-from experiments.training.loop import Averaged, Run, adam, start_state
+from experiments.training.loop import Averaged, Run, adam, descend, start_state
 from experiments.training.signal import Crops, SignalRecipe
 from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
@@ -130,10 +130,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         img_hat = net.decode(x_hat * net.sent(uses, blocks), size, esno_db, left_db, uses)
         mse = (img_hat - img).square().mean((1, 2, 3))
         loss = (mse * mse.detach().clamp(min=1e-5) ** -recipe.weight).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
+        descend(loss, optimizer)
         averaged.update(net)
         psnr = -10 * mse.detach().clamp(min=1e-6).log10()
         run.step_done(loss=loss.item(), psnr=psnr.mean().item())

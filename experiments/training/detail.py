@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         loss = distance + recipe.error_weight * excess
         term, judge_loss = adversary.step(img, fake, run.progress)
         loss = loss + term
-        descend(loss, detail, optimizer)
+        descend(loss, optimizer)
         averaged.update(net)
         with torch.no_grad(), mixed_precision():
             before = (

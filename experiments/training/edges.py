@@ -150,7 +150,7 @@ def train(data: Path, out: Path, cfg: TrainConfig, vgg16: Path | None) -> EdgeDe
         with mixed_precision():
             logits = detector.logits(img.contiguous(memory_format=torch.channels_last))
         loss = torch.stack([balanced_loss(score, share, cfg) for score in logits]).sum()
-        descend(loss, detector, optimizer)
+        descend(loss, optimizer)
         run.step_done(loss=loss.item())
     save_weights("edges", asdict(detector.config), detector.state_dict(), out / "edges.safetensors")
     return detector.eval()

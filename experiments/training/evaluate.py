@@ -8,23 +8,20 @@ Rates count every byte of the container. All numbers are means over the pictures
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import multiprocessing
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from experiments.training.data import evenly, load_split
-from scmc_comm.baselines.image_codecs import JpegCodec, largest_fitting
+from experiments.statistics.tables import DIGITS, Table, number_text
+from experiments.training.arguments import each_picture, picture_parser
+from scmc_comm.baselines.image_codecs import largest_fitting, make_image_codec
 from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.metrics import measure
@@ -34,18 +31,6 @@ METRICS = ("psnr_db", "lpips")
 RATES_BPP = (0.18, 0.3)
 
 Row = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One picture of one split."""
-
-    data: Path
-    name: str
-    split: str
-    cache: Path
-    index: int
-    metrics: tuple[str, ...]
 
 
 @cache
@@ -113,16 +98,11 @@ def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
             shown = codec.decode(every, size).img_hat
             add(f"all layers, {rate} bpp", shown, num_bytes, time.monotonic() - start)
             add(f"signal alone, {rate} bpp", codec.decode(every[-1:], size).img_hat, num_bytes)
-        jpeg = JpegCodec()
+        jpeg = make_image_codec("jpeg")
         coded = largest_fitting(jpeg, img, int(rate * size[0] * size[1] / 8))
         if coded is not None:
             add(f"jpeg slim, {rate} bpp", jpeg.decode(coded.data, size), len(coded.data))
     return rows
-
-
-def _run(job: Job) -> dict[str, Row]:
-    data = load_split(job.data, job.name, job.split, job.cache)
-    return evaluate(data.batch([job.index])[0], job.metrics)
 
 
 def means(results: Sequence[dict[str, Row]]) -> dict[str, Row]:
@@ -137,38 +117,25 @@ def means(results: Sequence[dict[str, Row]]) -> dict[str, Row]:
 
 def table(result: dict[str, Row], metrics: tuple[str, ...]) -> str:
     """Markdown table."""
-    columns = ("bytes", "bpp", *metrics, "seconds", "pictures")
-    digits = {"bytes": 1, "bpp": 4, "psnr_db": 2, "seconds": 2, "pictures": 0}
-    lines = ["| scheme | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for scheme, row in result.items():
-        cells = (f"{row[c]:.{digits.get(c, 3)}f}" if c in row else "" for c in columns)
-        lines.append(f"| {scheme} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    columns = ["bytes", "bpp", *metrics, "seconds", "pictures"]
+    digits = {**DIGITS, "bytes": 1, "bpp": 4, "seconds": 2, "pictures": 0}
+    rows = [
+        [scheme, *(number_text(row[c], digits.get(c, 3)) if c in row else "" for c in columns)]
+        for scheme, row in result.items()
+    ]
+    return Table(["scheme", *columns], rows).markdown()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--set", default="flowers256")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--count", type=int, help="so many pictures, evenly spaced (all)")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
+    parser = picture_parser(__doc__)
     parser.add_argument("--out", type=Path, help="JSON to write")
     parser.add_argument("--metrics", default=",".join(METRICS), help="comma-separated")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
-    total = len(load_split(args.data, args.set, args.split, args.cache))
     metrics = tuple(args.metrics.split(","))
-    jobs = [
-        Job(args.data, args.set, args.split, args.cache, i, metrics)
-        for i in evenly(total, args.count)
-    ]
-    with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
-        results = list(tqdm(pool.imap(_run, jobs), total=len(jobs), desc="pictures"))
+    results = each_picture(partial(evaluate, metrics=metrics), args)
     result = means(results)
     print(table(result, metrics))
     if args.out is not None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +23,9 @@ from tqdm import tqdm
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
 from channels.specs import split_specs
-from experiments.training.data import SIDE, evenly, load_split
+from experiments.statistics.tables import Table
+from experiments.training.arguments import picture_parser, pictures_of
+from experiments.training.data import SIDE, to_float
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import design_for
 from scmc_comm.registry import make_system
@@ -46,36 +47,26 @@ def pictures(args: argparse.Namespace) -> Tensor:
     """Evenly spaced pictures of the split, averaged down to the side, [n, 3, side, side]."""
     if SIDE % args.side:
         raise ScmcError(f"--side is {args.side}; expected a divisor of {SIDE}")
-    data = load_split(args.data, args.set, args.split, args.cache)
-    return F.avg_pool2d(data.batch(evenly(len(data), args.count)), SIDE // args.side)
+    return F.avg_pool2d(to_float(pictures_of(args)), SIDE // args.side)
 
 
 def table(cells: dict[tuple[str, float, float], list[float]]) -> str:
     """Markdown: a row per system and bandwidth, a column per Es/N0."""
     columns = sorted({esno_db for *_, esno_db in cells})
-    rows = dict.fromkeys((name, rho) for name, rho, _ in cells)
-    lines = ["| system | rho | " + " | ".join(f"{e:g} dB" for e in columns) + " |"]
-    lines.append("|---" * (2 + len(columns)) + "|")
-    for name, rho in rows:
-        texts = []
+    rows = []
+    for name, rho in dict.fromkeys((name, rho) for name, rho, _ in cells):
+        row = [name, f"1/{1 / rho:.4g}"]
         for esno_db in columns:
             mse = np.array(cells[name, rho, esno_db])
             mean, of_mean = -10 * np.log10(mse).mean(), -10 * np.log10(mse.mean())
-            texts.append(f"{mean:.2f} ({of_mean:.2f})")
-        lines.append(f"| {name} | 1/{1 / rho:.4g} | " + " | ".join(texts) + " |")
-    return "\n".join(lines)
+            row.append(f"{mean:.2f} ({of_mean:.2f})")
+        rows.append(row)
+    return Table(["system", "rho", *(f"{e:g} dB" for e in columns)], rows).markdown()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--set", default="flowers256")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
-    parser.add_argument("--count", type=int, default=16, help="pictures, evenly spaced (16)")
+    parser = picture_parser(__doc__, count=16)
     parser.add_argument("--side", type=int, default=SIDE, help=f"averaged down to it ({SIDE})")
     parser.add_argument("--systems", default="deepjscc", help="deepjscc:OPTION=VALUE,...")
     parser.add_argument("--channel", default="awgn")

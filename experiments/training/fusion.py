@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.training.arguments import script_arguments, script_parser
-from experiments.training.data import SETS, load_split, to_float
+from experiments.training.data import SETS, load_split
 from experiments.training.gan import Adversary
 from experiments.training.loop import Averaged, Run, adam, descend, start_state
 from experiments.training.lower import load_lower
@@ -166,8 +166,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         original, lower = originals[which], lowers[which]
         rows = rng.integers(len(lower), size=recipe.batch)
         img = original.batch(lower.index[rows])
-        semantic, colours = to_float(lower.semantic[rows]), to_float(lower.colours[rows])
-        edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
+        semantic, edges, colours = lower.maps(rows)
         if rng.random() < 0.5:
             img, semantic, colours, edges = (x.flip(3) for x in (img, semantic, colours, edges))
         img, semantic, colours, edges = random_crop(rng, recipe.crop, img, semantic, colours, edges)
@@ -188,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seen, made = torch.cat([real, lines], 1), torch.cat([fake, lines], 1)
         term, judge_loss = adversary.step(seen, made, run.progress)
         loss = loss + term + penalty
-        descend(loss, net, optimizer)
+        descend(loss, optimizer)
         averaged.update(net)
         run.step_done(
             l1=l1.item(), distance=distance.item(), judge=judge_loss, penalty=penalty.item()

@@ -8,19 +8,17 @@ about 0.18 bpp. The originals stand on top only with ``--originals``.
 
 from __future__ import annotations
 
-import argparse
 import logging
-import multiprocessing
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from tqdm import tqdm
 
-from experiments.training.data import evenly, load_split, to_uint8
+from experiments.execution.cache import new_file
+from experiments.training.arguments import each_picture, picture_parser
+from experiments.training.data import to_float, to_uint8
 from experiments.training.evaluate import fill, worker_codec
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.tensors import resize
@@ -40,8 +38,7 @@ def views(codec: LayeredCodec, img: torch.Tensor) -> list[torch.Tensor]:
     return [img, *(codec.decode(layers, size).img_hat for layers in sets)]
 
 
-def _show(data: Path, name: str, split: str, cache: Path, index: int) -> np.ndarray:
-    img = load_split(data, name, split, cache).batch([index])[0]
+def _show(img: torch.Tensor) -> np.ndarray:
     return to_uint8(torch.stack(views(worker_codec(), img)))
 
 
@@ -62,8 +59,7 @@ def sheet(pictures: Sequence[np.ndarray], columns: int, side: int) -> Image.Imag
     out = np.full((rows * block, columns * cell - GAP, 3), 255, np.uint8)
     for number, picture in enumerate(pictures):
         x = number % columns * cell
-        floats = torch.from_numpy(picture).permute(0, 3, 1, 2).float().div(255)
-        small = to_uint8(torch.stack([resize(view, (side, side)) for view in floats]))
+        small = to_uint8(torch.stack([resize(view, (side, side)) for view in to_float(picture)]))
         y = number // columns * block
         out[y : y + num_views * side, x : x + side] = small.reshape(-1, side, 3)
     return Image.fromarray(out[:-GAP])
@@ -71,17 +67,10 @@ def sheet(pictures: Sequence[np.ndarray], columns: int, side: int) -> Image.Imag
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--set", default="flowers256")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--count", type=int, default=32, help="pictures, evenly spaced (32)")
+    parser = picture_parser(__doc__, count=32)
     parser.add_argument("--columns", type=int, default=8, help="beside one another (8)")
     parser.add_argument("--side", type=int, default=128, help="of each in pixels (128)")
     parser.add_argument("--originals", action="store_true", help="show the originals on top")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("-o", "--out", type=Path, required=True, help="picture file to write")
     args = parser.parse_args(argv)
@@ -90,17 +79,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ScmcError("--count, --columns and --jobs must be at least 1, --side at least 8")
     if args.out.suffix.lower() not in Image.registered_extensions():
         raise ScmcError(f"--out is {args.out}; expected the name of a picture, such as gallery.jpg")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    total = len(load_split(args.data, args.set, args.split, args.cache))
-    index = evenly(total, args.count)
-    show = partial(_show, args.data, args.set, args.split, args.cache)
-    with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
-        pictures = list(tqdm(pool.imap(show, index), total=len(index), desc="pictures"))
+    pictures = each_picture(_show, args)
     if not args.originals:
         pictures = [views[1:] for views in pictures]
-    part = args.out.with_name(f"{args.out.stem}.part{args.out.suffix}")
-    sheet(pictures, args.columns, args.side).save(part, quality=88)
-    part.replace(args.out)
+    with new_file(args.out) as part:
+        sheet(pictures, args.columns, args.side).save(
+            part, Image.registered_extensions()[args.out.suffix.lower()], quality=88
+        )
 
 
 if __name__ == "__main__":

@@ -95,9 +95,8 @@ def vocabulary(texts: Sequence[str], min_count: int = MIN_WORD_COUNT) -> tuple[s
 
 def small(data: CaptionedImages, name: str) -> Tensor:
     """All pictures of a set, float32 [n, 3, SIDE, SIDE] in [0, 1]."""
-    starts = tqdm(range(0, len(data), BATCH), desc=f"{name} pictures")
-    rows = (np.arange(i, min(i + BATCH, len(data))) for i in starts)
-    return torch.cat([F.adaptive_avg_pool2d(data.batch(r), SIDE) for r in rows])
+    blocks = tqdm(data.blocks(BATCH), total=-(-len(data) // BATCH), desc=f"{name} pictures")
+    return torch.cat([F.adaptive_avg_pool2d(imgs, SIDE) for imgs in blocks])
 
 
 def choose(layouts: NDArray[np.float32], kinds: Sequence[str], count: int) -> list[int]:
@@ -207,7 +206,7 @@ def train_renderer(
             fake, turned = painted.chunk(2)
             loss, l1, distance = picture_loss(fake[:, :, *window], real, perceptual, rng)
             differs = disagreement(fake, view, other.upright(turned), other, recipe.margin).mean()
-        descend(loss + recipe.disagreement_weight * differs, net, optimizer)
+        descend(loss + recipe.disagreement_weight * differs, optimizer)
         averaged.update(net)
         run.step_done(l1=l1.item(), perceptual=distance.item(), differs=differs.item())
     net.load_state_dict(keep_some(averaged.net.state_dict(), start, args.keep))

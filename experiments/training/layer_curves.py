@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +21,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from experiments.execution.cache import write_atomic
+from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, evenly, load_split
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.link.quality import FORMAT, LOWER
@@ -42,6 +43,14 @@ Measured = dict[str, Any]
 def lower_name(layers: Sequence[Layer]) -> str:
     """Name of a set of lower layers, such as ``semantic+structure``, empty for none."""
     return "+".join(layer.kind.tag for layer in layers)
+
+
+def rounded_scores(
+    imgs: Sequence[Tensor] | Tensor, shown: Sequence[Tensor] | Tensor, metrics: Sequence[str]
+) -> list[list[float]]:
+    """Scores [picture][metric] to five digits, for a file."""
+    rows = measure_many(imgs, shown, tuple(metrics))
+    return [[round(row[name], 5) for name in metrics] for row in rows]
 
 
 def measure_picture(
@@ -75,8 +84,7 @@ def measure_picture(
         return {lower_name(layers): codec.decode(layers, size).img_hat for layers in sets}
 
     def scores(pictures: Sequence[Tensor]) -> list[list[float]]:
-        rows = measure_many([img] * len(pictures), pictures, tuple(metrics))
-        return [[round(row[name], 5) for name in metrics] for row in rows]
+        return rounded_scores([img] * len(pictures), pictures, metrics)
 
     def scored(pictures: Mapping[str, Tensor]) -> dict[str, list[float]]:
         return dict(zip(pictures, scores([*pictures.values()]), strict=True))
@@ -123,10 +131,8 @@ def _measure_set(args: argparse.Namespace, name: str, codec: LayeredCodec, folde
         if path.is_file():
             continue
         found = measure_picture(codec, data.batch([i])[0], METRICS, QUALITIES, ALONE)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps({"name": f"{name}/{data.files[i]}", **found}))
-        part.replace(path)
+        tree = {"name": f"{name}/{data.files[i]}", **found}
+        write_atomic(path, json.dumps(tree).encode())
 
 
 def collect(folder: Path, out: Path) -> int:
@@ -134,25 +140,18 @@ def collect(folder: Path, out: Path) -> int:
     pictures = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     head = {"format": FORMAT, "metrics": list(METRICS), "layers": [k.tag for k in LayerKind]}
     rows = ",\n".join(json.dumps(picture, separators=(",", ":")) for picture in pictures)
-    part = out.with_suffix(".part")
-    part.write_text(json.dumps(head)[:-1] + ', "pictures": [\n' + rows + "\n]}\n")
-    part.replace(out)
+    text = json.dumps(head)[:-1] + ', "pictures": [\n' + rows + "\n]}\n"
+    write_atomic(out, text.encode())
     return len(pictures)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser = script_parser(__doc__)
     parser.add_argument("--set", action="append", help="data set, may be repeated (both)")
     parser.add_argument("--split", default="val")
     parser.add_argument("--count", type=int, default=8, help="pictures a set, evenly spaced (8)")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="decoded pictures")
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING)
+    args = script_arguments(parser, argv)
     torch.set_num_threads(1)
     codec, folder = LayeredCodec(), weights_folder(args.out)
     for name in args.set or SETS:

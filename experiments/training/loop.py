@@ -34,9 +34,9 @@ def adam(params: Any, lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> to
     return optimizer
 
 
-def descend(loss: torch.Tensor, net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """One step of a network's own parameters, its gradient clipped to norm 1."""
-    own = [p for p in net.parameters() if p.requires_grad]
+def descend(loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """One step of an optimiser's own parameters, their gradient clipped to norm 1."""
+    own = [p for group in optimizer.param_groups for p in group["params"]]
     optimizer.zero_grad()
     loss.backward(inputs=own)
     nn.utils.clip_grad_norm_(own, 1.0)

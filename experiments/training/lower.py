@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from experiments.training.arguments import script_arguments, script_parser
@@ -50,6 +51,11 @@ class Lower:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def maps(self, rows: slice | np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Caption pictures, edges [b, 1, h, w] and colours, float32 in [0, 1]."""
+        edges = torch.from_numpy(self.edges[rows]).float().div(255)[:, None]
+        return to_float(self.semantic[rows]), edges, to_float(self.colours[rows])
 
 
 def load_lower(folder: Path, name: str) -> Lower:
@@ -130,10 +136,9 @@ def write_pictures(name: str, out: Path) -> None:
     pictures = []
     for start in tqdm(range(0, len(lower), BATCH), desc=f"{name} pictures"):
         rows = slice(start, start + BATCH)
-        semantic = to_float(lower.semantic[rows])
-        edges = torch.from_numpy(lower.edges[rows]).float().div(255)[:, None]
+        semantic, edges, colours = lower.maps(rows)
         with torch.no_grad(), mixed_precision():
-            img = fusion(semantic, torch.ones(len(semantic)), edges, to_float(lower.colours[rows]))
+            img = fusion(semantic, torch.ones(len(semantic)), edges, colours)
         pictures.append(to_uint8(img.float()))
     np.save(out / f"{name}-fused.npy", np.concatenate(pictures))
 

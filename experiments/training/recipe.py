@@ -82,59 +82,47 @@ class Plan:
         fusion = self.out / "fusion" / "checkpoint.pt"
         return [
             *self._edges(),
-            Stage(
-                "captioner",
-                (self._train("captioner", 0.10),),
-                out / "captioner" / "captioner.safetensors",
-            ),
-            Stage("text_model", (self._text_model(),)),
-            Stage(
-                "generator",
-                (self._train("generator", 0.20),),
-                out / "generator" / "generator.safetensors",
-            ),
-            Stage("sketches", (self._lower("sketches"),)),
-            Stage("fusion", (self._train("fusion", 0.12, "--lower", lower),)),
-            Stage(
+            self._stage("captioner", self._train("captioner", 0.10), ships=True),
+            self._stage("text_model", self._text_model()),
+            self._stage("generator", self._train("generator", 0.20), ships=True),
+            self._stage("sketches", self._lower("sketches")),
+            self._stage("fusion", self._train("fusion", 0.12, "--lower", lower)),
+            self._stage(
                 "fusion_steady",
-                (
-                    self._train(
-                        "fusion", 0.03, "--start", fusion, "--lower", lower, "--steady",
-                        out="fusion_steady",
-                    ),
-                    self._export("fusion", "fusion_steady", "--start", fusion, "--keep", 0.25),
+                self._train(
+                    "fusion", 0.03, "--start", fusion, "--lower", lower, "--steady",
+                    out="fusion_steady",
                 ),
+                self._export("fusion", "fusion_steady", "--start", fusion, "--keep", 0.25),
             ),
-            Stage("pictures", (self._lower("pictures"),)),
-            Stage("signal", (self._train("signal", 0.20),)),
-            Stage(
+            self._stage("pictures", self._lower("pictures")),
+            self._stage("signal", self._train("signal", 0.20)),
+            self._stage(
                 "signal_on_lower",
-                (
-                    self._train(
-                        "signal", 0.10, "--start", signal / "checkpoint.pt", "--lower", lower,
-                        out="signal_on_lower",
-                    ),
+                self._train(
+                    "signal", 0.10, "--start", signal / "checkpoint.pt", "--lower", lower,
+                    out="signal_on_lower",
                 ),
             ),
-            Stage(
+            self._stage(
                 "detail",
-                (
-                    self._train(
-                        "detail", 0.10, "--start", out / "signal_on_lower" / "checkpoint.pt",
-                        "--lower", lower,
-                    ),
-                    self._export("signal", "detail"),
+                self._train(
+                    "detail", 0.10, "--start", out / "signal_on_lower" / "checkpoint.pt",
+                    "--lower", lower,
                 ),
+                self._export("signal", "detail"),
             ),
-            Stage(
+            self._stage(
                 "deepjscc",
-                (
-                    self._train("deepjscc", 0.10, "--start", self._model("signal")),
-                    self._export("deepjscc"),
-                ),
+                self._train("deepjscc", 0.10, "--start", self._model("signal")),
+                self._export("deepjscc"),
             ),
             Stage("layer_curves", (self._curves(),), out / "curves" / "layer_curves.json"),
         ]  # fmt: skip
+
+    def _stage(self, name: str, *commands: Command, ships: bool = False) -> Stage:
+        """A stage; one that ``ships`` writes the weights of its name itself."""
+        return Stage(name, commands, self.out / name / f"{name}.safetensors" if ships else None)
 
     def _edges(self) -> list[Stage]:
         if self.boundaries is None:
@@ -146,7 +134,7 @@ class Plan:
             "edges", "--data", str(self.boundaries), "--out", str(self.out / "edges"),
             "--cpu-minutes", f"{0.05 * self.minutes:g}", "--vgg16", str(kept_path("vgg16")),
         )  # fmt: skip
-        return [Stage("edges", (command,), self.out / "edges" / "edges.safetensors")]
+        return [self._stage("edges", command, ships=True)]
 
     def _train(self, script: str, share: float, *more: object, out: str = "") -> Command:
         return (

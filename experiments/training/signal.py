@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, CaptionedImages, load_split, to_float
-from experiments.training.loop import Averaged, Run, adam, start_state
+from experiments.training.loop import Averaged, Run, adam, descend, start_state
 from experiments.training.lower import Lower, load_lower
 from experiments.training.precision import mixed_precision
 from experiments.training.signal_net import TrainedSignalNet
@@ -179,9 +179,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         load_start(net, args.start)
     averaged = Averaged(net)
     net.synthesis.detail.requires_grad_(False)  # experiments.training.detail trains it
-    main_params = [
-        p for n, p in net.named_parameters() if p.requires_grad and not n.endswith("quantiles")
-    ]
     optimizer = adam(parameter_groups(net, recipe, bool(args.start)), recipe.lr)
     aux_optimizer = adam([net.bottleneck.quantiles], recipe.aux_lr)
     run = Run(
@@ -206,10 +203,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 num_channels=torch.from_numpy(channels) if cut.any() else None,
             )
         loss, mse, bpp = rate_distortion(net, img, bits, img_hat, quality)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(main_params, 1.0)
-        optimizer.step()
+        descend(loss, optimizer)
         aux_optimizer.zero_grad()
         aux = net.bottleneck.loss()
         aux.backward()

@@ -10,7 +10,6 @@ captioner's several times.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import re
 from collections import Counter
@@ -23,8 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.caption_text import sentence, targets
-from experiments.training.data import SETS, load_split, to_float
+from experiments.training.data import SETS, load_split
 from scmc_comm.codec import text_model as tm
 from scmc_comm.codec.layout import NAMES, layout_grid
 from scmc_comm.codec.text_tokens import END, ESCAPE, MARKS, tokenize
@@ -181,11 +181,7 @@ def fit_layout(
 def grids_of(data: Path, name: str, split: str, cache: Path) -> torch.Tensor:
     """Palette indices of all pictures of a split, int64 [n, 5, 5]."""
     images = load_split(data, name, split, cache)
-    parts = [
-        layout_grid(to_float(np.array(images.pixels[i : i + 64])))[1]
-        for i in range(0, len(images), 64)
-    ]
-    return torch.cat(parts)
+    return torch.cat([layout_grid(imgs)[1] for imgs in images.blocks(64)])
 
 
 def fit(data: Path, captions: Path, cache: Path, recipe: TextRecipe) -> dict[str, np.ndarray]:
@@ -220,15 +216,11 @@ def fit(data: Path, captions: Path, cache: Path, recipe: TextRecipe) -> dict[str
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="fit the tables of the text coder")
-    parser.add_argument("--data", type=Path, required=True)
+    parser = script_parser(__doc__, out="model file to write (.npz)", cache_beside="captions")
     parser.add_argument("--captions", type=Path, required=True, help="folder of *-train.txt")
-    parser.add_argument("--cache", type=Path, help="decoded pictures (default CAPTIONS/cache)")
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    args = script_arguments(parser, argv)
     torch.set_num_threads(1)
-    arrays = fit(args.data, args.captions, args.cache or args.captions / "cache", TextRecipe())
+    arrays = fit(args.data, args.captions, args.cache, TextRecipe())
     with args.out.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
     logger.info("%s: %d bytes", args.out, args.out.stat().st_size)

@@ -9,10 +9,8 @@ Source: J. Balle et al., ICLR 2018; D. Minnen et al., NeurIPS 2018; Z. Cheng et 
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-import urllib.request
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +21,11 @@ from scmc_comm.baselines.image_codec import ImageCodec, damaged
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.errors import ScmcError
 from scmc_comm.wire import MAX_AREA, Reader, encode_varint
+from scmc_comm.zoo.sources import server_error, weights_dir
 
 if TYPE_CHECKING:
     from compressai.models import CompressionModel
 
-WEIGHTS_ENV = "SCMC_WEIGHTS"
 ARCHITECTURES = {
     "hyperprior": "bmshj2018-hyperprior",
     "factorized": "bmshj2018-factorized",
@@ -40,7 +38,6 @@ ARCHITECTURES = {
 
 _QUALITY_IN_NAME = re.compile(r"[-_](\d+)(?:-[0-9a-f]{8})?\.(?:pth\.tar|pth|pt|tar)\Z")
 _FILE_HEAD = struct.Struct(">BBIIBIII")  # model, metric and quality, size, bits, shape, strings
-_PROBE_TIMEOUT_S = 5.0
 _STRIDE = 64
 
 
@@ -185,11 +182,12 @@ def _zoo_net(architecture: str, quality: int) -> CompressionModel:
 
     url = model_urls[architecture]["mse"][quality]
     name = url.rpartition("/")[2]
-    folder = os.environ.get(WEIGHTS_ENV)
-    if folder and (local := Path(folder).expanduser() / "compressai" / name).is_file():
+    local = weights_dir() / "compressai" / name
+    if local.is_file():
         return _file_net(architecture, local)
-    if not (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file():
-        _probe(url, name)
+    downloaded = (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file()
+    if not downloaded and (error := server_error(url)):
+        raise ScmcError(f"{error}; {_fix(name)}")
     try:
         state = torch.hub.load_state_dict_from_url(
             url, map_location="cpu", progress=False, check_hash=True, weights_only=True
@@ -197,15 +195,6 @@ def _zoo_net(architecture: str, quality: int) -> CompressionModel:
     except (OSError, RuntimeError) as error:
         raise ScmcError(f"{url} cannot be downloaded ({error}); {_fix(name)}") from error
     return _build(architecture, state, url)
-
-
-def _probe(url: str, name: str) -> None:
-    """Fail within seconds, and in one line, where there is no network."""
-    request = urllib.request.Request(url, method="HEAD")
-    try:
-        urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S).close()
-    except OSError as error:
-        raise ScmcError(f"{url} cannot be reached ({error}); {_fix(name)}") from error
 
 
 def _fix(name: str) -> str:

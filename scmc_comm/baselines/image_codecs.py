@@ -25,21 +25,6 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
 from scmc_comm.lru_cache import LruCache
 
-__all__ = [
-    "AvifCodec",
-    "CodedImage",
-    "HevcCodec",
-    "IMAGE_CODECS",
-    "ImageCodec",
-    "Jpeg2000Codec",
-    "JpegCodec",
-    "VvcCodec",
-    "WebpCodec",
-    "ZooCodec",
-    "largest_fitting",
-    "make_image_codec",
-]
-
 
 def _scmc_signal() -> ImageCodec:
     from scmc_comm.baselines.scmc_signal import ScmcSignalCodec

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 LAYOUTS = (cub, oxford, table, pictures)
 """Modules with ``NAME``, ``is_here(folder)`` and ``read(folder)``; the first that fits counts."""
+_KNOWN = "; ".join(f"{layout.NAME}: {layout.EXPECTED}" for layout in LAYOUTS)
 
 _PUBLISHED = {
     "cub-200-2011": ("CUB_200_2011",),
@@ -52,10 +53,9 @@ def find_set(data: Path, name: str) -> Path:
         if data.resolve().name not in names:
             logger.warning("%s is itself a data set and stands in for %s", data, name)
         return data
-    known = "; ".join(f"{layout.NAME}: {layout.EXPECTED}" for layout in LAYOUTS)
     raise ScmcError(
         f"no data set {name!r} in {data}; expected the folder {data / name}, or --data to be a "
-        f"data set itself ({known})"
+        f"data set itself ({_KNOWN})"
     )
 
 
@@ -69,5 +69,4 @@ def read_set(folder: Path) -> list[Picture]:
     for layout in LAYOUTS:
         if layout.is_here(folder):
             return layout.read(folder)
-    known = "; ".join(f"{layout.NAME}: {layout.EXPECTED}" for layout in LAYOUTS)
-    raise ScmcError(f"{folder} is no data set of a known layout; expected one of {known}")
+    raise ScmcError(f"{folder} is no data set of a known layout; expected one of {_KNOWN}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from scmc_comm.datasets import SPLITS, read_set
+from scmc_comm.datasets.pictures import picture_files
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTO_SIDE, PHOTOS, SUFFIXES, load_image, load_photo, load_square
 from scmc_comm.types import MIN_SIDE
@@ -126,8 +127,7 @@ def _picture_files(source: str | Path) -> Sequence[Path]:
         return [source]
     if not source.is_dir():
         raise ScmcError(f"no image set, folder or picture {str(source)!r}; the set is 'photos'")
-    entries = [p for p in source.iterdir() if p.is_file() and not p.name.startswith(".")]
-    files = sorted((p for p in entries if p.suffix.lower() in SUFFIXES), key=lambda p: p.name)
+    files = picture_files(source)
     if not files:
         raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
     return files

@@ -30,7 +30,6 @@ from scmc_comm.metrics.distortion import (
     ms_ssim,
     mse,
     psnr_db,
-    psnr_of_mean_mse,
     ssim,
 )
 from scmc_comm.metrics.perceptual import load_dists, load_lpips, perceptual_metric
@@ -47,7 +46,6 @@ __all__ = [
     "ms_ssim",
     "mse",
     "psnr_db",
-    "psnr_of_mean_mse",
     "ssim",
     "unavailable",
 ]

@@ -7,7 +7,6 @@ et al., Asilomar 2003, five scales. Both by the ``pytorch-msssim`` package, aver
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 
@@ -54,21 +53,6 @@ def psnr_db(img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
         20.0
     """
     return -10 * mse(img, img_hat).clamp_min(10 ** (-PSNR_CAP_DB / 10)).log10()
-
-
-def psnr_of_mean_mse(mses: Sequence[float]) -> float:
-    """PSNR in dB of the mean MSE of many images; never above the mean of their PSNRs in dB.
-
-    Both averages are in use in the literature and differ by Jensen's gap, so both are reported.
-
-    Example:
-        >>> round(psnr_of_mean_mse([0.01, 0.001]), 2)
-        22.6
-    """
-    if not len(mses) or not all(m >= 0 for m in mses):
-        raise ScmcError(f"expected one or more MSEs of 0 or above, got {list(mses)[:4]}")
-    mean = math.fsum(mses) / len(mses)
-    return -10 * math.log10(max(mean, 10 ** (-PSNR_CAP_DB / 10)))
 
 
 def ssim(img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:

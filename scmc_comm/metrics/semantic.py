@@ -21,8 +21,6 @@ from scmc_comm.metrics.distortion import check_pair
 from scmc_comm.zoo.sentence import load_sentence_model
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
     from scmc_comm.codec.captioner import Captioner
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+")
@@ -131,7 +129,7 @@ def text_similarity(references: Sequence[str], texts: Sequence[str]) -> torch.Te
     Raises:
         ScmcError: if the model is not installed; it comes with ``scmc-comm[semantic]``.
     """
-    model = _sentence_model()
+    model = load_sentence_model()
     unique = list(dict.fromkeys((*references, *texts)))
     with torch.inference_mode():
         vectors = model.encode(unique, convert_to_tensor=True, show_progress_bar=False)
@@ -179,8 +177,3 @@ def _captioner() -> Captioner:
     from scmc_comm.codec.captioner import Captioner
 
     return Captioner.load()
-
-
-@functools.cache
-def _sentence_model() -> SentenceTransformer:
-    return load_sentence_model()

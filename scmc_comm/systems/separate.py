@@ -18,9 +18,9 @@ from channels.coding.transport_block import max_payload_bits
 from channels.fading.models import channel_identity
 from channels.types import Frame, Mcs, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, load_curves
+from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import (
     CodedImage,
-    ImageCodec,
     codec_options,
     largest_fitting,
     make_image_codec,

@@ -7,6 +7,7 @@ downloaded at run time. It comes with the extra ``scmc-comm[semantic]``.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from hashlib import sha256
 from pathlib import Path
@@ -43,8 +44,9 @@ def require_sentence_model() -> Path:
     return path
 
 
+@functools.cache
 def load_sentence_model() -> SentenceTransformer:
-    """The model on the CPU, from its package alone: no hub is asked.
+    """The model on the CPU, once a process, from its package alone: no hub is asked.
 
     Raises:
         ScmcError: if the package or ``sentence-transformers`` is not installed.

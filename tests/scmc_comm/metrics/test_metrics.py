@@ -124,16 +124,6 @@ def test_ms_ssim_of_constant_pictures_is_the_luminance_term_at_the_coarsest_scal
     assert d.ms_ssim(x, y).item() == pytest.approx(luminance**0.1333, abs=1e-4)
 
 
-def test_psnr_of_mean_mse_is_not_the_mean_of_psnrs():
-    mses = [0.01, 0.0001]
-    assert d.psnr_of_mean_mse(mses) == pytest.approx(-10 * math.log10(0.00505))
-    assert d.psnr_of_mean_mse(mses) < np.mean([20, 40])
-    assert d.psnr_of_mean_mse([0.0]) == 100
-    for bad in ([], [-1.0], [math.nan]):
-        with pytest.raises(ScmcError):
-            d.psnr_of_mean_mse(bad)
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0, 0.5), st.integers(32, 48), st.integers(32, 48))
 def test_distortion_properties(seed, strength, height, width):
@@ -145,12 +135,6 @@ def test_distortion_properties(seed, strength, height, width):
     numpy_mse = np.mean((x.numpy().astype(float) - y.numpy()) ** 2)
     assert d.mse(x, y).item() == pytest.approx(numpy_mse, rel=1e-9, abs=1e-15)
     assert d.psnr_db(x, y).item() <= 100
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.floats(1e-9, 1), min_size=1, max_size=8))
-def test_jensen(mses):
-    assert d.psnr_of_mean_mse(mses) <= np.mean([-10 * math.log10(m) for m in mses]) + 1e-9
 
 
 # --- wrong input ----------------------------------------------------------------------------

