@@ -11,37 +11,35 @@ from experiments.commands.common import AddVerb
 
 def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
-    from experiments.figures.plots import plot_sweep
-    from experiments.figures.timed import plot_timed
     from experiments.sweep.runner import run_sweep
     from experiments.sweep.spec import SweepSpec
     from experiments.sweeps import load_sweep
     from experiments.timed.runner import run_timed
 
-    changes = list(args.set)
-    if args.images is not None:
-        changes.append(f"images={args.images}")
-    if args.estimator is not None:
-        changes.append(f"estimator={args.estimator}")
-    spec = load_sweep(args.name).override(changes)
+    named = {"images": args.images, "estimator": args.estimator}
+    changes = [f"{key}={value}" for key, value in named.items() if value is not None]
+    spec = load_sweep(args.name).override([*args.set, *changes])
     if isinstance(spec, SweepSpec):
         run_sweep(spec, args.out, args.jobs, dask=args.dask)
-        figures = plot_sweep(args.out)
     else:
         run_timed(spec, args.out, args.jobs, dask=args.dask)
-        figures = plot_timed(args.out)
+    figures = _draw(args.out)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
     print(f"figures: {args.out / 'figures'} ({len(figures)} files)")
 
 
 def plot(args: argparse.Namespace) -> None:
     """Draw the figures of a finished sweep again."""
+    for path in _draw(args.dir):
+        print(path)
+
+
+def _draw(folder: Path) -> list[Path]:
     from experiments.figures.plots import plot_sweep
     from experiments.figures.timed import plot_timed
     from experiments.timed.results import is_timed
 
-    for path in plot_timed(args.dir) if is_timed(args.dir) else plot_sweep(args.dir):
-        print(path)
+    return plot_timed(folder) if is_timed(folder) else plot_sweep(folder)
 
 
 def add(verb: AddVerb) -> None:

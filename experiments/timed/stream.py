@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from channels.fading.trace import ReplayTrace
-from channels.timed import TableBler, TimedReport, User, periodic_arrivals, simulate
+from channels.timed import TableBler, User, periodic_arrivals, simulate
 from experiments.timed.library import Library, Seen
 from experiments.timed.schemes import Scheme
 from scmc_comm.errors import ScmcError
@@ -101,11 +101,15 @@ def play(
         For each scheme what is shown at the deadline of each picture.
     """
     count, images = settings.num_pictures(trace), list(library.images)
-    found = {}
+    period_s, found = 1 / settings.pictures_per_s, {}
+    duration_s = (count - 0.5) * period_s
     for text in schemes:
         scheme = Scheme.parse(text)
         sizes = library.sizes(scheme.system)
-        report = _send(scheme, library.tags(scheme.system), sizes, trace, settings, count)
+        user = User(trace, periodic_arrivals(settings.pictures_per_s, sizes))
+        classes = scheme.classes(library.tags(scheme.system), (period_s,) * 3)
+        link = scheme.link(settings.bandwidth_hz)
+        report = simulate(link, classes, [user], TableBler(), duration_s, settings.seed)
         delivered = report.delivered_sets()
         shots = []
         for i in range(count):
@@ -115,19 +119,3 @@ def play(
             shots.append(Shot(images[place], tuple(sizes[place]), tags, seen))
         found[text] = shots
     return found
-
-
-def _send(
-    scheme: Scheme,
-    tags: Sequence[str],
-    sizes: Sequence[Mapping[str, int]],
-    trace: ReplayTrace,
-    settings: StreamSettings,
-    count: int,
-) -> TimedReport:
-    period_s = 1 / settings.pictures_per_s
-    user = User(trace, periodic_arrivals(settings.pictures_per_s, sizes))
-    link = scheme.link(settings.bandwidth_hz)
-    classes = scheme.classes(tags, (period_s,) * 3)
-    duration_s = (count - 0.5) * period_s
-    return simulate(link, classes, [user], TableBler(), duration_s, settings.seed)

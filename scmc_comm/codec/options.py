@@ -136,7 +136,7 @@ def _structure(options: CodecOptions) -> SketchCodec | None:
 
     detector = load_detector(options.edges)
     if options.structure_generator is None:
-        return StructureCodec.load(detector, edge_coder=options.edge_coder)
+        return StructureCodec.load(detector, options.edge_coder)
     from scmc_comm.codec.pretrained.guided import GuidedStructureCodec, load_guided
 
     return GuidedStructureCodec(

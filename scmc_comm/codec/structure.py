@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -170,23 +169,13 @@ class StructureCodec(SketchCodec):
         self.fusion = fusion.eval().requires_grad_(False)
 
     @classmethod
-    def load(
-        cls,
-        detector: nn.Module | None = None,
-        fusion: Path | None = None,
-        edge_coder: str = "vvc",
-    ) -> StructureCodec:
-        """The shipped weights, or others.
-
-        Args:
-            detector: An edge detector in the place of the shipped one.
-            fusion: Safetensors file of another fusion network.
-            edge_coder: As for the class.
+    def load(cls, detector: nn.Module | None = None, edge_coder: str = "vvc") -> StructureCodec:
+        """The shipped weights, or another edge detector over the shipped fusion network.
 
         Raises:
             ScmcError: If a file is missing or of another layout.
         """
-        return cls(detector or EdgeDetector.load(), FusionNet.load(fusion), edge_coder)
+        return cls(detector or EdgeDetector.load(), FusionNet.load(), edge_coder)
 
     @torch.no_grad()
     def decode(

@@ -15,46 +15,40 @@ WHAT = "image-to-text model with image processor and tokenizer"
 FLORENCE_TASK = "<CAPTION>"  # one sentence; Florence-2 has longer kinds, which cost bytes
 
 
-class ImageBackend:
-    """A model of transformers that needs the image alone, such as BLIP, GIT or ViT-GPT2."""
+class PublishedBackend:
+    """A model of transformers that describes an image, such as BLIP, GIT, ViT-GPT2 or Florence-2.
 
-    def __init__(self, model: Any, processor: Any, tokenizer: Any) -> None:
-        self._model, self._processor, self._tokenizer = model.eval(), processor, tokenizer
-
-    def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
-        """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
-        inputs = self._processor(images=_arrays(imgs), return_tensors="pt")
-        tokens = self._model.generate(
-            pixel_values=inputs["pixel_values"],
-            max_new_tokens=MAX_NEW_TOKENS,
-            num_beams=beams,
-            do_sample=False,
-        )
-        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
-
-
-class FlorenceBackend:
-    """Florence-2, which is told its task in words.
+    Args:
+        model: The model.
+        processor: Makes inputs of images, and of the task if there is one.
+        tokenizer: Makes words of tokens.
+        task: What the model is told to do, for one that is told its task in words, as Florence-2.
 
     Source: B. Xiao et al., "Florence-2: Advancing a Unified Representation for a Variety of
     Vision Tasks", CVPR 2024.
     """
 
-    def __init__(self, model: Any, processor: Any) -> None:
-        self._model, self._processor = model.eval(), processor
+    def __init__(self, model: Any, processor: Any, tokenizer: Any, task: str | None = None) -> None:
+        self._model, self._processor, self._tokenizer = model.eval(), processor, tokenizer
+        self.task = task
 
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
-        inputs = self._processor(
-            images=_arrays(imgs), text=[FLORENCE_TASK] * len(imgs), return_tensors="pt"
-        )
+        pixels = imgs.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        images = [np.array(image) for image in pixels]
+        if self.task is None:
+            inputs = self._processor(images=images, return_tensors="pt")
+            inputs = {"pixel_values": inputs["pixel_values"]}
+        else:
+            text = [self.task] * len(images)
+            inputs = self._processor(images=images, text=text, return_tensors="pt")
         tokens = self._model.generate(
             **inputs, max_new_tokens=MAX_NEW_TOKENS, num_beams=beams, do_sample=False
         )
-        return list(self._processor.batch_decode(tokens, skip_special_tokens=True))
+        return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
 
-def load_captioner(name: str) -> ImageBackend | FlorenceBackend:
+def load_captioner(name: str) -> PublishedBackend:
     """Load from a folder or the hub; code that comes with a model never runs.
 
     Args:
@@ -67,7 +61,7 @@ def load_captioner(name: str) -> ImageBackend | FlorenceBackend:
     return load_model(name, WHAT, _load)
 
 
-def _load(source: str, local_files_only: bool) -> ImageBackend | FlorenceBackend:
+def _load(source: str, local_files_only: bool) -> PublishedBackend:
     from transformers import (
         AutoImageProcessor,
         AutoModelForImageTextToText,
@@ -87,14 +81,10 @@ def _load(source: str, local_files_only: bool) -> ImageBackend | FlorenceBackend
             f"{type(model).__name__} (for Florence-2 take florence-community/Florence-2-base)"
         )
     if model.config.model_type == "florence2":
-        return FlorenceBackend(model, AutoProcessor.from_pretrained(source, **options))
-    return ImageBackend(
+        processor = AutoProcessor.from_pretrained(source, **options)
+        return PublishedBackend(model, processor, processor, FLORENCE_TASK)
+    return PublishedBackend(
         model,
         AutoImageProcessor.from_pretrained(source, **options),
         AutoTokenizer.from_pretrained(source, **options),
     )
-
-
-def _arrays(imgs: torch.Tensor) -> list[np.ndarray]:
-    arrays = imgs.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [np.array(array) for array in arrays]

@@ -178,10 +178,10 @@ def test_missing_weights_name_the_file_and_the_fix(tmp_path):
     with pytest.raises(
         ScmcError, match=r"no weights at .*none\.safetensors.*scmc-comm train fusion"
     ):
-        StructureCodec.load(fusion=tmp_path / "none.safetensors")
+        FusionNet.load(tmp_path / "none.safetensors")
     (tmp_path / "text.safetensors").write_text("hello")
     with pytest.raises(ScmcError, match="not a readable safetensors file"):
-        StructureCodec.load(fusion=tmp_path / "text.safetensors")
+        FusionNet.load(tmp_path / "text.safetensors")
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
@@ -194,7 +194,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         tmp_path / "w.safetensors",
     )
     with pytest.raises(ScmcError, match="holds 'edges'; expected weights of 'fusion'"):
-        StructureCodec.load(fusion=tmp_path / "w.safetensors")
+        FusionNet.load(tmp_path / "w.safetensors")
 
 
 def test_crops_of_a_picture_and_its_maps_show_the_same_place():
