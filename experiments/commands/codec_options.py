@@ -72,16 +72,19 @@ def codec_options(args: argparse.Namespace) -> CodecOptions:
     return CodecOptions(**{name: value for name, value in given.items() if value is not None})
 
 
-def with_codec_options(system: System, options: CodecOptions) -> System:
-    """The system with the networks that were chosen.
+def chosen_system(args: argparse.Namespace) -> System:
+    """The system that was named, with the networks that were chosen.
 
     Raises:
         ScmcError: Networks are chosen for a system that has none of them.
     """
+    from scmc_comm.registry import make_system
+
+    system, options = make_system(args.system), codec_options(args)
     chosen = options.chosen()
     if chosen and not isinstance(system, type(options)):
         raise ScmcError(
             "--semantic.*, --structure.* and --signal.* are options of the system scmc; "
-            f"{type(system).__name__} has none of them"
+            f"{args.system} has none of them"
         )
     return replace(system, **chosen)

@@ -7,11 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.commands.codec_options import (
-    add_codec_options,
-    codec_options,
-    with_codec_options,
-)
+from experiments.commands.codec_options import add_codec_options, chosen_system, codec_options
 from experiments.commands.common import AddVerb, bandwidth_ratio, say_shown, write_bytes
 from scmc_comm import __version__
 
@@ -27,11 +23,10 @@ def transmit(args: argparse.Namespace) -> None:
     from scmc_comm.images import load_image, save_png
     from scmc_comm.link.budget import design_for
     from scmc_comm.metrics import measure
-    from scmc_comm.registry import make_system
     from scmc_comm.transmit import transmit
 
     channel, phy = make_channel(args.channel), make_phy(args.phy)
-    system = with_codec_options(make_system(args.system), codec_options(args))
+    system = chosen_system(args)
     img = load_image(args.image)
     stated = args.esno_db if args.design_esno_db is None else args.design_esno_db
     design = design_for(system.side_information, args.channel, args.esno_db, args.phy, stated)

@@ -410,14 +410,13 @@ def test_command_line_end_to_end(models, picture, capsys, tmp_path):
 
 
 def test_transmit_sends_with_the_networks_chosen(models):
-    from experiments.commands.codec_options import codec_options
+    from experiments.commands.codec_options import chosen_system, codec_options
     from experiments.commands.main import parser
-    from experiments.commands.transmit import make_chosen_system
 
     line = f"transmit x.png --esno-db 9 --rho 1/8 -o y.png --semantic.generator {models}/sd-turbo"
     args = parser().parse_args(line.split())
-    system = make_chosen_system(args)
-    assert system.name == "scmc" and isinstance(system.codec.semantic.painter, DiffusionPainter)
+    system = chosen_system(args)
+    assert isinstance(system.layered_codec().semantic.painter, DiffusionPainter)
     assert codec_options(args).chosen() == {"generator": f"{models}/sd-turbo"}
 
 
