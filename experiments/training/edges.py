@@ -30,10 +30,10 @@ from experiments.training.precision import mixed_precision
 from scmc_comm.codec.edges import EdgeConfig, EdgeDetector, thin
 from scmc_comm.codec.weights import save_weights
 from scmc_comm.errors import ScmcError
+from scmc_comm.zoo.feature_nets import VGG16
 
 log = logging.getLogger(__name__)
 
-_VGG16_CONVS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 _TOLERANCE = 0.0075  # of the diagonal, as in the BSDS500 benchmark
 
 
@@ -119,7 +119,7 @@ def init_from_vgg16(detector: EdgeDetector, path: Path) -> None:
     """Copies the VGG16 convolutions (torchvision's names) wherever the shapes agree."""
     features, own = load_file(path), detector.state_dict()
     names = [n for n in own if n.startswith("conv") and "down" not in n and n.endswith("weight")]
-    for name, index in zip(names, _VGG16_CONVS, strict=False):
+    for name, (index, _) in zip(names, VGG16.convs, strict=False):
         weight = features[f"features.{index}.weight"]
         if own[name].shape == weight.shape:
             own[name].copy_(weight)

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from experiments.execution.cache import new_file
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 
@@ -182,28 +183,26 @@ class Run:
             self._saved = now
 
     def save(self) -> None:
-        """Write the checkpoint under a temporary name, then rename it."""
-        part = self.path.with_suffix(".part")
-        torch.save(
-            {
-                "config": dataclasses.asdict(self.config),
-                "step": self.step,
-                "used_s": self.used_s,
-                "state": {
-                    k: v.net.state_dict() if isinstance(v, Averaged) else v.state_dict()
-                    for k, v in self.state.items()
-                },
-            },
-            part,
-        )
-        part.replace(self.path)
+        """Write the checkpoint; a kill in between leaves the one before."""
+        saved = {
+            "config": dataclasses.asdict(self.config),
+            "step": self.step,
+            "used_s": self.used_s,
+            "state": {k: _stateful(v).state_dict() for k, v in self.state.items()},
+        }
+        with new_file(self.path) as part:
+            torch.save(saved, part)
 
     def _load(self) -> None:
         saved = torch.load(self.path, weights_only=True)
         self.step, self.used_s = saved["step"], saved["used_s"]
         for name, part in self.state.items():
-            target = part.net if isinstance(part, Averaged) else part
-            target.load_state_dict(saved["state"][name])
+            _stateful(part).load_state_dict(saved["state"][name])
             if isinstance(part, Averaged):
                 part.updates = self.step
         logger.info("resumed at step %d, %.1f min", self.step, self.used_s / 60)
+
+
+def _stateful(part: Any) -> Any:
+    """What has the state of a part of a run."""
+    return part.net if isinstance(part, Averaged) else part

@@ -97,10 +97,11 @@ def load_curves(codec: str, path: Path | None = None) -> CodecCurves:
     try:
         return _curves(tree, family, "headers=file" in options)
     except (KeyError, TypeError, ValueError) as error:
-        raise ScmcError(
-            f"{path} has damaged curves of {family} ({error!r}); measure them anew with "
-            "'scmc-comm train codec_curves'"
-        ) from error
+        raise _unusable(path, f"damaged curves of {family} ({error!r})") from error
+
+
+def _unusable(path: Path, holds: str) -> ScmcError:
+    return ScmcError(f"{path} holds {holds}; measure them with 'scmc-comm train codec_curves'")
 
 
 @functools.lru_cache(maxsize=4)
@@ -115,10 +116,7 @@ def _read(path: Path, _: int) -> Mapping[str, Any]:
         if tree["format"] != FORMAT or tuple(tree["metrics"]) != METRICS or not tree["codecs"]:
             raise ValueError(f"format {tree['format']}, metrics {tree['metrics']}")
     except (ValueError, KeyError, TypeError) as error:
-        raise ScmcError(
-            f"{path} holds no validation curves ({error!r}); measure them with "
-            "'scmc-comm train codec_curves'"
-        ) from None
+        raise _unusable(path, f"no validation curves ({error!r})") from None
     return dict(tree)
 
 
