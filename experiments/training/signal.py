@@ -31,7 +31,7 @@ from scmc_comm.codec.signal_net import LOWEST_LEVEL
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
 from scmc_comm.errors import ScmcError
 
-TABLES = ("_quantized_cdf", "_offset", "_cdf_length", "scale_table")
+TABLES = ("_quantized_cdf", "_offset", "_cdf_length", "scale_table", "integer_gain")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,13 @@ small machine and decodable in parts:
   passes of a checkerboard (He et al., "ELIC", CVPR 2022). A slice never needs a later one, so
   every prefix of the slices decodes.
 * The synthesis also sees the picture that the lower layers make, at three scales. The entropy
-  model never does, so the bits decode whatever was lost below. Its networks are plain
-  convolutions and ReLUs that can run in exact integers (:mod:`scmc_comm.codec.exact`), so the
-  tables that the entropy decoder picks are the same on every machine.
+  model never does. Its networks are plain convolutions and ReLUs that can run in exact integers
+  (:mod:`scmc_comm.codec.exact`), so the tables that the entropy decoder picks are the same on
+  every machine.
+* With ``base_latents``, transforms and entropy model read the colour map of the structure layer,
+  which VVC decodes to the same integers everywhere: latents are predicted from it, and the signal
+  codes what it does not say. The bits then decode with that map alone; a picture may be coded
+  without it, and then everything is as in a network that knows no map.
 """
 
 from __future__ import annotations
@@ -23,8 +27,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from scmc_comm.codec.base_prior import BasePrior
 from scmc_comm.codec.signal_transforms import Analysis, SignalConfig, Synthesis, conv3
 
+QUALITY_STEPS = 96
 LOWEST_LEVEL = -2.0  # gains below the first level go on along its slope
 SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
 HYPER_STRIDE = 64
@@ -70,13 +76,23 @@ class SignalNet(nn.Module):
         )  # fmt: skip
         starts = [sum(config.slices[:i]) for i in range(len(config.slices))]
         self.contexts = nn.ModuleList(
-            context_net(h + start + size + 2, config.context_filters, size)
+            context_net(h + start + size + 2 + config.base_channels, config.context_filters, size)
             for start, size in zip(starts, config.slices, strict=True)
         )
+        self.base: BasePrior | None = BasePrior(config) if config.base_latents else None
+        self.integer_gain: Tensor
+        if self.base is not None:
+            table = torch.zeros(QUALITY_STEPS + 1, config.base_latents, dtype=torch.int32)
+            self.register_buffer("integer_gain", table)  # made when the weights ship
         lam = torch.tensor(config.lambdas)
         start = (_FIRST_GAIN * lam.sqrt()).log()[:, None].repeat(1, config.num_latents)
         self.log_gain = nn.Parameter(start)
         self.log_inverse_gain = nn.Parameter(-start)
+
+    def level(self, quality: int) -> Tensor:
+        """Level [1] of a quality, 0 to ``QUALITY_STEPS``."""
+        top = len(self.config.lambdas) - 1
+        return torch.tensor([LOWEST_LEVEL + quality / QUALITY_STEPS * (top - LOWEST_LEVEL)])
 
     def gains(self, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and inverse gain at levels [b] in [LOWEST_LEVEL, Q - 1], each [b, M, 1, 1]."""

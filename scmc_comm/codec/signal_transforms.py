@@ -32,6 +32,10 @@ class SignalConfig:
         context_filters: Channels inside the context networks.
         cond_filters: Channels of the lower picture's features at 1/2, 1/4 and 1/8.
         detail_filters: Channels of the perceptual refinement, at 1/2 and 1/4.
+        base_latents: Latent channels that are predicted from the colour map of the structure
+            layer; 0 for a network that does not read it.
+        base_filters: Channels inside what reads the colour map for the entropy model, and of the
+            features that it gives to every slice.
     """
 
     slices: tuple[int, ...] = (6, 18, 40, 72, 120)
@@ -42,6 +46,8 @@ class SignalConfig:
     context_filters: int = 96
     cond_filters: tuple[int, int, int] = (24, 48, 64)
     detail_filters: tuple[int, int] = (48, 96)
+    base_latents: int = 0
+    base_filters: tuple[int, int] = (96, 32)
 
     def __post_init__(self) -> None:
         if not self.slices or sum(self.slices) > _BLOCK:
@@ -53,6 +59,11 @@ class SignalConfig:
     def num_latents(self) -> int:
         """Channels of the latent."""
         return sum(self.slices)
+
+    @property
+    def base_channels(self) -> int:
+        """Channels that the colour map adds to the context of every slice."""
+        return self.base_latents + self.base_filters[1] if self.base_latents else 0
 
 
 def conv3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -86,7 +97,7 @@ class Residual(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Picture [b, 3, H, W] to latent [b, M, H / 16, W / 16]."""
+    """Picture [b, 3, H, W], perhaps with its colour map, to latent [b, M, H / 16, W / 16]."""
 
     def __init__(self, config: SignalConfig) -> None:
         super().__init__()
@@ -98,13 +109,23 @@ class Analysis(nn.Module):
             conv3(b, c, 2), nn.LeakyReLU(0.1), Residual(c),
             zeroed(conv3(c, config.num_latents, 2)),
         )  # fmt: skip
+        self.base = zeroed(conv3(12, a)) if config.base_latents else None
 
-    def forward(self, img: Tensor) -> Tensor:
-        """Latent of a picture in [0, 1]."""
+    def forward(self, img: Tensor, base: Tensor | None = None) -> Tensor:
+        """Latent of a picture in [0, 1].
+
+        Args:
+            img: [b, 3, H, W] in [0, 1].
+            base: The colour map at the picture's size, about zero and zero where it is missing.
+        """
         x = img - 0.5
-        return self.linear(F.pixel_unshuffle(x, LATENT_STRIDE)) + self.layers(
-            F.pixel_unshuffle(x, 2)
-        )
+        first, *rest = self.layers
+        deep = first(F.pixel_unshuffle(x, 2))
+        if base is not None and self.base is not None:
+            deep = deep + self.base(F.pixel_unshuffle(base, 2))
+        for layer in rest:
+            deep = layer(deep)
+        return self.linear(F.pixel_unshuffle(x, LATENT_STRIDE)) + deep
 
 
 class Detail(nn.Module):

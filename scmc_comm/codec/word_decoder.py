@@ -35,9 +35,9 @@ class Projection(nn.Module):
 class Attention(nn.Module):
     """Multi-head attention: causal to itself, or to other tokens."""
 
-    def __init__(self, width: int, heads: int, out_std: float, cross: bool) -> None:
+    def __init__(self, width: int, heads: int, out_std: float, cross: bool, dropout: float) -> None:
         super().__init__()
-        self.heads, self.cross = heads, cross
+        self.heads, self.cross, self.dropout = heads, cross, dropout
         self.c_attn = Projection(width, (2 if cross else 3) * width)
         if cross:
             self.q_attn = Projection(width, width)
@@ -50,35 +50,36 @@ class Attention(nn.Module):
         else:
             mixed = self.c_attn(x).chunk(3, -1)
         query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in mixed)
-        dropout = _DROPOUT if self.training else 0.0
+        dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(
             query, key, value, dropout_p=dropout, is_causal=not self.cross
         )
-        return F.dropout(self.c_proj(out.transpose(1, 2).flatten(2)), _DROPOUT, self.training)
+        return F.dropout(self.c_proj(out.transpose(1, 2).flatten(2)), self.dropout, self.training)
 
 
 class Mlp(nn.Module):
     """The two layers between attentions."""
 
-    def __init__(self, width: int, inner: int, out_std: float) -> None:
+    def __init__(self, width: int, inner: int, out_std: float, dropout: float) -> None:
         super().__init__()
+        self.dropout = dropout
         self.c_fc, self.c_proj = Projection(width, inner), Projection(inner, width, out_std)
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape."""
         inner = F.gelu(self.c_fc(x), approximate="tanh")
-        return F.dropout(self.c_proj(inner), _DROPOUT, self.training)
+        return F.dropout(self.c_proj(inner), self.dropout, self.training)
 
 
 class Block(nn.Module):
     """One layer: attention to the words, to the picture, and a perceptron."""
 
-    def __init__(self, width: int, heads: int, inner: int, out_std: float) -> None:
+    def __init__(self, width: int, heads: int, inner: int, out_std: float, dropout: float) -> None:
         super().__init__()
         self.ln_1, self.ln_cross_attn, self.ln_2 = (nn.LayerNorm(width) for _ in range(3))
-        self.attn = Attention(width, heads, out_std, cross=False)
-        self.crossattention = Attention(width, heads, out_std, cross=True)
-        self.mlp = Mlp(width, inner, out_std)
+        self.attn = Attention(width, heads, out_std, cross=False, dropout=dropout)
+        self.crossattention = Attention(width, heads, out_std, cross=True, dropout=dropout)
+        self.mlp = Mlp(width, inner, out_std, dropout)
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         """Same shape."""
@@ -91,12 +92,15 @@ class Trunk(nn.Module):
     """Embeddings and blocks; arguments as of :class:`WordDecoder`."""
 
     def __init__(
-        self, vocabulary: int, width: int, layers: int, heads: int, max_words: int
+        self, vocabulary: int, width: int, layers: int, heads: int, max_words: int, dropout: float
     ) -> None:
         super().__init__()
+        self.dropout = dropout
         out_std = _INIT_STD / math.sqrt(2 * layers)
         self.wte, self.wpe = nn.Embedding(vocabulary, width), nn.Embedding(max_words, width)
-        self.h = nn.ModuleList(Block(width, heads, 3 * width, out_std) for _ in range(layers))
+        self.h = nn.ModuleList(
+            Block(width, heads, 3 * width, out_std, dropout) for _ in range(layers)
+        )
         self.ln_f = nn.LayerNorm(width)
         for embedding in (self.wte, self.wpe):
             nn.init.normal_(embedding.weight, std=_INIT_STD)
@@ -104,7 +108,7 @@ class Trunk(nn.Module):
     def forward(self, words: Tensor, tokens: Tensor) -> Tensor:
         """Features [b, n, width] of words int64 [b, n] that look at tokens [b, m, width]."""
         x = self.wte(words) + self.wpe(torch.arange(words.shape[1], device=words.device))
-        x = F.dropout(x, _DROPOUT, self.training)
+        x = F.dropout(x, self.dropout, self.training)
         for block in self.h:
             x = block(x, tokens)
         return self.ln_f(x)
@@ -119,13 +123,20 @@ class WordDecoder(nn.Module):
         layers: Number of blocks.
         heads: Attention heads.
         max_words: Longest sentence, with its start.
+        dropout: Share of the features that are dropped in training.
     """
 
     def __init__(
-        self, vocabulary: int, width: int, layers: int, heads: int, max_words: int
+        self,
+        vocabulary: int,
+        width: int,
+        layers: int,
+        heads: int,
+        max_words: int,
+        dropout: float = _DROPOUT,
     ) -> None:
         super().__init__()
-        self.transformer = Trunk(vocabulary, width, layers, heads, max_words)
+        self.transformer = Trunk(vocabulary, width, layers, heads, max_words, dropout)
 
     def forward(self, words: Tensor, tokens: Tensor) -> Tensor:
         """Logits [b, n, vocabulary] of the word after each of int64 [b, n].

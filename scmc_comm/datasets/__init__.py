@@ -4,7 +4,7 @@
 |---|---|---|---|
 | CUB-200-2011 | ``images.txt`` | ten a picture, in ``text_c10/`` | published train and test |
 | Oxford-102 | ``setid.mat`` | ten a picture, where there is ``text_c10/`` | published |
-| table | ``captions.csv`` | one a picture, column ``caption`` | column ``split`` |
+| table | ``captions.csv`` | ``caption``, ``caption2`` to ``caption10`` | column ``split`` |
 | pictures | picture files | none | by the file's name, 8 : 1 : 1 |
 
 CUB-200-2011 has no validation split: a tenth of its training pictures, chosen by name, is "val".

@@ -1,4 +1,4 @@
-"""Any folder with ``images/`` and ``captions.csv``: file, split, caption, class_name."""
+"""Any folder with ``images/`` and ``captions.csv``: file, split, captions, class_name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scmc_comm.errors import ScmcError
 
 NAME = "captions.csv"
 EXPECTED = "images/ and captions.csv with file, split and perhaps caption, class_name"
+_CAPTIONS = ("caption", *(f"caption{i}" for i in range(2, 11)))
 
 
 def is_here(folder: Path) -> bool:
@@ -37,13 +38,13 @@ def read(folder: Path) -> list[Picture]:
                     f"line {rows.line_num} of {path} has file {row['file']!r} and split "
                     f"{row['split']!r}; expected a file and one of {', '.join(SPLITS)}"
                 )
-            caption = row.get("caption") or ""
+            captions = tuple(text for text in map(row.get, _CAPTIONS) if text)
             pictures.append(
                 Picture(
                     row["file"],
                     folder / "images" / row["file"],
                     row["split"],
-                    (caption,) if caption else (),
+                    captions,
                     row.get("class_name") or "",
                 )
             )

@@ -1,5 +1,7 @@
 """The signal layer: exactness of its entropy model, rate control, hostile bytes."""
 
+from dataclasses import astuple, replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -205,20 +207,66 @@ def hostile_codec():
     return _HOSTILE[0]
 
 
-def test_training_pass_has_gradients_everywhere():
+@pytest.mark.parametrize("base_latents", [0, 4])
+def test_training_pass_has_gradients_everywhere(base_latents):
     torch.manual_seed(3)
-    net = TrainedSignalNet(SMALL)
+    net = TrainedSignalNet(replace(SMALL, base_latents=base_latents))
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and not module.weight.any():
             nn.init.normal_(module.weight, std=0.1)
     img = torch.rand(2, 3, 64, 64)
-    img_hat, bits = net(img, torch.tensor([0.5, 6.5]), img, torch.tensor([1.0, 0.0]))
+    base = torch.rand(2, 3, 32, 32) - 0.5 if base_latents else None
+    img_hat, bits = net(img, torch.tensor([0.5, 6.5]), img, torch.tensor([1.0, 0.0]), base=base)
     ((img_hat - img).square().mean() + bits.mean() * 1e-4).backward()
     apart = ("quantiles", "detail")  # the tables' loss and the correction have their own
     missing = [
         n for n, p in net.named_parameters() if p.grad is None and not any(a in n for a in apart)
     ]
     assert bits.shape == (2,) and missing == []
+
+
+@pytest.fixture(scope="module")
+def with_map():
+    """A tiny random codec that reads colour maps, and one that is told nothing by them."""
+    torch.manual_seed(5)
+    net = TrainedSignalNet(replace(SMALL, base_latents=4, base_filters=(6, 3)))
+    nn.init.normal_(net.base.linear.weight, std=2.0)
+    return SignalCodec(net, net.freeze_tables())
+
+
+def test_a_colour_map_is_needed_where_it_was_used_and_gives_the_same_latent(with_map):
+    img, colours = torch.rand(3, 64, 128), torch.randint(0, 256, (3, 32, 64), dtype=torch.uint8)
+    parts = with_map.encode(img, 90, colours)
+    latent = with_map.latent(parts, (64, 128), colours)
+    gain, inverse = with_map.net.gains(with_map.net.level(90))
+    wanted = with_map.analyse(img, colours)
+    assert ((latent - wanted * gain * inverse) / inverse).abs().max() < 0.6  # half a step, rounded
+    assert with_map.decode(parts, (64, 128), colours=colours).shape == img.shape
+    with pytest.raises(ScmcError, match="coded without a colour map"):
+        with_map.latent(parts, (64, 128))
+    plain = with_map.encode(img, 90)
+    assert plain != parts
+    with pytest.raises(ScmcError, match="coded with a colour map"):
+        with_map.latent(plain, (64, 128), colours)
+
+
+def test_a_colour_map_is_refused_where_it_does_not_fit(with_map, codec):
+    img = torch.rand(3, 64, 64)
+    with pytest.raises(ScmcError, match=r"uint8 \(3, 32, 32\)"):
+        with_map.encode(img, 10, torch.zeros(3, 64, 64, dtype=torch.uint8))
+    with pytest.raises(ScmcError, match="reads no colour map"):
+        codec.encode(img, 10, torch.zeros(3, 32, 32, dtype=torch.uint8))
+
+
+def test_integers_expect_of_a_colour_map_what_the_trained_network_does(with_map):
+    net, colours = with_map.net, torch.randint(0, 256, (3, 32, 64), dtype=torch.uint8)
+    like = torch.zeros(1, 8, 4, 8)
+    exact = with_map._told(colours, like.double(), 60)
+    base = (colours[None].float() - 128) / 256
+    trained = net._told(base, None, net.gains(net.level(60))[0])
+    assert trained.means.abs().max() > 1
+    for mine, theirs in zip(astuple(exact), astuple(trained), strict=True):
+        assert (mine / 2**ACTIVATION_BITS - theirs).abs().max() < 0.05
 
 
 def test_latents_that_do_not_arrive_cost_no_bits():
