@@ -191,7 +191,8 @@ def train(args: argparse.Namespace) -> None:
     crops = MapCrops(sets, maps, recipe)
     net = TrainedSignalNet(shape).to(memory_format=torch.channels_last)
     load_start(net, args.start)
-    if net.base is not None and not (args.out / "checkpoint.pt").is_file():
+    fresh = not (args.out / "checkpoint.pt").is_file()
+    if fresh and net.base is not None and not net.base.linear.weight.any():
         fit_linear(net, crops)
     if args.rate_only:
         freeze_all_but_the_entropy_model(net)
