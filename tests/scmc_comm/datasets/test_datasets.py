@@ -142,6 +142,14 @@ def test_a_table_needs_only_file_and_split(tmp_path):
     assert (only.name, only.split, only.captions, only.class_name) == ("a.png", "val", (), "")
 
 
+def test_tables_may_have_several_captions_a_picture(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "captions.csv").write_text(
+        "file,split,caption,caption2,caption3\na.png,val,one,,three\nb.png,val,,,\n"
+    )
+    assert [p.captions for p in read_set(tmp_path)] == [("one", "three"), ()]
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
