@@ -82,8 +82,8 @@ class Judged:
     def pooled(self, maps: np.ndarray) -> torch.Tensor:
         """Pooled features of a whole split, float [n, 1280]."""
         encoder = self.model.encoder
-        blocks = [torch.from_numpy(maps[i : i + _BATCH]) for i in range(0, len(maps), _BATCH)]
-        return torch.cat([encoder.pooled(b.float()) for b in blocks])
+        blocks = [np.array(maps[i : i + _BATCH]) for i in range(0, len(maps), _BATCH)]
+        return torch.cat([encoder.pooled(torch.from_numpy(b).float()) for b in blocks])
 
     @torch.inference_mode()
     def describe(

@@ -132,9 +132,11 @@ class PhotoCaptioner(nn.Module):
             max_words: Longest sentence.
 
         Returns:
-            Word ids of each sentence, and the mean log-probability of its words and of its end.
+            Word ids of each sentence without marks, and the mean log-probability of its words and
+            of its end.
         """
-        sentences = beam_search(self.decoder, tokens, beams, max_words)
+        ended = beam_search(self.decoder, tokens, beams, max_words)
+        sentences = [[word for word in words if word >= len(SPECIALS)] for words in ended]
         return [
             (words, self._confidence(seen, words))
             for seen, words in zip(tokens, sentences, strict=True)

@@ -1,10 +1,12 @@
-"""EfficientNet-Lite2: published weights, normalisation folded in, and TensorFlow's padding."""
+"""EfficientNet-Lite2 as it was published, and the captioner on top of it."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from scmc_comm.codec.captioner_net import SPECIALS
 from scmc_comm.codec.efficientnet_lite import EfficientNetLite2, SameConv, fold
+from scmc_comm.codec.photo_captioner_net import CaptionerShape, PhotoCaptioner
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 2, 8), (5, 2, 9), (3, 1, 7), (5, 2, 4)])
@@ -53,3 +55,17 @@ def test_folded_weights_do_what_convolution_and_normalisation_did():
     found = F.linear(x.flatten(2).transpose(1, 2), folded["head"]["weight"], folded["head"]["bias"])
     assert torch.allclose(found.transpose(1, 2).view_as(wanted), wanted, atol=1e-4)
     assert set(folded["trunk"]) == set(net.state_dict())
+
+
+def test_the_captioner_says_words_without_marks_and_how_sure_it_is():
+    torch.manual_seed(0)
+    shape = CaptionerShape(words=20, kinds=3, width=16, layers=1, heads=2)
+    net = PhotoCaptioner(shape).eval()
+    maps = net.encoder.trunk(torch.rand(2, 3, 64, 64))
+    tokens = net.encoder.tokens(
+        net.encoder.cells(maps), net.encoder.pooled(maps), torch.rand(2, 75), torch.tensor([0, 3])
+    )
+    assert tokens.shape == (2, 19, 16)
+    for words, confidence in net.say(tokens, beams=2, max_words=5):
+        assert all(len(SPECIALS) <= word < 20 + len(SPECIALS) for word in words)
+        assert confidence < 0
