@@ -10,7 +10,8 @@ import sys
 from experiments.commands.common import AddVerb
 
 NETWORKS = (
-    "captioner", "generator", "edges", "fusion", "signal", "detail", "deepjscc", "text_model",
+    "captioner", "photo_features", "photo_captioner", "caption_scores", "colour_maps", "scalable",
+    "generator", "edges", "fusion", "signal", "detail", "deepjscc", "text_model",
     "lower", "layer_curves", "codec_curves", "export", "evaluate", "evaluate_deepjscc", "ablation",
     "gallery", "all",
 )  # fmt: skip

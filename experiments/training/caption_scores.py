@@ -26,6 +26,7 @@ from experiments.training.photo_features import SETS, load_features
 from scmc_comm.codec.captioner_net import SPECIALS
 from scmc_comm.codec.photo_captioner_net import CaptionerShape, PhotoCaptioner
 from scmc_comm.codec.weights import load_weights
+from scmc_comm.errors import ScmcError
 from scmc_comm.zoo.sentence import load_sentence_model
 
 logger = logging.getLogger(__name__)
@@ -42,8 +43,13 @@ def plain(text: str) -> str:
 
 def scores(said: list[str], humans: list[tuple[str, ...]]) -> dict[str, float]:
     """BLEU-1, BLEU-4, CIDEr and MiniLM similarity of sentences to human captions."""
-    from pycocoevalcap.bleu.bleu import Bleu
-    from pycocoevalcap.cider.cider import Cider
+    try:
+        from pycocoevalcap.bleu.bleu import Bleu
+        from pycocoevalcap.cider.cider import Cider
+    except ImportError as error:
+        raise ScmcError(
+            "captions are scored by pycocoevalcap; pip install pycocoevalcap"
+        ) from error
 
     result = {i: [plain(s)] for i, s in enumerate(said)}
     truth = {i: [plain(c) for c in captions] for i, captions in enumerate(humans)}

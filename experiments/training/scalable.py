@@ -217,7 +217,7 @@ def train(args: argparse.Namespace) -> None:
             lower = None if told is None else upsampled(told) + 0.5
             img_hat = img if args.rate_only else net.synthesis(y_hat, lower, keep)
         loss, mse, bpp = rate_distortion(net, img, bits, img_hat, quality)
-        descend(loss, net, optimizer)
+        descend(loss, optimizer)
         aux_optimizer.zero_grad()
         aux = net.bottleneck.loss()
         aux.backward()

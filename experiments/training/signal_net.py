@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from scmc_comm.codec.base_prior import Told, upsampled
+from scmc_comm.codec.entropy_tables import EntropyTables, scale_ladder
 from scmc_comm.codec.exact import to_fixed
-from scmc_comm.codec.signal import GAIN_BITS, EntropyTables, scale_ladder
+from scmc_comm.codec.signal import GAIN_BITS
 from scmc_comm.codec.signal_net import QUALITY_STEPS, SignalNet, checkerboard
 from scmc_comm.codec.signal_transforms import SignalConfig, zeroed
 

@@ -12,8 +12,7 @@ which the first byte says; with it, the map is needed to decode.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -23,14 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scmc_comm.codec.base_prior import BASE_UNIT, Told, upsampled
+from scmc_comm.codec.entropy_tables import HYPER, LATENT, EntropyTables, scale_ladder
 from scmc_comm.codec.exact import ACTIVATION_BITS, ExactNetwork, to_fixed
-from scmc_comm.codec.range_coder import RangeDecoder, RangeEncoder, Tables
+from scmc_comm.codec.range_coder import RangeDecoder, RangeEncoder
 from scmc_comm.codec.signal_net import (
     HYPER_STRIDE,
     QUALITY_STEPS,
-    SCALE_LEVELS,
-    SCALE_MAX,
-    SCALE_MIN,
     SignalNet,
     checkerboard,
 )
@@ -41,7 +38,6 @@ from scmc_comm.codec.weights import filled, load_weights
 from scmc_comm.errors import ScmcError
 
 MAX_PIXELS = 4096 * 4096
-_HYPER, _LATENT = "bottleneck", "gaussian"  # CompressAI's models in the weight file
 _UNIT = 2.0**ACTIVATION_BITS
 _MEAN_STEP = 2.0 ** (ACTIVATION_BITS - 4)  # means are multiples of 1/16
 GAIN_BITS = 10
@@ -65,27 +61,6 @@ def usual_realism(quality: int) -> float:
         (1.0, 0.875, 0.75)
     """
     return 1 - 0.25 * min(quality / 24, 1)
-
-
-@dataclass(frozen=True)
-class EntropyTables:
-    """What the entropy coder needs beside the network.
-
-    Attributes:
-        medians: float64 [N], the hyper-latents' most likely values.
-        hyper: Distributions of the hyper-latent, a row a channel.
-        latent: Distributions of the latent, a row a scale.
-    """
-
-    medians: Tensor
-    hyper: Tables
-    latent: Tables
-
-    @classmethod
-    def of(cls, state: Mapping[str, Tensor]) -> EntropyTables:
-        """The tables in a state of CompressAI's entropy models."""
-        medians = state[f"{_HYPER}.quantiles"][:, 0, 1].double()
-        return cls(medians, _tables(state, _HYPER), _tables(state, _LATENT))
 
 
 class SignalCodec:
@@ -123,7 +98,7 @@ class SignalCodec:
             ScmcError: If the file is missing or of another layout.
         """
         config, state = load_weights("signal", path)
-        coder = (f"{_HYPER}.", f"{_LATENT}.")
+        coder = (f"{HYPER}.", f"{LATENT}.")
         weights = {k: v for k, v in state.items() if not k.startswith(coder)}
         build = functools.partial(SignalNet, SignalConfig(**config))
         net = filled(build, weights, path or "the shipped signal layer")
@@ -338,18 +313,6 @@ class SignalCodec:
 
 def _cells(padded: Tensor) -> tuple[int, int]:
     return padded.shape[2] // LATENT_STRIDE, padded.shape[3] // LATENT_STRIDE
-
-
-def scale_ladder() -> Tensor:
-    """Log2 of the scales that have a table, float64 [``SCALE_LEVELS``]."""
-    return torch.linspace(
-        float(np.log2(SCALE_MIN)), float(np.log2(SCALE_MAX)), SCALE_LEVELS, dtype=torch.float64
-    )
-
-
-def _tables(state: Mapping[str, Tensor], model: str) -> Tables:
-    names = ("_quantized_cdf", "_cdf_length", "_offset")
-    return Tables(*(state[f"{model}.{name}"].int().numpy() for name in names))
 
 
 def _int32(x: Tensor) -> np.ndarray:
