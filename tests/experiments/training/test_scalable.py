@@ -12,6 +12,7 @@ from experiments.training.signal import SignalRecipe
 from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.signal_transforms import SignalConfig
 from scmc_comm.codec.vvc import decode_slim, encode_slim
+from scmc_comm.codec.vvc_stream import VvcSettings
 
 SMALL = SignalConfig(
     slices=(6, 6), parts=(1, 1), filters=(4, 8, 8), hyper_filters=(4, 8), context_filters=8,
@@ -74,8 +75,9 @@ def test_maps_coded_in_one_stream_are_those_of_single_pictures():
     maps = np.stack([np.broadcast_to(ramp[:, None, None], (128, 128, 3)),
                      np.broadcast_to(ramp[None, :, None], (128, 128, 3))])  # fmt: skip
     decoded, sizes = code(maps, 50)
+    settings = VvcSettings(color=True, screen_content=False)
     for picture, seen, size in zip(maps, decoded, sizes, strict=True):
-        slim = encode_slim(picture, 50, screen_content=False)
-        single = decode_slim(slim, (128, 128), color=True, screen_content=False)
+        slim = encode_slim(picture, 50, settings)
+        single = decode_slim(slim, (128, 128), settings)
         assert np.abs(single.astype(int) - seen).max() <= 2
         assert abs(size - len(slim)) <= 16
