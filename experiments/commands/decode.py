@@ -21,15 +21,12 @@ def decode(args: argparse.Namespace) -> None:
     if not args.container.is_file():
         raise ScmcError(f"no file {args.container}; make one with 'scmc-comm encode'")
     stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
-    known = {kind.tag: kind for kind in LayerKind}
-    wanted = set(known.values())
-    if args.layers is not None:
-        names = [name.strip() for name in args.layers.split(",") if name.strip()]
-        for name in names:
-            if name not in known:
-                raise ScmcError(no_such("layer", name, known))
-        wanted = {known[name] for name in names}
-    layers = [layer for layer in stream.layers if layer.kind in wanted]
+    known = [kind.tag for kind in LayerKind]
+    names = known if args.layers is None else args.layers.replace(" ", "").split(",")
+    for name in filter(None, names):
+        if name not in known:
+            raise ScmcError(no_such("layer", name, known))
+    layers = [layer for layer in stream.layers if layer.kind.tag in names]
     if not layers and args.caption is None:
         raise ScmcError(
             f"{args.container} has none of the layers asked for; it holds "

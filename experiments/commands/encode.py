@@ -20,14 +20,13 @@ def encode(args: argparse.Namespace) -> None:
     stream = codec.encode(img, args.quality, args.seed, args.level)
     data = stream.to_bytes()
     write_bytes(args.output, data)
-    bits_per_byte_pixel = 8 / (stream.size[0] * stream.size[1])
-    for layer in stream.layers:
-        size = len(layer.payload)
-        print(f"{layer.kind.tag:10} {size:7} bytes  {size * bits_per_byte_pixel:.4f} bpp")
-    overhead = len(data) - sum(len(layer.payload) for layer in stream.layers)
-    print(f"{'container':10} {overhead:7} bytes  {overhead * bits_per_byte_pixel:.4f} bpp")
+    bpp_of_a_byte = 8 / (stream.size[0] * stream.size[1])
+    sizes = {layer.kind.tag: len(layer.payload) for layer in stream.layers}
+    sizes["container"] = len(data) - sum(sizes.values())
+    for name, size in sizes.items():
+        print(f"{name:10} {size:7} bytes  {size * bpp_of_a_byte:.4f} bpp")
     print(f"caption: {codec.semantic.caption(stream.layers[0].payload)}")
-    print(f"{args.output}: {len(data)} bytes, {len(data) * bits_per_byte_pixel:.4f} bpp")
+    print(f"{args.output}: {len(data)} bytes, {len(data) * bpp_of_a_byte:.4f} bpp")
 
 
 def add(verb: AddVerb) -> None:
