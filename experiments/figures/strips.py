@@ -29,6 +29,8 @@ def set_text(delivered: str, frames: str) -> str:
     Example:
         >>> set_text("semantic+structure", "semantic+structure+signal")
         'caption + structure'
+        >>> set_text("semantic+signal", "semantic+signal+signal.2")
+        'caption + signal (1 of 2)'
         >>> set_text("signal.2", "semantic+signal+signal.2")
         'nothing usable'
     """
@@ -40,8 +42,12 @@ def set_text(delivered: str, frames: str) -> str:
         return "analog"
     if delivered == frames:
         return "all layers" if "+" in frames else unit_label(frames)
-    tags = store.set_text(usable(store.set_tags(delivered)))
-    return " + ".join(unit_label(tag) for tag in tags.split("+")) if tags else "nothing usable"
+    tags = store.set_text(usable(store.set_tags(delivered))).split("+")
+    parts, sent = (sum(tag.startswith("signal") for tag in of) for of in (tags, frames.split("+")))
+    units = [unit_label(tag) for tag in tags if tag and not tag.startswith("signal.")]
+    if 0 < parts < sent:
+        units[-1] += f" ({parts} of {sent})"
+    return " + ".join(units) or "nothing usable"
 
 
 Tile = tuple[Path, str]
@@ -90,7 +96,9 @@ class Strip:
             for r, (label, tiles) in enumerate(self.rows):
                 for c, (path, text) in enumerate(tiles):
                     ax = figure.add_subplot(grid[r, c + 1])
-                    _show(ax, path, text)
+                    _show(
+                        ax, path, "\n".join(wrapped(line, TILE, 6.2) for line in text.split("\n"))
+                    )
                     if r == 0:
                         ax.set_title(f"{self.esno_db[c]:g} dB", fontsize=7.5)
                     if c == 0:
