@@ -4,7 +4,8 @@
     scmc-comm train codec_curves --data DIR --out DIR --codecs jpeg,vvc --count 4
 
 Writes ``codec_curves.json``; codecs that stand in it already are kept, so it goes on where it was
-stopped. Every picture is coded at the same few qualities, chosen so that their rates lie evenly.
+stopped. Every picture is coded at full and at reduced resolution, at the same few qualities of
+each, chosen so that their rates lie evenly.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from experiments.training.data import SETS, evenly, load_split
 from experiments.training.layer_curves import rounded_scores
 from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS
 from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.image_codecs import make_image_codec
+from scmc_comm.baselines.image_codecs import WITHOUT_HEADERS, make_image_codec
+from scmc_comm.baselines.reduced import ReducedCodec, divisors_for
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
 
-CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "hyperprior")
+CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "scmc-signal", "hyperprior")
 
 
 def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str], Tensor]:
@@ -85,28 +87,47 @@ def spread_qualities(codec: ImageCodec, imgs: Tensor, count: int) -> list[float]
 
 
 def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
-    """One codec's entry: its sizes in bytes, slim and as a file, and `METRICS`.
+    """One codec's entry: what `measure_reduced` finds at each of `DIVISORS`, under ``scales``."""
+    size = (int(imgs.shape[2]), int(imgs.shape[3]))
+    return {"scales": [measure_reduced(name, imgs, count, d) for d in divisors_for(size)]}
+
+
+def measure_reduced(name: str, imgs: Tensor, count: int, divisor: int) -> dict[str, Any]:
+    """Sizes in bytes, slim and as a file, and `METRICS` of the whole picture.
 
     Args:
         name: Slim form of the codec.
         imgs: float32 [n, 3, H, W] in [0, 1].
         count: How many of its qualities.
+        divisor: How many times smaller the coded pictures are.
 
     Returns:
-        ``qualities``, and for each of them ``bytes`` and ``file_bytes`` [quality][picture], and
-        ``scores`` [quality][picture][metric].
+        ``divisor``, ``qualities``, and for each of them ``bytes`` and ``file_bytes``
+        [quality][picture], and ``scores`` [quality][picture][metric].
     """
-    slim, whole = make_image_codec(name), make_image_codec(f"{name}:headers=file")
+    slim = ReducedCodec(make_image_codec(name), divisor)
+    whole = slim
+    if name not in WITHOUT_HEADERS:
+        whole = ReducedCodec(make_image_codec(f"{name}:headers=file"), divisor)
     size = (int(imgs.shape[2]), int(imgs.shape[3]))
-    rows: dict[str, list[Any]] = {"qualities": [], "bytes": [], "file_bytes": [], "scores": []}
-    for quality in tqdm(spread_qualities(slim, imgs, count), desc=name):
-        data = [slim.encode(img, quality) for img in imgs]
-        rows["qualities"].append(quality)
-        rows["bytes"].append([len(d) for d in data])
-        rows["file_bytes"].append([len(whole.encode(img, quality)) for img in imgs])
-        shown = [slim.decode(d, size) for d in data]
-        rows["scores"].append(rounded_scores(imgs, shown, METRICS))
+    qualities = spread_qualities(slim, imgs, count)
+    columns = [_measured(img, slim, whole, qualities, size) for img in tqdm(imgs, desc=slim.name)]
+    rows: dict[str, Any] = {"divisor": divisor, "qualities": qualities}
+    keys = ("bytes", "file_bytes", "scores")
+    for key, column in zip(keys, zip(*columns, strict=True), strict=True):
+        rows[key] = [list(row) for row in zip(*column, strict=True)]
     return rows
+
+
+def _measured(
+    img: Tensor, slim: ImageCodec, whole: ImageCodec, qualities: list[float], size: tuple[int, int]
+) -> tuple[list[Any], ...]:
+    """Bytes, bytes of the file, and scores of one picture at each quality."""
+    data = [slim.encode(img, quality) for quality in qualities]
+    sizes = [len(whole.encode(img, quality)) for quality in qualities]
+    shown = [slim.decode(each, size) for each in data]
+    scores = rounded_scores([img] * len(shown), shown, METRICS)
+    return [len(each) for each in data], sizes, scores
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,7 +1,8 @@
-"""What an image codec makes of validation pictures: what adaptive MCS chooses by."""
+"""What an image codec makes of validation pictures: what modulation and coding are chosen by."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scmc_comm.baselines.reduced import divisors_for
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.utility import HIGHER_IS_BETTER, Utility
 from scmc_comm.models import MODELS_ENV, ZOO, model_path
@@ -19,7 +21,7 @@ from scmc_comm.models import MODELS_ENV, ZOO, model_path
 Floats = NDArray[np.float64]
 
 FILE = "codec_curves.json"
-FORMAT = 1
+FORMAT = 2
 METRICS = tuple(HIGHER_IS_BETTER)
 
 
@@ -33,24 +35,30 @@ class CodecCurves:
     """Rate and quality of one codec on each validation picture.
 
     Attributes:
-        bpp: Bits per pixel of the slim stream, rising, float64 [picture, quality].
+        bpp: Bits of the slim stream per pixel of the picture, rising, float64 [picture, quality].
         header_bits: Bits of a constant header on top, [picture, quality]; 0 for slim forms.
         scores: `METRICS` at those qualities, [picture, quality, metric].
         grey: `METRICS` of the failure picture, mid-grey, [picture, metric].
+        divisor: How many times smaller the coded pictures are, see
+            `scmc_comm.baselines.reduced`; the scores are those of the whole picture.
+        reduced: The same codec at other divisors.
     """
 
     bpp: Floats
     header_bits: Floats
     scores: Floats
     grey: Floats
+    divisor: int = 1
+    reduced: tuple[CodecCurves, ...] = ()
 
     def failure(self, utility: Utility) -> Floats:
         """Utility of showing mid-grey for each picture, [picture]."""
         return utility.of(METRICS, self.grey)
 
     def at(self, max_bits: float, size: tuple[int, int], utility: Utility) -> Floats:
-        """Utility for each picture of the finest quality that fits so many bits, [picture].
+        """Utility for each picture of the best that fits so many bits, [picture].
 
+        Of each resolution that is the finest quality, of them the one with the highest utility.
         Streams of another size take as many bits per pixel, headers as many bits. Between the
         measured qualities it is linear in the logarithm of the rate; above the finest one it
         stays, and below the coarsest nothing fits: NaN.
@@ -66,23 +74,28 @@ class CodecCurves:
             np.interp(np.log(max(max_bits, 1.0)), known, values, left=np.nan)
             for known, values in zip(log_bits, utility.of(METRICS, self.scores), strict=True)
         ]
-        return np.array(found)
+        if self.divisor not in divisors_for(size):
+            found = [float("nan")] * len(found)
+        best = np.array(found)
+        for curves in self.reduced:
+            best = np.fmax(best, curves.at(max_bits, size, utility))
+        return best
 
 
-def load_curves(codec: str, path: Path | None = None) -> CodecCurves:
-    """Curves of an image codec by its name, ``NAME`` or ``NAME:headers=file``.
+def load_curves(codec: str, reduced: bool = False, path: Path | None = None) -> CodecCurves:
+    """The curves of one codec.
 
     Args:
-        codec: As in `scmc_comm.baselines.image_codecs.IMAGE_CODECS`.
-        path: A file in place of `codec_curves_path`.
+        codec: Its name, as for `scmc_comm.baselines.image_codecs.make_image_codec`.
+        reduced: With those of reduced resolution.
+        path: The file; see `codec_curves_path`.
 
     Raises:
-        ScmcError: The codec was not measured, or the file is missing or damaged.
+        ScmcError: No file, no curves in it, or none of this codec.
 
     Example:
-        >>> curves, psnr = load_curves("jpeg"), Utility.parse("psnr_db")
-        >>> coarse, fine = (curves.at(bits, (256, 256), psnr).mean() for bits in (2e4, 8e4))
-        >>> bool(20 < coarse < fine < 45)
+        >>> curves = load_curves("vvc")
+        >>> bool((np.diff(curves.bpp.mean(0)) > 0).all())
         True
     """
     path = path or codec_curves_path()
@@ -91,13 +104,17 @@ def load_curves(codec: str, path: Path | None = None) -> CodecCurves:
     if family not in tree["codecs"]:
         raise ScmcError(
             f"{codec} has no validation curves in {path} (there are {', '.join(tree['codecs'])}), "
-            f"which adaptive MCS chooses by; measure it: scmc-comm train codec_curves --data "
-            f"DATA --out DIR --codecs {family}, then set {MODELS_ENV}=DIR"
+            f"which its modulation and coding are chosen by; measure it: scmc-comm train "
+            f"codec_curves --data DATA --out DIR --codecs {family}, then set {MODELS_ENV}=DIR; or "
+            f"design it for AWGN, without them: {family}:law=awgn"
         )
+    whole = "headers=file" in options
     try:
-        return _curves(tree, family, "headers=file" in options)
+        rows = tree["codecs"][family]["scales"]
+        first, *others = [_curves(tree, row, whole) for row in rows]
     except (KeyError, TypeError, ValueError) as error:
         raise _unusable(path, f"damaged curves of {family} ({error!r})") from error
+    return dataclasses.replace(first, reduced=tuple(others)) if reduced else first
 
 
 def _unusable(path: Path, holds: str) -> ScmcError:
@@ -120,12 +137,11 @@ def _read(path: Path, _: int) -> Mapping[str, Any]:
     return dict(tree)
 
 
-def _curves(tree: Mapping[str, Any], family: str, whole_file: bool) -> CodecCurves:
-    """Arrays are [quality][picture](metric) in the file, picture first here."""
-    entry = tree["codecs"][family]
+def _curves(tree: Mapping[str, Any], row: Mapping[str, Any], whole_file: bool) -> CodecCurves:
+    """Those of one resolution; in the file arrays are [quality][picture](metric)."""
     height, width = tree["size"]
-    slim, whole = (8.0 * np.array(entry[key], float).T for key in ("bytes", "file_bytes"))
-    scores = np.array(entry["scores"], float).swapaxes(0, 1)
+    slim, whole = (8.0 * np.array(row[key], float).T for key in ("bytes", "file_bytes"))
+    scores = np.array(row["scores"], float).swapaxes(0, 1)
     grey = np.array(tree["grey"], float)
     pictures, qualities = slim.shape
     if whole.shape != slim.shape or scores.shape != (pictures, qualities, len(METRICS)):
@@ -133,4 +149,4 @@ def _curves(tree: Mapping[str, Any], family: str, whole_file: bool) -> CodecCurv
     if grey.shape != (pictures, len(METRICS)):
         raise ValueError(f"grey has shape {grey.shape}")
     header = whole - slim if whole_file else np.zeros_like(slim)
-    return CodecCurves(slim / (height * width), header, scores, grey)
+    return CodecCurves(slim / (height * width), header, scores, grey, int(row["divisor"]))

@@ -44,6 +44,8 @@ IMAGE_CODECS: dict[str, Callable[..., ImageCodec]] = {
 }
 HEADERS = ("slim", "file")
 """Constant headers known to the receiver, or sent with each picture."""
+WITHOUT_HEADERS = ("scmc-signal",)
+"""Codecs that have no constant headers."""
 
 
 def make_image_codec(name: str) -> ImageCodec:
@@ -90,7 +92,7 @@ def codec_options(name: str) -> dict[str, Any]:
     if base not in IMAGE_CODECS:
         raise ScmcError(no_such("image codec", base, IMAGE_CODECS, ALIASES))
     options: dict[str, Any] = {}
-    if base == "scmc-signal":
+    if base in WITHOUT_HEADERS:
         if args not in ("", "headers=slim"):
             raise ScmcError(f"image codec {base!r} got {args!r}; it has no constant headers")
         return options

@@ -3,7 +3,9 @@
 Over a channel of one fade per transmission (AWGN, block fading without a coherence length) the
 states are values of the Es/N0, cut into cells a quarter of a dB wide. Over other channels they are
 realisations of all fades, few of them during the search (`COARSE_STATES`); where the fades of one
-transmission are many, neighbours are merged, which a plan can bear.
+transmission are many, neighbours are merged, which a plan can bear. An OFDM link is the flat
+channel whose fades are its SNRs after equalisation with the receiver's own estimate
+(`channels.phy.equivalent.EquivalentChannel`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from channels.coding.segmentation import plan_blocks
-from channels.fading.models import BlockFading, make_channel
+from channels.fading.models import BlockFading, Channel, make_channel
 from channels.types import Mcs
 from channels.units import db_to_lin, lin_to_db
 from scmc_comm.errors import ScmcError
@@ -115,6 +117,7 @@ def make_link(
     esno_db: Sequence[float],
     weights: Sequence[float] | None = None,
     num_states: int | None = None,
+    phy: str = "flat",
 ) -> Link:
     """The link that a plan reckons with.
 
@@ -124,19 +127,23 @@ def make_link(
         esno_db: Mean Es/N0 in dB; several if the transmitter does not know which it is.
         weights: How likely each of them is, in any unit; alike by default.
         num_states: Realisations of several fades, for each mean Es/N0; None for
-            `channels.fading.states.DEFAULT_STATES`.
+            `channels.fading.states.DEFAULT_STATES`, of an OFDM link
+            `channels.phy.equivalent.DEFAULT_DRAWS`.
+        phy: The physical layer, as `channels.phy.names.make_phy` takes it; the channel uses are
+            those that carry data.
 
     Raises:
         ScmcError: Weights that are none.
+        ChannelError: A channel that the physical layer cannot run over.
     """
     from channels.bler.table import default_table
-    from channels.fading.states import DEFAULT_STATES, channel_states
+    from channels.fading.states import channel_states
     from channels.phy.table import TablePhy
 
     share = shares(esno_db, weights)
-    model = make_channel(channel)
+    model, most_states = _model(channel, phy)
     is_flat = isinstance(model, BlockFading) and model.num_blocks(num_uses) == 1
-    count = DEFAULT_STATES if is_flat or num_states is None else num_states
+    count = most_states if is_flat or num_states is None else num_states
     uses = num_uses if is_flat else math.ceil(_SLACK * num_uses) + 1
     states = tuple(channel_states(model, uses, mean, count) for mean in esno_db)
     all_weights = np.concatenate([w * s.weights for w, s in zip(share, states, strict=True)])
@@ -145,6 +152,18 @@ def make_link(
     with np.errstate(divide="ignore"):
         db = np.concatenate([10 * np.log10(s.power[:, 0] / s.no) for s in states])
     return FlatLink(*_cells(db, all_weights), default_table())
+
+
+def _model(channel: str, phy: str) -> tuple[Channel, int]:
+    """The flat channel that the block error tables see, and how many of its states to take."""
+    from channels.fading.states import DEFAULT_STATES
+    from channels.phy.equivalent import DEFAULT_DRAWS, EquivalentChannel
+    from channels.phy.names import make_phy
+
+    model = make_channel(channel)
+    if phy == "flat":
+        return model, DEFAULT_STATES
+    return EquivalentChannel(make_phy(phy), model), DEFAULT_DRAWS
 
 
 def shares(esno_db: Sequence[float], weights: Sequence[float] | None) -> np.ndarray:
@@ -172,12 +191,16 @@ def _cells(esno_db: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _merged(states: ChannelStates) -> ChannelStates:
-    """Neighbouring fades as one of their mean power, where they are too many."""
+    """Neighbouring fades as one of their mean capacity, where they are too many.
+
+    Power averaged over subcarriers would hide that a faded one costs more than a good one gains.
+    """
     num_fades = states.power.shape[1]
     if num_fades <= _MAX_FADES:
         return states
     merged = -(-num_fades // _MAX_FADES)
     starts = np.arange(0, num_fades, merged)
     counts = np.diff(np.append(starts, num_fades))
-    power = np.add.reduceat(states.power, starts, axis=1) / counts
+    capacity = np.add.reduceat(np.log1p(states.power / states.no), starts, axis=1) / counts
+    power = np.expm1(capacity) * states.no
     return replace(states, power=power, block_symbols=states.block_symbols * merged)

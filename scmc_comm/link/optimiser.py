@@ -53,6 +53,7 @@ class Request:
         utility: What to make best, as `Utility.parse` reads it.
         with_signal: Whether a signal layer may be sent.
         with_power: Whether units may differ in power.
+        phy: Physical layer, as `channels.phy.names.make_phy` takes it.
     """
 
     num_uses: int
@@ -62,6 +63,7 @@ class Request:
     utility: str = "psnr_db"
     with_signal: bool = True
     with_power: bool = False
+    phy: str = "flat"
 
     def __post_init__(self) -> None:
         shares(self.esno_db, self.weights)
@@ -260,8 +262,9 @@ def make_allocator(
 ) -> Allocator:
     """The evaluator of plans for a request, over the given schemes, each once."""
     link = make_link(
-        request.channel, request.num_uses, request.esno_db, request.weights, num_states
-    )
+        request.channel, request.num_uses, request.esno_db, request.weights, num_states,
+        request.phy,
+    )  # fmt: skip
     distinct = sorted(set(grid), key=lambda mcs: (mcs.bits_per_use, mcs.num_bits_per_symbol))
     steps = quality.steps(Utility.parse(request.utility))
     return Allocator(request.num_uses, quality.lower_bits, quality.part_bits, steps, link, distinct)

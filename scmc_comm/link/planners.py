@@ -109,7 +109,9 @@ class OptimisedPlanner:
         uses = budget.uses(size)
         means_db = tuple(budget.design_esno_db + spread for spread in self.spread_db)
         utility = self.utility or budget.utility
-        request = Request(uses, budget.channel, means_db, None, utility, with_signal)
+        request = Request(
+            uses, budget.channel, means_db, utility=utility, with_signal=with_signal, phy=budget.phy
+        )
         found = [best_allocation(request, size, bits, i) for i, bits in enumerate(options)]
         level = max(range(len(found)), key=lambda i: found[i].utility)
         return level, found[level].plan_for(uses, options[level], size)

@@ -26,12 +26,13 @@ from scmc_comm.baselines.image_codecs import (
     make_image_codec,
 )
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.budget import SIDE_INFORMATION, Budget
+from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.mcs import choose_mcs
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
+from scmc_comm.link.planners import SPREAD_DB
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.utility import Utility
-from scmc_comm.systems.adaptive import ranking
+from scmc_comm.systems.adaptive import KNOWN_DB, ranking
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
 from scmc_comm.types import LayerKind, Reconstruction
 
@@ -46,40 +47,53 @@ class Separate(System):
         codec: The image codec, by name or as an object.
         headers: ``slim`` leaves out the constant headers, which the receiver knows; ``file``
             sends complete files.
-        mcs: ``fixed`` is one modulation and code rate for the design Es/N0; ``adaptive`` is the
-            one with the best expected utility for the channel and its mean Es/N0, chosen on
-            validation pictures.
-        utility: What ``adaptive`` makes best, such as ``lpips``; the sweep's if not given.
+        mcs: How modulation and code rate are chosen, all by the best expected utility on
+            validation pictures over the link's law: ``fixed`` is one for the design Es/N0,
+            ``range`` one for means from 15 dB below it to 9 dB above, ``adaptive`` the best for
+            each mean Es/N0.
+        law: ``link`` designs for the link that is used; ``awgn``, with fixed MCS alone, knows
+            nothing of it and takes the fastest scheme that decodes over AWGN at the design Es/N0.
+        utility: What is made best, such as ``lpips``; the sweep's if not given.
         curves: Rate and quality on validation pictures; those that were measured if not given.
 
     Example:
         >>> sorted(Separate("vvc", mcs="adaptive").side_information)
         ['channel', 'esno_db']
+        >>> sorted(Separate("vvc").side_information)
+        ['channel']
     """
 
     codec: str | ImageCodec = field(metadata=PYTHON_ONLY)
     headers: Literal["slim", "file"] = "slim"
-    mcs: Literal["fixed", "adaptive"] = "fixed"
+    mcs: Literal["fixed", "range", "adaptive"] = "fixed"
+    law: Literal["link", "awgn"] = "link"
     utility: str | None = None
     curves: CodecCurves | None = field(default=None, metadata=PYTHON_ONLY, repr=False)
 
     def __post_init__(self) -> None:
+        if self.law == "awgn" and self.mcs != "fixed":
+            raise ScmcError(
+                f"law is 'awgn' and mcs is {self.mcs!r}, which is for the link's own law; leave "
+                "one of them out"
+            )
         if self.utility is not None:
             Utility.parse(self.utility)
-            if self.mcs == "fixed":
+            if self.law == "awgn":
                 raise ScmcError(
-                    f"utility is {self.utility!r} and mcs is 'fixed', which makes nothing best; "
-                    "use mcs=adaptive"
+                    f"utility is {self.utility!r} and law is 'awgn', a rule that makes nothing "
+                    "best; leave law out"
                 )
         if isinstance(self.codec, str):
             codec_options(self._codec_name())
-        if self.mcs == "adaptive":
+        if self.mcs != "fixed":
             self._curves()
 
     @property
     def side_information(self) -> frozenset[str]:
-        """All of it with adaptive MCS, else none."""
-        return SIDE_INFORMATION if self.mcs == "adaptive" else frozenset()
+        """The law unless it is taken for AWGN, and with adaptive MCS the mean Es/N0."""
+        if self.law == "awgn":
+            return frozenset()
+        return SIDE_INFORMATION if self.mcs == "adaptive" else frozenset({CHANNEL_LAW})
 
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
         """See `System.prepare`.
@@ -88,7 +102,7 @@ class Separate(System):
         ranking, which was made without it.
         """
         size = check_image(img)
-        if self.mcs == "fixed":
+        if self.law == "awgn":
             try:
                 mcs = choose_mcs(budget.design_esno_db, num_uses=max(budget.uses(size), 1))
             except ScmcError as error:
@@ -143,7 +157,9 @@ class Separate(System):
         return Prepared.of_frames([Frame(TAG, bytes_to_bits(fit.data), mcs)], [0], budget, size)
 
     def load(self) -> None:
-        """See `System.load`."""
+        """See `System.load`; without curves to choose by it fails here, before any work."""
+        if self.law != "awgn":
+            self._curves()
         self.image_codec()
 
     def image_codec(self) -> ImageCodec:
@@ -185,4 +201,5 @@ def _load_codec(name: str) -> ImageCodec:
 @lru_cache(maxsize=4096)
 def _ranking(system: Separate, size: tuple[int, int], budget: Budget, _: str) -> tuple[Mcs, ...]:
     """The ranking, made once for each identity of the channel."""
-    return ranking(system._curves(), size, budget)
+    spread_db = SPREAD_DB if system.mcs == "range" else KNOWN_DB
+    return ranking(system._curves(), size, budget, spread_db)

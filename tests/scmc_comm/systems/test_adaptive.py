@@ -15,11 +15,17 @@ from experiments.training.codec_curves import spread_qualities
 from scmc_comm.baselines.codec_curves import FILE, METRICS, CodecCurves, load_curves
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import SIDE_INFORMATION, Budget
+from scmc_comm.link.delivery import make_link
 from scmc_comm.link.mcs import MCS_GRID, choose_mcs
 from scmc_comm.link.utility import Utility
 from scmc_comm.models import MODELS_ENV
 from scmc_comm.registry import make_system
-from scmc_comm.systems.adaptive import delivery_probability, expected_utility, ranking
+from scmc_comm.systems.adaptive import (
+    delivery_probability,
+    design_link,
+    expected_utility,
+    ranking,
+)
 from scmc_comm.systems.separate import Separate
 
 SIZE = (256, 256)
@@ -75,7 +81,7 @@ def test_at_very_low_snr_it_repeats():
     system = toy()
     mcs = ranking(system.curves, SIZE, Budget(RHO, -8.0))[0]
     assert mcs.repetition >= 4 and mcs.coderate / mcs.repetition < 1 / 5
-    assert delivery_probability(mcs, 800, "awgn", -8.0) > 0.9
+    assert delivery_probability(mcs, 800, make_link("awgn", 800, (-8.0,))) > 0.9
 
 
 def test_in_fading_it_is_more_careful_than_on_awgn():
@@ -89,7 +95,7 @@ def test_in_fading_it_is_more_careful_than_on_awgn():
 def test_expected_quality_is_delivery_times_quality():
     system, budget, mcs = toy(), Budget(RHO, 7.0, "rayleigh_block"), MCS_GRID[12]
     bits = max_payload_bits(budget.uses(SIZE), mcs) // 8 * 8
-    p = delivery_probability(mcs, bits, "rayleigh_block", 7.0)
+    p = delivery_probability(mcs, bits, design_link(budget, SIZE))
     assert 0.1 < p < 0.999
     shown = 15 + 1.5 * np.log2(bits / 80) + np.array([0.0, 2.0])
     assert value(system, mcs, budget) == pytest.approx((p * shown + (1 - p) * 12).mean(), rel=1e-9)
@@ -99,8 +105,9 @@ def test_repetition_is_worth_its_energy():
     six, two = (m for m in MCS_GRID if m.coderate == 240 / 1024)
     assert (six.repetition, two.repetition) == (6, 2)
     for esno_db in (-9.5, -9.0):
-        p = delivery_probability(six, 800, "awgn", esno_db)
-        shifted = delivery_probability(two, 800, "awgn", esno_db + float(lin_to_db(3)))
+        p = delivery_probability(six, 800, make_link("awgn", 800, (esno_db,)))
+        higher = make_link("awgn", 800, (esno_db + float(lin_to_db(3)),))
+        shifted = delivery_probability(two, 800, higher)
         assert 0 < p == pytest.approx(shifted, abs=1e-3)
 
 
@@ -159,8 +166,14 @@ def own_file(tmp_path, monkeypatch):
 
 def test_curves_of_a_user_replace_the_shipped_ones(own_file):
     scores = [[[float(q)] * 4] for q in (1, 2, 3)]
-    entry = {"bytes": [[10], [20], [40]], "file_bytes": [[15], [25], [45]], "scores": scores}
-    head = {"format": 1, "metrics": METRICS, "size": [64, 64], "grey": [[0.5] * 4]}
+    row = {
+        "divisor": 1,
+        "bytes": [[10], [20], [40]],
+        "file_bytes": [[15], [25], [45]],
+        "scores": scores,
+    }
+    entry = {"scales": [row]}
+    head = {"format": 2, "metrics": METRICS, "size": [64, 64], "grey": [[0.5] * 4]}
     own_file(head | {"codecs": {"jpeg": entry}})
     slim, whole = load_curves("jpeg"), load_curves("jpeg:headers=file")
     assert slim.at(160, (64, 64), PSNR) == [2.0]
@@ -168,7 +181,7 @@ def test_curves_of_a_user_replace_the_shipped_ones(own_file):
     assert whole.at(4 * 160 + 40, (128, 128), PSNR) == [2.0]  # the header stays as it is
 
 
-HEAD = '{"format": 1, "metrics": ["psnr_db", "ms_ssim", "lpips", "dists"], "size": [9, 9], '
+HEAD = '{"format": 2, "metrics": ["psnr_db", "ms_ssim", "lpips", "dists"], "size": [9, 9], '
 
 
 @pytest.mark.parametrize(
@@ -189,7 +202,8 @@ def test_a_codec_without_curves_names_the_command():
 @pytest.mark.parametrize(
     ("name", "known"),
     [("jpeg:mcs=adaptive", SIDE_INFORMATION), ("vvc:headers=file,mcs=adaptive", SIDE_INFORMATION),
-     ("webp:mcs=adaptive,utility=lpips", SIDE_INFORMATION), ("jpeg", set()), ("scmc", set()),
+     ("webp:mcs=adaptive,utility=lpips", SIDE_INFORMATION), ("jpeg", {"channel"}), ("scmc", set()),
+     ("vvc:mcs=range", {"channel"}), ("vvc:law=awgn", set()),
      ("scmc:protection=equal", set()), ("scmc:protection=optimised", SIDE_INFORMATION),
      ("scmc:protection=range", {"channel"}), ("deepjscc", {"esno_db"}),
      ("deepjscc:fixed=true", set())],
