@@ -14,6 +14,7 @@ from channels.types import Frame, ReceivedSymbols
 from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.options import NETWORKS, CodecOptions, make_codec
 from scmc_comm.link.budget import Budget
+from scmc_comm.link.leftover import strengthened
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits, depacketize, packetize, split
 from scmc_comm.link.planners import Planner, make_planner
 from scmc_comm.link.prepared import Prepared
@@ -104,7 +105,7 @@ class Scmc(CodecOptions, System):
             stream, plan = self.encode(img, budget)
         except InfeasibleBudgetError as error:
             return Prepared.nothing(size, budget, str(error))
-        return protect(stream, plan, budget)
+        return protect(stream, plan, budget, together=self.protection == "equal")
 
     def reconstruct(
         self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
@@ -180,14 +181,23 @@ def _load_codec(options: CodecOptions) -> Codec:
     return make_codec(options)
 
 
-def protect(stream: LayeredBitstream, plan: ProtectionPlan, budget: Budget) -> Prepared:
-    """Each layer, and each part of the signal, as a frame of its own, and every channel use."""
-    frames, header_bits = [], []
-    for packet in packetize(stream):
-        how = plan.protection(packet.layer.kind, packet.part)
-        bits = bytes_to_bits(packet.to_bytes())
-        frames.append(Frame(packet.tag, bits, how.mcs, how.power_db, how.priority))
-        header_bits.append(8 * packet.num_header_bytes)
+def protect(
+    stream: LayeredBitstream, plan: ProtectionPlan, budget: Budget, together: bool = False
+) -> Prepared:
+    """Each layer, and each part of the signal, as a frame of its own, and every channel use.
+
+    What the plan leaves over makes the frames more robust, ``together`` or one by one.
+    """
+    packets = packetize(stream)
+    how = [plan.protection(packet.layer.kind, packet.part) for packet in packets]
+    payloads = [bytes_to_bits(packet.to_bytes()) for packet in packets]
+    sizes, planned = [bits.size for bits in payloads], [each.mcs for each in how]
+    schemes = strengthened(sizes, planned, budget.uses(stream.size), together)
+    frames = [
+        Frame(packet.tag, bits, mcs, each.power_db, each.priority)
+        for packet, bits, mcs, each in zip(packets, payloads, schemes, how, strict=True)
+    ]
+    header_bits = [8 * packet.num_header_bytes for packet in packets]
     return Prepared.of_frames(frames, header_bits, budget, stream.size, PART_NEEDS)
 
 

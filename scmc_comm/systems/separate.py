@@ -27,6 +27,7 @@ from scmc_comm.baselines.image_codecs import (
 )
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
+from scmc_comm.link.leftover import strengthened
 from scmc_comm.link.mcs import choose_mcs
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
 from scmc_comm.link.planners import SPREAD_DB
@@ -107,7 +108,7 @@ class Separate(System):
                 mcs = choose_mcs(budget.design_esno_db, num_uses=max(budget.uses(size), 1))
             except ScmcError as error:
                 return Prepared.nothing(size, budget, str(error))
-            return self.prepare_with(img, budget, mcs)
+            return self._fill(self.prepare_with(img, budget, mcs), budget)
         if self.utility is not None:
             budget = dataclasses.replace(budget, utility=self.utility)
         nothing = f"{self._name}: no validation picture fits {budget.uses(size)} channel uses"
@@ -116,7 +117,16 @@ class Separate(System):
             last = self.prepare_with(img, budget, mcs)
             if last.infeasible is None:
                 break
-        return last
+        return self._fill(last, budget)
+
+    def _fill(self, prepared: Prepared, budget: Budget) -> Prepared:
+        """The same file with the most robust scheme that the budget has room for."""
+        if prepared.infeasible is not None:
+            return prepared
+        (frame,), size = prepared.frames, prepared.size
+        (mcs,) = strengthened([frame.bits.size], [frame.mcs], budget.uses(size), together=True)
+        frames, header = [dataclasses.replace(frame, mcs=mcs)], prepared.ledger.entries[0].header
+        return Prepared.of_frames(frames, [header], budget, size)
 
     def reconstruct(
         self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
