@@ -8,6 +8,7 @@ copes with gains that differ.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 
@@ -52,39 +53,98 @@ def spread(symbols: torch.Tensor, num_tx: int) -> torch.Tensor:
     return sent.flatten(1) * math.sqrt(0.5)
 
 
-def combine(
-    y: torch.Tensor, h: torch.Tensor, amplitude: torch.Tensor, variance: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """MMSE equalisation of what `spread` sent.
+@dataclass(frozen=True)
+class Combiner:
+    """Linear filters for the symbols of one or two streams, as the receiver has chosen them.
+
+    Attributes:
+        weights: Of every received row for each stream, complex64 [b, num_tx, rows, n / num_tx].
+        sinr: As the receiver believes, float32 [b, n]; its output is then
+            z = sinr * s + noise of variance sinr.
+    """
+
+    weights: torch.Tensor
+    sinr: torch.Tensor
+
+    def combine(self, y: torch.Tensor) -> torch.Tensor:
+        """Received symbols, complex64 [b, num_rx, n], to combined ones, complex64 [b, n]."""
+        return self._outputs(_rows(y, self._num_tx))
+
+    def true_output(
+        self, h: torch.Tensor, amplitude: torch.Tensor, variance: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What becomes of symbols over gains other than those that the filters are made for.
+
+        Args:
+            h: The true gains, complex64 [b, num_rx, num_tx, n].
+            amplitude: As in `mmse_combiner`.
+            variance: True noise variance, broadcastable to [b, num_rx, n].
+
+        Returns:
+            The factor of the wanted symbol, complex64 [b, n], and the variance of noise and of
+            the other stream together, float32 [b, n].
+        """
+        noise = _rows(variance.expand(h[:, :, 0].shape), self._num_tx)
+        spoilt = (self.weights.abs().square() * noise[:, None]).sum(2)
+        responses = [self._outputs(signature) for signature in _signatures(h, amplitude)]
+        if self._num_tx == 1:
+            return responses[0], spoilt[:, 0]
+        first, second = (response.unflatten(-1, (-1, 2)) for response in responses)
+        wanted = torch.stack([first[..., 0], second[..., 1]], -1)
+        other = torch.stack([second[..., 0], first[..., 1]], -1).abs().square()
+        return wanted.flatten(1), (other + spoilt.mT).flatten(1)
+
+    @property
+    def _num_tx(self) -> int:
+        return self.weights.shape[1]
+
+    def _outputs(self, rows: torch.Tensor) -> torch.Tensor:
+        return (self.weights.conj() * rows[:, None]).sum(2).mT.flatten(1)
+
+
+def mmse_combiner(h: torch.Tensor, amplitude: torch.Tensor, variance: torch.Tensor) -> Combiner:
+    """The MMSE receiver, unbiased, of what `spread` sent.
 
     Args:
-        y: Received, complex64 [b, num_rx, n].
         h: Gains that the receiver believes in, complex64 [b, num_rx, num_tx, n].
         amplitude: What each symbol s of unit mean power was multiplied with, float32 [n].
         variance: Noise and whatever counts as noise per complex dimension, float32,
             broadcastable to [b, num_rx, n].
-
-    Returns:
-        Combined symbols z, complex64 [b, n], and SINR after combining, float32 [b, n]:
-        z = sinr * s + noise of variance sinr.
     """
-    variance = variance.clamp_min(_MIN_VARIANCE).expand(y.shape)
-    if h.shape[2] == 1:
-        gain = h[:, :, 0] * amplitude
-        return (gain.conj() * y / variance).sum(1), (gain.abs().square() / variance).sum(1)
-    h, y = h.unflatten(-1, (-1, 2)) * math.sqrt(0.5), y.unflatten(-1, (-1, 2))
-    # Rows of the 2 x 2 system of a pair: y of the first use, conjugate of y of the second.
-    rows_y = torch.cat([y[..., 0], y[..., 1].conj()], 1)
-    first, second = amplitude.unflatten(0, (-1, 2)).unbind(1)
-    rows_1 = torch.cat([h[:, :, 0, :, 0], h[:, :, 1, :, 1].conj()], 1) * first
-    rows_2 = torch.cat([h[:, :, 1, :, 0], -h[:, :, 0, :, 1].conj()], 1) * second
-    scale = 1.0 / torch.cat(variance.unflatten(-1, (-1, 2)).unbind(-1), 1)
-    z1, z2 = (rows_1.conj() * rows_y * scale).sum(1), (rows_2.conj() * rows_y * scale).sum(1)
-    p1, p2 = (rows_1.abs().square() * scale).sum(1), (rows_2.abs().square() * scale).sum(1)
-    cross = (rows_1.conj() * rows_2 * scale).sum(1)
+    num_tx = h.shape[2]
+    variance = _rows(variance.clamp_min(_MIN_VARIANCE).expand(h[:, :, 0].shape), num_tx)
+    signatures = _signatures(h, amplitude)
+    filters = [signature / variance for signature in signatures]
+    power = [(s.conj() * f).sum(1).real for s, f in zip(signatures, filters, strict=True)]
+    if num_tx == 1:
+        return Combiner(filters[0][:, None], power[0])
+    (w1, w2), (p1, p2) = filters, power
+    cross = (signatures[0].conj() * w2).sum(1)
     # Unbiased MMSE: subtract what the other stream's estimate explains.
     sinr_1 = p1 - cross.abs().square() / (1 + p2)
     sinr_2 = p2 - cross.abs().square() / (1 + p1)
-    u1, u2 = z1 - cross * z2 / (1 + p2), z2 - cross.conj() * z1 / (1 + p1)
-    z = torch.stack([u1, u2], -1).flatten(1)
-    return z, torch.stack([sinr_1, sinr_2], -1).flatten(1)
+    w1, w2 = w1 - (cross.conj() / (1 + p2))[:, None] * w2, w2 - (cross / (1 + p1))[:, None] * w1
+    return Combiner(torch.stack([w1, w2], 1), torch.stack([sinr_1, sinr_2], -1).flatten(1))
+
+
+def _rows(y: torch.Tensor, num_tx: int) -> torch.Tensor:
+    """The observations that a symbol is in: [b, num_rx, n] to [b, rows, n / num_tx].
+
+    For a pair of Alamouti's code the first use, then the conjugate of the second.
+    """
+    if num_tx == 1:
+        return y
+    first, second = y.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.cat([first, second.conj()], 1)
+
+
+def _signatures(h: torch.Tensor, amplitude: torch.Tensor) -> list[torch.Tensor]:
+    """What each stream's symbol is multiplied with in each of `_rows`."""
+    if h.shape[2] == 1:
+        return [h[:, :, 0] * amplitude]
+    h = h.unflatten(-1, (-1, 2)) * math.sqrt(0.5)
+    first, second = amplitude.unflatten(0, (-1, 2)).unbind(1)
+    return [
+        torch.cat([h[:, :, 0, :, 0], h[:, :, 1, :, 1].conj()], 1) * first,
+        torch.cat([h[:, :, 1, :, 0], -h[:, :, 0, :, 1].conj()], 1) * second,
+    ]

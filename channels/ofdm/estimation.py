@@ -34,7 +34,8 @@ def ls_estimator(grid: OfdmGrid, tx: int, num_tx: int, pilot_no: float) -> Estim
     """Least squares at the pilots, linear between them: in frequency, then in time.
 
     Outside the outermost pilots the same lines go on in frequency; in time the nearest pilot
-    symbol is held. It knows no statistics, so its error is that of the noise alone.
+    symbol is held. It knows no statistics, so its error is that of the noise alone; it is to be
+    scaled by `wiener_scaled`.
 
     Args:
         grid: The resource grid.
@@ -90,6 +91,27 @@ def estimate(estimator: Estimator, at_pilots: torch.Tensor) -> torch.Tensor:
         complex64 [..., num_slots, 14 * num_subcarriers].
     """
     return at_pilots @ estimator.weights.T
+
+
+def wiener_scaled(h_hat: torch.Tensor, error: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unbiased estimates of gains of unit mean power, scaled to the least mean square error.
+
+    With rho = 1 / (1 + error) the scaled estimate is rho h_hat and its error has variance
+    rho error, uncorrelated with it: only so may the demapper count the error as noise. A QAM
+    demapper that takes h_hat for the gain expects points 1 / rho too far out.
+
+    Args:
+        h_hat: Gains plus errors, complex64 [..., num_symbols, num_subcarriers].
+        error: Variance of the errors, broadcastable to h_hat.
+
+    Source: S. Kay, Fundamentals of Statistical Signal Processing, vol. 1, 12.5 (linear MMSE).
+
+    >>> scaled, error = wiener_scaled(torch.tensor([1.2 + 0j]), torch.tensor([0.25]))
+    >>> round(float(scaled.real), 3), round(float(error), 3)
+    (0.96, 0.2)
+    """
+    rho = 1.0 / (1.0 + error)
+    return rho * h_hat, rho * error
 
 
 def _lag_table(grid: OfdmGrid, channel: StationaryChannel) -> torch.Tensor:

@@ -44,10 +44,8 @@ class EquivalentChannel:
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `channels.fading.models.Channel.draw`; the mean of |h|^2 is the gain of the link."""
         no = max(esno_db_to_no(esno_db), _MIN_NO)
-        ones = torch.ones(num_symbols)
-        points = ones.to(torch.complex64)
         parts = [
-            self.phy.pass_symbols(points, ones, self.channel, esno_db, seeds[rows]).sinr
+            self.phy.effective_sinr(num_symbols, self.channel, esno_db, seeds[rows])
             for rows in self.phy.chunks(num_symbols, len(seeds))
         ]
         return ChannelState(h=(torch.cat(parts) * no).sqrt().to(torch.complex64), no=no)

@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from channels.bler.table import default_table
 from channels.coding.transport_block import num_channel_uses
 from channels.errors import ChannelError
 from channels.fading.clarke import Clarke
 from channels.fading.gilbert_elliott import GilbertElliott
+from channels.fading.grid_gains import grid_gains
 from channels.fading.models import Awgn, RayleighBlock, make_channel
 from channels.fading.tr38901 import Tdl
-from channels.modulation.qam import constellation, map_bits
+from channels.modulation.qam import map_bits
 from channels.ofdm.grid import OfdmGrid
 from channels.phy import ofdm as ofdm_module
 from channels.phy.bit_true import BitTruePhy
 from channels.phy.equivalent import EquivalentChannel
 from channels.phy.ofdm import OfdmPhy
-from channels.phy.table import TablePhy
 from channels.rng import generator
 from channels.types import Frame, Mcs
 from tests.references.ber import ber_diversity
@@ -126,17 +125,37 @@ def test_estimated_csi_tends_to_perfect_as_the_pilots_power_grows(csi: str) -> N
 
 
 def test_imperfect_csi_costs_what_its_error_adds_to_the_noise() -> None:
+    # The scaled estimate of a gain of unit power: power 1 / 1.1, error 0.1 / 1.1.
     phy, num = OfdmPhy(csi_error_variance=0.1), 1500
     ones = torch.ones(num)
-    got = phy.pass_symbols(ones + 0j, ones, Awgn(), 10.0, range(30))
-    gain = got.sinr * 0.2  # |h_hat|^2: noise 0.1 and error 0.1
-    assert float(gain.mean()) == pytest.approx(1.1, rel=0.01)
+    got = phy.pass_symbols(ones + 0j, ones, RayleighBlock(2), 10.0, range(30))
+    assert float(got.sinr.mean()) == pytest.approx((1 / 1.1) / (0.1 + 0.1 / 1.1), rel=0.05)
     error = (got.z / got.sinr - 1).abs().square() * got.sinr
     assert float(error.mean()) == pytest.approx(1.0, rel=0.1)
     bers = [
         qpsk_ber(OfdmPhy(csi_error_variance=v), Clarke(3.0), 8.0, 60, 400) for v in (0, 0.05, 0.3)
     ]
     assert bers == sorted(bers) and bers[2] > 1.5 * bers[0]
+
+
+@pytest.mark.parametrize("antennas", ["1x1", "1x2", "2x2"])
+@pytest.mark.parametrize("know", ["csi_error_variance=0.3", "csi=ls"])
+def test_the_demapper_sees_points_without_bias(antennas: str, know: str) -> None:
+    """Least squares of what was sent on what the demapper takes for it: a factor of 1."""
+    phy = OfdmPhy.from_spec(f"antennas={antennas},{know}")
+    points = map_bits(torch.randint(0, 2, (4 * 1800,), generator=generator(0, "bits")), 4)
+    got = phy.pass_symbols(points, torch.ones(1800), TDL, 5.0, range(200))
+    slope = (got.z * points.conj()).real.mean() / (got.sinr * points.abs().square()).mean()
+    assert float(slope) == pytest.approx(1.0, abs=0.08)  # of the fades drawn
+    error = (got.z - got.sinr * points).abs().square().mean() / got.sinr.mean()
+    assert float(error) == pytest.approx(1.0, abs=0.12)
+
+
+def test_16qam_with_a_poor_estimate_loses_what_a_scaled_one_loses() -> None:
+    frames, seeds = [_frame("a", 1000, Mcs(4, 0.5))], range(150)
+    phy = OfdmPhy("1x2", csi_error_variance=0.3)
+    lost = 1 - float(phy.send(frames, Tdl("C", 3e-7), 20.0, seeds).delivered.mean())
+    assert lost == pytest.approx(0.25, abs=0.06)  # 0.41 with points expected too far out
 
 
 def test_better_knowledge_and_more_antennas_deliver_more() -> None:
@@ -158,18 +177,6 @@ def test_perfect_knowledge_on_one_antenna_is_the_flat_link_of_the_same_gains() -
     assert (over_grid == flat).mean() > 0.9
     h = EquivalentChannel(OfdmPhy(), TDL).draw(500, 4.0, [1, 2]).h
     assert torch.allclose(h.abs(), TDL.draw(500, 4.0, [1, 2]).h.abs(), atol=1e-4)
-
-
-def test_tables_predict_the_link_through_its_equivalent_channel() -> None:
-    scheme = next(m for m in default_table().schemes if m.num_bits_per_symbol == 2)
-    frames, seeds = [_frame("a", 400, scheme)], range(300)
-    phy = OfdmPhy("2x2")
-    esno_db = -3.0 + 10 * math.log10(scheme.coderate / 0.5)
-    measured = phy.send(frames, TDL, esno_db, seeds).delivered.mean()
-    equivalent = EquivalentChannel(phy, TDL)
-    predicted = TablePhy().delivery_probabilities(frames, equivalent, esno_db, seeds).mean()
-    assert 0.05 < measured < 0.95
-    assert predicted == pytest.approx(measured, abs=0.05)
 
 
 def test_a_trial_does_not_depend_on_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +209,7 @@ def test_flat_channels_go_over_the_grid_too() -> None:
         for antennas in SETUPS:
             report = OfdmPhy(antennas, "ls").send(FRAMES[1:], make_channel(spec), 30.0, [1, 2, 3])
             assert report.delivered[:, 0].all(), (spec, antennas)
-    h = ofdm_module.grid_gains(RayleighBlock(), OfdmGrid(12), 14, 2, 1, range(400))[..., 0, 0]
+    h = grid_gains(RayleighBlock(), OfdmGrid(12), 14, 2, 1, range(400))[..., 0, 0]
     assert abs(complex((h[:, 0] * h[:, 1].conj()).mean())) < 0.2, "antennas fade independently"
 
 
@@ -241,63 +248,3 @@ def test_what_cannot_be_sent_is_refused() -> None:
         OfdmPhy().send(FRAMES, Awgn(), 1.0, [])
     with pytest.raises(ChannelError, match="use csi=ls"):
         OfdmPhy(csi="lmmse").send(FRAMES, GilbertElliott(), 1.0, [1])
-
-
-def bit_information(order: int, snr_db: np.ndarray) -> np.ndarray:
-    """Mutual information of a bit, exact soft demapping, by Gauss-Hermite quadrature.
-
-    Caire, Taricco and Biglieri, IEEE Trans. Inf. Theory 44(3), 1998, equation 8.
-    """
-    x, w = np.polynomial.hermite.hermgauss(20)
-    noise, weight = np.add.outer(x, 1j * x).ravel(), np.outer(w, w).ravel() / math.pi
-    points, label = constellation(order).numpy(), np.arange(2**order)
-    values = []
-    for no in 10 ** (-snr_db / 10):
-        moved = points[:, None] - points[None, :]
-        distance = np.abs(moved[:, None, :] / math.sqrt(no) + noise[None, :, None]) ** 2
-        likelihood = np.exp(np.abs(noise[None, :, None]) ** 2 - distance)
-        whole, lost = np.log2(likelihood.sum(-1)), 0.0
-        for bit in range(order):
-            same = (label[:, None] ^ label[None, :]) >> bit & 1 == 0
-            part = np.log2((likelihood * same[:, None, :]).sum(-1))
-            lost += float(((whole - part) @ weight).mean())
-        values.append(1.0 - lost / order)
-    return np.array(values)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("order", "antennas", "channel", "centre_db", "esno_db"),
-    [
-        (2, "2x2", Tdl("C", 3e-7), 0.6, (0.93, 3.08)),
-        (4, "2x2", Tdl("A", 3e-7), 5.8, (6.06, 8.33)),
-    ],
-    ids=["qpsk", "16qam"],
-)
-def test_bler_agrees_with_the_effective_snr(
-    order: int, antennas: str, channel: Tdl, centre_db: float, esno_db: tuple[float, float]
-) -> None:
-    # Mutual-information effective SNR (MIESM): the SNR at which AWGN gives the same mean
-    # information per bit decides, by the code's own AWGN waterfall.
-    frames = [_frame("a", 480, Mcs(order, 0.5))]
-    waterfall_db = np.arange(centre_db - 2.0, centre_db + 2.6, 0.3)
-    bler = [
-        1 - BitTruePhy().send(frames, Awgn(), x, range(800)).delivered.mean() for x in waterfall_db
-    ]
-    log_bler = np.log10(np.maximum(bler, 1e-5))
-    snr_db = np.arange(-30.0, 40.0, 0.25)
-    information = bit_information(order, snr_db)
-
-    phy, seeds = OfdmPhy(antennas), range(1600)
-    state = EquivalentChannel(phy, channel).draw(num_channel_uses(480, frames[0].mcs), 0.0, seeds)
-    gain_db = 20 * np.log10(state.h.abs().numpy() + 1e-9)
-
-    def predicted(at_db: float) -> float:
-        mean = np.interp(gain_db + at_db, snr_db, information).mean(1)
-        effective = np.interp(mean, information, snr_db)
-        return float((10 ** np.interp(effective, waterfall_db, log_bler)).mean())
-
-    for at_db, level in zip(esno_db, (1e-1, 1e-2), strict=True):
-        measured = 1 - float(phy.send(frames, channel, at_db, seeds).delivered.mean())
-        assert level / 2 < measured < level * 2
-        assert predicted(at_db + 0.3) < measured < predicted(at_db - 0.3)
