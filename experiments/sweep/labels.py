@@ -50,6 +50,7 @@ OPTIONS = {
     "mcs=fixed": "fixed MCS",
     "mcs=range": "one MCS for a range of SNR",
     "law=awgn": "designed for AWGN",
+    "scale=1": "full resolution only",
     "headers=file": "with headers",
     "headers=slim": "slim headers",
     "realism=0": "no perceptual refinement",

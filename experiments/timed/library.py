@@ -15,7 +15,6 @@ from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
 from experiments.sweep.quality import Scorer, digest_of
 from experiments.sweep.tasks import fingerprint_of, load_system, prepare_cached
-from scmc_comm.baselines.image_codecs import largest_fitting
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
 from scmc_comm.link.budget import Budget
@@ -160,8 +159,4 @@ def file_of(system: Separate, img: torch.Tensor, max_bytes: int) -> Prepared:
         max_bytes: Of the file.
     """
     wide = Budget(rho=4.0, design_esno_db=0.0)  # the link is the timed one: bytes are the limit
-    coded = largest_fitting(system.image_codec(), img, max_bytes)
-    if coded is None:
-        size = (int(img.shape[1]), int(img.shape[2]))
-        return Prepared.nothing(size, wide, f"no quality fits {max_bytes} bytes")
-    return system.prepare_with(img, wide, MCS_GRID[-1], coded.quality)
+    return system.prepare_with(img, wide, MCS_GRID[-1], 8 * max_bytes)

@@ -55,6 +55,17 @@ class CodecCurves:
         """Utility of showing mid-grey for each picture, [picture]."""
         return utility.of(METRICS, self.grey)
 
+    def best_divisors(self, max_bits: float, size: tuple[int, int], utility: Utility) -> list[int]:
+        """Resolutions that have the highest utility for some picture, the finest first.
+
+        Arguments are those of `at`.
+        """
+        alone = [dataclasses.replace(self, reduced=()), *self.reduced]
+        shown = np.array([curves.at(max_bits, size, utility) for curves in alone])
+        known = shown[:, ~np.isnan(shown).all(axis=0)]
+        best = set(np.nan_to_num(known, nan=-np.inf).argmax(axis=0).tolist())
+        return [curves.divisor for i, curves in enumerate(alone) if i in best]
+
     def at(self, max_bits: float, size: tuple[int, int], utility: Utility) -> Floats:
         """Utility for each picture of the best that fits so many bits, [picture].
 
@@ -80,6 +91,14 @@ class CodecCurves:
         for curves in self.reduced:
             best = np.fmax(best, curves.at(max_bits, size, utility))
         return best
+
+
+def find_curves(codec: str, path: Path | None = None) -> CodecCurves | None:
+    """As `load_curves` with reduced resolution, or None if there are none of this codec."""
+    path = path or codec_curves_path()
+    tree = _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    known = codec.partition(":")[0] in tree["codecs"]
+    return load_curves(codec, reduced=True, path=path) if known else None
 
 
 def load_curves(codec: str, reduced: bool = False, path: Path | None = None) -> CodecCurves:

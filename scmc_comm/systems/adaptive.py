@@ -15,6 +15,7 @@ from channels.coding.transport_block import max_payload_bits
 from channels.fading.models import channel_identity
 from channels.types import Mcs
 from scmc_comm.baselines.codec_curves import CodecCurves
+from scmc_comm.baselines.reduced import DIVISOR_BITS
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.delivery import Link, make_link
 from scmc_comm.link.mcs import MCS_GRID
@@ -87,15 +88,16 @@ def expected_utility(
     Returns:
         The more the better; NaN if no picture fits.
     """
-    max_bits = max_payload_bits(budget.uses(size), mcs) // 8 * 8
-    if not max_bits:
+    header_bits = DIVISOR_BITS if curves.reduced else 0
+    max_bits = (max_payload_bits(budget.uses(size), mcs) - header_bits) // 8 * 8
+    if max_bits <= 0:
         return float("nan")
     utility = Utility.parse(budget.utility)
     shown, grey = curves.at(max_bits, size, utility), curves.failure(utility)
     fits = ~np.isnan(shown)
     if not fits.any():
         return float("nan")
-    p = delivery_probability(mcs, max_bits, design_link(budget, size, spread_db))
+    p = delivery_probability(mcs, max_bits + header_bits, design_link(budget, size, spread_db))
     return float(np.where(fits, p * np.nan_to_num(shown) + (1 - p) * grey, grey).mean())
 
 

@@ -20,16 +20,14 @@ from channels.types import Frame, Mcs, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, load_curves
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import (
-    CodedImage,
     codec_options,
-    largest_fitting,
     make_image_codec,
 )
+from scmc_comm.baselines.scaled import ScaledCoder
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.leftover import strengthened
 from scmc_comm.link.mcs import choose_mcs
-from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
 from scmc_comm.link.planners import SPREAD_DB
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.utility import Utility
@@ -54,6 +52,8 @@ class Separate(System):
             each mean Es/N0.
         law: ``link`` designs for the link that is used; ``awgn``, with fixed MCS alone, knows
             nothing of it and takes the fastest scheme that decodes over AWGN at the design Es/N0.
+        scale: ``auto`` codes the picture at full, half, 1/4, 1/8 or 1/16 of its sides, whatever is
+            best at the rate, and tells the receiver in three bits; ``1`` at full size alone.
         utility: What is made best, such as ``lpips``; the sweep's if not given.
         curves: Rate and quality on validation pictures; those that were measured if not given.
 
@@ -68,6 +68,7 @@ class Separate(System):
     headers: Literal["slim", "file"] = "slim"
     mcs: Literal["fixed", "range", "adaptive"] = "fixed"
     law: Literal["link", "awgn"] = "link"
+    scale: Literal["auto", "1"] = "auto"
     utility: str | None = None
     curves: CodecCurves | None = field(default=None, metadata=PYTHON_ONLY, repr=False)
 
@@ -136,11 +137,11 @@ class Separate(System):
         if TAG not in prepared.usable(delivered):
             return grey(prepared.size)
         (frame,) = prepared.frames
-        img_hat = self.image_codec().decode(bits_to_bytes(frame.bits), prepared.size)
+        img_hat = self._coder().decode(frame.bits, prepared.size)
         return Reconstruction(img_hat, LayerKind.SIGNAL, delivered)
 
     def prepare_with(
-        self, img: torch.Tensor, budget: Budget, mcs: Mcs, quality: float | None = None
+        self, img: torch.Tensor, budget: Budget, mcs: Mcs, max_bits: int | None = None
     ) -> Prepared:
         """As `prepare`, with modulation and coding chosen by the caller.
 
@@ -148,23 +149,17 @@ class Separate(System):
             img: float32 [3, H, W] in [0, 1].
             budget: Channel uses; the design Es/N0 is not looked at.
             mcs: Modulation and coding.
-            quality: One of the codec's qualities; None takes the finest that fits. One that does
-                not fit is infeasible.
+            max_bits: Most payload bits; None for what the budget carries.
         """
-        size, codec = check_image(img), self.image_codec()
-        num_uses = budget.uses(size)
-        max_bytes = max_payload_bits(num_uses, mcs) // 8
-        fit: CodedImage | None = None
-        if quality is not None:
-            coded = CodedImage(quality, codec.encode(img, quality))
-            fit = coded if len(coded.data) <= max_bytes else None
-        elif max_bytes:
-            fit = largest_fitting(codec, img, max_bytes)
-        if fit is None:
-            what = "no quality fits" if quality is None else f"quality {quality:g} does not fit"
-            reason = f"{self._name}: {what} {max_bytes} bytes ({num_uses} channel uses)"
+        size, num_uses = check_image(img), budget.uses(check_image(img))
+        room = max_payload_bits(num_uses, mcs)
+        room = room if max_bits is None else min(room, max_bits)
+        coded = self._coder().encode(img, room, self._utility(budget))
+        if coded is None:
+            reason = f"{self._name}: no quality fits {room // 8} bytes ({num_uses} channel uses)"
             return Prepared.nothing(size, budget, reason)
-        return Prepared.of_frames([Frame(TAG, bytes_to_bits(fit.data), mcs)], [0], budget, size)
+        header_bits = coded.size % 8  # which resolution; all else comes in bytes
+        return Prepared.of_frames([Frame(TAG, coded, mcs)], [header_bits], budget, size)
 
     def load(self) -> None:
         """See `System.load`; without curves to choose by it fails here, before any work."""
@@ -176,6 +171,12 @@ class Separate(System):
         """The codec, loaded once a process."""
         return _load_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
 
+    def _coder(self) -> ScaledCoder:
+        return ScaledCoder(self.image_codec(), self.scale == "auto", self.curves)
+
+    def _utility(self, budget: Budget) -> Utility:
+        return Utility.parse(self.utility or budget.utility)
+
     @property
     def _name(self) -> str:
         return self._codec_name() if isinstance(self.codec, str) else self.codec.name
@@ -184,7 +185,9 @@ class Separate(System):
         return f"{self.codec}:headers={self.headers}"
 
     def _curves(self) -> CodecCurves:
-        return load_curves(self._name) if self.curves is None else self.curves
+        if self.curves is not None:
+            return self.curves
+        return load_curves(self._name, reduced=self.scale == "auto")
 
 
 @dataclass(frozen=True)

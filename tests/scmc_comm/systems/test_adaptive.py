@@ -45,7 +45,7 @@ def toy_curves(least_bits=80, most_bits=160_000):
 
 def toy(utility=None, **options):
     curves = toy_curves(**options)
-    return Separate(ToyCodec(), mcs="adaptive", utility=utility, curves=curves)
+    return Separate(ToyCodec(), mcs="adaptive", scale="1", utility=utility, curves=curves)
 
 
 def value(system, mcs, budget):
@@ -137,7 +137,7 @@ def test_a_budget_for_nothing_is_infeasible_and_an_odd_image_goes_down_the_ranki
     class Heavy(ToyCodec):
         qualities = tuple(range(100, 1000))  # at least a thousand bytes
 
-    system = Separate(Heavy(), mcs="adaptive", curves=toy_curves())
+    system = Separate(Heavy(), mcs="adaptive", scale="1", curves=toy_curves())
     budget = Budget(RHO, -6.0)
     best = ranking(system.curves, SIZE, budget)[0]
     sent = system.prepare(torch.zeros(3, *SIZE), budget)

@@ -34,7 +34,11 @@ BLACK = torch.zeros(3, *SIZE)
 
 
 def scheme(budget, **options):
-    (frame,) = Separate(ToyCodec(), curves=toy_curves(), **options).prepare(BLACK, budget).frames
+    (frame,) = (
+        Separate(ToyCodec(), curves=toy_curves(), scale="1", **options)
+        .prepare(BLACK, budget)
+        .frames
+    )
     return frame.mcs
 
 

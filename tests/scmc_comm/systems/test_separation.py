@@ -45,7 +45,7 @@ def image(size=(64, 96), seed=0):
 @pytest.mark.parametrize("design", [0.0, 10.0, 20.0])
 def test_the_finest_quality_that_fits_is_sent(rho, design):
     img = torch.zeros(3, 256, 256)
-    prepared = Separate(ToyCodec(), law="awgn").prepare(img, Budget(rho, design))
+    prepared = Separate(ToyCodec(), law="awgn", scale="1").prepare(img, Budget(rho, design))
     uses = prepared.ledger.budget_uses
     mcs = choose_mcs(design, num_uses=uses)
     assert prepared.ledger.used <= uses
@@ -64,7 +64,7 @@ def test_cliff_and_grey_failure():
     img = image((256, 256))
     budget = Budget(1 / 24, 10.0)
     codec = ToyCodec()
-    system = Separate(codec, law="awgn")
+    system = Separate(codec, law="awgn", scale="1")
     good = transmit(system, img, budget, AWGN, 11.0, range(5), BitTruePhy())
     assert good.delivered == (frozenset({TAG}),) * 5
     assert {good.reconstruction(t).level for t in range(5)} == {LayerKind.SIGNAL}
@@ -83,7 +83,7 @@ def test_cliff_and_grey_failure():
 def test_infeasible_is_declared_and_kept():
     img = image((256, 256))
     for budget in (Budget(1 / 20_000, 0.0), Budget(1 / 24, -40.0), Budget(1e-7, 10.0)):
-        system = Separate(ToyCodec(), law="awgn")
+        system = Separate(ToyCodec(), law="awgn", scale="1")
         prepared = system.prepare(img, budget)
         assert prepared.infeasible and prepared.frames == () and prepared.bpp == 0.0
         assert prepared.ledger.used == 0
@@ -96,7 +96,7 @@ def test_infeasible_is_declared_and_kept():
 
 def test_jpeg_over_the_link_is_what_jpeg_gives():
     img = image((96, 96))
-    system = make_system("jpeg")
+    system = make_system("jpeg:scale=1")
     sent = transmit(system, img, Budget(1 / 12, 15.0), AWGN, 20.0, [3], BitTruePhy())
     data = np.packbits(sent.prepared.frames[0].bits).tobytes()
     assert torch.equal(sent.reconstruction(0).img_hat, JpegCodec().decode(data, (96, 96)))
@@ -104,7 +104,7 @@ def test_jpeg_over_the_link_is_what_jpeg_gives():
 
 
 def test_foreign_tags_are_errors():
-    system = Separate(ToyCodec(), law="awgn")
+    system = Separate(ToyCodec(), law="awgn", scale="1")
     prepared = system.prepare(image(), Budget(1 / 6, 10.0))
     with pytest.raises(ScmcError, match=r"never sent; expected a subset of \['image'\]"):
         system.reconstruct(prepared, frozenset({"semantic"}))
@@ -112,11 +112,11 @@ def test_foreign_tags_are_errors():
 
 def test_modulation_coding_and_quality_chosen_by_the_caller():
     img, budget = torch.zeros(3, 256, 256), Budget(1 / 24, 10.0)
-    system = Separate(ToyCodec(), law="awgn")
+    system = Separate(ToyCodec(), law="awgn", scale="1")
     robust, fast = (choose_mcs(esno_db, num_uses=8192) for esno_db in (0.0, 20.0))
     finest = system.prepare_with(img, budget, robust)
     assert finest.frames[0].mcs == robust != system.prepare(img, budget).frames[0].mcs
-    coarse = system.prepare_with(img, budget, fast, quality=7)
-    assert coarse.frames[0].bits.size == 8 * 70 and coarse.frames[0].mcs == fast
-    too_fine = system.prepare_with(img, budget, robust, quality=999)
-    assert too_fine.frames == () and "quality 999 does not fit" in too_fine.infeasible
+    coarse = system.prepare_with(img, budget, fast, max_bits=567)
+    assert coarse.frames[0].bits.size == 560 and coarse.frames[0].mcs == fast
+    too_few = system.prepare_with(img, budget, robust, max_bits=79)
+    assert too_few.frames == () and "no quality fits 9 bytes" in too_few.infeasible

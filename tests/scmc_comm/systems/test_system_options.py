@@ -24,7 +24,7 @@ from scmc_comm.registry import SYSTEMS, make_system
         ("jpg", "there is no system 'jpg'; did you mean jpeg?"),
         ("jpg:realism=0", "there is no system 'jpg'"),
         ("vvc-envelope", "there is no system 'vvc-envelope'"),
-        ("vvc:realism=0", "there are headers, mcs, law, utility"),
+        ("vvc:realism=0", "there are headers, mcs, law, scale, utility"),
         ("vvc:mcs=best", "expected mcs as one of fixed, range, adaptive"),
         ("vvc:law=awgn,utility=lpips", "leave law out"),
         ("vvc:mcs=adaptive,utility=beauty", "'beauty'; expected"),

@@ -1,0 +1,116 @@
+"""The best picture of a codec in so many bits, at whatever resolution that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from scmc_comm.baselines.codec_curves import METRICS, CodecCurves, find_curves
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.image_codecs import largest_fitting
+from scmc_comm.baselines.reduced import DIVISOR_BITS, DIVISORS, ReducedCodec, divisors_for
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
+from scmc_comm.link.utility import Utility
+
+
+@dataclass(frozen=True)
+class ScaledCoder:
+    """Codes pictures at full or reduced resolution.
+
+    Attributes:
+        codec: Codes them.
+        scales: Try reduced resolutions too; `DIVISOR_BITS` bits in front then say which it is.
+        curves: Rate and quality on validation pictures; those that were measured if not given.
+
+    Example:
+        >>> from scmc_comm.baselines.image_codecs import make_image_codec
+        >>> coder, img = ScaledCoder(make_image_codec("jpeg")), torch.full((3, 64, 64), 0.25)
+        >>> bits = coder.encode(img, 400, Utility.parse("psnr_db"))
+        >>> bits.size <= 400, bits.size % 8, coder.decode(bits, (64, 64)).shape
+        (True, 3, torch.Size([3, 64, 64]))
+    """
+
+    codec: ImageCodec
+    scales: bool = True
+    curves: CodecCurves | None = None
+
+    def encode(self, img: torch.Tensor, max_bits: int, utility: Utility) -> np.ndarray | None:
+        """The picture that shows the highest utility, of the finest quality at each resolution.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            max_bits: Payload bits that there are.
+            utility: What is to be best, for this picture.
+
+        Returns:
+            uint8 [k], k at most ``max_bits``; None if nothing fits.
+
+        Raises:
+            ScmcError: A metric of the utility has no weights here.
+        """
+        if not self.scales:
+            fit = largest_fitting(self.codec, img, max_bits // 8) if max_bits >= 8 else None
+            return None if fit is None else bytes_to_bits(fit.data)
+        max_bytes, size = (max_bits - DIVISOR_BITS) // 8, (int(img.shape[1]), int(img.shape[2]))
+        if max_bytes < 1:
+            return None
+        fits = self._fits(img, max_bytes, self._promising(8 * max_bytes, size, utility))
+        fits = fits or self._fits(img, max_bytes, list(divisors_for(size)))
+        if len(fits) > 1:
+            shown = {d: _at(self.codec, d).decode(data, size) for d, data in fits.items()}
+            best = max(fits, key=lambda d: _score(img, shown[d], utility))
+            fits = {best: fits[best]}
+        for divisor, data in fits.items():
+            return np.concatenate([_bits_of(divisor), bytes_to_bits(data)])
+        return None
+
+    def decode(self, bits: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
+        """What `encode` made -> float32 [3, H, W] in [0, 1].
+
+        Raises:
+            ScmcError: The bits are damaged.
+        """
+        if not self.scales:
+            return self.codec.decode(bits_to_bytes(bits), size)
+        number = int(bits[:DIVISOR_BITS] @ _WEIGHTS)
+        if number >= len(DIVISORS):
+            raise ScmcError(f"{self.codec.name}: there is no resolution {number}: damaged bits")
+        return _at(self.codec, DIVISORS[number]).decode(bits_to_bytes(bits[DIVISOR_BITS:]), size)
+
+    def _fits(self, img: torch.Tensor, max_bytes: int, divisors: list[int]) -> dict[int, bytes]:
+        found = {d: largest_fitting(_at(self.codec, d), img, max_bytes) for d in divisors}
+        return {divisor: fit.data for divisor, fit in found.items() if fit is not None}
+
+    def _promising(self, max_bits: int, size: tuple[int, int], utility: Utility) -> list[int]:
+        """Resolutions that are best for some validation picture; all without curves."""
+        curves = self.curves or find_curves(self.codec.name)
+        found = [] if curves is None else curves.best_divisors(max_bits, size, utility)
+        return found or list(divisors_for(size))
+
+
+_WEIGHTS = 1 << np.arange(DIVISOR_BITS)[::-1]
+_reduced: WeakKeyDictionary[ImageCodec, dict[int, ReducedCodec]] = WeakKeyDictionary()
+
+
+def _at(codec: ImageCodec, divisor: int) -> ImageCodec:
+    """The codec at a resolution, always the same object, which its encodings are kept for."""
+    if divisor == 1:
+        return codec
+    return _reduced.setdefault(codec, {}).setdefault(divisor, ReducedCodec(codec, divisor))
+
+
+def _bits_of(divisor: int) -> np.ndarray:
+    return (DIVISORS.index(divisor) & _WEIGHTS > 0).astype(np.uint8)
+
+
+def _score(img: torch.Tensor, img_hat: torch.Tensor, utility: Utility) -> float:
+    """Utility of showing a picture."""
+    from scmc_comm.metrics import measure
+
+    names = [name for name, _ in utility.weights]
+    found = measure(img, img_hat, names)
+    return float(utility.of(METRICS, np.array([found.get(name, np.nan) for name in METRICS])))
