@@ -7,3 +7,7 @@ class ScmcError(ValueError):
     The command line prints it (and channels.errors.ChannelError) in one line and exits with
     status 2.
     """
+
+
+class InfeasibleBudgetError(ScmcError):
+    """The budget or its Es/N0 is too small for even the most basic unit of the scheme."""

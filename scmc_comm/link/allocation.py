@@ -95,7 +95,8 @@ class Allocator:
         """The fields of `Outcome`."""
         lower = np.stack([self.lower_uses[u, plans[:, u]] for u in (0, 1)], axis=1)
         left = self.num_uses - lower.sum(axis=1)
-        rate, fits = self._rates(plans, left)
+        signal_uses = self._signal_uses(plans)
+        rate, fits = self._rates(plans, left, signal_uses)
         fits &= left >= 0
         plans = np.where(fits[:, None], plans, LEFT_OUT)
         below = np.floor(rate).astype(int)
@@ -103,6 +104,8 @@ class Allocator:
         above = np.minimum(below + 1, len(self.steps) - 1)
         steps = (1 - share) * self.steps[below] + share * self.steps[above]
         nearest = np.round(rate).astype(int)
+        reach = lower.sum(axis=1) + signal_uses[np.arange(len(plans)), nearest]
+        nearest = np.where(reach > self.link.num_uses, below, nearest)
         p = self._delivery(plans, nearest, lower, power_db)
         chain = np.cumprod(p[:, 2:], axis=1)
         seen = steps[:, :, :1] + np.einsum("nlj,njs->nls", steps[:, :, 1:], chain)
@@ -113,11 +116,17 @@ class Allocator:
         value = np.where(fits, value, -np.inf)
         return value, np.where(signal, rate, np.nan), p @ self.link.weights
 
-    def _rates(self, plans: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The highest rate of the signal that fits, between two of the model's if need be."""
+    def _signal_uses(self, plans: np.ndarray) -> np.ndarray:
+        """Channel uses of the signal at each rate of the model, [N, R]."""
         total = np.zeros((len(plans), len(self.part_bits)))
         for part in range(MAX_PARTS):
             total += self.part_uses[plans[:, 2 + part], :, part]
+        return total
+
+    def _rates(
+        self, plans: np.ndarray, left: np.ndarray, total: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The highest rate of the signal that fits, between two of the model's if need be."""
         below = (total <= left[:, None]).sum(axis=1) - 1
         low = np.maximum(below, 0)
         high = np.minimum(low + 1, total.shape[1] - 1)

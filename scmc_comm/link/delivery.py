@@ -47,6 +47,11 @@ class Link(Protocol):
         """Whether the place of a frame in the transmission makes no difference."""
         ...
 
+    @property
+    def num_uses(self) -> float:
+        """Channel uses that the states cover; infinite where one fade covers any number."""
+        ...
+
     def delivery(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """Probability that a frame arrives, in each state: float64 [S].
 
@@ -78,6 +83,7 @@ class FlatLink:
     weights: np.ndarray
     table: BlerTable
     is_flat: bool = True
+    num_uses: float = math.inf
 
     def delivery(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """See `Link`."""
@@ -102,6 +108,11 @@ class FadingLink:
     weights: np.ndarray
     phy: TablePhy
     is_flat: bool = False
+
+    @property
+    def num_uses(self) -> float:
+        """See `Link`."""
+        return min(states.power.shape[1] * states.block_symbols for states in self.states)
 
     def delivery(self, num_bits: int, mcs: Mcs, start: int, power_db: float) -> np.ndarray:
         """See `Link`."""

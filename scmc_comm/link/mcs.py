@@ -9,7 +9,7 @@ from channels.bler.table import default_table
 from channels.coding.segmentation import max_payload_bits, plan_blocks
 from channels.types import MIN_CODERATE, Mcs
 from channels.units import lin_to_db
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 
 TARGET_LOSS = 1e-3
 LONG_BLOCK_BITS = 10_000
@@ -82,7 +82,7 @@ def choose_mcs(
         num_uses: Or the channel uses that the block will fill.
 
     Raises:
-        ScmcError: Even the most robust scheme needs more.
+        InfeasibleBudgetError: Even the most robust scheme needs more.
 
     Example:
         >>> choose_mcs(10.0).bits_per_use > choose_mcs(10.0, 5.0).bits_per_use
@@ -98,7 +98,7 @@ def choose_mcs(
     usable = [mcs for mcs in MCS_GRID if needed_db(mcs) <= target_db]
     if not usable:
         least = min(needed_db(mcs) for mcs in MCS_GRID)
-        raise ScmcError(
+        raise InfeasibleBudgetError(
             f"no modulation and coding decodes at {target_db:g} dB Es/N0 (design "
             f"{design_esno_db:g} dB less {backoff_db:g} dB); the most robust one needs "
             f"{least:.1f} dB, raise the design Es/N0"

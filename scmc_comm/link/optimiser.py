@@ -14,7 +14,7 @@ import numpy as np
 
 from channels.coding.transport_block import num_channel_uses
 from channels.types import Frame, Mcs
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator
 from scmc_comm.link.delivery import COARSE_STATES, make_link, shares
 from scmc_comm.link.mcs import MCS_GRID, required_esno_db
@@ -224,7 +224,7 @@ def named_plan(
     signal = with_signal and request.with_signal
     try:
         plan = make(request.num_uses, bits, design_db, size, signal)
-    except ScmcError:
+    except InfeasibleBudgetError:
         return None
     lower = [plan.layers.get(kind) for kind in bits]
     parts = [

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from channels.fading.models import channel_identity
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.optimiser import Allocation, Request, optimise
 from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
@@ -50,7 +50,7 @@ class Planner(Protocol):
             with_signal: Keep room for a signal layer.
 
         Raises:
-            InfeasibleBudgetError: Not even the caption fits.
+            InfeasibleBudgetError: Not even the caption fits or decodes.
         """
         ...
 
@@ -107,6 +107,8 @@ class OptimisedPlanner:
     ) -> tuple[int, ProtectionPlan]:
         """See `Planner`; what happens where it does not fit: `Allocation.plan_for`."""
         uses = budget.uses(size)
+        if not uses:
+            raise InfeasibleBudgetError("the budget holds no channel use for data; raise rho")
         means_db = tuple(budget.design_esno_db + spread for spread in self.spread_db)
         utility = self.utility or budget.utility
         request = Request(

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from channels.coding.transport_block import max_payload_bits, num_channel_uses
 from channels.types import Mcs
 from channels.units import uses_to_rho
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.mcs import choose_mcs
 from scmc_comm.types import MAX_PARTS, LayerKind
 
@@ -27,10 +27,6 @@ SHARES = {LayerKind.SEMANTIC: 0.25, LayerKind.STRUCTURE: 0.5}
 SIGNAL_MARGINS_DB = (2.0, 1.0, 0.0)
 _STEPS = 11
 MIN_SIGNAL_BITS = 256  # below this no signal layer is tried
-
-
-class InfeasibleBudgetError(ScmcError):
-    """The budget is too small for even the most basic unit of the scheme."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def unequal_plan(
         with_signal: Keep room for a signal layer; without one the others may take it all.
 
     Raises:
-        InfeasibleBudgetError: Not even the caption fits.
+        InfeasibleBudgetError: Not even the caption fits or decodes.
     """
     both = _base_layers(num_bits)
     caption = {LayerKind.SEMANTIC: both[LayerKind.SEMANTIC]}
@@ -127,7 +123,7 @@ def unequal_plan(
     for margin_db in reversed(SIGNAL_MARGINS_DB):
         try:
             ladder.insert(0, choose_mcs(design_esno_db, margin_db, num_uses=max(left, 1)))
-        except ScmcError:  # too few channel uses for any block, or no scheme that robust
+        except InfeasibleBudgetError:  # no scheme is that robust
             break
     return _add_signal(layers, left, ladder)
 
@@ -196,7 +192,7 @@ def _fit(
     def with_margin(kind: LayerKind, share: float) -> Mcs | None:
         try:
             return choose_mcs(design_esno_db, share * MARGINS_DB[kind], num_bits=num_bits[kind])
-        except ScmcError:  # no scheme is that robust
+        except InfeasibleBudgetError:  # no scheme is that robust
             return None
 
     ladder = {

@@ -13,12 +13,13 @@ import torch
 from channels.types import Frame, ReceivedSymbols
 from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.options import NETWORKS, CodecOptions, make_codec
+from scmc_comm.errors import InfeasibleBudgetError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.leftover import strengthened
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits, depacketize, packetize, split
 from scmc_comm.link.planners import Planner, make_planner
 from scmc_comm.link.prepared import Prepared
-from scmc_comm.link.protection import InfeasibleBudgetError, ProtectionPlan
+from scmc_comm.link.protection import ProtectionPlan
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
 from scmc_comm.types import FINEST, PART_NEEDS, Layer, LayerKind, Reconstruction
 
@@ -132,7 +133,7 @@ class Scmc(CodecOptions, System):
         """Semantic, structure at the planned level, and the signal that fills the budget.
 
         Raises:
-            InfeasibleBudgetError: Not even the caption fits.
+            InfeasibleBudgetError: Not even the caption fits or decodes.
         """
         codec, size = self.layered_codec(), check_image(img)
         semantic = codec.encode_semantic(img)

@@ -24,7 +24,7 @@ from scmc_comm.baselines.image_codecs import (
     make_image_codec,
 )
 from scmc_comm.baselines.scaled import ScaledCoder
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.leftover import strengthened
 from scmc_comm.link.mcs import choose_mcs
@@ -107,7 +107,7 @@ class Separate(System):
         if self.law == "awgn":
             try:
                 mcs = choose_mcs(budget.design_esno_db, num_uses=max(budget.uses(size), 1))
-            except ScmcError as error:
+            except InfeasibleBudgetError as error:
                 return Prepared.nothing(size, budget, str(error))
             return self._fill(self.prepare_with(img, budget, mcs), budget)
         if self.utility is not None:

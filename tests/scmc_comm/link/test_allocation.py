@@ -12,7 +12,7 @@ from channels.coding.transport_block import num_channel_uses
 from channels.fading.models import make_channel
 from channels.phy.table import TablePhy
 from experiments.statistics.means import bounded_mean
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.allocation import LEFT_OUT, Allocator
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.delivery import make_link
@@ -26,7 +26,7 @@ from scmc_comm.link.optimiser import (
     optimise,
 )
 from scmc_comm.link.planners import best_allocation, make_planner
-from scmc_comm.link.protection import InfeasibleBudgetError, equal_plan, unequal_plan
+from scmc_comm.link.protection import equal_plan, unequal_plan
 from scmc_comm.link.quality import quality_model
 from scmc_comm.link.search import search
 from scmc_comm.link.utility import Utility

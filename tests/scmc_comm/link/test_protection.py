@@ -5,12 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.coding.transport_block import max_payload_bits, num_channel_uses
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.mcs import MCS_GRID, choose_mcs, required_esno_db
 from scmc_comm.link.planners import make_planner
 from scmc_comm.link.protection import (
     SIGNAL_MARGINS_DB,
-    InfeasibleBudgetError,
     equal_plan,
     unequal_plan,
 )

@@ -14,6 +14,7 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import required_esno_db
 from scmc_comm.link.packetize import bits_to_bytes
+from scmc_comm.link.planners import PROTECTIONS
 from scmc_comm.registry import SYSTEMS, find_system, make_system
 from scmc_comm.systems.base import check_image
 from scmc_comm.systems.scmc import Scmc, reassemble
@@ -177,6 +178,21 @@ def test_an_impossible_budget_names_uses_and_rho():
     report = send(nothing, make_channel("awgn"), 40.0, range(3), BitTruePhy())
     assert report.delivered.shape == (3, 0) and report.delivered_tags(2) == frozenset()
     assert system.reconstruct(nothing, frozenset()).level is None
+
+
+@pytest.mark.parametrize("phy", ["flat", "ofdm"])
+@pytest.mark.parametrize("rho", [1e-6, 1 / 300])
+@pytest.mark.parametrize("design", [-200.0, -40.0, -11.0, 200.0])
+def test_no_budget_and_no_design_is_an_error(design, rho, phy):
+    """What cannot be sent is a transmission of nothing that says why, for every system."""
+    img, budget = torch.rand(3, 64, 64), Budget(rho, design, phy=phy)
+    every = [Scmc(codec=FakeCodec(), protection=protection) for protection in PROTECTIONS]
+    every += [make_system(name) for name in ("jpeg", "jpeg:law=awgn", "jpeg:mcs=adaptive")]
+    for system in every:
+        prepared = system.prepare(img, budget)
+        assert (prepared.infeasible is None) == bool(prepared.frames)
+        if (design < -20 and not system.side_information) or rho < 1e-5:
+            assert prepared.infeasible, system
 
 
 def test_undetected_errors_count_as_losses(caplog):

@@ -1,0 +1,62 @@
+"""What a plan expects of its channel reaches as far as every plan that fits the budget."""
+
+from functools import lru_cache
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scmc_comm.link.allocation import Allocator
+from scmc_comm.link.budget import Budget
+from scmc_comm.link.delivery import make_link
+from scmc_comm.link.layer_curves import load_quality
+from scmc_comm.link.mcs import MCS_GRID
+from scmc_comm.link.utility import Utility
+
+SOME_SCHEMES = MCS_GRID[::8]
+LINKS = [
+    ("awgn", "flat"),
+    ("rayleigh_block", "flat"),
+    *((f"rayleigh_block:coherence_symbols={n}", "flat") for n in (1, 7, 64, 256, 5000)),
+    ("rician_block:coherence_symbols=100", "flat"),
+    ("nakagami_block:m=0.5,coherence_symbols=33", "flat"),
+    ("gilbert_elliott", "flat"),
+    ("clarke", "flat"),
+    ("tdl:model=A", "flat"),
+    ("awgn", "ofdm"),
+    ("rayleigh_block:coherence_symbols=100", "ofdm"),
+    ("clarke", "ofdm:csi=lmmse"),
+    ("clarke", "ofdm:antennas=2x2,csi=lmmse"),
+]
+
+
+@lru_cache(maxsize=4)
+def curves(side):
+    return load_quality((side, side))
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(LINKS),
+    st.sampled_from([64, 96, 256]),
+    st.floats(np.log(1 / 200), np.log(1 / 3)),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_plan_over_every_channel_has_probabilities(link, side, log_rho, seed):
+    """Also where the signal's rate lies between two of the model's, far apart for small pictures."""
+    channel, phy = link
+    budget, size, quality = (
+        Budget(np.exp(log_rho), 8.0, channel, phy=phy),
+        (side, side),
+        curves(side),
+    )
+    expected = make_link(channel, budget.uses(size), (8.0,), num_states=2, phy=phy)
+    steps = quality.steps(Utility.parse("psnr_db"))
+    allocator = Allocator(
+        budget.uses(size), quality.lower_bits, quality.part_bits, steps, expected, SOME_SCHEMES
+    )
+    plans = np.random.default_rng(seed).integers(-1, len(SOME_SCHEMES), (40, 6))
+    plans[:, 2:] = np.where(np.minimum.accumulate(plans[:, 2:], axis=1) < 0, -1, plans[:, 2:])
+    outcome = allocator.evaluate(plans)
+    assert (outcome.delivery >= 0).all() and (outcome.delivery <= 1 + 1e-12).all()
+    assert not np.isnan(outcome.value).any()
