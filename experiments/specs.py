@@ -21,6 +21,8 @@ from scmc_comm.errors import ScmcError
 
 ALIASES = {"cbr": "rho", "snr": "esno_db"}
 """Other names of keys, those of the literature."""
+MAX_VALUES = 10_000
+"""The most values that a range may have."""
 _GROUPS = ("axes", "base")
 _NONE = (None, "", "none", "None", "null")
 
@@ -75,6 +77,8 @@ class Spec:
             raise ScmcError(no_such(f"{cls.KIND} key", key, known, ALIASES))
         try:
             return _convert(known[key], value)
+        except ScmcError as error:
+            raise ScmcError(f"{key}: {error}") from error
         except (ValueError, ZeroDivisionError, OverflowError) as error:
             raise ScmcError(f"{key} is {value!r}; expected {_expected(known[key])}") from error
 
@@ -192,10 +196,23 @@ def _convert(kind: Any, value: Any) -> Any:
         return int(value)  # of any length
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("no number")
-    number = float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
-    if kind is int and number != int(number):
+    found = number(value)
+    if kind is int and found != int(found):
         raise ValueError("no whole number")
-    return kind(number)
+    return kind(found)
+
+
+def number(value: int | float | str) -> float:
+    """A number; in text it may be a fraction.
+
+    Raises:
+        ValueError: It is none; ZeroDivisionError and OverflowError alike.
+
+    Example:
+        >>> number("1/16")
+        0.0625
+    """
+    return float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
 
 
 def _items(value: Any) -> list[Any]:
@@ -208,6 +225,11 @@ def _grid(text: str) -> list[float]:
     """The numbers of ``start:stop:step``, the stop included."""
     start, stop, step = (float(part) for part in text.split(":"))
     count = math.floor((stop - start) / step + 1e-9) + 1
+    if not 1 <= count <= MAX_VALUES:
+        said = "is empty" if count < 1 else f"has {count} values"
+        raise ScmcError(
+            f"the range {text} {said}; write start:stop:step with 1 to {MAX_VALUES} values"
+        )
     return [round(start + i * step, 10) for i in range(count)]
 
 

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 from experiments.commands.common import AddVerb
-from scmc_comm.errors import ScmcError
 
 
 def bler(args: argparse.Namespace) -> None:
@@ -15,10 +14,10 @@ def bler(args: argparse.Namespace) -> None:
     from channels.bler.measure import BLOCK_BITS, Stopping, curve_keys
     from channels.bler.run import run
     from channels.bler.table import curve_esno_db
+    from experiments.execution.output import check_files
     from scmc_comm.link.mcs import MCS_GRID
 
-    if not args.out.parent.is_dir():
-        raise ScmcError(f"no folder {args.out.parent} for {args.out.name}; create it first")
+    check_files(args.out)
     keys = curve_keys(args.mcs or MCS_GRID, args.bits or BLOCK_BITS)
     stopping = Stopping(args.errors, args.min_bler, args.max_bits)
     table = run(keys, stopping, args.out, args.seed, args.decoder, args.jobs)

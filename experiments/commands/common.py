@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scmc_comm.errors import ScmcError
+from experiments.specs import number
 
 if TYPE_CHECKING:
     from scmc_comm.types import Reconstruction
@@ -18,20 +16,11 @@ AddVerb = Callable[[str, Command, str], argparse.ArgumentParser]
 """``verb(name, function, example)`` makes a verb; the function's docstring is its help."""
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, into a folder that is there."""
-    from experiments.execution.cache import write_atomic
-
-    if not path.parent.is_dir():
-        raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
-    write_atomic(path, data)
-
-
 def bandwidth_ratio(text: str) -> float:
     """A ratio written as a number or a fraction such as 1/16."""
     try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
+        return number(text)
+    except (ValueError, ZeroDivisionError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a bandwidth ratio; write a number or a fraction such as 1/16"
         ) from None

@@ -13,6 +13,7 @@ from scmc_comm.errors import ScmcError
 
 def decode(args: argparse.Namespace) -> None:
     """Decode a container, or some of its layers."""
+    from experiments.execution.output import check_picture
     from scmc_comm.bitstream import LayeredBitstream
     from scmc_comm.codec.options import make_codec
     from scmc_comm.images import save_png
@@ -20,6 +21,7 @@ def decode(args: argparse.Namespace) -> None:
 
     if not args.container.is_file():
         raise ScmcError(f"no file {args.container}; make one with 'scmc-comm encode'")
+    check_picture(args.output)
     stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
     known = [kind.tag for kind in LayerKind]
     names = known if args.layers is None else args.layers.replace(" ", "").split(",")

@@ -6,20 +6,23 @@ import argparse
 from pathlib import Path
 
 from experiments.commands.codec_options import add_codec_options, codec_options
-from experiments.commands.common import AddVerb, write_bytes
+from experiments.commands.common import AddVerb
 from scmc_comm.types import FINEST
 
 
 def encode(args: argparse.Namespace) -> None:
     """Code an image in three layers."""
+    from experiments.execution.cache import write_atomic
+    from experiments.execution.output import check_files
     from scmc_comm.codec.options import make_codec
     from scmc_comm.images import load_image
 
+    check_files(args.output)
     img = load_image(args.image)
     codec = make_codec(codec_options(args))
     stream = codec.encode(img, args.quality, args.seed, args.level)
     data = stream.to_bytes()
-    write_bytes(args.output, data)
+    write_atomic(args.output, data)
     bpp_of_a_byte = 8 / (stream.size[0] * stream.size[1])
     sizes = {layer.kind.tag: len(layer.payload) for layer in stream.layers}
     sizes["container"] = len(data) - sum(sizes.values())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.commands.common import AddVerb, bandwidth_ratio, write_bytes
+from experiments.commands.common import AddVerb, bandwidth_ratio
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
 
@@ -30,12 +29,14 @@ def plan(args: argparse.Namespace) -> None:
     """Find the protection of the layers that looks best on average over a channel."""
     from channels.fading.models import make_channel
     from channels.units import rho_to_uses
+    from experiments.execution.output import check_files, write_json
     from scmc_comm.link.optimiser import Request, check_fits, optimise
     from scmc_comm.link.protection import equal_plan, unequal_plan
     from scmc_comm.link.utility import Utility
 
     if args.simulate is not None and args.simulate < 1:
         raise ScmcError(f"--simulate is {args.simulate}; expected a number of trials above 0")
+    check_files(args.json)
     utility, channel = Utility.parse(args.utility), make_channel(args.channel)
     levels, size = _levels(args, [name for name, _ in utility.weights])
     request = Request(
@@ -75,7 +76,7 @@ def plan(args: argparse.Namespace) -> None:
             **{name: _as_dict(found) for name, found in {"optimised": best, **rivals}.items()},
             "simulated": simulated,
         }
-        write_bytes(args.json, json.dumps(told, indent=2).encode() + b"\n")
+        write_json(args.json, told)
 
 
 def _where(request: Request) -> str:

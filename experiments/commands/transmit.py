@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.commands.codec_options import add_codec_options, chosen_system, codec_options
-from experiments.commands.common import AddVerb, bandwidth_ratio, say_shown, write_bytes
+from experiments.commands.common import AddVerb, bandwidth_ratio, say_shown
 from scmc_comm import __version__
 
 if TYPE_CHECKING:
@@ -20,11 +19,13 @@ def transmit(args: argparse.Namespace) -> None:
     """Send one image over a channel and show what arrives."""
     from channels.fading.models import make_channel
     from channels.phy.names import make_phy
+    from experiments.execution.output import check_picture, write_json
     from scmc_comm.images import load_image, save_png
     from scmc_comm.link.budget import design_for
     from scmc_comm.metrics import measure
     from scmc_comm.transmit import transmit
 
+    check_picture(args.output, args.report)
     channel, phy = make_channel(args.channel), make_phy(args.phy)
     system = chosen_system(args)
     img = load_image(args.image)
@@ -35,8 +36,7 @@ def transmit(args: argparse.Namespace) -> None:
     metrics = measure(img, shown.img_hat)
     save_png(shown.img_hat, args.output)
     if args.report is not None:
-        report = _report(args, sent, shown, metrics)
-        write_bytes(args.report, json.dumps(report, indent=2).encode() + b"\n")
+        write_json(args.report, _report(args, sent, shown, metrics))
     if prepared.infeasible:
         print(f"infeasible: {prepared.infeasible}")
     print(prepared.ledger.to_text())

@@ -151,11 +151,11 @@ def difference_charts(view: View, note: str = "") -> list[Chart]:
 
 
 def loss_charts(view: View, note: str = "") -> list[Chart]:
-    """The probability that each unit is lost; none if all systems are analog."""
-    if not _units(view):
+    """The probability that each unit is lost; none where no unit is sent, or none can be lost."""
+    lost = 1 - np.concatenate([view.arrivals[end].values.ravel() for end in ("probability", "low")])
+    if not (lost > 0).any():  # of exact expectations; else an upper limit is always above 0
         return []
-    lost = 1 - view.arrivals.probability
-    lowest = min(float(lost.where(lost > 0).min()), float((1 - view.arrivals.low).min()))
+    lowest = float(lost[lost > 0].min())
     y = Axis("probability of loss", scale="log", limits=(max(lowest / 2.5, 1e-6), 1.3))
     rows = [_row(view, y, [unit_curves(view, channel, lost=True) for channel in view.channels])]
     title, keys = f"Probability of loss {_over(view)}", layer_keys(_units(view))

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from channels.fading.trace import ReplayTrace
+from experiments.execution.output import check_files
 from experiments.figures.style import COLOURS, GREY
 from experiments.figures.timed import scheme_label
 from experiments.sweep.labels import unit_label
@@ -187,10 +188,7 @@ def check_target(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise ScmcError(f"output is {path.name!r}; expected a name that ends in .gif or .mp4")
-    if path.is_dir():
-        raise ScmcError(f"output {path} is a folder; give the name of a file")
-    if not path.parent.is_dir():
-        raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
+    check_files(path)
 
 
 def save(film: Film, path: Path, progress: Any = iter) -> None:

@@ -132,11 +132,11 @@ class Axis:
 
     def apply(self, ax: Axes, which: str) -> None:
         """Sets scale, limits and ticks of the x or the y axis."""
-        axis = getattr(ax, f"{which}axis")
+        axis, set_scale = getattr(ax, f"{which}axis"), getattr(ax, f"set_{which}scale")
         if self.scale == "one_minus":
-            ax.set(**{f"{which}scale": ("function", {"functions": (missing_db, from_missing_db)})})
+            set_scale("function", functions=(missing_db, from_missing_db))
         elif self.scale != "linear":
-            ax.set(**{f"{which}scale": self.scale})
+            set_scale(self.scale)
         if self.limits is not None:
             ax.set(**{f"{which}lim": self.limits})
         if self.ticks:

@@ -6,7 +6,6 @@ yardstick this checks pictures, colour conversion, PSNR, rho and SNR at once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from channels.bounds.awgn import capacity
 from experiments.execution.cache import default_cache_dir, write_atomic
 from experiments.execution.executors import executor
 from experiments.execution.fingerprint import git_revision, package_versions
+from experiments.execution.output import check_folder, write_json
 from experiments.rd.anchors import Anchors, load_anchors
 from experiments.rd.measure import codec_fingerprint
 from experiments.statistics.bounds import RateQuality
@@ -243,6 +243,7 @@ def run_anchors(
             f"{images} holds {len(pictures)} pictures; expected the {KODAK} of Kodak, which the "
             "published values are means of"
         )
+    check_folder(out)
     found = measure_anchors(codecs, pictures, jobs, default_cache_dir() / "rd", progress)
     table = compare(found, pictures, theirs)
     text = cells(table)
@@ -250,7 +251,5 @@ def run_anchors(
     write_atomic(out / "anchors.md", (text.markdown() + "\n").encode())
     write_atomic(out / "anchors.tex", (text.latex() + "\n").encode())
     provenance = {"git": git_revision(), "versions": package_versions()}
-    points = [asdict(points) for points in found]
-    data = json.dumps(provenance | {"points": points}, indent=1)
-    write_atomic(out / "anchors.json", data.encode())
+    write_json(out / "anchors.json", provenance | {"points": [asdict(points) for points in found]})
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 from experiments.execution.cache import write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
+from experiments.execution.output import check_folder, write_json
 from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
@@ -85,6 +85,7 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     images = image_set(spec.images, spec.limit)
     metrics = spec.metrics or tuple(name for name in METRICS if name in default_metrics())
     parameters = {name: _check(name) for name in spec.codecs}
+    check_folder(out)
     frame = measure_points(spec.codecs, images, metrics, jobs, progress=progress)
     points = tables.gather_points(frame)
     bd = tables.bd_table(points, spec.bd_references, spec.window_bpp)
@@ -107,8 +108,9 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     note = f"means over {len(images)} image{'s' if len(images) > 1 else ''}"
     text = "\n\n".join(f"## {title}\n\n{cells.markdown()}" for _, title, cells in parts)
     write_atomic(out / "tables.md", f"{_explanation(spec, note)}\n\n{text}\n".encode())
-    provenance = {"spec": asdict(spec), "git": git_revision(), "versions": package_versions()}
-    write_atomic(out / "run.json", json.dumps(provenance, indent=2, default=str).encode() + b"\n")
+    told = asdict(spec) | {"anchors": spec.anchors and str(spec.anchors)}
+    provenance = {"spec": told, "git": git_revision(), "versions": package_versions()}
+    write_json(out / "run.json", provenance)
     return out / "tables.md"
 
 

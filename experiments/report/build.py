@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
+from experiments.execution.output import check_folder
 from experiments.rd import capacity
 from experiments.rd.tables import cost_cells
 from experiments.report.chapter import Chapter, reference_of, steps
@@ -87,6 +88,7 @@ def write_report(spec: ReportSpec, progress: bool = True) -> list[Path]:
                 ds, folder, spec.files / name, f"{spec.files.name}/{name}", f"s{number + 1}",
                 spec.reference, spec.threshold_psnr_db,
             ))  # fmt: skip
+        check_folder(spec.files)
         todo = [step for chapter in chapters for step in steps(chapter)]
         for step in tqdm(todo, desc="report", unit="part", disable=not progress):
             step()

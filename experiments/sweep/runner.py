@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from experiments.execution.cache import Cache, default_cache_dir
 from experiments.execution.executors import executor
+from experiments.execution.output import check_folder
 from experiments.sweep import writer
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
@@ -30,7 +31,6 @@ from experiments.sweep.tasks import (
     load_system,
     run_task,
 )
-from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
 
@@ -143,12 +143,10 @@ def run_sweep(
     Raises:
         ScmcError: A name that does not exist, or another error a user can mend.
     """
-    folder = Path(out_dir)
-    if folder.exists() and not folder.is_dir():
-        raise ScmcError(f"output {folder} is a file; give a folder")
     components.check_names(spec)
     images = components.load_images(spec.images, spec.num_images)
     metrics = resolve_metrics(spec, components)
+    folder = check_folder(out_dir)
 
     with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
         tasks = make_tasks(spec, images, metrics, where, components, workers.workers)

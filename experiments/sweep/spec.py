@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from experiments.specs import Spec
+from scmc_comm.link.budget import MAX_RHO
 
 Estimator = Literal["monte-carlo", "table", "expected"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
@@ -86,7 +87,8 @@ class SweepSpec(Spec):
         self.require("bounds", len(set(self.bounds)) == len(self.bounds), "each image codec once")
         self.require("esno_db", all(map(math.isfinite, self.esno_db)), "finite numbers in dB")
         self.require("design_esno_db", math.isfinite(self.design_esno_db), "a finite number in dB")
-        self.require("rho", all(0 < r <= 8 for r in self.rho), "uses / (3 H W), such as 1/24")
+        ratios = f"uses / (3 H W), such as 1/24, above 0 and up to {MAX_RHO}"
+        self.require("rho", all(0 < rho <= MAX_RHO for rho in self.rho), ratios)
         for key, low in (("num_trials", 1), ("min_trials", 1), ("strip_images", 0), ("seed", 0)):
             self.require(key, getattr(self, key) >= low, f"at least {low}")
         self.require("analog_trials", 1 <= self.analog_trials <= 64, "1 to 64")

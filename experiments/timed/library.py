@@ -17,7 +17,7 @@ from experiments.sweep.quality import Scorer, digest_of
 from experiments.sweep.tasks import fingerprint_of, load_system, prepare_cached
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
-from scmc_comm.link.budget import Budget
+from scmc_comm.link.budget import MAX_RHO, Budget
 from scmc_comm.link.mcs import MCS_GRID
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.systems.separate import Separate
@@ -158,5 +158,5 @@ def file_of(system: Separate, img: torch.Tensor, max_bytes: int) -> Prepared:
         img: float32 [3, H, W] in [0, 1].
         max_bytes: Of the file.
     """
-    wide = Budget(rho=4.0, design_esno_db=0.0)  # the link is the timed one: bytes are the limit
+    wide = Budget(MAX_RHO, design_esno_db=0.0)  # the link is the timed one: bytes are the limit
     return system.prepare_with(img, wide, MCS_GRID[-1], 8 * max_bytes)

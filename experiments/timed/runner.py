@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from experiments.execution.cache import Cache, default_cache_dir, digest, new_file, write_atomic
 from experiments.execution.executors import executor
+from experiments.execution.output import check_folder
 from experiments.sweep.components import Components
 from experiments.sweep.tasks import fingerprint_of
 from experiments.timed import results
@@ -55,9 +56,7 @@ def run_timed(
     Raises:
         ScmcError: A name that does not exist, or another error a user can mend.
     """
-    folder = Path(out_dir)
-    if folder.exists() and not folder.is_dir():
-        raise ScmcError(f"output {folder} is a file; give a folder")
+    folder = check_folder(out_dir)
     cache_dir = (cache_dir or default_cache_dir()).absolute()
     library = open_library(spec, cache_dir, components)
     todo = make_jobs(spec, library, fingerprint_of(components))

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from experiments.specs import Spec
 from experiments.timed.schemes import Scheme
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import MAX_RHO
 
 Axis = Literal["load", "num_users", "deadline_s", "esno_db"]
 MAX_USERS = 256
@@ -85,7 +86,8 @@ class TimedSpec(Spec):
         self.require_lists("values", "schemes", "metrics")
         for text in self.schemes:
             Scheme.parse(text)
-        for key in ("rho", "bandwidth_hz", "carrier_hz", "duration_s", "load"):
+        self.require("rho", 0 < self.rho <= MAX_RHO, f"a number above 0 and up to {MAX_RHO}")
+        for key in ("bandwidth_hz", "carrier_hz", "duration_s", "load"):
             self.require(key, 0 < getattr(self, key) < math.inf, "a number above 0")
         for key in ("spread_db", "speed_mps"):
             self.require(key, 0 <= getattr(self, key) < math.inf, "0 or more")

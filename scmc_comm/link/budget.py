@@ -11,6 +11,8 @@ from channels.units import rho_to_uses
 from scmc_comm.errors import ScmcError
 
 MEAN_SNR, CHANNEL_LAW = "esno_db", "channel"
+MAX_RHO = 4
+"""The largest bandwidth ratio; one of 4 carries a picture of 8 bits a sample uncoded, in QPSK."""
 SIDE_INFORMATION = frozenset({MEAN_SNR, CHANNEL_LAW})
 """What a transmitter can know of the point it sends at: the mean Es/N0, and the channel's law."""
 
@@ -44,8 +46,10 @@ class Budget:
     phy: str = "flat"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.rho) and 0 < self.rho <= 4):
-            raise ScmcError(f"rho is {self.rho}; expected a bandwidth ratio above 0 and up to 4")
+        if not 0 < self.rho <= MAX_RHO:
+            raise ScmcError(
+                f"rho is {self.rho}; expected a bandwidth ratio above 0 and up to {MAX_RHO}"
+            )
         if not math.isfinite(self.design_esno_db):
             raise ScmcError(f"design_esno_db is {self.design_esno_db}; expected a number in dB")
 

@@ -89,6 +89,22 @@ def test_transmit_writes_picture_and_report(folder, capsys, system):
     assert Image.open(target).size == (128, 128)
 
 
+@pytest.mark.parametrize("system", ["jpeg", "scmc"])
+def test_reports_of_small_pictures_are_strict_json(tmp_path, capsys, system):
+    save_png(load_photo("chelsea", 32), tmp_path / "small.png")
+    run(
+        capsys, "transmit", tmp_path / "small.png", "--snr", "12", "--cbr", "1/2", "--system",
+        system, "-o", tmp_path / "got.png", "--report", tmp_path / "got.json",
+    )  # fmt: skip
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    told = json.loads((tmp_path / "got.json").read_text(), parse_constant=refuse)
+    assert told["metrics"]["ms_ssim"] is None and told["metrics"]["psnr_db"] > 10
+
+
+SENDS = ("transmit", "cat.png", "--esno-db", "3", "--rho", "1/8")
 MISTAKES = {
     "missing picture": (("encode", "none.png", "-o", "x.scmc"), "none.png"),
     "text as a picture": (("encode", "notes.png", "-o", "x.scmc"), "notes.png"),
@@ -125,6 +141,20 @@ MISTAKES = {
     "rho not a number": (
         ("transmit", "cat.png", "--esno-db", "3", "--rho", "wide", "-o", "x.png"),
         "bandwidth ratio",
+    ),
+    "rho beyond all bounds": ((*SENDS[:-1], "1e400", "-o", "x.png"), "bandwidth ratio"),
+    "no folder for the report": (
+        (*SENDS, "-o", "x.png", "--report", "no/r.json"),
+        "create it first",
+    ),
+    "no folder for the picture": ((*SENDS, "-o", "no/x.png"), "create it first"),
+    "picture and report in one": ((*SENDS, "-o", "x.png", "--report", "x.png"), "written twice"),
+    "a picture of another format": ((*SENDS, "-o", "x.jpg"), "name it x.png"),
+    "decoded to another format": (("decode", "cat.scmc", "-o", "x.webp"), "name it x.png"),
+    "container is a folder": (("encode", "cat.png", "-o", "."), "is a folder"),
+    "no folder for the plan": (
+        ("plan", "--rho", "1/24", "--esno-db", "6", "--json", "no/p.json"),
+        "create it first",
     ),
     "unknown verb": (("encod", "cat.png"), "did you mean encode? There are"),
     "unknown network": (("train", "fuson"), "did you mean fusion?"),

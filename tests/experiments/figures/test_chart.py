@@ -27,6 +27,19 @@ def test_upper_limits_alone_widen_the_x_axis():
     assert arrows.get_xdata().tolist() == [2, 3, 4]
 
 
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_ones_complement_is_drawn_by_the_logarithm_of_what_is_missing(which):
+    crowded, plain = Axis("MS-SSIM", scale="one_minus", limits=(0.5, 0.999)), Axis("rate")
+    axes = (crowded, plain) if which == "x" else (plain, crowded)
+    values = np.array([0.9, 0.99, 0.999])
+    x, y = (values, values[::-1]) if which == "x" else (values[::-1], values)
+    figure = Chart("s", "t", [[Panel(*axes, [Curve(x, y, None, None, BLUE)])]]).draw()
+    (ax,) = figure.axes
+    points = ax.transData.transform(np.column_stack([x, y]))[:, 0 if which == "x" else 1]
+    steps = np.diff(points)
+    assert steps[0] == pytest.approx(steps[1])
+
+
 def test_the_legend_names_each_curve_once_and_fits():
     labels = [f"a system with a long name, number {n}" for n in range(7)]
     curves = [Curve(X, X + 1, None, None, BLUE, label) for label in labels]

@@ -110,6 +110,18 @@ def test_a_store_of_failures_alone_still_plots(toy_spec, tmp_path):
     assert any(p.suffix == ".pdf" for p in plot_sweep(out, progress=False))
 
 
+@pytest.mark.parametrize("estimator", ["monte-carlo", "expected"])
+def test_a_sweep_in_which_nothing_is_lost_still_plots(toy_spec, tmp_path, estimator):
+    spec = dataclasses.replace(
+        toy_spec, systems=("toy",), channels=("awgn",), esno_db=(30.0, 35.0), num_images=2,
+        num_trials=4, estimator=estimator,
+    )  # fmt: skip
+    out = run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    names = {p.name for p in plot_sweep(out, progress=False)}
+    assert "psnr_db_rho1-24.png" in names
+    assert ("loss_rho1-24.png" in names) == (estimator == "monte-carlo"), "upper limits alone"
+
+
 def test_plotting_nothing_is_an_error(tmp_path):
     with pytest.raises(ScmcError, match="run the sweep"):
         plot_sweep(tmp_path)

@@ -59,6 +59,16 @@ def test_every_metric_and_reference_has_a_figure_and_codecs_are_told_apart():
     assert len(set(looks.values())) == len(looks)
 
 
+def test_ms_ssim_is_drawn_by_what_is_missing_to_1():
+    frame = synthetic()
+    frame["ms_ssim"] = 1 - 0.1 * np.exp(-2 * frame.bpp)
+    bd = bd_table(gather_points(frame), ["jpeg"], (0.0, np.inf))
+    charts = {c.stem: c for c in rd_charts(curve_table(frame), bd, None, "three images")}
+    (ax,) = charts["rd_ms_ssim"].draw().axes
+    assert ax.get_yscale() == "function"
+    assert sum(ax.get_visible() for ax in charts["rd"].draw().axes) == 3
+
+
 ANCHORS = {"dataset": "toy", "curves": {"jpeg": {
     "bpp": list(RATES[::-1]), "ms_ssim": None, "psnr_db": list((30 + 6 * np.log2(RATES) + 1)[::-1])}}}  # fmt: skip
 

@@ -65,6 +65,14 @@ def test_a_single_point_alone_equals_the_same_point_in_the_sweep(toy_run, toy_sp
     np.testing.assert_array_equal(one.psnr_db, full.psnr_db)
 
 
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_work(toy_spec, tmp_path):
+    (tmp_path / "file").touch()
+    fakes.CALLS.clear()
+    with pytest.raises(ScmcError, match="cannot write to folder"):
+        run(toy_spec, tmp_path / "file" / "x", use_cache=False)
+    assert not fakes.CALLS
+
+
 def test_every_system_sees_the_same_fades(toy_spec, tmp_path):
     seen = {}
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from experiments.sweep.components import Components
 from experiments.sweep.spec import SweepSpec
+from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import MAX_RHO, Budget
 
 SPEC = SweepSpec("demo", ("scmc", "vvc"), ("awgn",), (-3.0, 0.0), (1 / 48, 1 / 24))
 
@@ -57,12 +59,28 @@ def test_overrides_are_typed():
     "text", ["num_trials=many", "num_trials=1.5", "num_trials=0", "rho=1/0", "rho=0", "rho=-1",
              "esno_db=warm", "esno_db=", "esno_db=nan", "esno_db=0:5:0", "esno_db=1,1",
              "systems=", "num_images=0", "seed=-1", "stop_half_width=2", "name=../x",
+             "esno_db=0:1:1e-9", "esno_db=6:-6:6", "esno_db=0:1:nan", "rho=1e400", "rho=6",
              "design_esno_db=inf", "num_trials=inf", "trials=3", "rho"],
 )  # fmt: skip
 def test_bad_overrides_are_one_line_errors(text):
     with pytest.raises(ScmcError) as caught:
         SPEC.override([text])
     assert "\n" not in str(caught.value)
+
+
+def test_a_range_that_is_empty_or_endless_says_so():
+    with pytest.raises(ScmcError, match="esno_db: the range 6:-6:6 is empty; write start:stop"):
+        SPEC.override(["esno_db=6:-6:6"])
+    with pytest.raises(ScmcError, match=r"1e-9 has 1000000000 values; .* with 1 to 10000 values"):
+        SPEC.override(["esno_db=0:1:1e-9"])
+
+
+def test_every_ratio_that_a_spec_takes_a_budget_takes():
+    assert Budget(SPEC.override([f"rho={MAX_RHO}"]).rho[0], 10.0).rho == MAX_RHO
+    timed = TimedSpec("t", "load", (1.0,), ("scmc",))
+    for spec in (SPEC, timed):
+        with pytest.raises(ScmcError, match="up to 4"):
+            spec.override([f"rho={MAX_RHO + 0.1}"])
 
 
 def test_an_unknown_key_lists_the_known_ones_and_proposes_the_nearest():

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import fakes
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,6 +50,14 @@ def test_priorities_keep_the_caption_where_equal_treatment_loses_it(ran):
         assert figures.turning_points(ds) == (2.0, 2.0)
         assert float(ds.utilisation.sel(scheme="toy", value=2.0).min()) > 0.9
         assert ds.attrs["kind"] == "timed" and "num_users: 2" in ds.attrs["spec_yaml"]
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    fakes.CALLS.clear()
+    with pytest.raises(ScmcError, match="cannot write to folder"):
+        run_timed(SPEC, tmp_path / "file" / "x", cache_dir=tmp_path, components=TOYS)
+    assert not fakes.CALLS
 
 
 def test_every_picture_and_unit_is_counted(ran):

@@ -1,0 +1,53 @@
+"""Outputs that cannot be written are noticed before the work; JSON is what every reader takes."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from experiments.execution.output import check_files, check_folder, check_picture, write_json
+from scmc_comm.errors import ScmcError
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "a" / "b", tmp_path / "there"):
+        assert check_folder(folder) == folder
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert not list((tmp_path / "there").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for path, said in (
+        (tmp_path / "file", "is a file"),
+        (tmp_path / "file" / "x", "cannot write to folder"),
+        (Path("/proc/nope/x"), "cannot write to folder"),
+    ):
+        with pytest.raises(ScmcError, match=said):
+            check_folder(path)
+
+
+def test_files_are_checked_before_they_are_written(tmp_path):
+    check_files(tmp_path / "a.json", None, tmp_path / "b.json")
+    for paths, said in (
+        ((tmp_path / "no" / "a",), "create it first"),
+        ((tmp_path,), "is a folder"),
+        ((tmp_path / "a", tmp_path / "x" / ".." / "a"), "no folder|written twice"),
+        ((tmp_path / "a", tmp_path / "a"), "written twice"),
+    ):
+        with pytest.raises(ScmcError, match=said):
+            check_files(*paths)
+    check_picture(tmp_path / "a.PNG", None)
+    with pytest.raises(ScmcError, match=r"name it a\.png"):
+        check_picture(tmp_path / "a.jpg")
+
+
+def test_json_is_strict_and_says_null_for_what_it_has_no_word_for(tmp_path):
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    write_json(tmp_path / "a.json", {"a": math.nan, "b": [1.5, (math.inf, 2)], "c": "é"})
+    read = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
+    assert read == {"a": None, "b": [1.5, [None, 2]], "c": "é"}
