@@ -1,6 +1,20 @@
 """Settings of all tests: how long an example takes says more of the machine than of the code."""
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """The published weights of the learned metrics; skips, and says why, without them."""
+    from scmc_comm.errors import ScmcError
+    from scmc_comm.zoo.sources import alexnet_features, vgg16_features
+
+    try:
+        alexnet_features()
+        vgg16_features()
+    except ScmcError as error:
+        pytest.skip(str(error))

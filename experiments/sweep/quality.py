@@ -56,33 +56,41 @@ class Scorer:
     def quality(self, key: str, show: Callable[[], Reconstruction], keep: bool) -> SetQuality:
         """Quality of what is shown, found in the cache or computed and kept there.
 
+        Metrics that were measured before are not measured again, whatever else was asked then.
+
         Args:
-            key: Content key of what is shown.
+            key: Content key of what is shown and of the original.
             show: Makes it; called only if it is not known.
             keep: Keep the picture too.
         """
-        metrics_key, png_key = digest("quality", key, list(self.metrics)), digest("png", key)
-        known = self.cache.get_json(metrics_key)
-        if known is None or (keep and self.cache.get(png_key) is None):
+        quality_key, png_key = digest("quality", key), digest("png", key)
+        known = self.cache.get_json(quality_key) or {"metrics": {}}
+        missing = tuple(name for name in self.metrics if name not in known["metrics"])
+        if missing or "level" not in known or (keep and self.cache.get(png_key) is None):
             seen = show()
             img_hat = seen.img_hat.detach()
             known = {
-                "metrics": self._scores(img_hat),
+                "metrics": known["metrics"] | self._scores(img_hat, missing),
                 "level": -1 if seen.level is None else int(seen.level),
                 "caption": seen.caption or "",
             }
-            self.cache.put_json(metrics_key, known)
+            self.cache.put_json(quality_key, known)
             if keep:
                 self.cache.put(png_key, png_bytes(img_hat))
-        return SetQuality(known["metrics"], known["level"], known["caption"], png_key)
+        metrics = {name: known["metrics"][name] for name in self.metrics}
+        return SetQuality(metrics, known["level"], known["caption"], png_key)
 
-    def _scores(self, img_hat: torch.Tensor) -> dict[str, float]:
-        """Metrics of a picture, kept: several sets or designs may show the same."""
+    def _scores(self, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
+        """Metrics of a picture, each kept: several sets or designs may show the same."""
         shown = digest(img_hat.contiguous().numpy().tobytes())
-        key = digest("scores", self.fingerprint, self.img_digest, shown, list(self.metrics))
-        known: dict[str, float] | None = self.cache.get_json(key)
-        if known is None:
-            scores = self.measure(self.img, img_hat, self.metrics)
-            known = {name: float(scores[name]) for name in self.metrics}
-            self.cache.put_json(key, known)
+        keys = {
+            name: digest("score", self.fingerprint, self.img_digest, shown, name) for name in names
+        }
+        known = {name: self.cache.get_json(key) for name, key in keys.items()}
+        missing = tuple(name for name, value in known.items() if value is None)
+        if missing:
+            measured = self.measure(self.img, img_hat, missing)
+            for name in missing:
+                known[name] = float(measured[name])
+                self.cache.put_json(keys[name], known[name])
         return known

@@ -163,16 +163,17 @@ def _codec(make_codec: Callable[[str], Any], name: str) -> CurveCodec:
 def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> dict[str, Any]:
     """Bits, scores and times at a point; of the failure picture where there is none."""
     codec = "" if point is None else task.codec
-    key = digest("rate point", task.fingerprint, codec, point, img_digest, list(task.metrics))
-    known: dict[str, Any] | None = cache.get_json(key)
-    if known is None:
+    key = digest("rate point", task.fingerprint, codec, point, img_digest)
+    known: dict[str, Any] = cache.get_json(key) or {"scores": {}}
+    missing = tuple(name for name in task.metrics if name not in known["scores"])
+    if missing or "bits" not in known:
         img = torch.from_numpy(task.img)
         if point is None:
             coded = Coded(0, torch.full_like(img, 0.5), 0.0, 0.0)
         else:
             coded = _codec(task.make_codec, task.codec).code(img, point)
-        found = task.measure(img, coded.img_hat, task.metrics)
-        scores = {name: float(found[name]) for name in task.metrics}
+        found = task.measure(img, coded.img_hat, missing)
+        scores = known["scores"] | {name: float(found[name]) for name in missing}
         known = {
             "bits": 8 * coded.num_bytes, "scores": scores,
             "encode_s": coded.encode_s, "decode_s": coded.decode_s,

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,6 +256,13 @@ def _prepare(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
     return key, prepare_cached(make, key, cache)
 
 
+def _shown_key(task: Task, prepared: Prepared, usable: frozenset[str]) -> str:
+    """Content of what the receiver has, whatever the design, rho or planner that sent it."""
+    frames = ([frame.tag, frame.bits.tobytes()] for frame in prepared.frames if frame.tag in usable)
+    receiver = _system(task).receiver_identity()
+    return digest("shown", task.fingerprint, receiver, task.img_digest, *chain(*frames))
+
+
 def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
     spec, system = task.spec, _system(task)
     key, prepared = _prepare(task, number, cache)
@@ -265,7 +273,7 @@ def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> 
     for mask in sorted({mask for point in points.values() for mask in point.weights}):
         usable = prepared.usable(set_of(prepared.tags, mask))
         show = functools.partial(system.reconstruct, prepared, usable)
-        quality[mask] = scorer.quality(digest("set", key, sorted(usable)), show, mask in shown)
+        quality[mask] = scorer.quality(_shown_key(task, prepared, usable), show, mask in shown)
     return _cell(task, number, prepared, prepared.tags, points, quality)
 
 

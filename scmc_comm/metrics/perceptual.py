@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,15 @@ from scmc_comm.zoo.sources import alexnet_features, vgg16_features
 MIN_SIDE = 32  # four pooling steps need a pixel left
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LPIPS_SHIFT, _LPIPS_SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+
+_KEPT_PIXELS = 2**20
+"""Of the largest original whose features are kept: VGG16's take some 500 bytes a pixel."""
+
+_CHUNK = 2**17
+"""Numbers that a sum over pixels takes at once: they stay in a core's cache."""
+
+Features = list[tuple[Tensor, ...]]
+"""What a comparison needs of one side, a tuple a stage."""
 
 
 class Trunk(nn.Module):
@@ -48,22 +57,24 @@ class Trunk(nn.Module):
         # A gap of three leaves room for a ReLU and a pooling layer, one of two for a ReLU.
         self.pools = [b - a == 3 for a, b in itertools.pairwise([indices[0], *indices])]
         self.ends = [*self.pools[1:], True] if net is VGG16 else [True] * len(indices)
-        self.weights = nn.ParameterList(features[f"features.{i}.weight"] for i in indices)
+        self.weights = nn.ParameterList(
+            features[f"features.{i}.weight"].contiguous(memory_format=torch.channels_last)
+            for i in indices
+        )
         self.biases = nn.ParameterList(features[f"features.{i}.bias"] for i in indices)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Features [b, c, h, w] after each stage."""
-        out = []
+    def forward(self, x: Tensor) -> Iterator[Tensor]:
+        """Features [b, c, h, w] after each stage, channels last in memory, one at a time."""
+        x = x.contiguous(memory_format=torch.channels_last)
         for weight, bias, pooled, end in zip(
             self.weights, self.biases, self.pools, self.ends, strict=True
         ):
             x = self.pool(x) if pooled else x
             side = weight.shape[-1]  # AlexNet's first kernel alone strides
             stride, padding = (4, 2) if side == 11 else (1, side // 2)
-            x = F.relu(F.conv2d(x, weight, bias, stride, padding))
+            x = F.relu_(F.conv2d(x, weight, bias, stride, padding))
             if end:
-                out.append(x)
-        return out
+                yield x
 
 
 class PerceptualMetric(nn.Module):
@@ -71,11 +82,14 @@ class PerceptualMetric(nn.Module):
 
     Call it with two float tensors [b, 3, H, W] in [0, 1]; the result is float [b]. It may sit
     inside a model that is trained: its parameters ask for no gradient and `train()` is ignored.
+    Where no gradient is asked for, the features of the last original are kept, since the next
+    reconstruction is mostly one of the same picture.
     """
 
     def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
+        self._kept: tuple[Tensor, Features] | None = None
 
     def train(self, mode: bool = True) -> PerceptualMetric:
         """Stay in eval mode whatever a surrounding model does."""
@@ -95,9 +109,25 @@ class PerceptualMetric(nn.Module):
             )
         if min(img.shape[2:]) < MIN_SIDE:
             raise ScmcError(f"images of {tuple(img.shape[2:])} are smaller than {MIN_SIDE} pixels")
-        return self._distance(img, img_hat).reshape(img.shape[0])
+        return self._distance(self._of_original(img), img_hat).reshape(img.shape[0])
 
-    def _distance(self, img: Tensor, img_hat: Tensor) -> Tensor:
+    def _of_original(self, img: Tensor) -> Features:
+        if torch.is_grad_enabled():
+            return self._features(img)
+        if torch.equal(img, img[:1].expand_as(img)):
+            img = img[:1]  # one original beside many pictures takes the network once
+        kept = self._kept
+        if kept is not None and kept[0].device == img.device and torch.equal(kept[0], img):
+            return kept[1]
+        features = self._features(img)
+        keep = img.shape[0] == 1 and img[0, 0].numel() <= _KEPT_PIXELS
+        self._kept = (img.clone(), features) if keep else None
+        return features
+
+    def _features(self, img: Tensor) -> Features:
+        raise NotImplementedError
+
+    def _distance(self, original: Features, img_hat: Tensor) -> Tensor:
         raise NotImplementedError
 
 
@@ -114,14 +144,16 @@ class Lpips(PerceptualMetric):
         self.heads = nn.ParameterList(heads[f"lin{i}.model.1.weight"] for i in range(len(heads)))
         self.eval().requires_grad_(False)
 
-    def _distance(self, img: Tensor, img_hat: Tensor) -> Tensor:
-        stages = (
-            self.trunk(_standard(2 * x - 1, _LPIPS_SHIFT, _LPIPS_SCALE)) for x in (img, img_hat)
-        )
-        total = torch.zeros(len(img), 1, 1, 1, device=img.device)
-        for head, one, other in zip(self.heads, *stages, strict=True):
-            difference = (_unit(one) - _unit(other)).square()
-            total = total + F.conv2d(difference, head).mean((2, 3), keepdim=True)
+    def _stages(self, img: Tensor) -> Iterator[Tensor]:
+        return map(_unit, self.trunk(_standard(2 * img - 1, _LPIPS_SHIFT, _LPIPS_SCALE)))
+
+    def _features(self, img: Tensor) -> Features:
+        return [(stage,) for stage in self._stages(img)]
+
+    def _distance(self, original: Features, img_hat: Tensor) -> Tensor:
+        total = img_hat.new_zeros(len(img_hat), 1, 1, 1)
+        for head, (one,), other in zip(self.heads, original, self._stages(img_hat), strict=True):
+            total = total + F.conv2d((one - other).square(), head).mean((2, 3), keepdim=True)
         return total
 
 
@@ -138,31 +170,50 @@ class Dists(PerceptualMetric):
         self.alpha, self.beta = nn.Parameter(weights["alpha"]), nn.Parameter(weights["beta"])
         self.eval().requires_grad_(False)
 
-    def _stages(self, img: Tensor) -> list[Tensor]:
-        return [img, *self.trunk(_standard(img, _IMAGENET_MEAN, _IMAGENET_STD))]
+    def _stages(self, img: Tensor) -> Iterator[Tensor]:
+        yield img
+        yield from self.trunk(_standard(img, _IMAGENET_MEAN, _IMAGENET_STD))
 
-    def _distance(self, img: Tensor, img_hat: Tensor) -> Tensor:
-        if torch.equal(img, img[:1].expand_as(img)):
-            img = img[:1]  # one original beside many pictures takes the network once
-        ours, theirs = self._stages(img), self._stages(img_hat)
-        sizes = [stage.shape[1] for stage in ours]
-        total = self.alpha.sum() + self.beta.sum()
-        textures = structures = torch.zeros(len(img_hat), 1, 1, 1, device=img.device)
-        for x, y, alpha, beta in zip(
-            ours, theirs, (self.alpha / total).split(sizes, 1), (self.beta / total).split(sizes, 1),
-            strict=True,
-        ):  # fmt: skip
-            x_mean, y_mean = _mean(x), _mean(y)
+    def _features(self, img: Tensor) -> Features:
+        """Of each stage the mean [b, c], the variance [b, c] and the deviations [b, h w, c]."""
+        found: Features = []
+        for stage in map(_by_pixel, self._stages(img)):
+            mean = stage.mean(1)
+            deviation = stage - mean[:, None]
+            found.append((mean, _moments(stage, mean, deviation)[0], deviation))
+        return found
+
+    def _distance(self, original: Features, img_hat: Tensor) -> Tensor:
+        total, start = self.alpha.sum() + self.beta.sum(), 0
+        score = img_hat.new_zeros(len(img_hat))
+        for (x_mean, x_variance, x), y in zip(
+            original, map(_by_pixel, self._stages(img_hat)), strict=True
+        ):
+            stop = start + y.shape[2]
+            y_mean = y.mean(1)
+            y_variance, covariance = _moments(y, y_mean, x)
             texture = (2 * x_mean * y_mean + 1e-6) / (x_mean**2 + y_mean**2 + 1e-6)
-            variances = _mean((x - x_mean) ** 2) + _mean((y - y_mean) ** 2)
-            structure = (2 * (_mean(x * y) - x_mean * y_mean) + 1e-6) / (variances + 1e-6)
-            textures = textures + (alpha * texture).sum(1, keepdim=True)
-            structures = structures + (beta * structure).sum(1, keepdim=True)
-        return 1 - (textures + structures)
+            structure = (2 * covariance + 1e-6) / (x_variance + y_variance + 1e-6)
+            alpha, beta = (w[0, start:stop, 0, 0] / total for w in (self.alpha, self.beta))
+            score = score + (alpha * texture + beta * structure).sum(1)
+            start = stop
+        return 1 - score
 
 
-def _mean(x: Tensor) -> Tensor:
-    return x.mean((2, 3), keepdim=True)
+def _by_pixel(x: Tensor) -> Tensor:
+    """[b, c, h, w], channels last in memory, as [b, h w, c]."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _moments(y: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+    """Variance [b, c] of y [b, n, c], and its covariance with deviations [1 or b, n, c]."""
+    n, step = y.shape[1], max(1, _CHUNK // y.shape[2])
+    variance = covariance = torch.zeros_like(mean)
+    for at in range(0, n, step):
+        part = y[:, at : at + step] - mean[:, None]
+        covariance = covariance + (part * deviation[:, at : at + step]).sum(1)
+        variance = variance + part.square().sum(1)
+    return variance / n, covariance / n
 
 
 def _unit(x: Tensor) -> Tensor:

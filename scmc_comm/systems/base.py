@@ -31,10 +31,13 @@ class System(ABC):
     Attributes:
         analog: Does it send symbols rather than frames of bits?
         file_options: Options that may name a local file or folder.
+        transmitter_options: Options that only `prepare` looks at: what `reconstruct` shows of the
+            same frames does not depend on them.
     """
 
     analog: ClassVar[bool] = False
     file_options: ClassVar[tuple[str, ...]] = ()
+    transmitter_options: ClassVar[tuple[str, ...]] = ()
 
     @property
     def side_information(self) -> frozenset[str]:
@@ -78,10 +81,19 @@ class System(ABC):
 
     def identity(self) -> str:
         """The options, and a hash of the local files that they name: for cache keys."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        named = [Path(str(values[name])).expanduser() for name in self.file_options]
-        files = files_state([path for path in named if path.exists()])
-        return f"{type(self).__qualname__} {sorted(values.items())} {files}"
+        return self._identity_without(())
+
+    def receiver_identity(self) -> str:
+        """As `identity`, of what `reconstruct` depends on: the same frames then show the same."""
+        return self._identity_without(self.transmitter_options)
+
+    def _identity_without(self, left_out: tuple[str, ...]) -> str:
+        names = [f.name for f in dataclasses.fields(self) if f.name not in left_out]
+        values = {name: getattr(self, name) for name in names}
+        files = [name for name in self.file_options if name in values]
+        named = [Path(str(values[name])).expanduser() for name in files]
+        state = files_state([path for path in named if path.exists()])
+        return f"{type(self).__qualname__} {sorted(values.items())} {state}"
 
 
 def files_state(paths: list[Path]) -> str:

@@ -84,6 +84,7 @@ class Scmc(CodecOptions, System):
     """
 
     file_options: ClassVar[tuple[str, ...]] = NETWORKS
+    transmitter_options: ClassVar[tuple[str, ...]] = ("protection", "utility", "seed")
 
     protection: str = "unequal"
     utility: str | None = None

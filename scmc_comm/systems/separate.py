@@ -64,6 +64,8 @@ class Separate(System):
         ['channel']
     """
 
+    transmitter_options: ClassVar[tuple[str, ...]] = ("mcs", "utility", "curves")
+
     codec: str | ImageCodec = field(metadata=PYTHON_ONLY)
     headers: Literal["slim", "file"] = "slim"
     mcs: Literal["fixed", "range", "adaptive"] = "fixed"

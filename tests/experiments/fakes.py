@@ -218,8 +218,11 @@ class ToyPhy:
 
 def toy_measure(img, img_hat, names):
     note_call("measure")
+    for name in names:
+        note_call(name)
     mse = float((img - img_hat).double().square().mean())
     known = {"mse": mse, "psnr_db": -10 * math.log10(mse), "ms_ssim": math.exp(-30 * mse)}
+    known["ssim"] = math.exp(-10 * mse)
     return {name: known[name] for name in names if name in known}
 
 

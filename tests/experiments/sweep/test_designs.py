@@ -163,13 +163,16 @@ def test_sets_that_look_the_same_are_measured_once(tmp_path):
     looks = {float(quality.sel(set=text)) for text in seen}  # two usable sets may look the same
     assert fakes.CALLS["measure"] == len(looks) < len(usable) < len(seen)
     assert float(quality.sel(set="semantic")) == float(quality.sel(set="semantic+signal"))
-    fakes.CALLS.clear()  # what is usable is remembered too
-    run(
-        dataclasses.replace(spec, metrics=("psnr_db",)),
-        tmp_path / "x",
-        cache_dir=tmp_path / "cache",
-    )
-    assert fakes.CALLS["measure"] == len(looks)
+    fakes.CALLS.clear()  # of other designs and bandwidths, other metrics or fewer
+    for n, changes in enumerate((
+        {"metrics": ("psnr_db",)}, {"design_esno_db": 9.5}, {"rho": (1 / 12, 1 / 6)},
+    )):  # fmt: skip
+        changed = dataclasses.replace(spec, **changes)
+        run(changed, tmp_path / f"{n}", cache_dir=tmp_path / "cache")
+    assert "measure" not in fakes.CALLS
+    more = dataclasses.replace(spec, metrics=(*spec.metrics, "ssim"))
+    run(more, tmp_path / "more", cache_dir=tmp_path / "cache")
+    assert fakes.CALLS["ssim"] == len(looks) and "psnr_db" not in fakes.CALLS
 
 
 def test_the_utility_reaches_the_sender_and_the_cache_key(tmp_path):

@@ -6,13 +6,16 @@ from collections import Counter
 import fakes
 import numpy as np
 import pytest
-from fakes import TOY, ToyPhy, ToySystem
+from fakes import TOY, ToyPhy, ToySystem, toy_image
+from hypothesis import given
+from hypothesis import strategies as st
 
 from channels.fading.models import make_channel
 from channels.types import LinkReport
 from experiments.execution.cache import Cache
 from experiments.sweep import points
 from experiments.sweep.points import (
+    NEGLIGIBLE,
     TrialLog,
     expected_masks,
     mask_dtype,
@@ -147,11 +150,19 @@ class BadPhy:
         return self.found
 
 
-def test_sets_that_hardly_ever_arrive_are_left_out(prepared):
-    found = {frozenset(): 0.25, frozenset(prepared.tags): 0.75 - 1e-12,
-             frozenset({"signal"}): 1e-12}  # fmt: skip
-    exact = expected_masks(prepared, None, 0.0, BadPhy(found))
-    assert exact == pytest.approx({0: 0.25, 7: 0.75})
+@given(st.lists(st.floats(-12, 0), min_size=8, max_size=8))
+def test_the_sets_left_out_are_the_least_likely_and_together_negligible(exponents):
+    prepared = ToySystem("toy").prepare(toy_image(0), Budget(1 / 24, 10.0))
+    each = 10.0 ** np.array(exponents)
+    each /= each.sum()
+    sets = [set_of(prepared.tags, mask) for mask in range(8)]
+    exact = expected_masks(prepared, None, 0.0, BadPhy(dict(zip(sets, each, strict=True))))
+    left = [mask for mask in range(8) if mask not in exact]
+    assert each[left].sum() <= NEGLIGIBLE
+    assert max(each[left], default=0) <= min(each[[*exact]])
+    nearest = min(each[[*exact]])
+    assert each[left].sum() + nearest > NEGLIGIBLE  # none is kept that could be left out
+    assert sum(exact.values()) == pytest.approx(1, abs=1e-12)
 
 
 @pytest.mark.parametrize("wrong", [{frozenset(): 0.9}, {frozenset(): float("nan")}])
