@@ -22,7 +22,7 @@ from experiments.execution.cache import Cache, write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.sweep import bounds, store, tables
 from experiments.sweep.draws import num_draws
-from experiments.sweep.points import mask_of, set_of
+from experiments.sweep.points import NEGLIGIBLE, mask_of, set_of
 from experiments.sweep.quality import png_bytes
 from experiments.sweep.rate_points import RatePoints
 from experiments.sweep.results import CellResult, PointResult
@@ -155,7 +155,10 @@ def dataset(
         "set": [store.set_text(s) for s in sets], "item": [*ITEMS, PILOTS, UNUSED],
     }  # fmt: skip
     if spec.estimator == "expected":
-        attrs = {"units": "1", "long_name": "probability that just this set is delivered"}
+        attrs: dict[str, Any] = {
+            "units": "1", "long_name": "probability that just this set is delivered",
+            "left_out_at_most": NEGLIGIBLE,
+        }  # fmt: skip
         data["probability"] = (dims, weights, attrs)
     else:
         attrs = {"units": "1", "long_name": "number of trials that delivered just this set"}

@@ -64,7 +64,7 @@ class Separate(System):
         ['channel']
     """
 
-    transmitter_options: ClassVar[tuple[str, ...]] = ("mcs", "utility", "curves")
+    transmitter_options: ClassVar[tuple[str, ...]] = ("mcs", "law", "utility", "curves")
 
     codec: str | ImageCodec = field(metadata=PYTHON_ONLY)
     headers: Literal["slim", "file"] = "slim"

@@ -47,10 +47,11 @@ def test_the_first_point_that_reaches_the_rate_is_the_last(task):
         ({}, False),
         ({"image": "renamed"}, False),
         ({"fingerprint": "v2"}, True),
-        ({"metrics": ("mse",)}, True),
+        ({"metrics": ("mse",)}, False),
+        ({"metrics": ("mse", "ssim")}, True),
         ({"img": np.random.default_rng(0).random((3, 64, 64), np.float32)}, True),
     ],
-    ids=["nothing", "name", "code", "metrics", "picture"],
+    ids=["nothing", "name", "code", "fewer metrics", "another metric", "picture"],
 )
 def test_what_is_known_is_not_measured_again(task, monkeypatch, change, measured):
     run_rate_task(task)

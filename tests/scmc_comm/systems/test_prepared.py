@@ -106,3 +106,27 @@ def test_what_contradicts_itself_is_refused():
         Prepared((64, 64), good.ledger, symbols=np.ones(3, np.complex64))
     with pytest.raises(ScmcError, match="the budget is 51"):
         Prepared.of_frames([frame], [0], Budget(1 / 240, 10.0), (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("sender", "other"),
+    [("scmc", "scmc:protection=equal"), ("scmc", "scmc:protection=optimised,utility=lpips"),
+     ("jpeg", "jpeg:mcs=adaptive"), ("vvc", "vvc:law=awgn")],
+)  # fmt: skip
+def test_receivers_of_equal_identity_show_the_same(sender, other):
+    """What only the transmitter looks at is no part of how a shown picture is kept."""
+    one, two = make_system(sender), make_system(other)
+    assert one.receiver_identity() == two.receiver_identity()
+    assert one.identity() != two.identity()
+    prepared = one.prepare(image(3), Budget(1 / 4, 12.0))
+    for delivered in (frozenset(), frozenset(prepared.tags[:1]), frozenset(prepared.tags)):
+        shown, again = (s.reconstruct(prepared, delivered).img_hat for s in (one, two))
+        assert torch.equal(shown, again)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("scmc", "scmc:realism=0"), ("jpeg", "webp"), ("vvc", "vvc:headers=file")],
+)
+def test_receivers_that_may_differ_have_other_identities(one, two):
+    assert make_system(one).receiver_identity() != make_system(two).receiver_identity()
