@@ -112,10 +112,19 @@ def fingerprint(paths: Iterable[Path], root: Path = ROOT, packages: Iterable[str
     return state.hexdigest()
 
 
+def outside_files() -> set[Path]:
+    """Files outside the packages that metrics and codecs are computed by, there or not."""
+    from scmc_comm.zoo.sources import kept_path
+
+    files = {kept_path("alexnet"), kept_path("vgg16")}  # of the metrics
+    if os.environ.get("IMAGEIO_FFMPEG_EXE"):  # an encoder in place of the package's
+        files.add(Path(os.environ["IMAGEIO_FFMPEG_EXE"]))
+    return files
+
+
 def code_fingerprint() -> str:
     """Hash of everything that a sweep's numbers are computed by: code, weights, packages."""
     from scmc_comm.models import MODELS_ENV, model_path
-    from scmc_comm.zoo.sources import kept_path
 
     files = {
         file
@@ -123,9 +132,6 @@ def code_fingerprint() -> str:
         for file in (ROOT / name).rglob("*")
         if file.relative_to(ROOT).as_posix() not in _PRESENTING
     }
-    files |= {kept_path("alexnet"), kept_path("vgg16")}  # of the metrics
     if os.environ.get(MODELS_ENV):
         files |= set(model_path("").rglob("*"))
-    if os.environ.get("IMAGEIO_FFMPEG_EXE"):  # an encoder in place of the package's
-        files.add(Path(os.environ["IMAGEIO_FFMPEG_EXE"]))
-    return fingerprint(files)
+    return fingerprint(files | outside_files())

@@ -34,6 +34,7 @@ from scmc_comm.datasets.image_sets import NamedImage, image_set
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics import measure
 
+PLAIN_JPEG = "jpeg-plain"
 KODAK = 24  # pictures that the published values are means of
 
 
@@ -61,8 +62,8 @@ class Published:
 # Read at bpp = 3 rho log2(1 + snr), linear in the logarithm of the rate, off the Kodak curves that
 # come with CompressAI (results/image/kodak: jpeg, vtm).
 PUBLISHED = (
-    Published("jpeg-plain", "jpeg", 1 / 16, 10.0, 30.29, 0.3),
-    Published("jpeg-plain", "jpeg", 1 / 8, 10.0, 34.07, 0.3),
+    Published(PLAIN_JPEG, "jpeg", 1 / 16, 10.0, 30.29, 0.3),
+    Published(PLAIN_JPEG, "jpeg", 1 / 8, 10.0, 34.07, 0.3),
     Published("jpeg:headers=file", "jpeg", 1 / 16, 10.0, 30.29, None),
     Published("jpeg:headers=file", "jpeg", 1 / 8, 10.0, 34.07, None),
     Published("vvc:headers=file", "vtm", 1 / 48, 1.0, 27.31, 0.8),
@@ -75,7 +76,7 @@ CODECS = tuple(dict.fromkeys(anchor.codec for anchor in PUBLISHED))
 # About 0.03 to 1.4 bpp on average; QP 54 to 22 for VVC, whose finest points take long.
 _JPEG = (1, 2, 3, 5, 8, 12, 18, 25, 35, 45, 55, 65, 75, 85, 92, 95)
 QUALITIES: dict[str, tuple[float, ...]] = {
-    "jpeg-plain": _JPEG,
+    PLAIN_JPEG: _JPEG,
     "jpeg:headers=file": _JPEG,
     "vvc:headers=file": (9, 16, 22, 28, 34, 41),
 }
@@ -89,7 +90,7 @@ class PlainJpeg(JpegCodec):
 
     def __init__(self) -> None:
         super().__init__(slim=False)
-        self.name = "jpeg-plain"
+        self.name = PLAIN_JPEG
 
     def _file(self, pixels: np.ndarray, quality: float) -> bytes:
         return encode_file(pixels, quality, optimize=False)
@@ -97,7 +98,7 @@ class PlainJpeg(JpegCodec):
 
 def make_codec(name: str) -> ImageCurveCodec:
     """The codecs that are held against published curves."""
-    codec = PlainJpeg() if name == "jpeg-plain" else make_image_codec(name)
+    codec = PlainJpeg() if name == PLAIN_JPEG else make_image_codec(name)
     return ImageCurveCodec(codec, QUALITIES[name])
 
 
@@ -126,7 +127,8 @@ def measure_anchors(
     codecs: Sequence[str], images: Sequence[NamedImage], jobs: int, folder: Path, progress: bool
 ) -> list[RatePoints]:
     """Rate and PSNR of each codec and picture at all of the codec's `QUALITIES`."""
-    versions = {codec: codec_fingerprint(codec.replace("plain", "file")) for codec in codecs}
+    base = {codec: "jpeg" if codec == PLAIN_JPEG else codec for codec in codecs}
+    versions = {codec: codec_fingerprint(base[codec], __file__) for codec in codecs}
     tasks = [
         RateTask(
             codec, named.name, named.img.numpy(), ("psnr_db",), versions[codec], folder, make_codec,

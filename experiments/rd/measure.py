@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.execution.cache import default_cache_dir
+from experiments.execution.cache import default_cache_dir, digest
 from experiments.execution.executors import executor
-from experiments.execution.fingerprint import ROOT, code_fingerprint, fingerprint
+from experiments.execution.fingerprint import (
+    ROOT,
+    code_fingerprint,
+    fingerprint,
+    outside_files,
+)
+from experiments.rd import codecs
 from experiments.rd.codecs import SCMC, make_rd_codec
 from experiments.sweep.rate_points import RateTask, measure_curves
 from scmc_comm.baselines.image_codecs import codec_options
@@ -21,14 +27,17 @@ from scmc_comm.registry import parse_options
 METRICS = ("psnr_db", "ms_ssim", "lpips", "lpips_vgg", "dists")
 _PACKAGES = ("torch", "numpy", "pillow", "imageio-ffmpeg", "compressai", "lpips", "pytorch-msssim",
              "dists-pytorch")  # fmt: skip
-# What the conventional codecs and the metrics are computed by; networks of other parts may change.
-_SOURCES = ("scmc_comm/baselines/*.py", "scmc_comm/metrics/*.py", "scmc_comm/images.py",
-            "scmc_comm/codec/vvc*.py", "scmc_comm/codec/planes.py", "scmc_comm/codec/ffmpeg.py",
-            "experiments/rd/codecs.py", "experiments/sweep/rate_points.py")  # fmt: skip
+# What the rival codecs and the metrics are computed by; networks of other parts may change.
+_SOURCES = ("scmc_comm/*.py", "scmc_comm/baselines/*.py", "scmc_comm/metrics/*.py",
+            "scmc_comm/zoo/*.py", "scmc_comm/codec/vvc*.py", "scmc_comm/codec/planes.py",
+            "scmc_comm/codec/ffmpeg.py", "scmc_comm/codec/tensors.py",
+            "experiments/sweep/rate_points.py")  # fmt: skip
+OF_OUR_NETWORKS = (SCMC, "scmc-signal")
+"""Codecs that are computed by the layered codec's code and weights."""
 
 
 def measure_points(
-    codecs: Sequence[str],
+    names: Sequence[str],
     images: Sequence[NamedImage],
     metrics: tuple[str, ...],
     jobs: int,
@@ -38,7 +47,7 @@ def measure_points(
     """Rate, quality and times of every codec at every point for every image.
 
     Args:
-        codecs: Names for `make_rd_codec`.
+        names: Of codecs, for `make_rd_codec`.
         images: The pictures.
         metrics: Quality metrics.
         jobs: Processes; the times are truest with 1.
@@ -53,13 +62,13 @@ def measure_points(
         ScmcError: A codec is not available on this machine; what was measured is kept.
     """
     cache_dir = folder or default_cache_dir() / "rd"
-    versions = {name: codec_fingerprint(name) for name in codecs}
+    versions = {name: codec_fingerprint(name) for name in names}
     tasks = [
         RateTask(
             name, image.name, image.img.numpy(), metrics, versions[name], cache_dir, make_rd_codec,
             measure,
         )
-        for name in codecs
+        for name in names
         for image in images
     ]  # fmt: skip
     with executor(jobs) as workers:
@@ -78,12 +87,19 @@ def measure_points(
     return pd.concat(parts, ignore_index=True)
 
 
-def codec_fingerprint(codec: str) -> str:
-    """Identifies everything that a codec's numbers depend on."""
+def codec_fingerprint(codec: str, maker: str = codecs.__file__) -> str:
+    """Identifies everything that a codec's numbers depend on.
+
+    Args:
+        codec: Its name.
+        maker: The module that makes it and says at which settings it is measured.
+    """
     family, _, options = codec.partition(":")
-    if family == SCMC:
-        return code_fingerprint() + parse_options(SCMC, options).files_state()
-    paths = [path for pattern in _SOURCES for path in ROOT.glob(pattern)]
+    made_by = fingerprint([Path(maker)], packages=())
+    if family in OF_OUR_NETWORKS:
+        named = parse_options(SCMC, options).files_state() if family == SCMC else ""
+        return digest(code_fingerprint(), made_by, named)
+    paths = {path for pattern in _SOURCES for path in ROOT.glob(pattern)} | outside_files()
     if weights := codec_options(codec).get("weights"):
-        paths.append(weights)
-    return fingerprint(paths, packages=_PACKAGES)
+        paths.add(weights)
+    return digest(fingerprint(paths, packages=_PACKAGES), made_by)

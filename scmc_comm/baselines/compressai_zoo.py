@@ -63,6 +63,7 @@ class ZooCodec(ImageCodec):
         self.slim = slim
         self.name = family if slim else f"{family}:headers=file"
         self._architecture = ARCHITECTURES[family]
+        self.files = () if weights is None else (weights,)
         self._files = None if weights is None else _local_files(weights)
         top = 6 if family.startswith("cheng") else 8
         self.qualities = tuple(range(1, top + 1)) if self._files is None else tuple(self._files)
@@ -119,7 +120,7 @@ class ZooCodec(ImageCodec):
     def _net(self, quality: float) -> CompressionModel:
         if self._files is None:
             return _zoo_net(self._architecture, int(quality))
-        return _file_net(self._architecture, self._files[int(quality)])
+        return _kept_net(self._architecture, self._files[int(quality)])
 
 
 def _num_channels(net: CompressionModel) -> int:
@@ -167,8 +168,17 @@ def _local_files(weights: Path) -> dict[int, Path]:
     return dict(sorted(files.items()))
 
 
+def _kept_net(architecture: str, path: Path) -> CompressionModel:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ScmcError(f"no checkpoint {path}; it was there when the codec was made") from error
+    return _file_net(architecture, path, stat.st_size, stat.st_mtime_ns)
+
+
 @lru_cache(maxsize=8)
-def _file_net(architecture: str, path: Path) -> CompressionModel:
+def _file_net(architecture: str, path: Path, *_: int) -> CompressionModel:
+    """The network of a file, loaded once for each state of the file."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch answers other files with many kinds of exception
@@ -184,7 +194,7 @@ def _zoo_net(architecture: str, quality: int) -> CompressionModel:
     name = url.rpartition("/")[2]
     local = weights_dir() / "compressai" / name
     if local.is_file():
-        return _file_net(architecture, local)
+        return _kept_net(architecture, local)
     downloaded = (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file()
     if not downloaded and (error := server_error(url)):
         raise ScmcError(f"{error}; {_fix(name)}")

@@ -11,6 +11,7 @@ import io
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,12 @@ class ImageCodec(ABC):
         name: Name in results.
         qualities: The settings that exist, from coarsest to finest; one constant set of headers
             may belong to each, never to an image.
+        files: Files and folders that a user named, which the codec is made from.
     """
 
     name: str
     qualities: tuple[float, ...]
+    files: tuple[Path, ...] = ()
 
     @abstractmethod
     def encode(self, img: torch.Tensor, quality: float) -> bytes:

@@ -18,6 +18,7 @@ from experiments.execution.fingerprint import (
     fingerprint,
     package_versions,
 )
+from scmc_comm.zoo.sources import kept_path
 
 CODE = '''
 """A module."""
@@ -109,6 +110,34 @@ def test_a_package_version_counts(package, monkeypatch):
     before = of(package)
     monkeypatch.setattr(module, "package_versions", lambda names: {"pytorch-msssim": "9"})
     assert of(package) != before
+
+
+def test_each_folder_that_computes_counts(source_tree, monkeypatch):
+    monkeypatch.setattr(module, "ROOT", source_tree)
+    for name in ("channels/units.py", "scmc_comm/wire.py", "experiments/sweep/points.py",
+                 "experiments/timed/simulate.py"):  # fmt: skip
+        before = code_fingerprint()
+        with (source_tree / name).open("a") as file:
+            file.write("\nANOTHER = 1\n")
+        assert code_fingerprint() != before, name
+    before = code_fingerprint()
+    for name in ("experiments/sweep/writer.py", "experiments/figures/style.py"):
+        with (source_tree / name).open("a") as file:
+            file.write("\nANOTHER = 1\n")
+    assert code_fingerprint() == before, "what describes and draws does not count"
+
+
+def test_files_outside_the_packages_count(tmp_path, monkeypatch):
+    encoder, models = tmp_path / "ffmpeg", tmp_path / "models" / "signal.safetensors"
+    models.parent.mkdir()
+    monkeypatch.setenv("SCMC_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(encoder))
+    monkeypatch.setenv("SCMC_MODELS", str(models.parent))
+    for path in (kept_path("alexnet"), kept_path("vgg16"), encoder, models):
+        for content in (b"one", b"two"):
+            before = code_fingerprint()
+            path.write_bytes(content)
+            assert code_fingerprint() != before, path
 
 
 def third_party_imports():

@@ -80,6 +80,13 @@ def test_plain_tables_cost_bytes_and_change_no_pixel(pictures):
     assert (plain.decode(long, (64, 64)) == fitted.decode(short, (64, 64))).all()
 
 
+def test_the_anchors_are_measured_at_their_own_qualities(pictures, tmp_path, monkeypatch):
+    monkeypatch.setitem(capacity.QUALITIES, "jpeg-plain", (25, 75))
+    (found, _) = capacity.measure_anchors(["jpeg-plain"], pictures, 1, tmp_path, progress=False)
+    data = capacity.PlainJpeg().encode(pictures[0].img, 25)
+    assert found.points == ("25", "75") and found.num_bits[0] == 8 * len(data)
+
+
 def test_other_pictures_or_codecs_are_refused(tmp_path, capsys):
     with pytest.raises(ScmcError, match="24 of Kodak"):
         capacity.run_anchors("photos", tmp_path, progress=False)

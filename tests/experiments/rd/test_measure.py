@@ -1,10 +1,15 @@
 """Codecs of rate-distortion runs, and measurements that can be resumed."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_architecture import import_graph
 
+from experiments.execution import fingerprint
+from experiments.execution.fingerprint import ROOT
 from experiments.rd import measure as rd_measure
 from experiments.rd.codecs import ScmcCurveCodec, make_rd_codec
 from experiments.sweep.rate_points import ImageCurveCodec
@@ -12,6 +17,7 @@ from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
+from scmc_comm.zoo.sources import kept_path
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,55 @@ def test_rows_hold_what_was_sent_and_a_second_run_measures_nothing(images, tmp_p
     # Half of it lost: only that is measured, the rest is read.
     first = rd_measure.measure_points(names[:1], images[:1], metrics, 1, tmp_path, progress=False)
     assert len(first) == len(make_rd_codec("jpeg").points)
+
+
+@pytest.mark.parametrize(
+    ("codec", "counts", "does_not"),
+    [
+        ("jpeg", ("scmc_comm/baselines/jpeg.py", "scmc_comm/zoo/feature_nets.py",
+                  "experiments/rd/codecs.py", "experiments/sweep/rate_points.py"),
+         ("scmc_comm/codec/signal.py", "channels/units.py", "experiments/rd/tables.py")),
+        ("hyperprior", ("scmc_comm/codec/tensors.py", "scmc_comm/wire.py"), ()),
+        ("scmc-signal", ("scmc_comm/codec/signal.py", "experiments/rd/codecs.py"), ()),
+        ("scmc", ("scmc_comm/codec/signal.py", "experiments/rd/codecs.py"),
+         ("experiments/rd/tables.py",)),
+    ],
+)  # fmt: skip
+def test_a_key_changes_with_the_code_that_the_codec_runs(
+    source_tree, monkeypatch, codec, counts, does_not
+):
+    for module in (rd_measure, fingerprint):
+        monkeypatch.setattr(module, "ROOT", source_tree)
+    maker = str(source_tree / "experiments" / "rd" / "codecs.py")
+    for name in (*counts, *does_not):
+        before = rd_measure.codec_fingerprint(codec, maker)
+        with (source_tree / name).open("a") as file:
+            file.write("\nANOTHER = 1\n")
+        assert (rd_measure.codec_fingerprint(codec, maker) != before) == (name in counts), name
+
+
+@pytest.mark.parametrize("codec", ["vvc", "scmc"])
+def test_a_key_changes_with_the_encoder_and_the_metrics_weights(codec, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCMC_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "ffmpeg"))
+    for path in (tmp_path / "ffmpeg", kept_path("alexnet"), kept_path("vgg16")):
+        before = rd_measure.codec_fingerprint(codec)
+        path.write_bytes(b"another")
+        assert rd_measure.codec_fingerprint(codec) != before
+
+
+def test_rivals_run_no_code_that_their_keys_leave_out():
+    """All modules that codecs and metrics import, but for what the other networks run."""
+    found = {path.relative_to(ROOT) for p in rd_measure._SOURCES for path in ROOT.glob(p)}
+    own = ("scmc_comm.baselines.scmc_signal", "scmc_comm.metrics.semantic", "channels.errors")
+    graph, todo = import_graph(), ["scmc_comm.baselines.image_codecs", "scmc_comm.metrics"]
+    seen = {*todo, *own}
+    while todo:
+        name = todo.pop()
+        path = Path(*name.split("."))
+        assert {path.with_suffix(".py"), path / "__init__.py"} & found, f"no key holds {name}"
+        todo += [target for target in graph[name] if target not in seen]
+        seen.update(todo)
 
 
 def test_a_run_cut_short_keeps_what_it_measured(images, tmp_path, monkeypatch):
