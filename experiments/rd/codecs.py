@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 
@@ -97,7 +97,6 @@ def check_codec_names(names: tuple[str, ...]) -> None:
         raise ScmcError(f"codecs are {', '.join(names) or 'none'}; expected each once")
 
 
-@lru_cache(maxsize=16)
 def make_rd_codec(name: str) -> CurveCodec:
     """The codec called ``name``: ``scmc`` or ``scmc:OPTION=VALUE``, or one of `make_image_codec`.
 

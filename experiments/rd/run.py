@@ -14,7 +14,8 @@ from experiments.execution.output import check_folder, write_json
 from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
-from experiments.rd.measure import METRICS, measure_points
+from experiments.rd.measure import METRICS, codec_fingerprint, measure_points
+from experiments.sweep.rate_points import curve_codec
 from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics import default_metrics, unavailable
@@ -126,7 +127,7 @@ def _check_metrics(names: tuple[str, ...]) -> None:
 
 def _check(name: str) -> int:
     """Parameters of a codec; what the machine lacks is said now and not after hours of others."""
-    codec = make_rd_codec(name)
+    codec = curve_codec(make_rd_codec, name, codec_fingerprint(name))
     parameters = codec.num_parameters()
     codec.code(torch.full((3, 64, 64), 0.5), codec.points[0])
     return parameters

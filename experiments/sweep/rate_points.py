@@ -22,6 +22,7 @@ from channels.bounds.awgn import capacity
 from channels.units import rho_to_uses
 from experiments.execution.cache import Cache, digest
 from experiments.execution.executors import Executor
+from experiments.execution.fingerprint import fingerprint as content_of
 from experiments.sweep.components import Components
 from experiments.sweep.spec import SweepSpec
 
@@ -128,6 +129,11 @@ class RateTask:
     measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], Mapping[str, float]]
     max_bits: float = np.inf
 
+    @property
+    def made_codec(self) -> CurveCodec:
+        """The codec."""
+        return curve_codec(self.make_codec, self.codec, self.fingerprint)
+
 
 @dataclass(frozen=True)
 class RatePoints:
@@ -154,8 +160,9 @@ class RatePoints:
     decode_s: tuple[float, ...] = ()
 
 
-@functools.cache
-def _codec(make_codec: Callable[[str], Any], name: str) -> CurveCodec:
+@functools.lru_cache(maxsize=16)
+def curve_codec(make_codec: Callable[[str], Any], name: str, fingerprint: str) -> CurveCodec:
+    """The codec of a `RateTask`, made once a process for each state of what it is made from."""
     made = make_codec(name)
     return made if isinstance(made, CurveCodec) else ImageCurveCodec(made)
 
@@ -171,7 +178,7 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
         if point is None:
             coded = Coded(0, torch.full_like(img, 0.5), 0.0, 0.0)
         else:
-            coded = _codec(task.make_codec, task.codec).code(img, point)
+            coded = task.made_codec.code(img, point)
         found = task.measure(img, coded.img_hat, missing)
         scores = known["scores"] | {name: float(found[name]) for name in missing}
         known = {
@@ -186,7 +193,7 @@ def run_rate_task(task: RateTask) -> RatePoints:
     """Codes and scores one picture until the rate reaches ``max_bits``."""
     cache = Cache(task.cache_dir)
     img_digest = digest(list(task.img.shape), task.img.tobytes())
-    names = _codec(task.make_codec, task.codec).points
+    names = task.made_codec.points
     points: list[dict[str, Any]] = []
     for name in names:
         points.append(_point(task, cache, img_digest, name))
@@ -234,9 +241,14 @@ def bound_tasks(
     No bound looks beyond the bits that the sweep's best point carries at capacity.
     """
     best = float(capacity(max(spec.esno_db)))
+    files = {codec: components.make_codec(codec).files for codec in spec.bounds}
+    made_from = {
+        codec: digest(fingerprint, content_of(paths, packages=())) if paths else fingerprint
+        for codec, paths in files.items()
+    }
     return [
         RateTask(
-            codec, name, img.numpy(), metrics, fingerprint, cache_dir, components.make_codec,
+            codec, name, img.numpy(), metrics, made_from[codec], cache_dir, components.make_codec,
             components.measure, best * rho_to_uses(max(spec.rho), (img.shape[1], img.shape[2])),
         )
         for codec in spec.bounds

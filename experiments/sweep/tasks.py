@@ -81,9 +81,13 @@ class Task:
     components: Components
 
 
-@functools.cache
 def load_system(components: Components, name: str) -> System:
-    """A system, made once a process, whatever the number of its tasks."""
+    """A system, made once a process for each state of the files that it names."""
+    return _made_system(components, name, _made_system(components, name).identity())
+
+
+@functools.cache
+def _made_system(components: Components, name: str, _: str = "") -> System:
     system: System = components.make_system(name)
     return system
 

@@ -251,6 +251,7 @@ class ToyCodec:
     """Block means at finer and finer scales, eight bits a value."""
 
     qualities = (1.0, 2.0, 3.0, 4.0)
+    files = ()
 
     def __init__(self, name: str) -> None:
         if name != "toy-codec":

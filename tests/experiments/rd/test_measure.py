@@ -1,5 +1,6 @@
 """Codecs of rate-distortion runs, and measurements that can be resumed."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -105,16 +106,15 @@ def test_rivals_run_no_code_that_their_keys_leave_out():
 
 
 def test_a_run_cut_short_keeps_what_it_measured(images, tmp_path, monkeypatch):
-    codec = make_rd_codec("jpeg")
-    wanted, real, calls = codec.points, codec.code, []
+    wanted, real, calls = make_rd_codec("jpeg").points, ImageCurveCodec.code, []
 
-    def dies(img, point):
+    def dies(codec, img, point):
         calls.append(point)
         if len(calls) == 4:
             raise ScmcError("power cut")
-        return real(img, point)
+        return real(codec, img, point)
 
-    monkeypatch.setattr(codec, "code", dies)
+    monkeypatch.setattr(ImageCurveCodec, "code", dies)
     run = {"metrics": ("psnr_db",), "jobs": 1, "folder": tmp_path, "progress": False}
     with pytest.raises(ScmcError, match="power cut"):
         rd_measure.measure_points(["jpeg"], images[:1], **run)
@@ -131,6 +131,20 @@ def test_the_key_depends_on_codec_image_and_metrics(images, tmp_path):
     assert not np.allclose(first.psnr_db, other.psnr_db)
     more = rd_measure.measure_points(["jpeg"], images[:1], ("psnr_db", "mse"), **run)
     assert np.allclose(-10 * np.log10(more.mse), first.psnr_db)
+
+
+def test_rewritten_weights_are_measured_anew_in_the_same_process(images, tmp_path):
+    from compressai.zoo.image import model_architectures
+
+    path, found = tmp_path / "net-1.pth.tar", []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(model_architectures["bmshj2018-hyperprior"](8, 12).state_dict(), path)
+        os.utime(path, ns=(seed, seed))
+        run = {"jobs": 1, "folder": tmp_path / "cache", "progress": False}
+        name = f"hyperprior:weights={path}"
+        found.append(rd_measure.measure_points([name], images[:1], ("psnr_db",), **run))
+    assert found[0].psnr_db[0] != found[1].psnr_db[0]
 
 
 @pytest.mark.slow

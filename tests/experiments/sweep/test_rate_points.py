@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fakes import ToyCodec, toy_images, toy_measure
+from fakes import TOYS, ToyCodec, toy_images, toy_measure
 
 from experiments.execution.executors import executor
 from experiments.rd.codecs import make_rd_codec
@@ -12,6 +12,7 @@ from experiments.sweep.rate_points import (
     LADDERS,
     ImageCurveCodec,
     RateTask,
+    bound_tasks,
     measure_curves,
     run_rate_task,
 )
@@ -61,6 +62,22 @@ def test_what_is_known_is_not_measured_again(task, monkeypatch, change, measured
     )
     run_rate_task(dataclasses.replace(task, **change))
     assert calls == (["1", "2", "3", "4"] if measured else [])
+
+
+def test_a_bound_s_key_holds_the_files_that_the_codec_is_made_from(tmp_path, toy_spec):
+    class Learned(ToyCodec):
+        files = (tmp_path / "net",)
+
+    spec = dataclasses.replace(toy_spec, bounds=("toy-codec",))
+    keys = []
+    for content in (b"one", b"two", b"two"):
+        Learned.files[0].write_bytes(content)
+        components = dataclasses.replace(TOYS, make_codec=Learned)
+        (task,) = bound_tasks(spec, toy_images("toys", 1), ("mse",), "v1", tmp_path, components)
+        keys.append(task.fingerprint)
+    assert keys[0] != keys[1] == keys[2]
+    (plain,) = bound_tasks(spec, toy_images("toys", 1), ("mse",), "v1", tmp_path, TOYS)
+    assert plain.fingerprint == "v1"
 
 
 def test_curves_come_in_the_order_of_their_tasks(task):

@@ -14,7 +14,7 @@ from experiments.execution.cache import Cache, digest
 from experiments.sweep import store
 from experiments.sweep.points import trial_seeds
 from experiments.sweep.runner import make_tasks, run_sweep
-from experiments.sweep.tasks import prepare_cached, run_task
+from experiments.sweep.tasks import load_system, prepare_cached, run_task
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.transmit import send
@@ -124,6 +124,22 @@ def test_new_code_or_weights_make_old_entries_invisible(toy_cache, toy_spec, tmp
     run_sweep(toy_spec, tmp_path / "x", cache_dir=toy_cache, components=newer, progress=False)
     fakes.CALLS.pop("measure")
     assert sum(fakes.CALLS.values()) == 9
+
+
+def test_a_system_is_made_anew_when_a_file_that_it_names_is_rewritten(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Learned(ToySystem):
+        file_options = ("weights",)
+        weights: str = ""
+
+    path = tmp_path / "net"
+    make = partial(Learned, "toy", weights=str(path))
+    components = dataclasses.replace(TOYS, make_system=lambda name: make())
+    made = []
+    for content in ("one", "three"):
+        path.write_text(content)
+        made += [load_system(components, "toy") for _ in range(2)]
+    assert made[0] is made[1] and made[1] is not made[2] and made[2] is made[3]
 
 
 def test_a_remembered_preparation_is_the_same_preparation(tmp_path):
