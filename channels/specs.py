@@ -8,7 +8,9 @@ that users read are the documentation of the code.
 from __future__ import annotations
 
 import inspect
+import numbers
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -18,6 +20,11 @@ from typing import Any
 from channels.errors import ChannelError, no_such
 
 _SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
+_TYPE_NAMES = {
+    int: "a whole number", float: "a number", bool: "true or false", list: "a list",
+    dict: "named values",
+}  # fmt: skip
+_LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
 _UNITS = {"db": "dB", "s": "s", "m": "m", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
 
 
@@ -94,7 +101,7 @@ def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str
             values[key] = _converter(known[key])(text)
         except ValueError:
             raise ChannelError(
-                f"{owner} got {item!r}; expected {key} as {_type_name(known[key])}"
+                f"{owner} got {item!r}; expected {key} as {type_name(known[key])}"
             ) from None
     return values
 
@@ -178,9 +185,27 @@ def _truth(text: str) -> bool:
     return ("false", "true").index(text.lower()) == 1
 
 
-def _type_name(kind: Any) -> str:
+def type_name(kind: Any) -> str:
+    """A parameter's type in words."""
     kind = _plain(kind)
     if typing.get_origin(kind) is typing.Literal:
         return "one of " + ", ".join(typing.get_args(kind))
-    names = {int: "a whole number", float: "a number", bool: "true or false"}
-    return names.get(kind, "text")
+    return _TYPE_NAMES.get(kind, "text")
+
+
+def fits(value: object, kind: Any) -> bool:
+    """Whether a value is of a parameter's type: of a number, that it is finite as well.
+
+    >>> fits(3, float), fits(True, int), fits(float("nan"), float), fits(None, int | None)
+    (True, False, False, True)
+    """
+    if isinstance(kind, types.UnionType):
+        return any(fits(value, part) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is typing.Literal:
+        return isinstance(value, str) and value in typing.get_args(kind)
+    if kind in (int, float):
+        number = numbers.Integral if kind is int else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, number):
+            return False
+        return abs(typing.cast("float", value)) <= _LARGEST[kind]
+    return isinstance(value, kind)

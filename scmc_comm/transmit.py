@@ -89,7 +89,7 @@ def _send_symbols(
             f"{type(phy).__name__} sends frames of bits; an analog system needs a flat link, "
             "such as the bit-true one"
         )
-    x_hat, esno = phy.send_symbols(torch.from_numpy(symbols), channel, esno_db, seeds)
+    x_hat, esno = phy.send_symbols(torch.tensor(symbols), channel, esno_db, seeds)
     received = [ReceivedSymbols(x, float(e)) for x, e in zip(x_hat, esno, strict=True)]
     delivered, uses = np.ones((len(seeds), 1), bool), np.array([len(symbols)])
     return LinkReport((SYMBOLS,), delivered, uses, symbols=tuple(received))

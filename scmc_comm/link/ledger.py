@@ -43,8 +43,11 @@ class LedgerEntry:
 
     def __post_init__(self) -> None:
         items = {item: getattr(self, item) for item in ITEMS}
-        if min(items.values()) < 0:
-            raise ScmcError(f"ledger of frame {self.tag!r} has a negative item: {items}")
+        if min(items.values()) < 0 or self.num_bits_per_symbol < 1:
+            raise ScmcError(
+                f"ledger of frame {self.tag!r} has a negative item, or symbols of "
+                f"{self.num_bits_per_symbol} bits: {items}"
+            )
         if sum(items.values()) != self.channel_uses * self.num_bits_per_symbol:
             raise ScmcError(
                 f"ledger of frame {self.tag!r}: items sum to {sum(items.values())} bits, but "

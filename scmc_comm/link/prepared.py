@@ -2,65 +2,127 @@
 
 from __future__ import annotations
 
-import base64
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, get_type_hints
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from channels.coding.transport_block import transport_block_code
+from channels.errors import ChannelError
 from channels.phy.analog import papr_db
 from channels.phy.names import pilot_uses
 from channels.phy.stream import modulate
-from channels.types import Frame, Mcs
+from channels.types import Frame
+from channels.units import rho_to_uses
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.budget import Budget
+from scmc_comm.link.budget import MAX_RHO, Budget
 from scmc_comm.link.ledger import Ledger, LedgerEntry, ledger_entry
+from scmc_comm.link.records import (
+    array_text,
+    read_array,
+    read_frame,
+    read_numbers,
+    read_record,
+    write_frame,
+)
 from scmc_comm.types import usable
+from scmc_comm.wire import check_size
 
 SYMBOLS = "symbols"
 """Tag of the one unit of an analog transmission."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """One image, coded and protected, ready to be sent any number of times.
 
-    Plain values: it can be pickled, stored (`to_dict`), printed and sent to another process.
+    Plain values that cannot be written, equal where all they hold is equal: it can be pickled,
+    stored (`to_dict`), printed, compared and sent to another process.
 
     Attributes:
         size: ``(H, W)``.
         ledger: Where the channel uses go.
         frames: What is sent; empty if nothing fits the budget, or if symbols are sent.
-        bpp: 8 * bytes put on the wire once / (H W), packet headers included.
         needs: For a tag, the tag without which the receiver cannot use it.
         infeasible: Why nothing could be sent, or None.
         symbols: Of an analog system, complex64 [n] of mean power 1; None where frames are sent.
         design_esno_db: Mean Es/N0 in dB that an analog receiver assumes of the sender; else None.
+
+    Raises:
+        ScmcError: Values that contradict one another, such as a ledger of other frames.
     """
 
     size: tuple[int, int]
     ledger: Ledger
     frames: tuple[Frame, ...] = ()
-    bpp: float = 0.0
     needs: Mapping[str, str] = field(default_factory=dict)
     infeasible: str | None = None
     symbols: NDArray[np.complex64] | None = None
     design_esno_db: float | None = None
 
     def __post_init__(self) -> None:
+        check_size(self.size)
+        frames = tuple(replace(frame, bits=_read_only(frame.bits)) for frame in self.frames)
+        object.__setattr__(self, "frames", frames)
+        object.__setattr__(self, "needs", MappingProxyType(dict(self.needs)))
         if self.symbols is not None:
-            if self.frames or self.ledger.used != len(self.symbols):
+            object.__setattr__(self, "symbols", _read_only(self.symbols))
+        self._check_sent()
+        if unknown := ({*self.needs, *self.needs.values()} - set(self.tags)):
+            raise ScmcError(f"needs name {sorted(unknown)}; expected tags of {list(self.tags)}")
+
+    def _check_sent(self) -> None:
+        """The ledger is that of what is sent: of frames, of symbols, or of nothing."""
+        entries = self.ledger.entries
+        if self.infeasible is not None and entries:
+            raise ScmcError(f"{list(self.tags)} are sent, yet infeasible is {self.infeasible!r}")
+        if self.symbols is None:
+            headers = [entry.header for entry in entries]
+            if len(headers) != len(self.frames) or entries != _entries(self.frames, headers):
                 raise ScmcError(
-                    f"the ledger has {self.ledger.used} channel uses; expected the "
-                    f"{len(self.symbols)} symbols, and no frames"
+                    "the ledger does not list the frames; build it from the same frames"
                 )
-        elif [frame.tag for frame in self.frames] != [entry.tag for entry in self.ledger.entries]:
-            raise ScmcError("the ledger does not list the frames; build it from the same frames")
+            if len(set(self.tags)) < len(self.tags):
+                raise ScmcError(f"tags of frames are {list(self.tags)}; expected each once")
+        else:
+            uses, pilots = len(self.symbols), sum(entry.header for entry in entries)
+            alone = not self.frames and self.ledger.used == uses
+            if not alone or entries != (_symbols_entry(uses, pilots),):
+                raise ScmcError(
+                    f"the ledger has {self.ledger.used} channel uses; expected the {uses} symbols, "
+                    "and no frames"
+                )
+            if self.symbols.dtype != np.complex64 or not np.isfinite(self.symbols).all():
+                raise ScmcError("symbols are not finite complex64 [n]")
+        if (self.symbols is None) != (self.design_esno_db is None):
+            raise ScmcError("design_esno_db goes with symbols; expected both or neither")
+
+    def _content(self) -> tuple[Hashable, ...]:
+        frames = tuple(
+            (frame.tag, frame.bits.tobytes(), frame.mcs, frame.power_db, frame.priority)
+            for frame in self.frames
+        )
+        symbols = None if self.symbols is None else self.symbols.tobytes()
+        needs = tuple(sorted(self.needs.items()))
+        return (
+            self.size, self.ledger, frames, needs, self.infeasible, symbols, self.design_esno_db,
+        )  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prepared) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy is made like the original, checks and all: its arrays cannot be written either."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return _made, ({**values, "needs": dict(self.needs)},)
 
     @classmethod
     def of_frames(
@@ -78,23 +140,23 @@ class Prepared:
             header_bits: Of each frame, how many of its bits are packet header.
             budget: What may be spent.
             size: ``(H, W)``.
-            needs: See the attribute.
+            needs: See the attribute; what is said of tags that are not sent is left out.
 
         Raises:
             ScmcError: The frames take more than the budget.
 
         Example:
+            >>> from channels.types import Mcs
             >>> frame = Frame("image", np.zeros(400, np.uint8), Mcs(2, 0.5))
             >>> prepared = Prepared.of_frames([frame], [0], Budget(1 / 24, 10.0), (64, 64))
             >>> prepared.tags, prepared.ledger.used, prepared.bpp
             (('image',), 416, 0.09765625)
         """
-        pairs = zip(frames, header_bits, strict=True)
-        entries = tuple(ledger_entry(frame, bits) for frame, bits in pairs)
         pilots = () if budget.phy == "flat" else pilot_uses(budget.phy, frames)
-        ledger = Ledger(entries, budget.all_uses(size), pilots)
-        bpp = sum(frame.bits.size for frame in frames) / (size[0] * size[1])
-        return cls(size, ledger, tuple(frames), bpp, dict(needs or {}))
+        ledger = Ledger(_entries(frames, header_bits), budget.all_uses(size), pilots)
+        sent = {frame.tag for frame in frames}
+        needs = {tag: need for tag, need in (needs or {}).items() if tag in sent}
+        return cls(size, ledger, tuple(frames), needs)
 
     @classmethod
     def of_symbols(
@@ -112,10 +174,8 @@ class Prepared:
             ScmcError: There are more symbols than channel uses.
         """
         uses = len(symbols)
-        # A symbol is counted as one "bit", so that the entry's items are channel uses.
-        entry = LedgerEntry(SYMBOLS, uses - num_pilots, num_pilots, 0, 0, 0, 0, 1, uses)
         return cls(
-            size, Ledger((entry,), budget.uses(size)),
+            size, Ledger((_symbols_entry(uses, num_pilots),), budget.uses(size)),
             symbols=symbols.numpy(), design_esno_db=budget.design_esno_db,
         )  # fmt: skip
 
@@ -130,10 +190,15 @@ class Prepared:
         return tuple(entry.tag for entry in self.ledger.entries)
 
     @property
+    def bpp(self) -> float:
+        """8 * bytes put on the wire once / (H W), packet headers included; 0 for symbols."""
+        return sum(frame.bits.size for frame in self.frames) / (self.size[0] * self.size[1])
+
+    @property
     def papr_db(self) -> float:
         """Peak over mean power of the symbols that are sent, in dB; NaN if none are."""
         if self.symbols is not None:
-            return papr_db(torch.from_numpy(self.symbols))
+            return papr_db(torch.tensor(self.symbols))
         if not self.frames:
             return math.nan
         codes = [transport_block_code(frame.bits.size, frame.mcs) for frame in self.frames]
@@ -169,51 +234,73 @@ class Prepared:
             "entries": [asdict(entry) for entry in self.ledger.entries],
             "budget_uses": self.ledger.budget_uses,
             "pilots": list(self.ledger.pilots),
-            "frames": [_frame_to_dict(frame) for frame in self.frames],
-            "bpp": float(self.bpp),
+            "frames": [write_frame(frame) for frame in self.frames],
             "needs": dict(self.needs),
             "infeasible": self.infeasible,
-            "symbols": None if self.symbols is None else _text(self.symbols),
+            "symbols": None if self.symbols is None else array_text(self.symbols),
             "design_esno_db": self.design_esno_db,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Prepared:
-        """The transmission that `to_dict` wrote down."""
-        height, width = values["size"]
-        entries = tuple(LedgerEntry(**entry) for entry in values["entries"])
-        symbols = values["symbols"]
-        return cls(
-            size=(height, width),
-            ledger=Ledger(entries, values["budget_uses"], tuple(values["pilots"])),
-            frames=tuple(_frame_from_dict(frame) for frame in values["frames"]),
-            bpp=values["bpp"],
-            needs=values["needs"],
-            infeasible=values["infeasible"],
-            symbols=None if symbols is None else _array(symbols, np.complex64),
-            design_esno_db=values["design_esno_db"],
-        )
+        """The transmission that `to_dict` wrote down.
+
+        Args:
+            values: As they were read; they may be hostile.
+
+        Raises:
+            ScmcError: Anything that `to_dict` could not have written.
+        """
+        read = read_record(values, _STORED, "transmission")
+        size, pilots = (read_numbers(read[name], name) for name in ("size", "pilots"))
+        if len(size) != 2:
+            raise ScmcError(f"size is {list(size)}; expected height and width")
+        entry_kinds = get_type_hints(LedgerEntry)
+        entries = [read_record(entry, entry_kinds, "ledger entry") for entry in read["entries"]]
+        if not all(isinstance(tag, str) for pair in read["needs"].items() for tag in pair):
+            raise ScmcError("needs are no tags by tag")
+        try:
+            ledger = Ledger(
+                tuple(LedgerEntry(**entry) for entry in entries), read["budget_uses"], pilots
+            )
+            most_uses = rho_to_uses(MAX_RHO, check_size((size[0], size[1])))
+            if ledger.budget_uses > most_uses:
+                raise ScmcError(f"budget_uses is {ledger.budget_uses}; expected up to {most_uses}")
+            frames = tuple(read_frame(frame) for frame in read["frames"])
+            symbols = read["symbols"]
+            if symbols is not None:
+                symbols = read_array(symbols, np.complex64, "symbols")
+            return cls(
+                (size[0], size[1]), ledger, frames, read["needs"], read["infeasible"], symbols,
+                read["design_esno_db"],
+            )  # fmt: skip
+        except ChannelError as error:
+            raise ScmcError(str(error)) from error
 
 
-def _frame_to_dict(frame: Frame) -> dict[str, Any]:
-    return {
-        "tag": frame.tag,
-        "num_bits": int(frame.bits.size),
-        "bits": _text(np.packbits(frame.bits)),
-        "mcs": [frame.mcs.num_bits_per_symbol, frame.mcs.coderate, frame.mcs.repetition],
-        "power_db": float(frame.power_db),
-        "priority": int(frame.priority),
-    }
+_STORED = {
+    "size": list, "entries": list, "budget_uses": int, "pilots": list, "frames": list,
+    "needs": dict, "infeasible": str | None, "symbols": str | None, "design_esno_db": float | None,
+}  # fmt: skip
 
 
-def _frame_from_dict(values: Mapping[str, Any]) -> Frame:
-    bits = np.unpackbits(_array(values["bits"], np.uint8), count=values["num_bits"])
-    return Frame(values["tag"], bits, Mcs(*values["mcs"]), values["power_db"], values["priority"])
+def _entries(frames: Sequence[Frame], header_bits: Sequence[int]) -> tuple[LedgerEntry, ...]:
+    pairs = zip(frames, header_bits, strict=True)
+    return tuple(ledger_entry(frame, bits) for frame, bits in pairs)
 
 
-def _text(array: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+def _symbols_entry(uses: int, num_pilots: int) -> LedgerEntry:
+    """A symbol is counted as one "bit", so that the entry's items are channel uses."""
+    return LedgerEntry(SYMBOLS, uses - num_pilots, num_pilots, 0, 0, 0, 0, 1, uses)
 
 
-def _array(text: str, kind: type[np.generic]) -> NDArray[Any]:
-    return np.frombuffer(base64.b64decode(text), kind).copy()
+def _made(values: dict[str, Any]) -> Prepared:
+    return Prepared(**values)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy, that nobody can write into."""
+    if array.flags.writeable or array.base is not None:
+        array = array.copy()
+        array.flags.writeable = False
+    return array

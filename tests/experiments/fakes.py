@@ -55,8 +55,7 @@ def prepared_of(frames, size, budget, needs=None) -> Prepared:
     """A transmission whose budget is never too small."""
     entries = tuple(ledger_entry(f, 8) for f in frames)
     ledger = Ledger(entries, 10_000, () if budget.phy == "flat" else pilot_uses(budget.phy, frames))
-    bpp = sum(f.bits.size for f in frames) / (size[0] * size[1])
-    return Prepared(size, ledger, tuple(frames), bpp, needs or {})
+    return Prepared(size, ledger, tuple(frames), needs or {})
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ def test_clipped_peaks_cost_little(real, photo):
     assert free.prepared.papr_db > 8 > clipped.prepared.papr_db
     assert clipped.prepared.papr_db == pytest.approx(6.0, abs=0.01)
     assert -0.1 < psnr(photo, free) - psnr(photo, clipped) < 1.0
-    order = torch.from_numpy(real.prepare(photo, budget).symbols)
+    order = torch.tensor(real.prepare(photo, budget).symbols)
     hard = limit_peak(order, 6.0)  # without spreading, the few strong symbols would be lost
     assert (hard - order).abs().square().mean() > 4 * (
         (limit_peak(spread(order), 6.0) - spread(order)).abs().square().mean()
