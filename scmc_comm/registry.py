@@ -22,21 +22,29 @@ class Entry:
         place: ``module:class``.
         summary: What it is, in a line.
         fixed: Fields of the class that the name stands for.
+        layered: ``module:class`` of its form in layers, which the option ``layers`` asks for.
     """
 
     place: str
     summary: str
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    layered: str | None = None
 
-    def load(self) -> type[System]:
-        """The class."""
-        module, _, name = self.place.partition(":")
+    def load(self, layered: bool = False) -> type[System]:
+        """The class, or that of its form in layers if there is one."""
+        place = self.layered if layered and self.layered is not None else self.place
+        module, _, name = place.partition(":")
         found: type[System] = getattr(importlib.import_module(module), name)
         return found
 
 
-def _image(codec: str, summary: str, cls: str = "Separate") -> Entry:
-    return Entry(f"scmc_comm.systems.separate:{cls}", summary, {"codec": codec})
+def _image(codec: str, summary: str, layered: str = "Simulcast") -> Entry:
+    place = "scmc_comm.systems.separate:Separate"
+    return Entry(place, summary, {"codec": codec}, f"scmc_comm.systems.layered_file:{layered}")
+
+
+def _learned(codec: str, summary: str) -> Entry:
+    return Entry("scmc_comm.systems.separate:LearnedSeparate", summary, {"codec": codec})
 
 
 SYSTEMS: dict[str, Entry] = {
@@ -45,11 +53,11 @@ SYSTEMS: dict[str, Entry] = {
     "jpeg": _image("jpeg", "JPEG in one frame"),
     "vvc": _image("vvc", "VVC intra (vvenc) in one frame"),
     "webp": _image("webp", "WebP in one frame"),
-    "jpeg2000": _image("jpeg2000", "JPEG 2000 in one frame"),
+    "jpeg2000": _image("jpeg2000", "JPEG 2000 in one frame", "QualityLayers"),
     "avif": _image("avif", "AVIF (AV1 intra) in one frame"),
     "hevc": _image("hevc", "HEVC intra, the tools of BPG, in one frame"),
     **{
-        name: _image(name, f"{what} of CompressAI's zoo in one frame", "LearnedSeparate")
+        name: _learned(name, f"{what} of CompressAI's zoo in one frame")
         for name, what in {
             "hyperprior": "scale hyperprior",
             "factorized": "factorised prior",
@@ -75,13 +83,16 @@ def make_system(text: str) -> System:
         'file'
         >>> make_system("scmc:realism=0").realism
         0.0
+        >>> type(make_system("vvc:layers=3")).__name__
+        'Simulcast'
     """
     from channels.errors import ChannelError
     from channels.specs import option_types, parse_arguments
 
     name, _, args = text.partition(":")
     entry = find_system(name)
-    cls = entry.load()
+    keys = {item.partition("=")[0].strip() for item in args.split(",")}
+    cls = entry.load(layered="layers" in keys)
     try:
         options = parse_arguments(f"system {name!r}", option_types(cls), args)
         return cls(**entry.fixed, **options)

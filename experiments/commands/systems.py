@@ -25,6 +25,8 @@ def systems(args: argparse.Namespace) -> None:
         known = ", ".join(sorted(make_system(name).side_information)) or "none"
         about = f"{entry.summary}; transmitter side information by default: {known}"
         print("\n".join(describe(name, entry.load(), about)))
+        if entry.layered is not None:
+            print("\n".join(describe(f"{name}:layers=N", entry.load(layered=True), "in layers")))
 
 
 def add(verb: AddVerb) -> None:

@@ -55,6 +55,7 @@ OPTIONS = {
     "headers=slim": "slim headers",
     "realism=0": "no perceptual refinement",
     "fixed=true": "design SNR only",
+    "layers": "{} layers",
     "peak_db": "PAPR at most {} dB",
     "priorities=layers": "layers first",
     "priorities=equal": "equal priority",
@@ -155,6 +156,10 @@ def unit_label(tag: str) -> str:
     Example:
         >>> unit_label("semantic"), unit_label("signal.2"), unit_label("image")
         ('caption', 'signal part 2', 'file')
+        >>> unit_label("image.2")
+        'layer 2'
     """
     base, _, part = tag.partition(".")
+    if base == "image" and part:
+        return f"layer {part}"
     return UNITS.get(base, "file") + (f" part {part}" if part else "")

@@ -28,7 +28,9 @@ LEARNED = ("hyperprior", "factorized", "mbt2018", "mbt2018-mean", "cheng2020-anc
 NAMES = (
     *(name for name in SYSTEMS if name not in LEARNED),  # the zoo's weights are not on every machine
     "scmc:protection=equal", "scmc:protection=optimised", "jpeg:mcs=adaptive",
-    "vvc:headers=file", "deepjscc:peak_db=6",
+    "vvc:headers=file", "deepjscc:peak_db=6", "jpeg:scale=1", "webp:mcs=range",
+    "vvc:layers=3", "jpeg2000:layers=4", "jpeg:layers=2,protection=optimised",
+    "jpeg2000:layers=3,protection=range",
 )  # fmt: skip
 
 
