@@ -14,6 +14,7 @@ import torch
 from scipy.stats import norm
 
 from channels.bler.table import BlerCurve, CurveKey
+from channels.coding.segmentation import MAX_BLOCK_BITS
 from channels.coding.transport_block import TransportBlockCode, check_decoder
 from channels.errors import ChannelError
 from channels.kernels.normal import complex_normal
@@ -57,7 +58,7 @@ class Stopping:
 
 def longest_block(mcs: Mcs) -> int:
     """Information bits of the longest code block of a scheme (`channels.coding.segmentation`)."""
-    return 8448 if mcs.coderate > 1 / 3 else 3840 if mcs.coderate <= 1 / 4 else 3824
+    return MAX_BLOCK_BITS[2 if mcs.coderate <= 1 / 4 else 1]
 
 
 def curve_keys(schemes: Iterable[Mcs], lengths: Iterable[int] = BLOCK_BITS) -> tuple[CurveKey, ...]:
@@ -73,7 +74,7 @@ def curve_keys(schemes: Iterable[Mcs], lengths: Iterable[int] = BLOCK_BITS) -> t
             if bits < 17:
                 raise ChannelError(f"a code block of {bits} bits holds no payload beside its CRC")
             # 3824 stands for the end of the range, which is 3840 at the lowest rates.
-            kept = longest if bits == 3824 and longest < 4224 else bits
+            kept = longest if bits == 3824 and longest == MAX_BLOCK_BITS[2] else bits
             if kept <= longest:
                 keys.add(CurveKey(mcs.num_bits_per_symbol, mcs.coderate, kept))
     return tuple(sorted(keys))
@@ -159,7 +160,7 @@ class _Counter:
     """Sends random blocks; what it sends at an Es/N0 depends on the seed and the Es/N0 alone."""
 
     def __init__(self, key: CurveKey, seed: int, decoder: str) -> None:
-        crc_bits = 16 if key.block_bits <= 3840 else 24
+        crc_bits = 16 if key.block_bits <= MAX_BLOCK_BITS[2] else 24
         mcs = Mcs(key.num_bits_per_symbol, key.coderate)
         self._code = TransportBlockCode(key.block_bits - crc_bits, mcs)
         if self._code.plan.num_blocks != 1:

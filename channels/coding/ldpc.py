@@ -56,6 +56,7 @@ class LdpcDecoder:
         num_iter: Most layered iterations; a code block stops at its first clean syndrome.
         num_threads: Threads for large batches; None for numba's setting (NUMBA_NUM_THREADS,
             by default all cores).
+        base_graph: As in `channels.coding.ldpc_tables.nr_code`.
 
     Raises:
         ChannelError: If no such code exists.
@@ -73,6 +74,7 @@ class LdpcDecoder:
         num_bits_per_symbol: int | None = None,
         num_iter: int = 20,
         num_threads: int | None = None,
+        base_graph: int | None = None,
     ) -> None:
         if num_bits_per_symbol is not None and (num_bits_per_symbol < 1 or n % num_bits_per_symbol):
             raise ChannelError(
@@ -88,7 +90,7 @@ class LdpcDecoder:
         self.num_bits_per_symbol = num_bits_per_symbol
         self.num_iter = int(num_iter)
         self.num_threads = num_threads
-        self._code = nr_code(self.k, self.n)
+        self._code = nr_code(self.k, self.n, base_graph)
         self._dtype = np.dtype(np.int8)
         self._tuning = Tuning(
             num_iter=int(num_iter),

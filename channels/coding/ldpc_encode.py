@@ -19,19 +19,20 @@ from channels.kernels.simd import peek, poke
 
 
 class LdpcEncoder:
-    """Encodes as Sionna's ``LDPC5GEncoder(k, n)`` does, without its interleaver.
+    """Encodes as Sionna's ``LDPC5GEncoder(k, n, bg=...)`` does, without its interleaver.
 
     Args:
         k: Information bits of a code block, 12 to 8448.
         n: Transmitted bits of a code block, with 0.2 <= k / n <= 0.95.
+        base_graph: As in `channels.coding.ldpc_tables.nr_code`.
 
     >>> coded = LdpcEncoder(20, 40)(np.zeros((3, 20), np.uint8))
     >>> coded.shape, int(coded.sum())
     ((3, 40), 0)
     """
 
-    def __init__(self, k: int, n: int) -> None:
-        self.code = nr_code(k, n)
+    def __init__(self, k: int, n: int, base_graph: int | None = None) -> None:
+        self.code = nr_code(k, n, base_graph)
         self._first_shift = _first_parity_shift(self.code)
 
     def __call__(self, bits: np.ndarray) -> np.ndarray:
@@ -48,9 +49,9 @@ class LdpcEncoder:
 
 
 @lru_cache(maxsize=256)
-def ldpc_encoder(k: int, n: int) -> LdpcEncoder:
+def ldpc_encoder(k: int, n: int, base_graph: int | None = None) -> LdpcEncoder:
     """The cached encoder of k information and n coded bits."""
-    return LdpcEncoder(k, n)
+    return LdpcEncoder(k, n, base_graph)
 
 
 def _first_parity_shift(code: NrCode) -> int:

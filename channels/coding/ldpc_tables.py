@@ -54,10 +54,19 @@ class NrCode:
         return self.num_info_cols * self.z - self.k
 
 
-def select_base_graph(k: int, n: int) -> int:
-    """Base graph for k information and n coded bits (38.212, 6.2.2 / 7.2.2)."""
-    rate = k / n
-    return 2 if k <= 292 or (k <= 3824 and rate <= 0.67) or rate <= 0.25 else 1
+def select_base_graph(payload_bits: int, coderate: float) -> int:
+    """Base graph of a transport block (38.212, 6.2.2 / 7.2.2).
+
+    Args:
+        payload_bits: A of the standard: the payload, without any CRC.
+        coderate: R of the standard: of the modulation and coding scheme, without the repetition
+            of the whole block, which is one over slots.
+
+    >>> [select_base_graph(bits, 0.5) for bits in (292, 3824, 3825)]
+    [2, 2, 1]
+    """
+    small = payload_bits <= 292 or (payload_bits <= 3824 and coderate <= 0.67)
+    return 2 if small or coderate <= 0.25 else 1
 
 
 def select_lifting(k: int, base_graph: int) -> tuple[int, int]:
@@ -112,12 +121,13 @@ def _check(k: int, n: int) -> None:
 
 
 @lru_cache(maxsize=256)
-def nr_code(k: int, n: int) -> NrCode:
+def nr_code(k: int, n: int, base_graph: int | None = None) -> NrCode:
     """Tables of the code that Sionna's ``LDPC5GEncoder(k, n)`` uses.
 
     Args:
         k: Information bits, 12 to 8448.
         n: Transmitted bits, with 0.2 <= k / n <= 0.95.
+        base_graph: 1 or 2, which a transport block's payload decides; None takes k as one.
 
     Raises:
         ChannelError: If no such code exists.
@@ -127,7 +137,9 @@ def nr_code(k: int, n: int) -> NrCode:
     (2, 64, 128)
     """
     _check(k, n)
-    base_graph = select_base_graph(k, n)
+    base_graph = select_base_graph(k, k / n) if base_graph is None else base_graph
+    if base_graph not in (1, 2):
+        raise ChannelError(f"base_graph is {base_graph}; expected 1, 2 or None")
     if base_graph == 2 and k > 3840:
         raise ChannelError(
             f"k = {k}, n = {n} is rate {k / n:.4f}; base graph 2 carries at most 3840 bits; "

@@ -6,8 +6,8 @@ Where this leaves the standard:
 
 * The circular buffer is limited (N_cb of 38.212) to rate 1/5 (base graph 2) or 1/3 (base
   graph 1), the lowest that the decoder of `channels.coding.ldpc` takes.
-* Blocks of up to 3824 bits use base graph 2 whatever their first code rate, since a base graph
-  of its own for rates above 0.67 could not be continued below 1/3.
+* Blocks of up to 3840 bits, CRC included, use base graph 2 whatever their first code rate, since
+  a base graph of its own for rates above 0.67 could not be continued below 1/3.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from channels.coding.ldpc_tables import select_lifting
+from channels.coding.segmentation import MAX_BLOCK_BITS
 from channels.errors import ChannelError
 
 HARQ_KINDS = ("chase", "incremental")
@@ -27,7 +28,6 @@ RV_ORDER = (0, 2, 3, 1)
 # Table 5.4.2.1-2 of 38.212: start of each version, over 66 (base graph 1) or 50 (base graph 2).
 _STARTS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}
 _PERIOD = {1: 66, 2: 50}
-_MAX_BASE_GRAPH_2_BITS = 3824
 
 
 def redundancy_version(kind: str, attempt: int) -> int:
@@ -70,7 +70,7 @@ class CircularBuffer:
 @lru_cache(maxsize=1024)
 def circular_buffer(block_bits: int) -> CircularBuffer:
     """The buffer of a code block of `block_bits` information bits, CRC bits included."""
-    base_graph = 2 if block_bits <= _MAX_BASE_GRAPH_2_BITS else 1
+    base_graph = 2 if block_bits <= MAX_BLOCK_BITS[2] else 1
     num_bits = block_bits * (5 if base_graph == 2 else 3)
     z, _ = select_lifting(block_bits, base_graph)
     num_filler = (10 if base_graph == 2 else 22) * z - block_bits

@@ -5,8 +5,8 @@ builds a matrix, so a search over payloads and coding schemes is cheap. It leave
 three points:
 
 * coderate is that of the LDPC code, so CRC bits are coded at it as well.
-* Up to rate 1/3 blocks are kept short enough for base graph 2 (38.212 keeps base graph 1 down to
-  1/4 and repeats bits).
+* Base graph 1 repeats bits below rate 1/3 exactly, where 38.212 has a few parity bits more for
+  lengths between two lifting sizes.
 * The first 192 bits of a block are coded at rate 0.9 at most: base graph 2 with more of its core
   parity punctured loses some short lengths even without noise.
 """
@@ -17,10 +17,12 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+from channels.coding.ldpc_tables import select_base_graph
 from channels.errors import ChannelError
 from channels.types import Mcs
 
 BLOCK_CRC_BITS = 24
+MAX_BLOCK_BITS = {1: 8448, 2: 3840}  # by base graph
 _SMALL_BLOCK_BITS, _SMALL_BLOCK_RATE = 192, 0.9
 
 
@@ -34,6 +36,7 @@ class BlockPlan:
         crc_bits: Length of the transport block's CRC (38.212, 7.2.1).
         num_blocks: Code blocks.
         block_bits: Information bits of each, with all CRC bits.
+        base_graph: Of all blocks, 1 or 2 (38.212, 7.2.2).
         symbols_once: Channel uses of one repetition.
         num_symbols: Channel uses of all repetitions.
     """
@@ -43,6 +46,7 @@ class BlockPlan:
     crc_bits: int
     num_blocks: int
     block_bits: int
+    base_graph: int
     symbols_once: int
     num_symbols: int
 
@@ -53,7 +57,8 @@ def plan_blocks(k: int, mcs: Mcs) -> BlockPlan:
     if k < 1:
         raise ChannelError(f"payload has {k} bits; expected at least 1")
     crc_bits = 16 if k <= 3824 else 24
-    max_block_bits = 8448 if mcs.coderate > 1 / 3 else 3840 if mcs.coderate <= 1 / 4 else 3824
+    base_graph = select_base_graph(k, mcs.coderate)
+    max_block_bits = MAX_BLOCK_BITS[base_graph]
     num_blocks, block_crc_bits = 1, 0
     if k + crc_bits > max_block_bits:
         block_crc_bits = BLOCK_CRC_BITS
@@ -72,6 +77,7 @@ def plan_blocks(k: int, mcs: Mcs) -> BlockPlan:
         crc_bits=crc_bits,
         num_blocks=num_blocks,
         block_bits=block_bits,
+        base_graph=base_graph,
         symbols_once=symbols_once,
         num_symbols=symbols_once * mcs.repetition,
     )

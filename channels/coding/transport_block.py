@@ -20,7 +20,6 @@ from numba import njit
 from channels.coding.crc import check_crc, crc_bits
 from channels.coding.ldpc import LdpcDecoder
 from channels.coding.ldpc_encode import ldpc_encoder
-from channels.coding.ldpc_tables import select_base_graph
 from channels.coding.segmentation import (
     BLOCK_CRC_BITS,
     max_payload_bits,
@@ -79,7 +78,7 @@ class TransportBlockCode:
         ]
         # The mother code ends at rate 1/5 (base graph 1: 1/3); what whole symbols need beyond
         # that wraps around to its beginning, as in the circular buffer of 38.212.
-        inverse_rate = 3 if select_base_graph(plan.block_bits, max(lengths)) == 1 else 5
+        inverse_rate = 3 if plan.base_graph == 1 else 5
         self.block_coded_bits = min(max(lengths), inverse_rate * plan.block_bits)
         position = [
             r * self.block_coded_bits + _interleaver(length, order) % self.block_coded_bits
@@ -109,7 +108,7 @@ class TransportBlockCode:
         blocks = info.reshape(len(bits) * plan.num_blocks, -1)
         if plan.num_blocks > 1:
             blocks = np.hstack([blocks, crc_bits(blocks, "CRC24B")])
-        coded = ldpc_encoder(plan.block_bits, self.block_coded_bits)(blocks)
+        coded = ldpc_encoder(plan.block_bits, self.block_coded_bits, plan.base_graph)(blocks)
         sent = coded.reshape(len(bits), -1)[:, self._position]
         return np.tile(sent ^ self._scrambling, self.mcs.repetition)
 
@@ -131,7 +130,9 @@ class TransportBlockCode:
         blocks = np.zeros((batch, plan.num_blocks * self.block_coded_bits), np.float32)
         heard = np.zeros(batch, np.bool_)
         _combine(values, self.mcs.repetition, self._sign, self._position, blocks, heard)
-        decode = _decoder(check_decoder(decoder), plan.block_bits, self.block_coded_bits)
+        decode = _decoder(
+            check_decoder(decoder), plan.block_bits, self.block_coded_bits, plan.base_graph
+        )
         info = decode(blocks.reshape(-1, self.block_coded_bits))
         # The zero word is a codeword with a valid CRC: silence must not decode to it.
         ok = heard
@@ -195,18 +196,17 @@ def check_decoder(name: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _decoder(name: str, k: int, n: int) -> Callable[[np.ndarray], np.ndarray]:
+def _decoder(name: str, k: int, n: int, base_graph: int) -> Callable[[np.ndarray], np.ndarray]:
     """Callable from LLRs float32 [b, n] to information bits uint8 [b, k]."""
     if name == "fast":
-        return LdpcDecoder(
-            k, n, num_threads=1
-        )  # callers split their batch (`channels.phy.bit_true`)
+        # Callers split their batch (`channels.phy.bit_true`).
+        return LdpcDecoder(k, n, num_threads=1, base_graph=base_graph)
     with preserve_torch_rng():
         from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Effective coderate")  # 0.93 is above 948 / 1024
-            encoder = LDPC5GEncoder(k, n, device="cpu")
+            encoder = LDPC5GEncoder(k, n, bg=f"bg{base_graph}", device="cpu")
         decoder = LDPC5GDecoder(encoder, num_iter=SIONNA_ITERATIONS, device="cpu")
     rows = max(1, _SIONNA_BITS_PER_CALL // n)
 

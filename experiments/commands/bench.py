@@ -49,7 +49,8 @@ def _lines(results: dict[str, Any]) -> list[str]:
         )
     for row in results.get("loss", ()):
         lines.append(
-            f"{row['case']:34} {row['esno_db']:7.2f} dB: Sionna lost {row['plain_errors']}, ours "
+            f"{row['case']:34} {row['esno_db']:7.2f} dB: Sionna ({row['num_iter']} iterations) "
+            f"lost {row['plain_errors']}, ours "
             f"{row['errors']} of {row['plain_blocks']}; loss {row['loss_db']:+.3f} dB "
             f"({row['loss_low_db']:+.3f} to {row['loss_high_db']:+.3f})"
         )

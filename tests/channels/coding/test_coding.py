@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.coding import transport_block as coding
+from channels.coding.ldpc_encode import ldpc_encoder
 from channels.coding.segmentation import plan_blocks
 from channels.coding.transport_block import TransportBlockCode, max_payload_bits, num_channel_uses
 from channels.errors import ChannelError
@@ -47,6 +48,7 @@ TB_CASES = [
     (984, Mcs(2, 0.5)),
     (2856, Mcs(8, 0.75)),
     (3824, Mcs(4, 0.8)),
+    (7680, Mcs(2, 0.34)),
     (7680, Mcs(2, 0.22)),
     (8456, Mcs(2, 0.6)),
     (20496, Mcs(6, 0.8)),
@@ -87,6 +89,50 @@ def test_decoder_is_sionnas_transport_block_decoder(k: int, mcs: Mcs, no: float)
     assert np.array_equal(bits_hat, expected_bits.numpy())
     assert np.array_equal(ok, expected_ok.numpy())
     assert 0 < ok.sum() < len(ok)
+
+
+@pytest.mark.parametrize(
+    ("k", "mcs", "base_graph"),
+    [
+        (276, Mcs(4, 0.8), 2), (277, Mcs(4, 0.8), 2), (292, Mcs(4, 0.8), 2),
+        (293, Mcs(4, 0.8), 1), (292, Mcs(8, 0.93), 2), (3808, Mcs(2, 0.5), 2),
+        (3809, Mcs(2, 0.5), 2), (3824, Mcs(6, 0.67), 2), (3824, Mcs(6, 0.68), 1),
+        (3825, Mcs(2, 0.5), 1), (3825, Mcs(2, 0.3), 1), (9000, Mcs(2, 0.3), 1),
+        (3825, Mcs(2, 0.25), 2), (9000, Mcs(2, 0.2), 2), (9000, Mcs(2, 0.3, 2), 1),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_base_graph_is_chosen_from_the_payload_as_38212_says(
+    k: int, mcs: Mcs, base_graph: int
+) -> None:
+    """Clause 7.2.2: A <= 292, or A <= 3824 and R <= 0.67, or R <= 0.25 take base graph 2.
+
+    A has no CRC; Sionna's transport block decides from the block with it, so that its LDPC coder
+    is the peer here. Repetition is over slots: R is that of one.
+    """
+    code = TransportBlockCode(k, mcs)
+    assert code.plan.base_graph == base_graph
+    with preserve_torch_rng():
+        from sionna.phy.fec.ldpc import LDPC5GEncoder
+
+        peer = LDPC5GEncoder(
+            code.plan.block_bits, code.block_coded_bits, bg=f"bg{base_graph}", device="cpu"
+        )
+    blocks = _bits(2, code.plan.block_bits)
+    ours = ldpc_encoder(code.plan.block_bits, code.block_coded_bits, base_graph)(blocks)
+    assert np.array_equal(ours, peer(torch.as_tensor(blocks).float()).numpy())
+    bits = _bits(2, k)
+    for decoder in ("fast", "sionna"):
+        bits_hat, ok = code.decode(_llr(code.encode(bits)), decoder)
+        assert ok.all() and np.array_equal(bits_hat, bits)
+
+
+@pytest.mark.parametrize("coderate", [0.9, 0.93])
+def test_short_payloads_on_base_graph_2_survive_its_punctured_core(coderate: float) -> None:
+    for k in range(270, 293):
+        code = TransportBlockCode(k, Mcs(2, coderate))
+        bits_hat, ok = code.decode(_llr(code.encode(_bits(4, k))))
+        assert ok.all() and np.array_equal(bits_hat, _bits(4, k)), k
 
 
 def test_scrambling_is_the_gold_sequence_of_38211() -> None:

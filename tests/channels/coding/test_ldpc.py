@@ -30,7 +30,7 @@ def _code_for(base_graph: int, z: int) -> tuple[int, int] | None:
         fits = (min(m * z - (z > 14), 3824) for m in (6, 8, 9, 10))
         k = next(k for k in fits if k >= 12 and select_lifting(k, 2)[0] == z)
         n = 2 * k
-    return (k, n) if 12 <= k <= 8448 and select_base_graph(k, n) == base_graph else None
+    return (k, n) if 12 <= k <= 8448 and select_base_graph(k, k / n) == base_graph else None
 
 
 CODES = [c for g in (1, 2) for z in SIZES if (c := _code_for(g, z)) is not None]
@@ -68,7 +68,7 @@ def test_cases_cover_every_lifting_size_on_both_graphs() -> None:
 def test_selection_matches_sionna_for_every_k() -> None:
     for k in range(12, 8449, 7):
         for n in (round(k / 0.9), 2 * k, 3 * k, int(k / 0.21)):
-            graph = select_base_graph(k, n)
+            graph = select_base_graph(k, k / n)
             if (graph == 2 and k > 3840) or (graph == 1 and 3 * k < n):
                 continue
             name = LDPC5GEncoder._sel_basegraph(None, k, k / n)
@@ -148,7 +148,7 @@ def test_any_size_undoes_rate_matching_and_interleaver(
 ) -> None:
     m = num_bits_per_symbol or 1
     n = -(-int(k / rate) // m) * m
-    if select_base_graph(k, n) == 1 and 3 * k < n:
+    if select_base_graph(k, k / n) == 1 and 3 * k < n:
         return
     if n > 5 * k:  # whole symbols may take a short word below rate 1/5, where Sionna encodes none
         return
@@ -325,3 +325,10 @@ def make_golden(path: Path = GOLDEN) -> None:
         arrays[f"{name}_bits"] = np.packbits(result.bits, axis=1)
         arrays[f"{name}_num_iter"] = result.num_iter
     np.savez_compressed(path, **arrays)
+
+
+def test_base_graphs_that_cannot_hold_a_block_are_refused() -> None:
+    with pytest.raises(ChannelError, match="base_graph is 3; expected 1, 2 or None"):
+        nr_code(500, 1000, 3)
+    with pytest.raises(ChannelError, match="at most 3840"):
+        nr_code(3841, 8000, 2)

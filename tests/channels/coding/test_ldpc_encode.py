@@ -33,12 +33,12 @@ def _cases() -> list[tuple[int, int]]:
         cases += [(graph_2, 3 * graph_2)]
     return [
         (k, n) for k, n in cases
-        if 12 <= k <= (8448 if select_base_graph(k, n) == 1 else 3840) and k / n <= 0.95
+        if 12 <= k <= (8448 if select_base_graph(k, k / n) == 1 else 3840) and k / n <= 0.95
     ]  # fmt: skip
 
 
 def test_cases_are_all_lifting_sizes() -> None:
-    found = {(g := select_base_graph(k, n), select_lifting(k, g)[0]) for k, n in _cases()}
+    found = {(g := select_base_graph(k, k / n), select_lifting(k, g)[0]) for k, n in _cases()}
     assert {z for g, z in found if g == 2} == set(SIZES)
     assert {z for g, z in found if g == 1} == {z for z in SIZES if z >= 14}
 
