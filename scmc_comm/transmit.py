@@ -46,7 +46,7 @@ class AnalogPhy(Protocol):
 
     def send_symbols(
         self, symbols: torch.Tensor, channel: Channel, esno_db: float, seeds: Sequence[int]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, int]:
         """As `channels.phy.analog.send_symbols`."""
         ...
 
@@ -86,13 +86,13 @@ def _send_symbols(
 ) -> LinkReport:
     if not isinstance(phy, AnalogPhy):
         raise ScmcError(
-            f"{type(phy).__name__} sends frames of bits; an analog system needs a flat link, "
-            "such as the bit-true one"
+            f"{type(phy).__name__} sends frames of bits; an analog system needs a link that takes "
+            "symbols, such as those of channels.phy.names"
         )
-    x_hat, esno = phy.send_symbols(torch.tensor(symbols), channel, esno_db, seeds)
+    x_hat, esno, uses = phy.send_symbols(torch.tensor(symbols), channel, esno_db, seeds)
     received = [ReceivedSymbols(x, float(e)) for x, e in zip(x_hat, esno, strict=True)]
-    delivered, uses = np.ones((len(seeds), 1), bool), np.array([len(symbols)])
-    return LinkReport((SYMBOLS,), delivered, uses, symbols=tuple(received))
+    delivered = np.ones((len(seeds), 1), bool)
+    return LinkReport((SYMBOLS,), delivered, np.array([uses]), symbols=tuple(received))
 
 
 def _without_undetected_errors(report: LinkReport, frames: Sequence[Frame]) -> LinkReport:

@@ -37,13 +37,37 @@ def equalise(y: Tensor, h: Tensor, no: Tensor) -> tuple[Tensor, Tensor]:
     power = h.abs().square()
     noise_variance = no[:, None]
     x_hat = h.conj() * y / (power + noise_variance)
-    error = (noise_variance / (power + noise_variance)).double().mean(1)
-    return x_hat, (1 / error - 1).float()
+    return x_hat, mean_error_esno(power / noise_variance)
+
+
+def mean_error_esno(sinr: Tensor) -> Tensor:
+    """Es/N0 without fading of the same mean error as symbols of these SINR after the equaliser.
+
+    Args:
+        sinr: Linear, float32 [b, n]; the error of each symbol is ``1 / (1 + sinr)``.
+
+    Returns:
+        float32 [b].
+
+    >>> float(mean_error_esno(torch.tensor([[3.0, 3.0]])))
+    3.0
+    """
+    error = (1 / (1 + sinr)).double().mean(1)
+    return (1 / error - 1).float()
+
+
+def check_symbols(symbols: Tensor, seeds: Sequence[int]) -> None:
+    """Refuses symbols whose mean power is not 1, and a transmission without seeds."""
+    if len(seeds) == 0:
+        raise ChannelError("got no seeds; expected one per trial")
+    power = float(symbols.abs().square().mean(dtype=torch.float64)) if symbols.numel() else 0.0
+    if not abs(power - 1) < 1e-4:
+        raise ChannelError(f"symbols have mean power {power:.4g}; expected 1 over a transmission")
 
 
 def send_symbols(
     symbols: Tensor, channel: Channel, esno_db: float, seeds: Sequence[int]
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, int]:
     """Sends the same symbols once for each seed; the receiver knows h and the noise variance.
 
     Gains and noise of a trial are those that a coded transmission of the same seed meets
@@ -57,24 +81,20 @@ def send_symbols(
 
     Returns:
         Equalised symbols complex64 [len(seeds), n] and Es/N0 after it, linear float32 [len(seeds)],
-        as `equalise` gives them.
+        as `equalise` gives them; and the channel uses, pilots of the link included.
 
     Raises:
         ChannelError: The mean power is not 1, or there are no seeds.
 
     >>> from channels.fading.models import make_channel
-    >>> x_hat, esno = send_symbols(torch.ones(8) + 0j, make_channel("awgn"), 40.0, [1, 2])
+    >>> x_hat, esno, uses = send_symbols(torch.ones(8) + 0j, make_channel("awgn"), 40.0, [1, 2])
     >>> x_hat.shape, [round(float(e)) for e in esno]
     (torch.Size([2, 8]), [10000, 10000])
     """
-    if len(seeds) == 0:
-        raise ChannelError("got no seeds; expected one per trial")
-    power = float(symbols.abs().square().mean(dtype=torch.float64)) if symbols.numel() else 0.0
-    if not abs(power - 1) < 1e-4:
-        raise ChannelError(f"symbols have mean power {power:.4g}; expected 1 over a transmission")
+    check_symbols(symbols, seeds)
     state = channel.draw(len(symbols), esno_db, seeds)
     y = noise(len(symbols), state.no, seeds).addcmul_(state.h, symbols)
-    return equalise(y, state.h, torch.full((len(seeds),), state.no))
+    return *equalise(y, state.h, torch.full((len(seeds),), state.no)), len(symbols)
 
 
 def papr_db(symbols: Tensor) -> float:

@@ -70,6 +70,7 @@ class EquivalentPhy:
 
     def __init__(self, phy: OfdmPhy, num_states: int = DEFAULT_DRAWS) -> None:
         self.phy, self._tables = phy, TablePhy(num_states=num_states)
+        self.send_symbols = phy.send_symbols  # what is not coded has no table: it is sent
 
     def send(
         self, frames: Sequence[Frame], channel: Channel, esno_db: float, seeds: Sequence[int]

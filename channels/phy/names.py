@@ -95,6 +95,16 @@ def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
     return tuple(int(uses) for uses in ofdm.pilot_uses(frames))
 
 
+def symbol_pilot_uses(spec: str, num_symbols: int) -> int:
+    """Channel uses that go to pilots with so many analog symbols.
+
+    >>> symbol_pilot_uses("flat", 100), symbol_pilot_uses("ofdm", 100)
+    (0, 72)
+    """
+    ofdm = _ofdm(spec)
+    return 0 if ofdm is None else ofdm.grid.pilot_uses(num_symbols, ofdm.num_tx)
+
+
 def pilot_layout(spec: str) -> str:
     """The link reduced to what decides over its pilots: equal for links that cost the same.
 

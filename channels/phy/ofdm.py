@@ -12,6 +12,7 @@ import torch
 from channels.fading.models import Channel
 from channels.ofdm.grid import SYMBOLS_PER_SLOT
 from channels.ofdm.mismatch import effective_sinr
+from channels.phy.analog import check_symbols, mean_error_esno
 from channels.phy.ofdm_link import OfdmLink
 from channels.phy.reception import receive
 from channels.phy.stream import Stream, frame_spans
@@ -128,6 +129,29 @@ class OfdmPhy(OfdmLink):
                 sinr, *got.combiner.true_output(got.h, got.amplitude, got.variance)
             )
         return sinr[:, :num_symbols]
+
+    @torch.no_grad()
+    def send_symbols(
+        self, symbols: torch.Tensor, channel: Channel, esno_db: float, seeds: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Sends analog symbols as data of the grid; see `channels.phy.analog.send_symbols`.
+
+        The equalised symbol is z / (1 + sinr), the linear MMSE estimate; the Es/N0 after it is
+        the one that the receiver believes. The channel uses hold the pilots.
+
+        >>> from channels.fading.models import make_channel
+        >>> ones = torch.ones(8) + 0j
+        >>> got = OfdmPhy(csi="ls").send_symbols(ones, make_channel("awgn"), 30.0, [1])
+        >>> got[0].shape, got[2]
+        (torch.Size([1, 8]), 80)
+        """
+        check_symbols(symbols, seeds)
+        ones, parts = torch.ones(len(symbols)), []
+        for rows in self.chunks(len(symbols), len(seeds)):
+            got = self.pass_symbols(symbols, ones, channel, esno_db, seeds[rows])
+            parts.append((got.z / (1 + got.sinr), mean_error_esno(got.sinr)))
+        x_hat, esno = (torch.cat(part) for part in zip(*parts, strict=True))
+        return x_hat, esno, len(symbols) + self.grid.pilot_uses(len(symbols), self.num_tx)
 
     def chunks(self, num_data: int, num_trials: int) -> list[slice]:
         """Trials that fit into memory together."""

@@ -285,15 +285,10 @@ def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
     """An analog system at one point: a set for each draw, measured once."""
     spec, system, count = task.spec, _system(task), num_draws(task.spec)
     link, esno_db = Link.parse(spec.channels[at[0]], spec.phy), spec.esno_db[at[1]]
-    if link.phy != "flat":
-        raise ScmcError(
-            f"system {task.system} is analog and the link is {link.phy!r}; analog symbols cross "
-            "the flat link only, leave the system or the link out"
-        )
     model, phy = _link(task.components, link, spec.estimator)
     cell_key, prepared = _prepare(task, number, cache)
     channel = channel_identity(link.channel)
-    key = digest("draws", cell_key, channel, esno_db, spec.seed, task.image)
+    key = digest("draws", cell_key, channel, link.phy, esno_db, spec.seed, task.image)
     tags = () if prepared.infeasible else draw_tags(count)
     masks = draw_masks(count) if tags else np.zeros(count, mask_dtype(0))
     log_key = digest("trials of draws", key, len(tags))

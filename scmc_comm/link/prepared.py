@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from channels.coding.transport_block import transport_block_code
 from channels.errors import ChannelError
 from channels.phy.analog import papr_db
-from channels.phy.names import pilot_uses
+from channels.phy.names import pilot_uses, symbol_pilot_uses
 from channels.phy.stream import modulate
 from channels.types import Frame
 from channels.units import rho_to_uses
@@ -91,11 +91,11 @@ class Prepared:
                 raise ScmcError(f"tags of frames are {list(self.tags)}; expected each once")
         else:
             uses, pilots = len(self.symbols), sum(entry.header for entry in entries)
-            alone = not self.frames and self.ledger.used == uses
+            alone = not self.frames and self.ledger.used == uses + sum(self.ledger.pilots)
             if not alone or entries != (_symbols_entry(uses, pilots),):
                 raise ScmcError(
-                    f"the ledger has {self.ledger.used} channel uses; expected the {uses} symbols, "
-                    "and no frames"
+                    f"the ledger has {self.ledger.used} channel uses; expected the {uses} symbols "
+                    "and the link's pilots, and no frames"
                 )
             if self.symbols.dtype != np.complex64 or not np.isfinite(self.symbols).all():
                 raise ScmcError("symbols are not finite complex64 [n]")
@@ -162,11 +162,11 @@ class Prepared:
     def of_symbols(
         cls, symbols: torch.Tensor, num_pilots: int, budget: Budget, size: tuple[int, int]
     ) -> Prepared:
-        """An analog transmission; every symbol is charged.
+        """An analog transmission; every symbol is charged, and the link's pilots beside them.
 
         Args:
             symbols: complex64 [n], of mean power 1.
-            num_pilots: How many of them are pilots, which the ledger counts as header.
+            num_pilots: How many of them are pilots of the system, counted as header.
             budget: What may be spent; its design Es/N0 is what the receiver assumes.
             size: ``(H, W)``.
 
@@ -174,8 +174,9 @@ class Prepared:
             ScmcError: There are more symbols than channel uses.
         """
         uses = len(symbols)
+        pilots = () if budget.phy == "flat" else (symbol_pilot_uses(budget.phy, uses),)
         return cls(
-            size, Ledger((_symbols_entry(uses, num_pilots),), budget.uses(size)),
+            size, Ledger((_symbols_entry(uses, num_pilots),), budget.all_uses(size), pilots),
             symbols=symbols.numpy(), design_esno_db=budget.design_esno_db,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from channels.fading.models import make_channel
 from channels.phy.analog import limit_peak
 from channels.phy.bit_true import BitTruePhy
+from channels.phy.names import make_phy
 from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet, scattered
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
@@ -170,6 +171,13 @@ def test_links_of_bits_alone_are_refused(tiny):
     args = (system, torch.rand(3, 32, 32), Budget(1 / 96, 5.0), make_channel("awgn"), 5.0)
     with pytest.raises(ScmcError, match="Frames sends frames of bits"):
         transmit(*args, [1], Frames())
+    over = "ofdm:antennas=1x2,csi=ls,num_subcarriers=12"
+    budget = Budget(1 / 12, 5.0, phy=over)
+    sent = transmit(args[0], args[1], budget, *args[3:], [1, 2], make_phy(over))
+    ledger = sent.prepared.ledger  # of a slot of 168 elements 6 are pilots
+    assert len(sent.prepared.symbols) <= budget.uses((32, 32)) < 256 and ledger.pilots == (6,)
+    assert ledger.used == len(sent.prepared.symbols) + 6
+    assert sent.reconstruction(1).img_hat.shape == (3, 32, 32)
     with pytest.raises(ScmcError, match="one seed per trial"):
         transmit(*args, [], BitTruePhy())
     with pytest.raises(ScmcError, match="budget is 8"):
