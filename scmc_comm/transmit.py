@@ -1,7 +1,7 @@
 """The one readable path of an image over a link.
 
-1. `System.prepare`: encode, choose the protection, build the frames -> Prepared; every channel use
-   is in its ledger
+1. `prepare`, by `System.prepare`: encode, choose the protection, build the frames -> Prepared;
+   every channel use is in its ledger
 2. `send`: draw the channel, code, map, fade, equalise, demap, decode, check the CRC -> LinkReport
 3. `System.reconstruct`: a pure function of what arrived -> Reconstruction; nothing at all is
    mid-grey
@@ -23,6 +23,7 @@ from channels.fading.models import Channel
 from channels.types import Frame, LinkReport, ReceivedSymbols
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
+from scmc_comm.link.control import control_uses
 from scmc_comm.link.prepared import SYMBOLS, Prepared
 from scmc_comm.systems.base import System
 from scmc_comm.types import Reconstruction
@@ -49,6 +50,36 @@ class AnalogPhy(Protocol):
     ) -> tuple[torch.Tensor, torch.Tensor, int]:
         """As `channels.phy.analog.send_symbols`."""
         ...
+
+
+def prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
+    """What a system sends in a budget, its control information included.
+
+    Where the budget has to carry that, the system is given less of it until what is left carries
+    the control information of the frames that it then sends. An analog system sends no frames.
+
+    Args:
+        system: The scheme.
+        img: float32 [3, H, W] in [0, 1].
+        budget: Channel uses and design point, with its `Budget.control_bits`.
+
+    Raises:
+        ScmcError: As `System.prepare`.
+
+    Example:
+        >>> from scmc_comm.registry import make_system
+        >>> budget = Budget(1 / 4, 10.0, control_bits=22)
+        >>> ledger = prepare(make_system("jpeg"), torch.rand(3, 64, 64), budget).ledger
+        >>> 0 < ledger.control < 200, ledger.used <= ledger.budget_uses
+        (True, True)
+    """
+    reserved = 0
+    while True:
+        prepared = system.prepare(img, replace(budget, reserved_uses=reserved))
+        needed = control_uses(prepared.frames, budget.control_bits)
+        if needed <= reserved:
+            return replace(prepared, ledger=replace(prepared.ledger, control=needed))
+        reserved = needed
 
 
 def send(
@@ -167,5 +198,5 @@ def transmit(
         >>> sent.delivered, sent.reconstruction(0).img_hat.shape
         ((frozenset({'image'}), frozenset({'image'})), torch.Size([3, 64, 64]))
     """
-    prepared = system.prepare(img, budget)
+    prepared = prepare(system, img, budget)
     return Transmission(system, prepared, send(prepared, channel, esno_db, seeds, phy))

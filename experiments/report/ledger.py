@@ -14,15 +14,16 @@ from experiments.figures.style import COLOURS, SINGLE, paper_style
 from experiments.report.exports import pgfplots_document
 from experiments.statistics.tables import latex_text
 from experiments.sweep.labels import ratio_label, system_label
+from scmc_comm.link.ledger import CONTROL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oo", "")
-_FILLS = (*COLOURS[:7], "#FFFFFF")
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "oo", "--", "")
+_FILLS = (*COLOURS[:7], "#999999", "#FFFFFF")
 _PATTERNS = (
     "", "north east lines", "dots", "crosshatch",
-    "north west lines", "grid", "horizontal lines", "",
+    "north west lines", "grid", "horizontal lines", "vertical lines", "",
 )  # fmt: skip
 
 
@@ -50,6 +51,10 @@ class LedgerPanel:
         rows.insert(0, "system", list(self.systems))
         return rows
 
+    def _look(self, item: int) -> int:
+        """Place of an item's colour and pattern; what is unused, the last, is white."""
+        return item if item < len(self.items) - 1 else -1
+
     def draw(self) -> Figure:
         """Bars, a row for each system."""
         from matplotlib import rc_context
@@ -63,10 +68,10 @@ class LedgerPanel:
             ax = figure.subplots()
             left = np.zeros(count)
             for item, name in enumerate(self.items):
-                width = 100 * self.share[:, item]
+                width, look = 100 * self.share[:, item], self._look(item)
                 ax.barh(
-                    np.arange(count), width, left=left, label=name, color=_FILLS[item],
-                    hatch=_HATCHES[item], edgecolor="#333333", linewidth=0.5, height=0.66,
+                    np.arange(count), width, left=left, label=name, color=_FILLS[look],
+                    hatch=_HATCHES[look], edgecolor="#333333", linewidth=0.5, height=0.66,
                 )  # fmt: skip
                 left += width
             ax.set_yticks(np.arange(count), [system_label(name) for name in self.systems])
@@ -86,8 +91,10 @@ class LedgerPanel:
         plots = []
         for n, item in enumerate(self.items):
             source = f"table [y expr=\\coordindex, x={item}, col sep=comma] {{{csv}}};"
-            lines = rf", postaction={{pattern={_PATTERNS[n]}}}" if _PATTERNS[n] else ""
-            plots += [rf"\addplot [fill=c{n}{lines}] {source}", rf"\addlegendentry{{{item}}}"]
+            look = self._look(n) % len(_FILLS)
+            pattern = _PATTERNS[look]
+            lines = rf", postaction={{pattern={pattern}}}" if pattern else ""
+            plots += [rf"\addplot [fill=c{look}{lines}] {source}", rf"\addlegendentry{{{item}}}"]
         options = [
             "xbar stacked", "width=3.5in", "height=2.6in", "xmin=0", "xmax=1", "y dir=reverse",
             f"ytick={{0,...,{len(self.systems) - 1}}}", f"yticklabels={{{ticks}}}",
@@ -111,8 +118,10 @@ def ledger_panels(ds: xr.Dataset) -> list[LedgerPanel]:
     if "ledger_uses" not in ds:
         return []
     uses = _at_design(ds)
+    used = (uses["item"].values != CONTROL) | (uses.sum(("system", "rho", "image")).values > 0)
+    uses = uses.isel(item=np.flatnonzero(used))
     share = (uses / uses.sum("item")).mean("image")
-    items = tuple(map(str, ds.item.values))
+    items = tuple(map(str, uses["item"].values))
     return [
         LedgerPanel(
             "ledger_rho" + ratio_label(float(rho)).replace("/", "-"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from experiments.specs import Spec
-from scmc_comm.link.budget import MAX_RHO
+from scmc_comm.link.budget import MAX_CONTROL_BITS, MAX_RHO
 
 Estimator = Literal["monte-carlo", "table", "expected"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
@@ -31,6 +31,8 @@ class SweepSpec(Spec):
             mean Es/N0 of each point.
         utility: What systems tuned to what they know of a point make best on average: a metric, or
             a weighted sum such as ``psnr_db-20*lpips``.
+        control_bits: Bits a frame of control information (which frame, how long, how coded) that
+            the budget has to carry, protected like the best protected frame; 0 takes it for known.
         phy: Physical layer of channels without one of their own, as `channels.phy.names.make_phy`
             takes it: ``"flat"``, or ``"ofdm:antennas=1x2,csi=lmmse"`` with pilots charged.
         metrics: Names that ``scmc_comm.metrics.measure`` knows; ``mse`` is always added.
@@ -68,6 +70,7 @@ class SweepSpec(Spec):
     num_images: int | None = None
     design_esno_db: float = 10.0
     utility: str = "psnr_db"
+    control_bits: int = 0
     phy: str = "flat"
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim", "lpips")
     estimator: Estimator = "monte-carlo"
@@ -91,6 +94,8 @@ class SweepSpec(Spec):
         self.require("rho", all(0 < rho <= MAX_RHO for rho in self.rho), ratios)
         for key, low in (("num_trials", 1), ("min_trials", 1), ("strip_images", 0), ("seed", 0)):
             self.require(key, getattr(self, key) >= low, f"at least {low}")
+        in_range = 0 <= self.control_bits <= MAX_CONTROL_BITS
+        self.require("control_bits", in_range, f"0 to {MAX_CONTROL_BITS} bits a frame")
         self.require("analog_trials", 1 <= self.analog_trials <= 64, "1 to 64")
         for key in ("num_images", "stop_errors"):
             value = getattr(self, key)

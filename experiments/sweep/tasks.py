@@ -41,7 +41,7 @@ from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, Budget, Design
 from scmc_comm.link.prepared import Prepared
-from scmc_comm.transmit import send
+from scmc_comm.transmit import prepare, send
 
 if TYPE_CHECKING:
     from scmc_comm.systems.base import System
@@ -131,6 +131,7 @@ def _cell_key(task: Task, design: Design) -> str:
     )
     extra |= {"phy": design.phy} if design.phy != "flat" else {}
     extra |= {"utility": spec.utility} if spec.utility != Budget.utility else {}
+    extra |= {"control_bits": str(spec.control_bits)} if spec.control_bits else {}
     return digest(
         task.fingerprint, system.identity(), spec.rho[task.rho], design.esno_db, task.img_digest,
         *([extra] if extra else []),
@@ -155,18 +156,18 @@ def _prepared_key(cell_key: str) -> str:
     return digest("prepared", cell_key)
 
 
-def prepare_cached(prepare: Callable[[], Prepared], key: str, cache: Cache) -> Prepared:
+def prepare_cached(make: Callable[[], Prepared], key: str, cache: Cache) -> Prepared:
     """A transmission, or the one that was prepared before.
 
     Args:
-        prepare: Prepares it; called only if it is not known.
+        make: Prepares it; called only if it is not known.
         key: Content key of (code, system, image, budget).
         cache: Where transmissions are kept.
     """
     known = cache.get_json(_prepared_key(key))
     if known is not None:
         return Prepared.from_dict(known)
-    prepared = prepare()
+    prepared = make()
     cache.put_json(_prepared_key(key), prepared.to_dict())
     return prepared
 
@@ -254,9 +255,9 @@ def _scorer(task: Task, cache: Cache) -> Scorer:
 def _prepare(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
     """Content key and transmission of one of the task's designs."""
     spec, design = task.spec, _designs(task).each[number]
-    key, budget = _cell_key(task, design), design.budget(spec.rho[task.rho], spec.utility)
-    img = torch.from_numpy(task.img)
-    make = functools.partial(_system(task).prepare, img, budget)
+    key, img = _cell_key(task, design), torch.from_numpy(task.img)
+    budget = design.budget(spec.rho[task.rho], spec.utility, spec.control_bits)
+    make = functools.partial(prepare, _system(task), img, budget)
     return key, prepare_cached(make, key, cache)
 
 

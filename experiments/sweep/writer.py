@@ -30,7 +30,7 @@ from experiments.sweep.shown import shown
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import trial_log
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.ledger import ITEMS, PILOTS, UNUSED
+from scmc_comm.link.ledger import CONTROL, ITEMS, PILOTS, UNUSED
 
 UNITS = {"psnr_db": "dB"}
 CELL = ("system", "rho", "image", "design")
@@ -152,7 +152,7 @@ def dataset(
         "system": list(spec.systems), "image": list(images), "channel": list(spec.channels),
         "rho": ("rho", list(spec.rho), {"units": "1", "long_name": "channel uses / (3 H W)"}),
         "esno_db": ("esno_db", list(spec.esno_db), {"units": "dB", "long_name": "mean Es/N0"}),
-        "set": [store.set_text(s) for s in sets], "item": [*ITEMS, PILOTS, UNUSED],
+        "set": [store.set_text(s) for s in sets], "item": list(_ITEMS),
     }  # fmt: skip
     if spec.estimator == "expected":
         attrs: dict[str, Any] = {
@@ -198,10 +198,13 @@ def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
+_ITEMS = (*ITEMS, PILOTS, CONTROL, UNUSED)
+
+
 def _ledgers(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
-    uses = np.full((*sizes, len(ITEMS) + 2), np.nan)
+    uses = np.full((*sizes, len(_ITEMS)), np.nan)
     for at, cell in cells.items():
-        uses[at] = [cell.ledger.get(item, np.nan) for item in (*ITEMS, PILOTS, UNUSED)]
+        uses[at] = [cell.ledger.get(item, np.nan) for item in _ITEMS]
     about = {"units": "1", "long_name": "channel uses of the budget by what they carry"}
     return {"ledger_uses": ((*CELL, "item"), uses, about)}
 

@@ -13,6 +13,7 @@ from scmc_comm.errors import ScmcError
 MEAN_SNR, CHANNEL_LAW = "esno_db", "channel"
 MAX_RHO = 4
 """The largest bandwidth ratio; one of 4 carries a picture of 8 bits a sample uncoded, in QPSK."""
+MAX_CONTROL_BITS = 256
 SIDE_INFORMATION = frozenset({MEAN_SNR, CHANNEL_LAW})
 """What a transmitter can know of the point it sends at: the mean Es/N0, and the channel's law."""
 
@@ -30,6 +31,9 @@ class Budget:
             it; a scheme may ignore it.
         phy: The link that it is for, by name as `channels.phy.names.make_phy` takes it. Its pilots
             are part of the budget.
+        control_bits: Bits a frame of control information that the budget has to carry too, see
+            `scmc_comm.link.control`.
+        reserved_uses: Channel uses kept back for them.
 
     Example:
         >>> Budget(1 / 48, 10.0).uses((256, 256))
@@ -44,18 +48,25 @@ class Budget:
     channel: str = "awgn"
     utility: str = "psnr_db"
     phy: str = "flat"
+    control_bits: int = 0
+    reserved_uses: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.rho <= MAX_RHO:
             raise ScmcError(
                 f"rho is {self.rho}; expected a bandwidth ratio above 0 and up to {MAX_RHO}"
             )
+        if not 0 <= self.control_bits <= MAX_CONTROL_BITS:
+            raise ScmcError(
+                f"control_bits is {self.control_bits}; expected 0 to "
+                f"{MAX_CONTROL_BITS} bits a frame"
+            )
         if not math.isfinite(self.design_esno_db):
             raise ScmcError(f"design_esno_db is {self.design_esno_db}; expected a number in dB")
 
     def uses(self, size: tuple[int, int]) -> int:
-        """Complex channel uses for the data of an image of ``(H, W)``: all that is not pilots."""
-        return data_uses(self.phy, self.all_uses(size))
+        """Complex channel uses for the data of an image of ``(H, W)``: no pilots, no control."""
+        return data_uses(self.phy, max(0, self.all_uses(size) - self.reserved_uses))
 
     def all_uses(self, size: tuple[int, int]) -> int:
         """Complex channel uses for an image of ``(H, W)``, pilots included."""
@@ -79,9 +90,9 @@ class Design:
     esno_db: float
     phy: str = "flat"
 
-    def budget(self, rho: float, utility: str = Budget.utility) -> Budget:
+    def budget(self, rho: float, utility: str = Budget.utility, control_bits: int = 0) -> Budget:
         """What may be spent at a bandwidth ratio by a sender that assumes this."""
-        return Budget(rho, self.esno_db, self.channel, utility, self.phy)
+        return Budget(rho, self.esno_db, self.channel, utility, self.phy, control_bits)
 
 
 def design_for(

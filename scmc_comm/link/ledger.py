@@ -17,7 +17,7 @@ from channels.types import Frame
 from scmc_comm.errors import ScmcError
 
 ITEMS = ("payload", "header", "crc", "filler", "parity", "repetition")
-PILOTS, UNUSED = "pilots", "unused"
+PILOTS, CONTROL, UNUSED = "pilots", "control", "unused"
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,18 @@ class Ledger:
         entries: One per frame, in the order of sending.
         budget_uses: Channel uses that the transmission may take.
         pilots: Channel uses of the pilots that go with each frame; empty on a link without.
+        control: Channel uses of what the receiver must be told of the frames; 0 where that is
+            counted for nothing.
     """
 
     entries: tuple[LedgerEntry, ...]
     budget_uses: int
     pilots: tuple[int, ...] = ()
+    control: int = 0
 
     def __post_init__(self) -> None:
+        if self.control < 0:
+            raise ScmcError(f"control is {self.control}; expected 0 channel uses or more")
         if self.pilots and (len(self.pilots) != len(self.entries) or min(self.pilots) < 0):
             raise ScmcError(
                 f"pilots are {self.pilots}; expected 0 or more for each of {len(self.entries)} "
@@ -116,8 +121,8 @@ class Ledger:
 
     @property
     def used(self) -> int:
-        """Channel uses sent, pilots included."""
-        return sum(self._uses())
+        """Channel uses sent, pilots and control included."""
+        return sum(self._uses()) + self.control
 
     @property
     def unused(self) -> int:
@@ -133,13 +138,13 @@ class Ledger:
         return [entry.channel_uses + count for entry, count in self._frames()]
 
     def uses_by_item(self) -> dict[str, float]:
-        """Channel uses by what they carry: `ITEMS`, pilots, and what is `UNUSED`.
+        """Channel uses by what they carry: `ITEMS`, pilots, control, and what is `UNUSED`.
 
         They sum to the budget.
         """
         totals = {item: sum(entry.uses(item) for entry in self.entries) for item in ITEMS}
         totals[PILOTS] = float(sum(self.pilots))
-        return totals | {UNUSED: float(self.unused)}
+        return totals | {CONTROL: float(self.control), UNUSED: float(self.unused)}
 
     def check(self, channel_uses: Sequence[int]) -> None:
         """Raise ScmcError unless these symbols, frame by frame, are what the ledger says."""
@@ -154,7 +159,7 @@ class Ledger:
             "budget_uses": self.budget_uses,
             "used": self.used,
             "unused": self.unused,
-            "uses_by_item": {item: totals[item] for item in (*ITEMS, PILOTS)},
+            "uses_by_item": {item: totals[item] for item in (*ITEMS, PILOTS, CONTROL)},
             "frames": [{**asdict(entry), "pilots": count} for entry, count in self._frames()],
         }
 
@@ -166,6 +171,8 @@ class Ledger:
             uses = {**{item: entry.uses(item) for item in ITEMS}, PILOTS: count}
             cells = (f"{uses[item]:.1f}" for item in items)
             rows.append((entry.tag, *cells, str(entry.channel_uses + count)))
+        if self.control:
+            rows.append((CONTROL, *[""] * len(items), str(self.control)))
         rows.append(("sum", *(f"{totals[item]:.1f}" for item in items), str(self.used)))
         for name, left in ((UNUSED, self.unused), ("budget", self.budget_uses)):
             rows.append((name, *[""] * len(items), str(left)))

@@ -235,6 +235,7 @@ class Prepared:
             "entries": [asdict(entry) for entry in self.ledger.entries],
             "budget_uses": self.ledger.budget_uses,
             "pilots": list(self.ledger.pilots),
+            "control": self.ledger.control,
             "frames": [write_frame(frame) for frame in self.frames],
             "needs": dict(self.needs),
             "infeasible": self.infeasible,
@@ -262,8 +263,9 @@ class Prepared:
             raise ScmcError("needs are no tags by tag")
         try:
             ledger = Ledger(
-                tuple(LedgerEntry(**entry) for entry in entries), read["budget_uses"], pilots
-            )
+                tuple(LedgerEntry(**entry) for entry in entries), read["budget_uses"], pilots,
+                read["control"],
+            )  # fmt: skip
             most_uses = rho_to_uses(MAX_RHO, check_size((size[0], size[1])))
             if ledger.budget_uses > most_uses:
                 raise ScmcError(f"budget_uses is {ledger.budget_uses}; expected up to {most_uses}")
@@ -280,8 +282,9 @@ class Prepared:
 
 
 _STORED = {
-    "size": list, "entries": list, "budget_uses": int, "pilots": list, "frames": list,
-    "needs": dict, "infeasible": str | None, "symbols": str | None, "design_esno_db": float | None,
+    "size": list, "entries": list, "budget_uses": int, "pilots": list, "control": int,
+    "frames": list, "needs": dict, "infeasible": str | None, "symbols": str | None,
+    "design_esno_db": float | None,
 }  # fmt: skip
 
 

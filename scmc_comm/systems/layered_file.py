@@ -68,6 +68,7 @@ class LayeredFile(System):
     """
 
     nested: ClassVar[bool]
+    transmitter_options: ClassVar[tuple[str, ...]] = ("layers", "protection", "utility", "curves")
 
     codec: str | ImageCodec = field(metadata=PYTHON_ONLY)
     layers: int = 3

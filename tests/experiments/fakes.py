@@ -55,7 +55,9 @@ def prepared_of(frames, size, budget, needs=None) -> Prepared:
     """A transmission whose budget is never too small."""
     entries = tuple(ledger_entry(f, 8) for f in frames)
     ledger = Ledger(entries, 10_000, () if budget.phy == "flat" else pilot_uses(budget.phy, frames))
-    return Prepared(size, ledger, tuple(frames), needs or {})
+    sent = {frame.tag for frame in frames}
+    needs = {tag: need for tag, need in (needs or {}).items() if tag in sent}
+    return Prepared(size, ledger, tuple(frames), needs)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from experiments.sweep.designs import designs_of
 from experiments.sweep.runner import make_tasks, run_sweep
 from experiments.sweep.shown import MAX_COLUMNS, shown, shown_columns
 from experiments.sweep.tasks import run_task
+from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import SIDE_INFORMATION, Design
 
 TUNED = dataclasses.replace(
@@ -214,3 +215,10 @@ def test_columns_hold_the_design_and_the_ends():
     columns = shown_columns(grid, 10.0)
     assert len(columns) == MAX_COLUMNS and {0, 16, 27} <= set(columns)
     assert shown_columns(grid[::-1], 10.0) == tuple(27 - at for at in columns)
+
+
+def test_control_bits_are_part_of_the_budget():
+    spec = TUNED.override(["control_bits=22"])
+    assert Design("awgn", 3.0).budget(1 / 24, control_bits=spec.control_bits).control_bits == 22
+    with pytest.raises(ScmcError, match="0 to 256 bits a frame"):
+        TUNED.override(["control_bits=999"])
