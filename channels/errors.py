@@ -11,6 +11,8 @@ class ChannelError(ValueError):
 def no_such(what: str, name: str, known: Collection[str], aliases: Collection[str] = ()) -> str:
     """The line of an error about a name that does not exist; it proposes the nearest one.
 
+    What is near does not depend on capital letters.
+
     Args:
         what: What was named, in the singular.
         name: The name that came.
@@ -21,7 +23,8 @@ def no_such(what: str, name: str, known: Collection[str], aliases: Collection[st
         >>> no_such("channel", "awgm", ["awgn", "clarke"])
         "there is no channel 'awgm'; did you mean awgn? There are awgn, clarke"
     """
-    near = difflib.get_close_matches(name, [*known, *aliases], n=1)
+    spelled = {other.lower(): other for other in (*known, *aliases)}
+    near = difflib.get_close_matches(name.lower(), spelled, n=1)
     listed = f"are {', '.join(known)}" if known else "is none"
-    hint = f"did you mean {near[0]}? There" if near else "there"
+    hint = f"did you mean {spelled[near[0]]}? There" if near else "there"
     return f"there is no {what} {name!r}; {hint} {listed}"

@@ -8,9 +8,10 @@ that users read are the documentation of the code.
 from __future__ import annotations
 
 import inspect
+import math
 import numbers
 import re
-import sys
+import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -21,10 +22,10 @@ from channels.errors import ChannelError, no_such
 
 _SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 _TYPE_NAMES = {
-    int: "a whole number", float: "a number", bool: "true or false", list: "a list",
+    int: "a whole number", float: "a finite number", bool: "true or false", list: "a list",
     dict: "named values",
 }  # fmt: skip
-_LARGEST = {int: 2**63 - 1, float: sys.float_info.max}
+_LARGEST_INT = 2**63 - 1
 _UNITS = {"db": "dB", "s": "s", "m": "m", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
 
 
@@ -77,6 +78,8 @@ class Component:
 
 def build(kind: str, registry: Mapping[str, Callable[..., Any]], spec: str) -> Any:
     """Builds a component from its name and parameters; one clear error line if it cannot."""
+    if not isinstance(spec, str):
+        raise ChannelError(f"{kind} is {reprlib.repr(spec)}; expected its name as text")
     name, _, args = spec.partition(":")
     if name not in registry:
         raise ChannelError(no_such(kind, name, sorted(registry)))
@@ -91,12 +94,14 @@ def build(kind: str, registry: Mapping[str, Callable[..., Any]], spec: str) -> A
 def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str, Any]:
     """``key=value,key=value`` to values of the known types."""
     values: dict[str, Any] = {}
-    for item in filter(None, args.split(",")):
-        key, equals, text = (part.strip() for part in item.partition("="))
-        if not equals:
+    for item in args.split(",") if args.strip() else ():
+        key, _, text = (part.strip() for part in item.partition("="))
+        if not (key and text):
             raise ChannelError(f"{owner} got {item!r}; expected key=value")
         if key not in known:
             raise ChannelError(f"{owner} got {item!r}; {no_such('key', key, known)}")
+        if key in values:
+            raise ChannelError(f"{owner} got {key} twice; write it once")
         try:
             values[key] = _converter(known[key])(text)
         except ValueError:
@@ -104,6 +109,21 @@ def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str
                 f"{owner} got {item!r}; expected {key} as {type_name(known[key])}"
             ) from None
     return values
+
+
+def check_values(component: Any) -> None:
+    """Refuses parameters that are not of their types: Python takes what text could not say.
+
+    Args:
+        component: A dataclass whose fields are parameters.
+
+    Raises:
+        ChannelError: A value of another type, or none of the words that it can be.
+    """
+    for name, kind in option_types(type(component)).items():
+        value = getattr(component, name)
+        if not fits(value, kind):
+            raise ChannelError(f"{name} is {reprlib.repr(value)}; expected {type_name(kind)}")
 
 
 def parameters(cls: Any) -> tuple[Parameter, ...]:
@@ -178,7 +198,16 @@ def _converter(kind: Any) -> Callable[[str], Any]:
         return _truth
     if typing.get_origin(kind) is typing.Literal:
         return lambda text: typing.get_args(kind)[typing.get_args(kind).index(text)]
+    if kind in (int, float):
+        return lambda text: _number(text, kind)
     return typing.cast("Callable[[str], Any]", kind)
+
+
+def _number(text: str, kind: type[int] | type[float]) -> float:
+    """A number as it is usually written, which Python's own reading goes beyond."""
+    if text.isascii() and "_" not in text and fits(value := kind(text), kind):
+        return value
+    raise ValueError(text)
 
 
 def _truth(text: str) -> bool:
@@ -203,9 +232,8 @@ def fits(value: object, kind: Any) -> bool:
         return any(fits(value, part) for part in typing.get_args(kind))
     if typing.get_origin(kind) is typing.Literal:
         return isinstance(value, str) and value in typing.get_args(kind)
-    if kind in (int, float):
-        number = numbers.Integral if kind is int else numbers.Real
-        if isinstance(value, bool) or not isinstance(value, number):
-            return False
-        return abs(typing.cast("float", value)) <= _LARGEST[kind]
-    return isinstance(value, kind)
+    if kind in (int, float) and isinstance(value, numbers.Integral):
+        return not isinstance(value, bool) and abs(int(value)) <= _LARGEST_INT
+    if kind is float:
+        return isinstance(value, numbers.Real) and math.isfinite(value)
+    return isinstance(value, typing.get_origin(kind) or kind)

@@ -89,6 +89,8 @@ def make_system(text: str) -> System:
     from channels.errors import ChannelError
     from channels.specs import option_types, parse_arguments
 
+    if not isinstance(text, str):
+        raise ScmcError(f"system is {text!r}; expected its name as text")
     name, _, args = text.partition(":")
     entry = find_system(name)
     keys = {item.partition("=")[0].strip() for item in args.split(",")}

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import torch
 
-from channels.errors import no_such
+from channels.errors import ChannelError, no_such
+from channels.specs import parse_arguments
 from scmc_comm.baselines.avif import AvifCodec
 from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, ZooCodec
 from scmc_comm.baselines.hevc import HevcCodec
@@ -42,7 +43,7 @@ IMAGE_CODECS: dict[str, Callable[..., ImageCodec]] = {
     **{family: partial(ZooCodec, family) for family in ARCHITECTURES},
     "scmc-signal": _scmc_signal,
 }
-HEADERS = ("slim", "file")
+Headers = Literal["slim", "file"]
 """Constant headers known to the receiver, or sent with each picture."""
 WITHOUT_HEADERS = ("scmc-signal",)
 """Codecs that have no constant headers."""
@@ -91,20 +92,21 @@ def codec_options(name: str) -> dict[str, Any]:
     base, args = family_of(name), name.partition(":")[2]
     if base not in IMAGE_CODECS:
         raise ScmcError(no_such("image codec", base, IMAGE_CODECS, ALIASES))
-    options: dict[str, Any] = {}
+    known: dict[str, Any] = {"headers": Headers}
+    if base in ARCHITECTURES:
+        known["weights"] = str
+    try:
+        options = parse_arguments(f"image codec {base!r}", known, args)
+    except ChannelError as error:
+        raise ScmcError(str(error)) from error
+    headers = options.pop("headers", None)
     if base in WITHOUT_HEADERS:
-        if args not in ("", "headers=slim"):
+        if headers == "file":
             raise ScmcError(f"image codec {base!r} got {args!r}; it has no constant headers")
-        return options
-    for item in filter(None, args.split(",")):
-        key, _, value = item.partition("=")
-        if key == "headers" and value in HEADERS:
-            options["slim"] = value == "slim"
-        elif key == "weights" and value and base in ARCHITECTURES:
-            options["weights"] = Path(value)
-        else:
-            takes = "headers=slim|file" + (" and weights=PATH" if base in ARCHITECTURES else "")
-            raise ScmcError(f"image codec {base!r} got {item!r}; it takes {takes}")
+    elif headers is not None:
+        options["slim"] = headers == "slim"
+    if "weights" in options:
+        options["weights"] = Path(options["weights"])
     return options
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from channels.coding.transport_block import max_payload_bits
 from channels.types import Mcs
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError
 from scmc_comm.link.delivery import Link
 from scmc_comm.link.mcs import MCS_GRID, choose_mcs, required_esno_db
 
@@ -55,7 +55,7 @@ def rule_ladder(num_layers: int, num_uses: int, design_esno_db: float, equal: bo
     A margin that no scheme can give is made smaller in quarters.
 
     Raises:
-        ScmcError: Nothing decodes at the design Es/N0.
+        InfeasibleBudgetError: Nothing decodes at the design Es/N0.
 
     Example:
         >>> [rung.num_uses for rung in rule_ladder(3, 3200, 10.0, equal=False)]
@@ -77,7 +77,7 @@ def _with_margin(design_esno_db: float, margin_db: float, num_uses: int) -> Mcs:
     for quarter in (1.0, 0.75, 0.5, 0.25):
         try:
             return choose_mcs(design_esno_db, quarter * margin_db, num_uses=max(num_uses, 1))
-        except ScmcError:
+        except InfeasibleBudgetError:
             continue
     return choose_mcs(design_esno_db, num_uses=max(num_uses, 1))
 

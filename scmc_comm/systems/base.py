@@ -11,6 +11,8 @@ from typing import ClassVar
 
 import torch
 
+from channels.errors import ChannelError
+from channels.specs import check_values
 from channels.types import ReceivedSymbols
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
@@ -38,6 +40,13 @@ class System(ABC):
     analog: ClassVar[bool] = False
     file_options: ClassVar[tuple[str, ...]] = ()
     transmitter_options: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        """A system that checks more calls this first."""
+        try:
+            check_values(self)
+        except ChannelError as error:
+            raise ScmcError(f"{type(self).__name__}: {error}") from error
 
     @property
     def side_information(self) -> frozenset[str]:

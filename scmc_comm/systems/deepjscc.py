@@ -64,6 +64,7 @@ class DeepJscc(System):
     net: DeepJsccNet | None = field(default=None, metadata=PYTHON_ONLY)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.peak_db is not None and not self.peak_db > 0:
             raise ScmcError(f"peak_db is {self.peak_db}; expected more than 0 dB over the mean")
 

@@ -27,7 +27,7 @@ from scmc_comm.baselines.image_codecs import codec_options, make_image_codec
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Layers
 from scmc_comm.baselines.reduced import DIVISOR_BITS
 from scmc_comm.baselines.scaled import ScaledCoder
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.delivery import COARSE_STATES, make_link
 from scmc_comm.link.ladder import MAX_LAYERS, Ladder, LadderSearch, rule_ladder
@@ -78,6 +78,7 @@ class LayeredFile(System):
     curves: CodecCurves | None = field(default=None, metadata=PYTHON_ONLY, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 2 <= self.layers <= MAX_LAYERS:
             raise ScmcError(f"layers is {self.layers}; expected 2 to {MAX_LAYERS}")
         if self.utility is not None:
@@ -102,7 +103,7 @@ class LayeredFile(System):
         num_uses = budget.uses(size)
         try:
             ladder = self._ladder(size, budget)
-        except ScmcError as error:
+        except InfeasibleBudgetError as error:
             return Prepared.nothing(size, budget, str(error))
         coded = self._coded(img, ladder, Utility.parse(budget.utility))
         if not coded:
@@ -254,7 +255,7 @@ def _best_ladder(system: LayeredFile, size: tuple[int, int], budget: Budget, _: 
         return float(np.where(np.isnan(shown), grey_utility, shown).mean())
 
     if num_uses < 1:
-        raise ScmcError(f"{system.codec}: the budget holds no channel use")
+        raise InfeasibleBudgetError(f"{system.codec}: the budget holds no channel use")
     link = make_link(budget.channel, num_uses, means_db, None, COARSE_STATES, budget.phy)
     failure = float(grey_utility.mean())
     return LadderSearch(system.layers, num_uses, link, quality, failure, system.nested).best()

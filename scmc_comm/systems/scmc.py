@@ -22,6 +22,7 @@ from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.protection import ProtectionPlan
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
 from scmc_comm.types import FINEST, PART_NEEDS, Layer, LayerKind, Reconstruction
+from scmc_comm.wire import check_seed
 
 
 class Codec(Protocol):
@@ -92,7 +93,9 @@ class Scmc(CodecOptions, System):
     codec: Codec | None = field(default=None, metadata=PYTHON_ONLY)
 
     def __post_init__(self) -> None:
+        System.__post_init__(self)
         super().__post_init__()
+        check_seed(self.seed)
         self._planner()
 
     @property

@@ -75,6 +75,7 @@ class Separate(System):
     curves: CodecCurves | None = field(default=None, metadata=PYTHON_ONLY, repr=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.law == "awgn" and self.mcs != "fixed":
             raise ScmcError(
                 f"law is 'awgn' and mcs is {self.mcs!r}, which is for the link's own law; leave "

@@ -227,12 +227,12 @@ def test_flat_channels_go_over_the_grid_too() -> None:
         ("pilot_spacing=5", "divisor"),
         ("pilot_spacing=1,antennas=2x2", "do not fit"),
         ("num_pilot_symbols=0", "expected 1 to 4"),
-        ("pilot_power_db=nan", "pilot_power_db is nan"),
+        ("pilot_power_db=nan", "expected pilot_power_db as a finite number"),
         ("cfo_hz=9000", "half the subcarrier spacing"),
         ("decoder=turbo", "decoder is"),
         ("speed_kmh=3", "no key 'speed_kmh'"),
         ("grid=3", "no key 'grid'"),
-        ("sir_db=loud", "expected sir_db as a number"),
+        ("sir_db=loud", "expected sir_db as a finite number"),
     ],
 )
 def test_hostile_settings_give_one_clear_line(args: str, wrong: str) -> None:

@@ -1,10 +1,14 @@
 """Systems written as text: what is accepted, what is refused, and what a cache key holds."""
 
+import math
 import pickle
 import sys
+import typing
+from dataclasses import replace
 
 import pytest
 
+from channels.specs import option_types
 from experiments.figures.style import styles
 from experiments.rd.anchors import Anchors, counterparts
 from experiments.rd.codecs import check_codec_names, make_rd_codec
@@ -32,12 +36,23 @@ from scmc_comm.registry import SYSTEMS, make_system
         ("scmc-signal:headers=file", "no constant headers"),
         ("scmc:relaism=0", "did you mean realism? There are captioner"),
         ("scmc:realism", "expected key=value"),
-        ("scmc:realism=x", "expected realism as a number"),
+        ("scmc:realism=x", "expected realism as a finite number"),
         ("scmc:realism=2", "realism is 2.0; expected 0"),
         ("scmc:edge_coder=zip", "expected one of vvc, context"),
         ("scmc:protection=none", "expected one of unequal, equal, optimised, range"),
         ("scmc:utility=lpips", "use protection=optimised"),
         ("deepjscc:fixed=perhaps", "expected fixed as true or false"),
+        ("JPEG", "did you mean jpeg?"),
+        ("VVC", "did you mean vvc?"),
+        ("jpeg:headers=file,headers=slim", "got headers twice"),
+        ("jpeg:,,,", "expected key=value"),
+        ("scmc:captioner=", "'captioner='; expected key=value"),
+        ("hyperprior:weights=", "'weights='; expected key=value"),
+        ("scmc:beams=\u0663", "expected beams as a whole number"),
+        ("scmc:seed=1_0", "expected seed as a whole number"),
+        ("scmc:seed=-1", "seed is -1; expected 0 to"),
+        ("deepjscc:peak_db=inf", "expected peak_db as a finite number"),
+        (None, "system is None; expected its name as text"),
         ("deepjscc:peak_db=-1", "expected more than 0 dB"),
     ],
 )
@@ -45,6 +60,27 @@ def test_a_wrong_name_is_one_line(name, says):
     with pytest.raises(ScmcError) as error:
         make_system(name)
     assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def other_values(kind):
+    """Values that are none of this type."""
+    words = [b"slim", ["slim"], "no such word"] if typing.get_origin(kind) is typing.Literal else []
+    number = {int: ["3", 1.5, True], float: ["3", math.nan, math.inf, True], bool: [0, "true"]}
+    plain = next(
+        (part for part in (int, float, bool) if part in (kind, *typing.get_args(kind))), str
+    )
+    wrong = words or number.get(plain, [3, b"text", ["text"]])
+    return wrong if type(None) in typing.get_args(kind) else [*wrong, None]
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_python_may_not_say_what_text_could_not(name):
+    """Every option of every system, given a value of another type, is refused."""
+    system = make_system(name)
+    for option, kind in option_types(type(system)).items():
+        for value in other_values(kind):
+            with pytest.raises(ScmcError, match=f"{option} is .*; expected"):
+                replace(system, **{option: value})
 
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS))

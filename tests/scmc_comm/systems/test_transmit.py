@@ -23,6 +23,8 @@ from scmc_comm.types import Layer, LayerKind, Reconstruction
 
 IMG = torch.full((3, 256, 256), 0.25)
 ALL = frozenset({"semantic", "structure", "signal"})
+CODED = ("jpeg", "jpeg:law=awgn", "jpeg:mcs=adaptive", "jpeg:layers=2",
+         "jpeg:layers=3,protection=equal", "jpeg:layers=2,protection=optimised")  # fmt: skip
 
 
 class FakeCodec:
@@ -187,7 +189,7 @@ def test_no_budget_and_no_design_is_an_error(design, rho, phy):
     """What cannot be sent is a transmission of nothing that says why, for every system."""
     img, budget = torch.rand(3, 64, 64), Budget(rho, design, phy=phy)
     every = [Scmc(codec=FakeCodec(), protection=protection) for protection in PROTECTIONS]
-    every += [make_system(name) for name in ("jpeg", "jpeg:law=awgn", "jpeg:mcs=adaptive")]
+    every += [make_system(name) for name in CODED]
     for system in every:
         prepared = system.prepare(img, budget)
         assert (prepared.infeasible is None) == bool(prepared.frames)
