@@ -9,7 +9,6 @@ from torch import Tensor
 
 from channels.errors import ChannelError
 from channels.fading.models import Channel, noise
-from channels.units import db_to_lin, lin_to_db
 
 
 def equalise(y: Tensor, h: Tensor, no: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,54 +94,3 @@ def send_symbols(
     state = channel.draw(len(symbols), esno_db, seeds)
     y = noise(len(symbols), state.no, seeds).addcmul_(state.h, symbols)
     return *equalise(y, state.h, torch.full((len(seeds),), state.no)), len(symbols)
-
-
-def papr_db(symbols: Tensor) -> float:
-    """Peak over mean power of a transmission's symbols in dB.
-
-    >>> round(papr_db(torch.tensor([1.0, 1.0, 1.0, 3.0]) + 0j), 3)
-    4.771
-    """
-    power = symbols.abs().square().double()
-    return lin_to_db(float(power.max() / power.mean()))
-
-
-def limit_peak(symbols: Tensor, limit_db: float) -> Tensor:
-    """Clips amplitudes so that, after the power is made 1 again, the PAPR is at most a limit.
-
-    Phases are kept. The clipping level A solves ``A^2 = L P(A)`` for the power P(A) that clipping
-    leaves; with the k largest amplitudes clipped that is ``A^2 = L S_k / (n - L k)``, S_k being the
-    energy of the others.
-
-    Args:
-        symbols: complex64 [n].
-        limit_db: Largest PAPR in dB, above 0.
-
-    Returns:
-        complex64 [n] of mean power 1.
-
-    Raises:
-        ChannelError: The limit is not above 0 dB, or all symbols are 0.
-
-    Source: X. Li, L. Cimini, "Effects of clipping and filtering on the performance of OFDM", IEEE
-    Commun. Letters 1998 (the clipping); the level follows from the condition.
-
-    >>> round(papr_db(limit_peak(torch.tensor([1.0, 1.0, 1.0, 3.0]) + 0j, 3.0)), 3)
-    3.0
-    """
-    if not limit_db > 0:
-        raise ChannelError(f"peak limit is {limit_db} dB over the mean; expected more than 0")
-    power = symbols.abs().square().double()
-    if not float(power.sum()) > 0:
-        raise ChannelError("all symbols are 0; expected some power")
-    limit, n = db_to_lin(limit_db), len(symbols)
-    largest = power.sort(descending=True).values
-    count = torch.arange(n + 1)
-    rest = largest.sum() - torch.cat([torch.zeros(1), largest.cumsum(0)]).double()
-    level = limit * rest.clamp(min=0) / (n - limit * count)  # A^2 with so many clipped
-    next_largest = torch.cat([largest, torch.zeros(1)])
-    holds = (limit * count < n) & (next_largest <= level)
-    clip = level[int(holds.int().argmax())]  # the fewest
-    scale = (clip / power.clamp(min=1e-30)).clamp(max=1).sqrt()
-    clipped = symbols * scale.to(torch.float32)
-    return clipped / clipped.abs().square().mean(dtype=torch.float64).sqrt().float()

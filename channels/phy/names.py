@@ -40,7 +40,7 @@ def make_phy(spec: str = "flat", estimator: str = "monte-carlo") -> Any:
     >>> make_phy("ofdm:antennas=1x2").num_rx
     2
     """
-    ofdm = _ofdm(spec)
+    ofdm = ofdm_link(spec)
     if estimator not in ESTIMATORS:
         raise ChannelError(f"estimator is {estimator!r}; expected one of {', '.join(ESTIMATORS)}")
     if estimator == "monte-carlo":
@@ -63,7 +63,7 @@ def check_link(spec: str, channel: Channel) -> None:
     >>> from channels.fading.models import make_channel
     >>> check_link("ofdm:csi=lmmse", make_channel("clarke:speed_kmh=30"))
     """
-    ofdm = _ofdm(spec)
+    ofdm = ofdm_link(spec)
     if ofdm is not None:
         from channels.phy.equivalent import EquivalentChannel
 
@@ -76,7 +76,7 @@ def data_uses(spec: str, num_uses: int) -> int:
     >>> data_uses("flat", 4096), data_uses("ofdm:pilot_spacing=4", 4096)
     (4096, 3888)
     """
-    ofdm = _ofdm(spec)
+    ofdm = ofdm_link(spec)
     return num_uses if ofdm is None else ofdm.grid.data_uses(num_uses, ofdm.num_tx)
 
 
@@ -89,7 +89,7 @@ def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
     >>> pilot_uses("flat", [frame]), pilot_uses("ofdm", [frame])
     ((0,), (72,))
     """
-    ofdm = _ofdm(spec)
+    ofdm = ofdm_link(spec)
     if ofdm is None or not frames:
         return (0,) * len(frames)
     return tuple(int(uses) for uses in ofdm.pilot_uses(frames))
@@ -101,7 +101,7 @@ def symbol_pilot_uses(spec: str, num_symbols: int) -> int:
     >>> symbol_pilot_uses("flat", 100), symbol_pilot_uses("ofdm", 100)
     (0, 72)
     """
-    ofdm = _ofdm(spec)
+    ofdm = ofdm_link(spec)
     return 0 if ofdm is None else ofdm.grid.pilot_uses(num_symbols, ofdm.num_tx)
 
 
@@ -113,7 +113,7 @@ def pilot_layout(spec: str) -> str:
     >>> pilot_layout("flat")
     'flat'
     """
-    ofdm = _ofdm(spec)
+    ofdm = ofdm_link(spec)
     if ofdm is None:
         return "flat"
     grid = ofdm.grid
@@ -124,7 +124,8 @@ def pilot_layout(spec: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _ofdm(spec: str) -> OfdmPhy | None:
+def ofdm_link(spec: str) -> OfdmPhy | None:
+    """The OFDM link called ``spec``, or None for the flat one."""
     name, _, args = spec.partition(":")
     if name == "harq":
         raise ChannelError(

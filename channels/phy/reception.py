@@ -62,7 +62,7 @@ def receive(
     scale = _amplitude_scale(link, num_data)
     amplitude = torch.nn.functional.pad(amplitude, (0, odd), value=1.0) * scale
     pilot_amplitude = scale * math.sqrt(db_to_lin(link.pilot_power_db))
-    sent = _fill_grid(grid, spread(points * amplitude, num_tx), pilot_amplitude)
+    sent = fill_grid(grid, spread(points * amplitude, num_tx), pilot_amplitude)
 
     num_symbols = sent.shape[1]
     h = grid_gains(channel, grid, num_symbols, link.num_rx, num_tx, seeds)
@@ -98,7 +98,7 @@ def _amplitude_scale(link: OfdmLink, num_data: int) -> float:
     return math.sqrt((num_data + pilots) / total)
 
 
-def _fill_grid(grid: OfdmGrid, data: torch.Tensor, pilot_amplitude: float) -> torch.Tensor:
+def fill_grid(grid: OfdmGrid, data: torch.Tensor, pilot_amplitude: float) -> torch.Tensor:
     """Data [num_tx, n] and pilots on the grid, complex64 [num_tx, num_symbols, F]."""
     num_tx = len(data)
     num_slots, per_slot = grid.num_slots(data.shape[1], num_tx), grid.data_per_slot(num_tx)

@@ -58,7 +58,7 @@ class CellResult:
         quality: What the receiver makes of each mask that occurred.
         pilot_uses: Those of the channel uses that were pilots.
         ledger: Channel uses by what they carry, what is left of the budget included.
-        papr_db: Peak over mean power of an analog transmission in dB; NaN for frames of bits.
+        papr_db: Peak over mean power of the waveform in dB; NaN where nothing is sent.
     """
 
     system: str

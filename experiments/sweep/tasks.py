@@ -6,7 +6,6 @@ Everything found lies in the cache; what a task returns is small, however many t
 from __future__ import annotations
 
 import functools
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -324,7 +323,7 @@ def _cell(
         task.system, task.image, task.rho, number, _designs(task).each[number], tags,
         prepared.infeasible or "", prepared.bpp, ledger.used, points, quality,
         sum(ledger.pilots), {} if analog else ledger.uses_by_item(),
-        prepared.papr_db if analog else math.nan,
+        prepared.papr_db,
     )  # fmt: skip
 
 

@@ -191,7 +191,7 @@ def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:
             papr_db,
             {
                 "units": "dB",
-                "long_name": "peak over mean power; NaN where frames of bits are sent",
+                "long_name": "peak over mean power of the waveform; NaN where nothing is sent",
             },
         ),
         "infeasible": (CELL, reason, {"long_name": "why nothing could be sent; empty if it was"}),

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from channels.coding.transport_block import transport_block_code
 from channels.errors import ChannelError
-from channels.phy.analog import papr_db
-from channels.phy.names import pilot_uses, symbol_pilot_uses
+from channels.phy.names import ofdm_link, pilot_uses, symbol_pilot_uses
 from channels.phy.stream import modulate
+from channels.phy.waveform import papr_db
 from channels.types import Frame
 from channels.units import rho_to_uses
 from scmc_comm.errors import ScmcError
@@ -52,6 +52,7 @@ class Prepared:
         infeasible: Why nothing could be sent, or None.
         symbols: Of an analog system, complex64 [n] of mean power 1; None where frames are sent.
         design_esno_db: Mean Es/N0 in dB that an analog receiver assumes of the sender; else None.
+        phy: The link that it is made for, as in `Budget`; its waveform decides over `papr_db`.
 
     Raises:
         ScmcError: Values that contradict one another, such as a ledger of other frames.
@@ -64,6 +65,7 @@ class Prepared:
     infeasible: str | None = None
     symbols: NDArray[np.complex64] | None = None
     design_esno_db: float | None = None
+    phy: str = "flat"
 
     def __post_init__(self) -> None:
         check_size(self.size)
@@ -111,6 +113,7 @@ class Prepared:
         needs = tuple(sorted(self.needs.items()))
         return (
             self.size, self.ledger, frames, needs, self.infeasible, symbols, self.design_esno_db,
+            self.phy,
         )  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
@@ -156,7 +159,7 @@ class Prepared:
         ledger = Ledger(_entries(frames, header_bits), budget.all_uses(size), pilots)
         sent = {frame.tag for frame in frames}
         needs = {tag: need for tag, need in (needs or {}).items() if tag in sent}
-        return cls(size, ledger, tuple(frames), needs)
+        return cls(size, ledger, tuple(frames), needs, phy=budget.phy)
 
     @classmethod
     def of_symbols(
@@ -178,6 +181,7 @@ class Prepared:
         return cls(
             size, Ledger((_symbols_entry(uses, num_pilots),), budget.all_uses(size), pilots),
             symbols=symbols.numpy(), design_esno_db=budget.design_esno_db,
+            phy=budget.phy,
         )  # fmt: skip
 
     @classmethod
@@ -197,14 +201,17 @@ class Prepared:
 
     @property
     def papr_db(self) -> float:
-        """Peak over mean power of the symbols that are sent, in dB; NaN if none are."""
+        """Peak over mean power of the waveform that is sent, in dB; NaN if none is.
+
+        See `channels.phy.waveform.papr_db`.
+        """
         if self.symbols is not None:
-            return papr_db(torch.tensor(self.symbols))
+            return papr_db(torch.tensor(self.symbols), self.phy)
         if not self.frames:
             return math.nan
         codes = [transport_block_code(frame.bits.size, frame.mcs) for frame in self.frames]
         symbols, amplitude = modulate(self.frames, codes)
-        return papr_db(symbols * amplitude)
+        return papr_db(symbols * amplitude, self.phy)
 
     def usable(self, delivered: frozenset[str]) -> frozenset[str]:
         """Those of the delivered tags whose needs were delivered too; others show nothing.
@@ -241,6 +248,7 @@ class Prepared:
             "infeasible": self.infeasible,
             "symbols": None if self.symbols is None else array_text(self.symbols),
             "design_esno_db": self.design_esno_db,
+            "phy": self.phy,
         }
 
     @classmethod
@@ -269,13 +277,14 @@ class Prepared:
             most_uses = rho_to_uses(MAX_RHO, check_size((size[0], size[1])))
             if ledger.budget_uses > most_uses:
                 raise ScmcError(f"budget_uses is {ledger.budget_uses}; expected up to {most_uses}")
+            ofdm_link(read["phy"])
             frames = tuple(read_frame(frame) for frame in read["frames"])
             symbols = read["symbols"]
             if symbols is not None:
                 symbols = read_array(symbols, np.complex64, "symbols")
             return cls(
                 (size[0], size[1]), ledger, frames, read["needs"], read["infeasible"], symbols,
-                read["design_esno_db"],
+                read["design_esno_db"], read["phy"],
             )  # fmt: skip
         except ChannelError as error:
             raise ScmcError(str(error)) from error
@@ -284,7 +293,7 @@ class Prepared:
 _STORED = {
     "size": list, "entries": list, "budget_uses": int, "pilots": list, "control": int,
     "frames": list, "needs": dict, "infeasible": str | None, "symbols": str | None,
-    "design_esno_db": float | None,
+    "design_esno_db": float | None, "phy": str,
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from channels.phy.analog import limit_peak
+from channels.phy.waveform import limit_peak
 from channels.types import ReceivedSymbols
 from scmc_comm.baselines.deepjscc_net import PILOT_SPACING, DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
@@ -39,8 +39,9 @@ class DeepJscc(System):
     Attributes:
         fixed: Both ends assume the design Es/N0 whatever the link's is: a fixed input, not a
             network trained at one SNR.
-        peak_db: Largest ratio of peak to mean power of the symbols: they are spread over the
-            transmission (`spread`), clipped, and normalised again; not limited if not given.
+        peak_db: Largest ratio of peak to mean power of the waveform, a single carrier's or the
+            OFDM link's: the symbols are spread over the transmission (`spread`) and their
+            waveform is clipped (`channels.phy.waveform`); not limited if not given.
         net: A network in place of the one that ships.
 
     Source: E. Bourtsoulatze, D. Burth Kurka, D. Gunduz, "Deep joint source-channel coding for
@@ -89,7 +90,7 @@ class DeepJscc(System):
         esno_db, count = torch.tensor([budget.design_esno_db]), torch.tensor([uses])
         symbols = net.encode(padded[None], esno_db, count)[0, _order(net, uses, blocks)]
         if self.peak_db is not None:
-            symbols = limit_peak(spread(symbols), self.peak_db)
+            symbols = limit_peak(spread(symbols), self.peak_db, budget.phy)
         return Prepared.of_symbols(symbols, uses // PILOT_SPACING, budget, size)
 
     @torch.no_grad()

@@ -77,7 +77,8 @@ def test_the_store_counts_draws_and_says_what_was_sent(ds):
     sent = ds.sel(system="toy-analog")
     assert (store.at_points(ds, "channel_uses").sel(system="toy-analog", rho=1 / 24) == 96).all()
     assert (sent.papr_db.sel(rho=1 / 24) > 3).all()
-    assert ds.papr_db.sel(system="toy").isnull().all()
+    coded = ds.papr_db.sel(system="toy", rho=1 / 24)
+    assert (coded.max("design") > 1).all()  # the same measure, of the designs that were sent
     assert store.unit_tags(ds) == ["semantic", "structure", "signal"]
     assert store.is_designed(ds)
     alone = ds.sel(system=["toy-analog"])
