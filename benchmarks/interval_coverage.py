@@ -11,11 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from channels.bler.table import wilson_interval
+from experiments.statistics.bjontegaard import bd_snr
+from experiments.statistics.bjontegaard_intervals import bd_of_trials
 from experiments.statistics.cliff import cliff
 from experiments.statistics.means import Interval, bootstrap_interval
 from experiments.statistics.proportions import clustered_interval
 
 RESAMPLES = 2000  # the default
+IMAGES = (3, 4, 8, 24)
 Case = Callable[[np.random.Generator], tuple[Interval, float]]
 
 
@@ -28,49 +31,76 @@ def nested_mean(images: int, trials: int) -> Case:
     return run
 
 
-def skewed_mse(rng: np.random.Generator) -> tuple[Interval, float]:
-    mse = 0.01 * rng.gamma(4, 1 / 4, (16, 1)) * rng.gamma(4, 1 / 4, (16, 20))
-    return bootstrap_interval(mse, rng, RESAMPLES, statistic=lambda m: -10 * np.log10(m)), 20.0
+def skewed_mse(images: int) -> Case:
+    def run(rng: np.random.Generator) -> tuple[Interval, float]:
+        mse = 0.01 * rng.gamma(4, 1 / 4, (images, 1)) * rng.gamma(4, 1 / 4, (images, 20))
+        return bootstrap_interval(mse, rng, RESAMPLES, statistic=lambda m: -10 * np.log10(m)), 20.0
+
+    return run
 
 
-def given_delivery(rng: np.random.Generator) -> tuple[Interval, float]:
-    arrived = rng.random((12, 30)) < rng.uniform(0.2, 0.9, (12, 1))
-    quality = np.where(arrived, rng.normal(30, 2, (12, 1)), 12.0)
-    both = np.stack([quality * arrived, arrived])
-    return bootstrap_interval(both, rng, RESAMPLES, statistic=lambda m: m[0] / m[1]), 30.0
+def given_delivery(images: int) -> Case:
+    def run(rng: np.random.Generator) -> tuple[Interval, float]:
+        arrived = rng.random((images, 30)) < rng.uniform(0.2, 0.9, (images, 1))
+        quality = np.where(arrived, rng.normal(30, 2, (images, 1)), 12.0)
+        both = np.stack([quality * arrived, arrived])
+        with np.errstate(invalid="ignore"):
+            return bootstrap_interval(both, rng, RESAMPLES, statistic=lambda m: m[0] / m[1]), 30.0
+
+    return run
 
 
-def events(rng: np.random.Generator) -> np.ndarray:
-    return (rng.random((10, 40)) < rng.beta(0.5, 1.5, (10, 1))).astype(float)
+def delta(images: int) -> Case:
+    """BD-SNR of parallel curves, an image's gain 1 dB on average, what images share cancelling."""
+
+    def run(rng: np.random.Generator) -> tuple[Interval, float]:
+        esno_db = np.arange(0.0, 12.0, 2.0)
+        shared = rng.normal(0, 4, (1, images, 1))
+        straight = 2 * esno_db[:, None, None] + shared
+        gain = rng.normal(1.0, 0.5, (1, images, 1))
+        found = bd_of_trials(bd_snr, (esno_db, straight), (esno_db, straight + 2 * gain), rng)
+        return Interval(*np.array([found.value, found.low, found.high])), -1.0
+
+    return run
 
 
-def clustered(rng: np.random.Generator) -> tuple[Interval, float]:
-    return clustered_interval(events(rng), rng, RESAMPLES), 0.25
+def events(rng: np.random.Generator, images: int) -> np.ndarray:
+    return (rng.random((images, 40)) < rng.beta(0.5, 1.5, (images, 1))).astype(float)
 
 
-def pooled(rng: np.random.Generator) -> tuple[Interval, float]:
-    seen = events(rng)
-    low, high = wilson_interval(seen.sum(), seen.size)
-    return Interval(np.asarray(seen.mean()), low, high), 0.25
+def clustered(images: int) -> Case:
+    return lambda rng: (clustered_interval(events(rng, images), rng, RESAMPLES), 0.25)
 
 
-def threshold(rng: np.random.Generator) -> tuple[Interval, float]:
-    esno_db = np.arange(0.0, 10.0)
-    fall = np.clip(12 + 3 * (esno_db - 2), 12, 30)[:, None, None]
-    values = fall + rng.normal(0, 2, (1, 12, 1)) + rng.normal(0, 2, (1, 12, 20))
-    found = cliff(esno_db, values, 21.0, 12.0, rng, num_resamples=RESAMPLES)
-    return found.threshold_esno_db, 5.0
+def pooled(images: int) -> Case:
+    def run(rng: np.random.Generator) -> tuple[Interval, float]:
+        seen = events(rng, images)
+        low, high = wilson_interval(seen.sum(), seen.size)
+        return Interval(np.asarray(seen.mean()), low, high), 0.25
+
+    return run
+
+
+def threshold(images: int) -> Case:
+    def run(rng: np.random.Generator) -> tuple[Interval, float]:
+        esno_db = np.arange(0.0, 10.0)
+        fall = np.clip(12 + 3 * (esno_db - 2), 12, 30)[:, None, None]
+        values = fall + rng.normal(0, 2, (1, images, 1)) + rng.normal(0, 2, (1, images, 20))
+        found = cliff(esno_db, values, 21.0, 12.0, rng, num_resamples=RESAMPLES)
+        return found.threshold_esno_db, 5.0
+
+    return run
 
 
 CASES: dict[str, Case] = {
-    "mean, 6 images x 12 trials": nested_mean(6, 12),
-    "mean, 20 images x 5 trials": nested_mean(20, 5),
     "mean, 1 image x 30 trials": nested_mean(1, 30),
-    "PSNR of the mean MSE, 16 x 20, skewed": skewed_mse,
-    "mean given delivery, 12 x 30": given_delivery,
-    "SNR at a threshold, 12 x 20": threshold,
-    "outage, 10 x 40, images differ": clustered,
-    "the same by Wilson over all trials": pooled,
+    **{f"mean, {n} images x 12 trials": nested_mean(n, 12) for n in IMAGES},
+    **{f"PSNR of the mean MSE, {n} x 20, skewed": skewed_mse(n) for n in IMAGES},
+    **{f"mean given delivery, {n} x 30": given_delivery(n) for n in IMAGES},
+    **{f"BD-SNR, {n} images, paired": delta(n) for n in IMAGES},
+    **{f"SNR at a threshold, {n} x 20": threshold(n) for n in IMAGES[2:]},
+    **{f"delivery, {n} x 40, images differ": clustered(n) for n in IMAGES},
+    "the same by Wilson over all trials, 8 x 40": pooled(8),
 }
 
 

@@ -137,7 +137,7 @@ def parameter_charts(
     Args:
         ds: The store.
         found: `experiments.sweep.summary.quality` of it.
-        arrivals: `experiments.sweep.summary.delivery` of it.
+        arrivals: `experiments.sweep.delivery.delivery_probabilities` of it.
         how: The plan.
         note: What the bands mean.
 

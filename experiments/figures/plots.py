@@ -21,6 +21,7 @@ from experiments.figures.strips import Strip, strips
 from experiments.figures.style import save_figure
 from experiments.figures.views import View, views
 from experiments.sweep import store, summary
+from experiments.sweep.delivery import delivery_probabilities
 
 
 def bands_note(ds: xr.Dataset, bands: str, drawn: str) -> str:
@@ -71,7 +72,7 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
     """
     with store.reading(Path(folder) / "results.nc") as ds:
         target = Path(folder) / "figures"
-        found, arrivals = summary.quality(ds), summary.delivery(ds)
+        found, arrivals = summary.quality(ds), delivery_probabilities(ds)
         paths = [target / "summary.csv", target / "delivery.csv"]
         write_atomic(paths[0], _csv(summary.table(ds, found)))
         write_atomic(paths[1], _csv(arrivals))

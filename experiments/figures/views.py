@@ -23,7 +23,7 @@ class View:
         x: Swept coordinate, ``"esno_db"`` or ``"rho"``.
         fixed: Value of the other one.
         found: `summary.quality` at that value.
-        arrivals: `summary.delivery` at that value.
+        arrivals: `delivery.delivery_probabilities` at that value.
         ds: The whole store.
     """
 
@@ -91,7 +91,7 @@ def views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View]
     Args:
         ds: The result store.
         found: `experiments.sweep.summary.quality` of it.
-        arrivals: `experiments.sweep.summary.delivery` of it.
+        arrivals: `experiments.sweep.delivery.delivery_probabilities` of it.
     """
     made: list[View] = []
     for x, other in (("esno_db", "rho"), ("rho", "esno_db")):

@@ -24,6 +24,7 @@ from experiments.report.panels import groups, panels, paper_figure, render_panel
 from experiments.statistics.tables import Table, html_text
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import NORMAL_ERROR, has_bounds
+from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 from scmc_comm.errors import ScmcError
 
@@ -72,7 +73,7 @@ class Chapter:
     @cached_property
     def delivery(self) -> xr.Dataset:
         """Delivery probabilities with intervals."""
-        return summary.delivery(self.ds)
+        return delivery_probabilities(self.ds)
 
     def part(self, name: str, title: str) -> Section:
         """Opens a part of the chapter."""

@@ -16,7 +16,6 @@ from experiments.statistics.cliff import (
     Cliff,
     cliff,
     crossing_esno_db,
-    outage_esno_db,
 )
 from experiments.statistics.means import LOWER_IS_BETTER, Interval
 from experiments.statistics.tables import (
@@ -153,18 +152,20 @@ def _outage(ds: xr.Dataset, place: Place, system: str, delivery: xr.Dataset) -> 
     if unit is None:
         return "nothing sent"
     esno = ds.esno_db.values.astype(float)
-    at = {"channel": place.channel, "system": system, "rho": place.fixed}
-    if store.is_exact(ds):
-        part = delivery.sel(at | {"unit": unit})
-        limits = (1 - part[name].values for name in ("probability", "high", "low"))
-        crossings = [crossing_esno_db(esno, lost, OUTAGE, False) for lost in limits]
-        return crossing_text(Interval(*crossings), esno)
-    part = ds.sel({name: [value] for name, value in at.items()})
-    flat = dict.fromkeys(at, 0)
-    delivered = store.delivered(part, unit).isel(flat).transpose("esno_db", "image", "trial")
-    run = store.was_run(part).isel(flat).transpose("esno_db", "image", "trial")
-    lost = np.where(run.values, ~delivered.values, np.nan)
-    return crossing_text(outage_esno_db(esno, lost, OUTAGE, np.random.default_rng(0), 500), esno)
+    at = {"channel": place.channel, "system": system, "rho": place.fixed, "unit": unit}
+    found = delivery.sel(at).sortby("esno_db")
+    if not bool(found.num_images.any()):
+        return "nothing sent"
+    # Where no image can send it, it is not there.
+    lost = 1 - found[["probability", "high", "low"]].where(found.num_images > 0, 0.0)
+    return crossing_text(Interval(*(_crossing(esno, lost[name].values) for name in lost)), esno)
+
+
+def _crossing(esno_db: Floats, lost: Floats) -> Floats:
+    """Es/N0 from which on no more than `OUTAGE` is lost; NaN without limits of the probability."""
+    if np.isnan(lost).any():
+        return np.array(np.nan)
+    return crossing_esno_db(esno_db, lost, OUTAGE, higher_is_better=False)
 
 
 def cliff_table(
@@ -174,7 +175,7 @@ def cliff_table(
 
     Args:
         ds: A result store.
-        delivery: `experiments.sweep.summary.delivery` of it.
+        delivery: `experiments.sweep.delivery.delivery_probabilities` of it.
         place: Which curves.
         metric: Of which quality.
         threshold: Quality that must hold.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,12 +11,22 @@ from numpy.typing import ArrayLike
 
 from experiments.statistics.bjontegaard import BdDelta
 from experiments.statistics.means import (
+    FEW_IMAGES,
+    Floats,
+    Interval,
     bootstrap_means,
     expanded_tail,
     image_means,
+    jackknife_interval,
     percentile_interval,
 )
 from scmc_comm.errors import ScmcError
+
+LEAST_POINTS = 4
+"""Rates or SNRs of a curve that a delta with an interval needs (ITU-T VCEG-M33 has four)."""
+
+Limits = Callable[[float, Floats], Interval]
+"""Interval of a value from its replicates."""
 
 Delta = Callable[[ArrayLike, ArrayLike, ArrayLike, ArrayLike, bool], BdDelta]
 Curve = tuple[ArrayLike, ArrayLike]
@@ -27,10 +38,10 @@ def bd_interval(
     curve_b: Curve,
     draws_a: Curve,
     draws_b: Curve,
-    tail: float,
+    limits: Limits,
     higher_is_better: bool = True,
 ) -> BdDelta:
-    """A delta with the percentile interval of bootstrap replicates of both curves.
+    """A delta with the interval of replicates of both curves.
 
     Args:
         delta: `bd_rate`, `bd_snr` or `bd_quality`.
@@ -38,7 +49,8 @@ def bd_interval(
         curve_b: The same for the other curve.
         draws_a: Its replicates: abscissae [points] or [points, B], qualities [points, B].
         draws_b: The same for the other curve, from the same resampled images and fades.
-        tail: Probability below `low` and above `high`; see `means.expanded_tail`.
+        limits: Makes the interval: `means.percentile_interval` of a bootstrap, or
+            `means.jackknife_interval` of curves with each image left out.
         higher_is_better: False for metrics such as LPIPS.
     """
     quality_a, quality_b = np.asarray(draws_a[1], float), np.asarray(draws_b[1], float)
@@ -58,7 +70,7 @@ def bd_interval(
         delta(*curves, higher_is_better).value
         for curves in zip(x_a.T, quality_a.T, x_b.T, quality_b.T, strict=True)
     ])  # fmt: skip
-    found = percentile_interval(point.value, values, tail)
+    found = limits(point.value, values)
     undefined = float(np.isnan(values).mean())
     return replace(point, low=float(found.low), high=float(found.high), undefined=undefined)
 
@@ -87,7 +99,7 @@ def bd_of_images(
         confidence: Coverage.
 
     Returns:
-        The delta; without an interval for a single image.
+        The delta; without an interval for a single image, refused below `LEAST_POINTS`.
 
     Example:
         >>> from experiments.statistics.bjontegaard import bd_rate
@@ -106,15 +118,33 @@ def bd_of_images(
     if any(part.ndim != 2 or len(part) != num_images for part in arrays) or num_images == 0:
         raise ScmcError(f"curves have shapes {shapes}; expected [images, points], same images")
     x_a, y_a, x_b, y_b = (part.mean(axis=0) for part in arrays)
+    if min(len(y_a), len(y_b)) < LEAST_POINTS:
+        return _refused(y_a, y_b)
     if num_images == 1:
         return delta(x_a, y_a, x_b, y_b, higher_is_better)
-    images = rng.integers(num_images, size=(num_resamples, num_images))
-    draws = [part[images].mean(axis=1).T for part in arrays]
-    tail = expanded_tail(confidence, num_images)
+    limits: Limits
+    if num_images < FEW_IMAGES:
+        draws = [_each_left_out(part.T) for part in arrays]
+        limits = functools.partial(jackknife_interval, confidence=confidence)
+    else:
+        images = rng.integers(num_images, size=(num_resamples, num_images))
+        draws = [part[images].mean(axis=1).T for part in arrays]
+        tail = expanded_tail(confidence, num_images)
+        limits = functools.partial(percentile_interval, tail=tail)
     return bd_interval(
-        delta, (x_a, y_a), (x_b, y_b), (draws[0], draws[1]), (draws[2], draws[3]), tail,
+        delta, (x_a, y_a), (x_b, y_b), (draws[0], draws[1]), (draws[2], draws[3]), limits,
         higher_is_better,
     )  # fmt: skip
+
+
+def _refused(quality_a: Floats, quality_b: Floats) -> BdDelta:
+    few = min(len(quality_a), len(quality_b))
+    return BdDelta(np.nan, reason=f"{few} points on a curve, fewer than {LEAST_POINTS}")
+
+
+def _each_left_out(means: Floats) -> Floats:
+    """Means over images with each of them left out, [..., images], of [..., images]."""
+    return (means.sum(axis=-1, keepdims=True) - means) / (means.shape[-1] - 1)
 
 
 def bd_of_trials(
@@ -139,12 +169,14 @@ def bd_of_trials(
         confidence: Coverage.
 
     Returns:
-        The delta; without an interval for a single trial of a single image.
+        The delta; without an interval for a single trial of a single image, refused below
+        `LEAST_POINTS`.
 
     Example:
         >>> from experiments.statistics.bjontegaard import bd_snr
-        >>> rng, esno_db = np.random.default_rng(1), np.array([0.0, 5.0, 10.0])
-        >>> quality = np.array([12.0, 20.0, 30.0])[:, None, None] + rng.normal(0, 1, (1, 8, 20))
+        >>> rng, esno_db = np.random.default_rng(1), np.array([0.0, 5.0, 10.0, 15.0])
+        >>> quality = np.array([12.0, 20.0, 27.0, 30.0])[:, None, None]
+        >>> quality = quality + rng.normal(0, 1, (1, 8, 20))
         >>> found = bd_of_trials(
         ...     bd_snr, (esno_db, quality), (esno_db - 2, quality), rng, num_resamples=50
         ... )
@@ -159,11 +191,21 @@ def bd_of_trials(
         )
     cut, (x_a, x_b) = len(values_a), (trials_a[0], trials_b[0])
     both = np.concatenate([values_a, values_b])
-    mean = image_means(both).mean(axis=-1)
+    each = image_means(both)
+    mean, num_images = each.mean(axis=-1), both.shape[1]
+    if min(cut, len(both) - cut) < LEAST_POINTS:
+        return _refused(mean[:cut], mean[cut:])
     if both.shape[1:] == (1, 1):
         return delta(x_a, mean[:cut], x_b, mean[cut:], higher_is_better)
-    draws = bootstrap_means(both, rng, num_resamples)
+    limits: Limits
+    if 1 < num_images < FEW_IMAGES:
+        draws = _each_left_out(each)
+        limits = functools.partial(jackknife_interval, confidence=confidence)
+    else:
+        draws = bootstrap_means(both, rng, num_resamples)
+        tail = expanded_tail(confidence, *both.shape[-2:])
+        limits = functools.partial(percentile_interval, tail=tail)
     return bd_interval(
         delta, (x_a, mean[:cut]), (x_b, mean[cut:]), (x_a, draws[:cut]), (x_b, draws[cut:]),
-        expanded_tail(confidence, *both.shape[-2:]), higher_is_better,
+        limits, higher_is_better,
     )  # fmt: skip

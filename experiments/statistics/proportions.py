@@ -96,7 +96,26 @@ def clustered_interval(
         raise ScmcError("events must be 0 or 1, or NaN where not run")
     nested = bootstrap_interval(values, rng, num_resamples, confidence)
     run = (~np.isnan(values)).sum(axis=(-2, -1))
-    low, high = wilson_interval(np.nansum(values, axis=(-2, -1)), run, confidence)
-    low = np.clip(np.minimum(low, nested.low), 0.0, nested.mean)
-    high = np.clip(np.maximum(high, nested.high), nested.mean, 1.0)
-    return Interval(nested.mean, low, high)
+    return at_least_wilson(nested, np.nansum(values, axis=(-2, -1)), run, confidence)
+
+
+def at_least_wilson(
+    found: Interval, successes: ArrayLike, num_trials: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """The span of an interval over images and of Wilson's over all trials, within [0, 1].
+
+    Args:
+        found: Interval of probabilities, [...]; without limits it stays so.
+        successes: Of all images, [...].
+        num_trials: Of all images, [...] or one number.
+        confidence: Coverage.
+
+    Example:
+        >>> found = Interval(*(np.array(x) for x in (0.0, 0.0, 0.0)))
+        >>> round(float(at_least_wilson(found, 0, 100).high), 3)
+        0.037
+    """
+    low, high = wilson_interval(np.asarray(successes), np.asarray(num_trials), confidence)
+    low = np.clip(np.minimum(low, found.low), 0.0, found.mean)
+    high = np.clip(np.maximum(high, found.high), found.mean, 1.0)
+    return Interval(found.mean, low, high)

@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.statistics.means import (
+    FEW_IMAGES,
     Floats,
     Interval,
     Statistic,
     expanded_tail,
+    no_interval,
+    of_few_images,
     percentile_interval,
 )
 
@@ -68,7 +71,9 @@ def interval(
     confidence: float = 0.95,
     statistic: Statistic = np.asarray,
 ) -> Interval:
-    """Means over images (of means over trials) with their nested bootstrap intervals.
+    """Means over images (of means over trials) with their intervals.
+
+    Nested bootstraps, or with few images Student's t, as of `means.bootstrap_interval`.
 
     Args:
         quality: [metrics, images, sets].
@@ -82,8 +87,14 @@ def interval(
     Returns:
         Interval of arrays [metrics].
     """
-    draws = nested_means(quality, counts, rng, num_resamples)
-    tail = expanded_tail(confidence, len(counts), int(counts.sum(axis=1).max()))
     weights = counts / counts.sum(axis=1, keepdims=True)
-    means = (np.where(counts > 0, quality, 0.0) * weights).sum(axis=-1).mean(axis=-1)
-    return percentile_interval(statistic(means), statistic(draws), tail)
+    means = (np.where(counts > 0, quality, 0.0) * weights).sum(axis=-1)
+    num_images, num_trials = len(counts), int(counts.sum(axis=1).max())
+    if 1 < num_images < FEW_IMAGES:
+        return of_few_images(means, statistic, confidence)
+    mean = statistic(means.mean(axis=-1))
+    if num_images == num_trials == 1:
+        return no_interval(mean)
+    draws = nested_means(quality, counts, rng, num_resamples)
+    tail = expanded_tail(confidence, num_images, num_trials)
+    return percentile_interval(mean, statistic(draws), tail)

@@ -88,6 +88,8 @@ def crossing_text(found: Interval, esno_db: ArrayLike) -> str:
         'not reached up to 10 dB'
         >>> crossing_text(Interval(-inf, -inf, -inf), [0, 10])
         'held down to 0 dB'
+        >>> crossing_text(Interval(np.array(3.0), np.nan * inf, np.nan * inf), [0, 10])
+        '3.0 dB'
     """
     first, last = (float(x) for x in np.asarray(esno_db, dtype=float)[[0, -1]])
 
@@ -97,11 +99,11 @@ def crossing_text(found: Interval, esno_db: ArrayLike) -> str:
         return f"{value:.1f}"
 
     value, low, high = (float(part) for part in (found.mean, found.low, found.high))
-    limits = f"({text(low)} to {text(high)})"
+    limits = "" if math.isnan(low) else f" ({text(low)} to {text(high)})"
     if not math.isinf(value):
-        return f"{value:.1f} dB {limits}"
+        return f"{value:.1f} dB{limits}"
     head = f"not reached up to {last:g} dB" if value > 0 else f"held down to {first:g} dB"
-    return head if low == high else f"{head} {limits}"
+    return head if low == high else f"{head}{limits}"
 
 
 def latex_text(text: str) -> str:

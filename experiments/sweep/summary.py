@@ -1,17 +1,28 @@
-"""What the figures show: means, intervals and delivery probabilities of a result store."""
+"""What the figures show: means of a result store, and differences, with their intervals."""
 
 from __future__ import annotations
+
+import functools
+import math
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from channels.bler.table import wilson_interval
 from experiments.statistics import resampling
 from experiments.statistics.means import Floats, Interval, bootstrap_interval
 from experiments.sweep import store
 
 POINT = ("system", "channel", "esno_db", "rho")
+WHOLE_AXIS = (-math.inf, math.inf)
+RANGES = {
+    "mse": (0.0, 1.0), "ssim": (-1.0, 1.0), "ms_ssim": (0.0, 1.0),
+    **dict.fromkeys(("lpips", "lpips_vgg", "dists"), (0.0, math.inf)),
+    **dict.fromkeys(("caption_f1", "layout_agreement"), (0.0, 1.0)),
+    "sentence_similarity": (-1.0, 1.0),
+}  # fmt: skip
+"""Values that a metric can have; no interval goes beyond them."""
+
 _PIECE = 2**20  # trials read at once
 
 
@@ -39,7 +50,9 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
     """Means of each metric with 95 % intervals, and paired differences.
 
     Where there are trials the intervals are nested bootstraps over images and fades. Where
-    expectations are exact they are over images alone, and of no width for a single image.
+    expectations are exact they are over images alone. With few images they are Student's t; one
+    image whose expectation is exact, or that saw one fade, has none (NaN). A picture for which a
+    metric is undefined is left out of its means, and counted in ``num_images``.
 
     Args:
         ds: A result store.
@@ -50,61 +63,87 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         Dataset over (metric, system, channel, esno_db, rho), each with limits ``_low`` and
         ``_high``: ``value_mean``, ``difference_mean`` to the first system, ``given_delivery``
         (mean where anything was delivered; images weigh by how often it is; NaN where nothing
-        ever was) and, over no metric, ``psnr_of_mean_mse_db``.
+        ever was) and, over no metric, ``psnr_of_mean_mse_db``; ``num_images`` over metric.
     """
     names = store.metric_names(ds)
+    defined = np.stack([_table_defined(ds, name) for name in names])
+    parts = []
+    for images in np.unique(defined, axis=0):
+        group = [n for n, own in zip(names, defined, strict=True) if (own == images).all()]
+        chosen = ds.isel(image=images) if images.any() else ds
+        parts.append(_quality(chosen, group, seed, num_resamples))
+    found = xr.merge([part[[n for n in part if "metric" not in part[n].dims]] for part in parts])
+    over = [part[[n for n in part if "metric" in part[n].dims]] for part in parts]
+    found = found.merge(xr.concat(over, "metric").sel(metric=names))
+    return found.assign(num_images=("metric", defined.sum(axis=1)))
+
+
+def _table_defined(ds: xr.Dataset, metric: str) -> NDArray[np.bool_]:
+    """Flags per image: has the metric a value for every set that came?"""
+    rest = tuple(dim for dim in (*store.POINT, "set") if dim != "image")
+    values = store.at_points(ds, metric).where(store.weights(ds) > 0, 0.0)
+    return np.asarray(values.notnull().all(rest).values)
+
+
+def _quality(ds: xr.Dataset, names: list[str], seed: int, num_resamples: int) -> xr.Dataset:
+    """`quality` of metrics that all images have."""
+    averages = functools.partial(_averages, names=names)
     if store.is_exact(ds):
-        rows = _exact_rows(ds)
+        rows = _exact_rows(ds, names)
         rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
-        values = bootstrap_interval(rows, rng, num_resamples, statistic=_averages)
+        values = bootstrap_interval(rows, rng, num_resamples, statistic=averages)
         means = rows[: len(names)]
         difference = bootstrap_interval(means - means[:, :1], again, num_resamples)
     else:
-        values, difference = _drawn_intervals(ds, seed, num_resamples)
+        values, difference = _drawn_intervals(ds, names, seed, num_resamples)
     found = xr.Dataset(coords={"metric": names, **{dim: ds[dim] for dim in POINT}})
+    lowest, highest = (
+        np.array([RANGES.get(name, WHOLE_AXIS)[end] for name in names]).reshape(-1, 1, 1, 1, 1)
+        for end in (0, 1)
+    )
     for end, both in (("mean", values.mean), ("low", values.low), ("high", values.high)):
-        value, given = np.split(both, 2)
+        value, given, psnr = np.split(both, [len(names), 2 * len(names)])
         given_name = "given_delivery" if end == "mean" else f"given_delivery_{end}"
-        found[f"value_{end}"] = (("metric", *POINT), value)
-        found[given_name] = (("metric", *POINT), given)
+        found[f"value_{end}"] = (("metric", *POINT), np.clip(value, lowest, highest))
+        found[given_name] = (("metric", *POINT), np.clip(given, lowest, highest))
         found[f"difference_{end}"] = (("metric", *POINT), getattr(difference, end))
-    if "mse" in names:
-        # PSNR falls with MSE, so that their percentiles are each other's.
-        ends = {"": "mean", "_low": "high", "_high": "low"}
-        with np.errstate(divide="ignore"):
-            for suffix, end in ends.items():
-                mse = found[f"value_{end}"].sel(metric="mse", drop=True)
-                found[f"psnr_of_mean_mse_db{suffix}"] = -10 * np.log10(mse)
+        if "mse" in names:
+            name = f"psnr_of_mean_mse_db{'' if end == 'mean' else f'_{end}'}"
+            found[name] = (POINT, psnr[0])
     return found
 
 
-def _averages(rows: Floats) -> Floats:
-    """Means and means given delivery, [2 metrics, ...].
+def _averages(rows: Floats, names: list[str]) -> Floats:
+    """Means, means given delivery and the PSNR of the mean MSE, [2 metrics + 0 or 1, ...].
 
     Args:
         rows: Means of the metrics, of each metric where anything was delivered and 0 elsewhere,
             and of whether anything was, [2 metrics + 1, ...].
+        names: Of the metrics.
     """
-    num_metrics = len(rows) // 2
-    plain, given_part, delivered = np.split(rows, [num_metrics, 2 * num_metrics])
-    with np.errstate(invalid="ignore"):
-        return np.concatenate([plain, given_part / delivered])
+    plain, given_part, delivered = np.split(rows, [len(names), 2 * len(names)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        psnr = [-10 * np.log10(plain[names.index("mse")])[None]] if "mse" in names else []
+        return np.concatenate([plain, given_part / delivered, *psnr])
 
 
-def _exact_rows(ds: xr.Dataset) -> Floats:
+def _exact_rows(ds: xr.Dataset, names: list[str]) -> Floats:
     """What `_averages` takes, for each image: [2 metrics + 1, *POINT, image, 1]."""
     weights = store.weights(ds).values
     delivered = weights * (ds.set != "").values
-    tables = [_table(ds, name) for name in store.metric_names(ds)]
+    tables = [_table(ds, name) for name in names]
     means = [_mean(chosen, table) for chosen in (weights, delivered) for table in tables]
     return np.stack([*means, delivered.sum(axis=-1)])[..., None]
 
 
-def _drawn_intervals(ds: xr.Dataset, seed: int, num_resamples: int) -> tuple[Interval, Interval]:
-    names = store.metric_names(ds)
+def _drawn_intervals(
+    ds: xr.Dataset, names: list[str], seed: int, num_resamples: int
+) -> tuple[Interval, Interval]:
+    averages = functools.partial(_averages, names=names)
     counts = ds["count"].transpose(*store.POINT, "set").values
     delivered = (ds.set != "").values
-    values = Interval(*np.zeros((3, 2 * len(names), *counts.shape[:4])))
+    num_rows = 2 * len(names) + ("mse" in names)
+    values = Interval(*np.zeros((3, num_rows, *counts.shape[:4])))
     difference = Interval(*np.zeros((3, len(names), *counts.shape[:4])))
     for c, e, r in np.ndindex(*counts.shape[1:4]):
         joint = _joint_counts(ds, c, e, r)
@@ -117,7 +156,7 @@ def _drawn_intervals(ds: xr.Dataset, seed: int, num_resamples: int) -> tuple[Int
                 [own, np.where(delivered, own, 0.0), np.broadcast_to(delivered, own[:1].shape)]
             )
             rng = np.random.default_rng(seed)
-            found = resampling.interval(rows, drawn, rng, num_resamples, statistic=_averages)
+            found = resampling.interval(rows, drawn, rng, num_resamples, statistic=averages)
             _put(values, at, found)
             if s:
                 pairs = own[:, :, None, :] - reference[:, :, :, None]
@@ -154,53 +193,6 @@ def _joint_counts(ds: xr.Dataset, channel: int, esno_db: int, rho: int) -> NDArr
             run = (piece[s] != store.NOT_RUN) & (piece[0] != store.NOT_RUN)
             out[s] += np.bincount((base + piece[s])[run], minlength=size)
     return out.reshape(num_systems, num_images, num_sets**2)
-
-
-def delivery(ds: xr.Dataset, confidence: float = 0.95, seed: int = 0) -> xr.Dataset:
-    """Delivery probability of each unit, over all images and fades, with intervals.
-
-    They are Wilson's where trials were counted; where probabilities are exact, a bootstrap over
-    images. Images for which a unit did not fit the budget count as losses; a unit that a system
-    never sends is NaN.
-
-    Returns:
-        Dataset over (unit, system, channel, esno_db, rho): ``probability``, ``low``, ``high``,
-        ``num_trials``.
-    """
-    tags = store.unit_tags(ds)
-    total = store.num_trials(ds).sum("image").transpose(*POINT)
-    parts = []
-    for tag in tags:
-        found = _delivery(ds, tag, total, confidence, seed)
-        values = {"probability": found.mean, "low": found.low, "high": found.high}
-        part = xr.Dataset({name: total.copy(data=v) for name, v in values.items()})
-        parts.append(part.where(_sends(ds, tag)).assign(num_trials=total))
-    if not parts:
-        empty = (("unit", *POINT), np.empty((0, *(ds.sizes[dim] for dim in POINT))))
-        coords = {"unit": np.array([], dtype=str), **{dim: ds[dim] for dim in POINT}}
-        names = ("probability", "low", "high", "num_trials")
-        return xr.Dataset(dict.fromkeys(names, empty), coords)
-    return xr.concat(parts, xr.DataArray(tags, dims="unit", name="unit"))
-
-
-def _delivery(
-    ds: xr.Dataset, tag: str, total: xr.DataArray, confidence: float, seed: int
-) -> Interval:
-    holds = store.holds(ds, tag)
-    if store.is_exact(ds):
-        each = ds.probability.where(holds, 0).sum("set").transpose(*store.POINT).values
-        rng = np.random.default_rng(seed)
-        return bootstrap_interval(each[..., None], rng, confidence=confidence)
-    count = ds["count"].where(holds, 0).sum(("set", "image")).transpose(*POINT).values
-    return Interval(count / total.values, *wilson_interval(count, total.values, confidence))
-
-
-def _sends(ds: xr.Dataset, tag: str) -> xr.DataArray:
-    """Flags per system and bandwidth: does any image have a unit of this tag?"""
-    texts = ds.frames.values.astype(str)
-    sent = np.reshape([tag in store.set_tags(text) for text in texts.ravel()], texts.shape)
-    flags = xr.DataArray(sent, {"system": ds.system, "rho": ds.rho}, ds.frames.dims)
-    return flags.any(("image", "design"))
 
 
 def table(ds: xr.Dataset, found: xr.Dataset) -> xr.Dataset:

@@ -6,6 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from experiments.sweep import store, summary
+from experiments.sweep.delivery import delivery_probabilities
 
 MAX_TRIAL_ROWS = 200_000
 
@@ -44,7 +45,7 @@ def point_rows(ds: xr.Dataset) -> pd.DataFrame:
     ``X_low`` and ``X_high`` limit the 95 % interval of ``X``. ``num_trials`` counts the trials of
     all images; it is 0 where expectations are exact.
     """
-    quality, delivery = summary.quality(ds), summary.delivery(ds)
+    quality, delivery = summary.quality(ds), delivery_probabilities(ds)
     columns = {}
     for unit in map(str, delivery.unit.values):
         part = delivery.sel(unit=unit, drop=True)

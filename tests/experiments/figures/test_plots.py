@@ -15,6 +15,7 @@ from experiments.figures.strips import strips
 from experiments.figures.style import DOUBLE, SCREEN, SINGLE, styles
 from experiments.figures.views import View, views
 from experiments.sweep import store, summary
+from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.shown import typical_trial
 from scmc_comm.errors import ScmcError
@@ -78,7 +79,7 @@ def visible_ticks_only(figure):
 def test_no_text_overlaps_another(toy_run):
     ds = store.load(toy_run)
     ds = ds.assign_coords(system=["scmc", "scmc:protection=equal", "jpeg", "vvc"])
-    found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    found, arrivals = summary.quality(ds, num_resamples=20), delivery_probabilities(ds)
     for view in views(ds, found, arrivals):
         for chart in sweep_charts(view):
             for theme in (SCREEN, DOUBLE):
@@ -148,7 +149,7 @@ def test_a_known_system_keeps_its_colour():
 def test_planes_show_each_snr_where_both_metrics_say(toy_run):
     ds = store.load(toy_run)
     ds = ds.assign(lpips=(1 - ds.ms_ssim).assign_attrs(ds.ms_ssim.attrs))
-    found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    found, arrivals = summary.quality(ds, num_resamples=20), delivery_probabilities(ds)
     (view,) = views(ds, found, arrivals)
     made = {chart.stem: chart for chart in plane_charts(view)}
     assert set(made) == {"psnr_db_lpips_plane_rho1-24", "ms_ssim_lpips_plane_rho1-24"}

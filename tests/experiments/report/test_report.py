@@ -24,6 +24,7 @@ from experiments.report.panels import groups, panels, render_panel
 from experiments.report.pdf import _LONGEST, _paged
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import bound_lines
+from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.runner import run_sweep
 from scmc_comm.errors import ScmcError
 
@@ -177,7 +178,7 @@ def test_the_latex_compiles(report, tmp_path, stem):
 
 
 def test_equal_figures_are_equal_files(report, ds):
-    (view,) = views(ds, summary.quality(ds), summary.delivery(ds))
+    (view,) = views(ds, summary.quality(ds), delivery_probabilities(ds))
     files = report.parent / "page_files" / "1_toy"
     for kind, data in render_panel(panels(view)[0], (0,)).items():
         assert data == (files / f"psnr_db_rho1-24_awgn.{kind}").read_bytes()
@@ -239,7 +240,7 @@ def test_averages_are_those_of_the_store(ds):
 def test_falls_are_found_where_the_curve_falls(ds):
     awgn = tables.places(ds, "esno_db")[0]
     threshold = tables.threshold_of(ds, "psnr_db")
-    _, rows = tables.cliff_table(ds, summary.delivery(ds), awgn, "psnr_db", threshold)
+    _, rows = tables.cliff_table(ds, delivery_probabilities(ds), awgn, "psnr_db", threshold)
     assert [row[0] for row in rows] == list(SYSTEMS)
     flat = float(rows[1][1].partition(" dB")[0])
     assert 3 < flat < 9  # lost at 3 dB, whole at 9 dB

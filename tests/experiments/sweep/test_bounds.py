@@ -15,6 +15,7 @@ from experiments.figures.plots import sweep_charts
 from experiments.figures.views import views
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import bound_lines, curve_of, kinds_of
+from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
@@ -114,7 +115,7 @@ def test_the_result_does_not_depend_on_jobs_nor_on_the_cache(run, ds):
 
 
 def test_figures_draw_the_bounds_from_the_store_alone(ds):
-    found, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    found, arrivals = summary.quality(ds, num_resamples=20), delivery_probabilities(ds)
     view = next(v for v in views(ds, found, arrivals) if v.x == "rho" and v.fixed == 9.0)
     figure = next(chart for chart in sweep_charts(view) if chart.stem == "psnr_db_9dB").draw()
     legend = [text.get_text() for part in figure.legends for text in part.get_texts()]

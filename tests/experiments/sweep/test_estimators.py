@@ -13,6 +13,7 @@ from channels.phy.bit_true import BitTruePhy
 from channels.phy.table import TablePhy
 from experiments.figures.plots import plot_sweep
 from experiments.sweep import store, summary
+from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.runner import run_sweep
 from scmc_comm.link.budget import Budget
 
@@ -50,7 +51,7 @@ def test_means_are_exact_sums_and_intervals_are_over_images(exact):
 
 
 def test_delivery_is_a_sum_of_probabilities(exact):
-    found = summary.delivery(exact).sel(unit="structure", system="toy", channel="awgn")
+    found = delivery_probabilities(exact).sel(unit="structure", system="toy", channel="awgn")
     has = [i for i, text in enumerate(exact.set.values) if "structure" in text.split("+")]
     part = exact.probability.sel(system="toy", channel="awgn").isel(set=has).sum("set")
     np.testing.assert_allclose(found.probability, part.mean("image"), rtol=1e-12)
@@ -121,7 +122,7 @@ def delivered_on(link, tmp_path, estimator, shift_db=0.0):
     spec = dataclasses.replace(POINTS, estimator=estimator, esno_db=esno_db)
     out = tmp_path / f"{estimator}{shift_db}"
     run_sweep(spec, out, components=link, use_cache=False, progress=False)
-    return summary.delivery(store.load(out), confidence=0.9995).drop_vars("esno_db")
+    return delivery_probabilities(store.load(out), confidence=0.9995).drop_vars("esno_db")
 
 
 @pytest.mark.slow

@@ -13,11 +13,12 @@ from experiments.figures import plots
 from experiments.figures.parameters import differing, parameter_charts, plan
 from experiments.sweep import store
 from experiments.sweep.components import Components
+from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.designs import designs_of
 from experiments.sweep.links import Link
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
-from experiments.sweep.summary import delivery, quality
+from experiments.sweep.summary import quality
 from scmc_comm.link.budget import Budget
 
 OFDM = "ofdm:antennas=1x2,num_subcarriers=48"
@@ -62,7 +63,7 @@ def test_knowledge_of_the_channel_shares_a_preparation_and_more_pilots_do_not(ra
 
 def test_better_knowledge_delivers_no_less(ran):
     ds = store.load(ran[0])
-    share = delivery(ds).probability.sel(unit="signal", system="toy-flat", rho=1 / 8)
+    share = delivery_probabilities(ds).probability.sel(unit="signal", system="toy-flat", rho=1 / 8)
     assert (share.sel(channel=SPEC.channels[0]) >= share.sel(channel=SPEC.channels[1]) - 0.35).all()
     assert float(share.sel(channel=SPEC.channels[0], esno_db=12.0)) > 0.5
 
@@ -135,7 +136,7 @@ def test_lines_go_through_the_means(ran):
     values = (3.0, 30.0, 120.0)
     entries = [f"clarke:speed_kmh={v:g}" for v in values]
     ds = ds.assign_coords(channel=entries)
-    found, arrivals = quality(ds, num_resamples=50), delivery(ds)
+    found, arrivals = quality(ds, num_resamples=50), delivery_probabilities(ds)
     (chart,) = parameter_charts(ds, found, arrivals, plan(entries), "a note")
     drawn = chart.draw()
     top = drawn.axes[0]

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 from experiments.statistics.means import bootstrap_interval
 from experiments.sweep import store, summary, tables, writer
+from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.designs import Design
 from experiments.sweep.results import CellResult, SetQuality
 from experiments.sweep.spec import SweepSpec
@@ -75,7 +77,7 @@ def test_the_csv_recomputes_the_figures(ds, toy_run):
     assert set(wanted) <= set(frame)
     assert len(frame) == ds.delivered_set.size
     keys = ["system", "channel", "esno_db", "rho"]
-    drawn, arrivals = summary.quality(ds, num_resamples=20), summary.delivery(ds)
+    drawn, arrivals = summary.quality(ds, num_resamples=20), delivery_probabilities(ds)
     for key, group in frame.groupby(keys):
         at = dict(zip(keys, key, strict=True))
         for metric in ("psnr_db", "ms_ssim", "mse"):
@@ -105,7 +107,7 @@ def test_large_sweeps_get_a_row_a_point(ds, monkeypatch):
     monkeypatch.setattr(tables, "MAX_TRIAL_ROWS", ds.delivered_set.size - 1)
     frame = tables.to_frame(ds)
     assert len(frame) == np.prod([ds.sizes[dim] for dim in summary.POINT])
-    found, arrivals = summary.quality(ds), summary.delivery(ds)
+    found, arrivals = summary.quality(ds), delivery_probabilities(ds)
     for row in frame.itertuples():
         at = {dim: getattr(row, dim) for dim in summary.POINT}
         shown = found.sel(metric="psnr_db", **at)
@@ -145,9 +147,9 @@ def test_means_given_delivery_leave_only_the_trials_without_any_out(ds):
     expected = given.mean(("image", "trial")).transpose(*summary.POINT)
     np.testing.assert_allclose(found.given_delivery, expected, rtol=1e-12)
     low, high = found.given_delivery_low, found.given_delivery_high
-    assert bool(((low <= expected + 1e-9) & (expected <= high + 1e-9) | expected.isnull()).all())
-    # Where nothing ever arrived it has no value, and any might be it.
-    assert bool((np.isinf(low) & np.isinf(high)).where(expected.isnull(), True).all())
+    assert bool(((low <= expected + 1e-9) & (expected <= high + 1e-9) | low.isnull()).all())
+    # Where nothing ever arrived it has neither value nor limits.
+    assert bool((low.isnull() & high.isnull()).where(expected.isnull(), True).all())
 
 
 def test_the_psnr_of_the_mean_mse_weighs_failures_fully(ds):
@@ -159,17 +161,58 @@ def test_the_psnr_of_the_mean_mse_weighs_failures_fully(ds):
     assert bool((found.psnr_of_mean_mse_db <= found.value_mean.sel(metric="psnr_db") + 1e-9).all())
 
 
-def test_an_undefined_metric_is_not_averaged_as_0(ds):
+def test_pictures_without_a_metric_are_left_out_of_its_means_and_counted(ds):
     undefined = ds.copy()
     undefined["ms_ssim"] = ds.ms_ssim.where(ds.image != ds.image[0])
     found = summary.quality(undefined, num_resamples=20)
-    assert bool(found.value_mean.sel(metric="ms_ssim").isnull().all())
-    assert bool(found.value_mean.sel(metric="psnr_db").notnull().all())
-    assert bool(summary.image_means(undefined, "ms_ssim")[..., 1:].notnull().all())
+    assert found.num_images.sel(metric=["ms_ssim", "psnr_db"]).values.tolist() == [2, 3]
+    rest = summary.quality(ds.isel(image=slice(1, None)), num_resamples=20)
+    whole = summary.quality(ds, num_resamples=20)
+    for name in ("value_mean", "value_low", "difference_mean", "given_delivery"):
+        for metric, expected in (("ms_ssim", rest), ("psnr_db", whole)):
+            xr.testing.assert_allclose(
+                found[name].sel(metric=metric), expected[name].sel(metric=metric)
+            )
+    undefined["ms_ssim"] = ds.ms_ssim * np.nan
+    nowhere = summary.quality(undefined, num_resamples=20)
+    assert int(nowhere.num_images.sel(metric="ms_ssim")) == 0
+    assert bool(nowhere.value_mean.sel(metric="ms_ssim").isnull().all())
+
+
+def test_few_images_have_student_t_and_one_image_and_fade_none(ds):
+    means = summary.image_means(ds, "psnr_db").values
+    half = stats.t.ppf(0.975, 2) * means.std(axis=-1, ddof=1) / np.sqrt(3)
+    found = summary.quality(ds).sel(metric="psnr_db")
+    np.testing.assert_allclose(found.value_high - found.value_mean, half, rtol=1e-9)
+    paired = means - means[:1]
+    half = stats.t.ppf(0.975, 2) * paired.std(axis=-1, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(found.difference_mean - found.difference_low, half, atol=1e-9)
+    alone = ds.isel(image=[0], trial=[0]).copy()
+    alone["count"] = xr.zeros_like(alone["count"])
+    for point in np.ndindex(*alone.delivered_set.shape[:5]):
+        at = dict(zip(alone.delivered_set.dims[:5], point, strict=True))
+        alone["count"][at | {"set": int(alone.delivered_set[at].values[0])}] = 1
+    found = summary.quality(alone).sel(metric="psnr_db")
+    assert bool(found.value_mean.notnull().all()) and bool(found.value_low.isnull().all())
+    assert bool(delivery_probabilities(alone).low.isnull().all())
+
+
+def test_what_is_not_sent_is_not_lost(ds):
+    """An image whose budget the signal did not fit says nothing on how often it arrives."""
+    frames = ds.frames.copy()
+    at = {"system": 0, "image": 0}
+    frames[at] = np.vectorize(lambda text: text.replace("+signal", ""))(frames[at].values)
+    found = delivery_probabilities(ds.assign(frames=frames)).sel(system="toy", unit="signal")
+    rest = delivery_probabilities(ds.isel(image=slice(1, None))).sel(system="toy", unit="signal")
+    xr.testing.assert_allclose(found.probability, rest.probability)
+    xr.testing.assert_allclose(found.high, rest.high)
+    assert (found.num_images == 2).all() and (found.num_trials == 24).all()
+    none = delivery_probabilities(ds).sel(system="toy-flat", unit="semantic")
+    assert bool(none.probability.isnull().all()) and (none.num_images == 0).all()
 
 
 def test_delivery_intervals_hold_the_estimate_and_never_collapse(ds):
-    found = summary.delivery(ds).stack(point=("unit", "system", "channel", "esno_db", "rho"))
+    found = delivery_probabilities(ds).stack(point=("unit", "system", "channel", "esno_db", "rho"))
     found = found.where(found.probability.notnull(), drop=True)
     assert bool((found.low <= found.probability).all() & (found.probability <= found.high).all())
     assert bool((found.high - found.low > 0).all())
