@@ -28,7 +28,11 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--run-checks", action="store_true", help="run the tests that keep known mistakes out"
     )
-    sub.add_argument("--reference", metavar="SYSTEM", help="what BD figures are against (vvc)")
+    sub.add_argument(
+        "--reference",
+        metavar="SYSTEM",
+        help="what BD figures are against (VVC, with adaptive MCS if it is there)",
+    )
     sub.add_argument(
         "--threshold", type=float, metavar="DB", help="PSNR that must hold (half way up)"
     )

@@ -17,15 +17,23 @@ from experiments.figures.strips import strips as strips_of
 from experiments.figures.style import file_stem, rendered
 from experiments.figures.views import views
 from experiments.report import strips, tables
+from experiments.report.comparisons import comparison_table, others_of, primary_of
 from experiments.report.exports import figure_table, pgfplots
 from experiments.report.ledger import ledger_panels
 from experiments.report.markup import Section, pairs, paragraph, plot
 from experiments.report.panels import groups, panels, paper_figure, render_panel
+from experiments.statistics.means import FEW_IMAGES
 from experiments.statistics.tables import Table, html_text
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import NORMAL_ERROR, has_bounds
 from experiments.sweep.delivery import delivery_probabilities
-from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
+from experiments.sweep.labels import (
+    channel_label,
+    metric_label,
+    options_of,
+    ratio_label,
+    system_label,
+)
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -110,6 +118,7 @@ def steps(chapter: Chapter) -> Iterator[Step]:
     yield lambda: _strips(chapter)
     yield lambda: _ledger(chapter)
     if chapter.ds.sizes["system"] > 1:
+        yield lambda: _comparisons(chapter)
         yield lambda: _deltas(chapter)
     if chapter.ds.sizes["esno_db"] > 1:
         yield lambda: _falls(chapter)
@@ -139,13 +148,16 @@ def _what_was_run(chapter: Chapter) -> None:
 
 def _open_figures(chapter: Chapter, part: Section) -> None:
     chapter.section.parts.append(part)
-    part.body.append(paragraph(_reading(chapter.ds), "note"))
+    part.body.append(paragraph(_reading(chapter.ds) + _undefined(chapter), "note"))
 
 
 def _reading(ds: xr.Dataset) -> str:
     words = ["Bands are 95 % intervals: "]
-    nested = "nested bootstrap over images and channel draws (Wilson's for delivery)."
-    words.append("bootstrap over images." if store.is_exact(ds) else nested)
+    over = "images" if store.is_exact(ds) else "images and channel draws"
+    few = 1 < ds.sizes["image"] < FEW_IMAGES
+    words.append("Student's t on images' means." if few else f"bootstrap over {over}.")
+    if ds.sizes["image"] == 1:
+        words[:] = ["One image: bands, if any, are 95 % intervals over channel draws alone."]
     words.append(
         " Failures are scored as mid-grey and stay in every mean. Below each curve is the "
         "delivery probability of each layer."
@@ -161,6 +173,18 @@ def _reading(ds: xr.Dataset) -> str:
     else:
         words.append(" This sweep measured no bounds: run it with --set bounds=jpeg,vvc.")
     return "".join(words)
+
+
+def _undefined(chapter: Chapter) -> str:
+    """Of how many images a metric has no value; empty if it has one for all."""
+    total, found = chapter.ds.sizes["image"], chapter.quality.num_images
+    short = [(str(name), int(n)) for name, n in zip(found.metric.values, found.values, strict=True)]
+    return "".join(
+        f" {metric_label(name)} is defined for {n} of {total} images; the rest are left out of its "
+        "means."
+        for name, n in short
+        if n < total
+    )
 
 
 def _figure(chapter: Chapter, part: Section, panel: Chart, number: int) -> None:
@@ -220,7 +244,9 @@ def _ledger(chapter: Chapter) -> None:
 
 
 def reference_of(ds: xr.Dataset, asked: str | None) -> str:
-    """The system that deltas are against: the one asked for, else VVC, else the first.
+    """The system that deltas are against.
+
+    The one asked for, else VVC with adaptive MCS, another system with it, any VVC, or the first.
 
     Raises:
         ScmcError: The sweep has no such system.
@@ -228,7 +254,34 @@ def reference_of(ds: xr.Dataset, asked: str | None) -> str:
     names = [str(name) for name in ds.system.values]
     if asked is not None and asked not in names:
         raise ScmcError(f"reference {asked!r} is not in the sweep; it has {', '.join(names)}")
-    return asked or ("vvc" if "vvc" in names else names[0])
+
+    def strength(name: str) -> tuple[bool, bool]:
+        return ("mcs", "adaptive") in options_of(name), name.partition(":")[0] == "vvc"
+
+    return asked or max(names, key=strength)
+
+
+def _comparisons(chapter: Chapter) -> None:
+    ds = chapter.ds
+    first = system_label(str(ds.system.values[0]))
+    part = chapter.part("comparisons", f"{first} against each rival")
+    part.body.append(paragraph(
+        "Differences of images' means, averaged over the SNRs, with 95 % intervals (Student's t, "
+        "paired by image). p-values are two-sided and corrected by Holm for the number of rows of "
+        "their table.", "note",
+    ))  # fmt: skip
+    primary = primary_of(ds)
+    if not primary:
+        part.body.append(paragraph(
+            "This sweep states no primary endpoints (key primary): all rows are exploratory.",
+            "note",
+        ))  # fmt: skip
+    for title, name, endpoints in (
+        ("Primary endpoints, stated before the run", "primary", primary),
+        ("All other comparisons", "others", others_of(ds, primary)),
+    ):
+        if endpoints:
+            chapter.add_table(part, title, comparison_table(ds, endpoints), f"comparisons_{name}")
 
 
 def _deltas(chapter: Chapter) -> None:
@@ -236,8 +289,9 @@ def _deltas(chapter: Chapter) -> None:
     part = chapter.part("bd", f"Bjontegaard deltas against {reference}")
     part.body.append(paragraph(
         "Mean difference of SNR (dB), or of bandwidth (%), at equal quality; negative needs less. "
-        f"In brackets 95 % intervals, {tables.RESAMPLES} bootstrap resamples of images and channel "
-        "draws, the same for both systems. 'Over' is the share of the range of quality that both "
+        "In brackets 95 % intervals: Student's t with fewer than ten images, else "
+        f"{tables.RESAMPLES} bootstrap resamples of images and channel draws, the same for both "
+        "systems. 'Over' is the share of the range of quality that both "
         "reach; resamples without a delta widen the interval.", "note",
     ))  # fmt: skip
     for x, name, unit in (("esno_db", "BD-SNR", "dB"), ("rho", "BD-rho", "%")):

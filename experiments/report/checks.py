@@ -32,8 +32,9 @@ class Mistake:
     tests: tuple[str, ...]
 
 
-_METRICS, _MODELS = (
+_METRICS, _PERCEPTUAL, _MODELS = (
     "tests/scmc_comm/metrics/test_metrics.py",
+    "tests/scmc_comm/metrics/test_perceptual.py",
     "tests/channels/fading/test_models.py",
 )
 _MODULATION = "tests/channels/modulation/test_qam.py"
@@ -106,20 +107,20 @@ MISTAKES = (
         "wrong metrics",
         "metrics take float tensors and refuse bytes",
         (f"{_METRICS}::test_pictures_that_cannot_be_compared_are_refused",
-         f"{_METRICS}::test_networks_refuse_bytes_and_tiny_pictures"),
+         f"{_PERCEPTUAL}::test_networks_refuse_bytes_and_tiny_pictures"),
     ),
     Mistake(
         "LPIPS fed [0, 1] in place of [-1, 1]",
         "wrong LPIPS",
         "the published example pair, 0.722 and 0.138",
-        (f"{_METRICS}::test_lpips_takes_0_to_1_and_feeds_minus_1_to_1",
-         f"{_METRICS}::test_published_example_pairs"),
+        (f"{_PERCEPTUAL}::test_lpips_takes_0_to_1_and_feeds_minus_1_to_1",
+         f"{_PERCEPTUAL}::test_published_example_pairs"),
     ),
     Mistake(
         "a metric's network left trainable inside the model",
         "the metric is trained too",
         "metric networks are frozen",
-        (f"{_METRICS}::test_metric_networks_are_frozen_inside_a_model_that_is_trained",),
+        (f"{_PERCEPTUAL}::test_metric_networks_are_frozen_inside_a_model_that_is_trained",),
     ),
     Mistake(
         "a missing codec silently replaced by another",
@@ -138,8 +139,9 @@ MISTAKES = (
     Mistake(
         "an undefined metric averaged as 0",
         "a flat line at 0",
-        "a mean with an undefined value in it is undefined",
-        ("tests/experiments/sweep/test_store.py::test_an_undefined_metric_is_not_averaged_as_0",),
+        "it is left out of the mean, and counted",
+        ("tests/experiments/sweep/test_store.py::"
+         "test_pictures_without_a_metric_are_left_out_of_its_means_and_counted",),
     ),
 )  # fmt: skip
 """In the order in which the protocol lists them."""

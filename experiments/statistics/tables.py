@@ -20,7 +20,10 @@ _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "ρ": r"$\rho$", "∞": r"$\infty$", "−": "$-$", **{sign: "\\" + sign for sign in "%_&#${}"},
 }  # fmt: skip
-_STATES = {"pass": "good", "passed": "good", "FAIL": "bad", "FAILED": "bad"}
+_STATES = {
+    "pass": "good", "passed": "good", "better": "good",
+    "FAIL": "bad", "FAILED": "bad", "worse": "bad",
+}  # fmt: skip
 _COLUMNS = (40, 32, 26, 22, 18, 15, 12, 10, 8)  # characters of the widest column, as it must be
 
 

@@ -36,14 +36,16 @@ def delivery_probabilities(ds: xr.Dataset, confidence: float = 0.95, seed: int =
         ``num_trials`` and ``num_images``, those of the images that send it.
     """
     tags = store.unit_tags(ds)
-    holds = np.array([store.holds(ds, tag).values for tag in tags]).reshape(len(tags), -1)
-    sent = np.array([_sends(ds, tag) for tag in tags])
+    sizes = tuple(ds.sizes[dim] for dim in store.POINT)
+    holds = np.array([store.holds(ds, tag).values for tag in tags], bool)
+    holds = holds.reshape(len(tags), ds.sizes["set"])
+    sent = np.array([_sends(ds, tag) for tag in tags], bool).reshape(len(tags), *sizes)
     weights = ds.probability if store.is_exact(ds) else ds["count"]
     drawn = weights.transpose(*store.POINT, "set").values
-    shape = (len(tags), *drawn.shape[:4])
+    shape = (len(tags), *sizes[:4])
     out = {name: np.full(shape, np.nan) for name in _NAMES[:3]}
     out |= {name: np.zeros(shape, dtype=np.int64) for name in _NAMES[3:]}
-    for point in np.ndindex(*drawn.shape[:4]):
+    for point in np.ndindex(*sizes[:4]):
         masks = sent[(slice(None), *point)]
         for images in np.unique(masks[masks.any(axis=1)], axis=0):
             at = ((masks == images).all(axis=1), *point)

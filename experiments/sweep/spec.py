@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from experiments.specs import Spec
+from experiments.sweep.primary import Endpoint
 from scmc_comm.link.budget import MAX_CONTROL_BITS, MAX_RHO
 
 Estimator = Literal["monte-carlo", "table", "expected"]
@@ -48,6 +49,9 @@ class SweepSpec(Spec):
         stop_errors: Stop a point once every frame was lost this many times; None never does.
             With both rules, each frame has to satisfy one of them.
         min_trials: Trials before a stopping rule is first asked.
+        primary: Endpoints that the sweep is to decide, each ``METRIC CHANNEL RHO LOW:HIGH``, such
+            as ``lpips rayleigh_block 1/24 0:15``: the metric averaged over these SNRs. The report
+            tests them first; all other comparisons stand below, corrected for their number.
         bounds: Image codecs whose rate-quality curves are measured and put on the channel as if
             by an ideal code: bounds that the figures draw.
         strip_images: Of how many images the reconstructions are kept for figures.
@@ -80,6 +84,7 @@ class SweepSpec(Spec):
     stop_half_width: float | None = None
     stop_errors: int | None = None
     min_trials: int = 16
+    primary: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
     strip_images: int = 1
     description: str = ""
@@ -102,3 +107,11 @@ class SweepSpec(Spec):
             self.require(key, value is None or value >= 1, "at least 1, or null")
         narrow = self.stop_half_width is None or 0 < self.stop_half_width < 0.5
         self.require("stop_half_width", narrow, "0 to 0.5, or null")
+        for endpoint in map(Endpoint.parse, self.primary):
+            within = any(endpoint.low_db <= snr <= endpoint.high_db for snr in self.esno_db)
+            measured = endpoint.metric in self.metrics and endpoint.channel in self.channels
+            near = any(math.isclose(endpoint.rho, rho) for rho in self.rho)
+            self.require(
+                "primary", measured and near and within,
+                "endpoints of the sweep's own metrics, channels, rho and esno_db",
+            )  # fmt: skip

@@ -1,0 +1,84 @@
+"""Tables of paired differences: the primary endpoints, then all others corrected by Holm."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+
+from experiments.report.tables import metrics_of
+from experiments.statistics.means import LOWER_IS_BETTER
+from experiments.statistics.paired import SIGNIFICANT, Comparison, holm, paired_t
+from experiments.statistics.tables import DIGITS, Table, interval_text
+from experiments.sweep import summary
+from experiments.sweep.labels import system_label
+from experiments.sweep.primary import Endpoint
+from experiments.sweep.spec import SweepSpec
+
+
+def primary_of(ds: xr.Dataset) -> list[Endpoint]:
+    """The endpoints that the sweep stated before it ran."""
+    return [Endpoint.parse(text) for text in SweepSpec.from_yaml(ds.attrs["spec_yaml"]).primary]
+
+
+def others_of(ds: xr.Dataset, primary: list[Endpoint]) -> list[Endpoint]:
+    """Every metric, channel and bandwidth over the whole range of SNRs, but the primary ones."""
+    low, high = float(ds.esno_db.min()), float(ds.esno_db.max())
+    each = [
+        Endpoint(metric, str(channel), float(rho), low, high)
+        for metric in metrics_of(ds)
+        for channel in ds.channel.values
+        for rho in ds.rho.values
+    ]
+    return [endpoint for endpoint in each if endpoint not in primary]
+
+
+def _compare(ds: xr.Dataset, endpoint: Endpoint, rival: str) -> Comparison:
+    """The first system against another; images for which the metric is undefined are left out."""
+    rho = float(ds.rho.values[np.abs(ds.rho.values - endpoint.rho).argmin()])
+    snrs = ds.esno_db.where((ds.esno_db >= endpoint.low_db) & (ds.esno_db <= endpoint.high_db))
+    part = ds.sel(
+        channel=[endpoint.channel], rho=[rho], esno_db=snrs.dropna("esno_db").values,
+        system=[str(ds.system.values[0]), rival],
+    )  # fmt: skip
+    means = summary.image_means(part, endpoint.metric).mean("esno_db").isel(channel=0, rho=0)
+    own, other = means.transpose("system", "image").values
+    differences = own - other
+    return paired_t(differences[~np.isnan(differences)])
+
+
+def comparison_table(ds: xr.Dataset, endpoints: list[Endpoint]) -> Table:
+    """The first system against every other at each endpoint, p corrected for all rows.
+
+    Args:
+        ds: A result store of two systems or more.
+        endpoints: Rows, for each rival one.
+    """
+    first, *rivals = map(str, ds.system.values)
+    rows = [(endpoint, rival) for endpoint in endpoints for rival in rivals]
+    found = [_compare(ds, *row) for row in rows]
+    corrected = holm([comparison.p for comparison in found])
+    cells = []
+    for (endpoint, rival), comparison, p in zip(rows, found, corrected, strict=True):
+        unit = "dB" if endpoint.metric == "psnr_db" else ""
+        digits = DIGITS.get(endpoint.metric, 3)
+        difference = interval_text(comparison.difference, digits, unit, sign=True)
+        better = (comparison.difference.mean > 0) != (endpoint.metric in LOWER_IS_BETTER)
+        cells.append([
+            endpoint.label(), system_label(rival), difference, _p_text(p), _verdict(p, better),
+        ])  # fmt: skip
+    name = system_label(first)
+    return Table(["endpoint", "against", f"{name} minus it", "p (Holm)", f"{name} is"], cells)
+
+
+def _p_text(p: float) -> str:
+    if math.isnan(p):
+        return "one image"
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def _verdict(p: float, better: bool) -> str:
+    if math.isnan(p) or p >= SIGNIFICANT:
+        return "not shown to differ"
+    return "better" if better else "worse"
