@@ -11,6 +11,7 @@ from scipy import stats
 from experiments.statistics.means import Floats, Interval, no_interval
 
 SIGNIFICANT = 0.05
+_ROUNDING = 1e-9  # sums of the same numbers in another order differ by less
 
 
 class Comparison(NamedTuple):
@@ -40,6 +41,7 @@ def paired_t(differences: ArrayLike, confidence: float = 0.95) -> Comparison:
         True
     """
     values = np.asarray(differences, dtype=float)
+    values = np.where(np.abs(values) < _ROUNDING, 0.0, values)
     mean = values.mean()
     if len(values) < 2:
         return Comparison(no_interval(mean), np.nan)

@@ -125,7 +125,8 @@ class TunedSystem(ToySystem):
         code = CODE["weak" if esno_db > 14 else "middle" if esno_db > 5 else "strong"]
         whole = ToySystem("toy").prepare(img, budget)
         frames = tuple(replace(f, mcs=code) for f in whole.frames if f.tag in tags)
-        return prepared_of(frames, size, budget, {"signal": "structure"})
+        needs = {"signal": "structure"} if "signal" in tags else {}
+        return prepared_of(frames, size, budget, needs)
 
 
 @dataclass(frozen=True)
