@@ -36,7 +36,7 @@ def paired_t(differences: ArrayLike, confidence: float = 0.95) -> Comparison:
     Example:
         >>> found = paired_t([0.9, 1.0, 1.1, 1.2])
         >>> round(found.p, 4), round(float(found.difference.low), 2)
-        (0.0006, 0.84)
+        (0.0005, 0.84)
         >>> bool(np.isnan(paired_t([2.0]).p))
         True
     """

@@ -36,7 +36,7 @@ class Endpoint:
 
         Example:
             >>> Endpoint.parse("lpips rayleigh_block 1/24 0:15").label()
-            'LPIPS, Block Rayleigh, ρ = 1/24, 0 to 15 dB'
+            'LPIPS, Rayleigh block fading, ρ = 1/24, 0 to 15 dB'
         """
         try:
             metric, channel, rho, snrs = text.split()
