@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from channels.errors import ChannelError
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from channels.types import Frame
 
 PHYS = ("flat", "ofdm")
-ESTIMATORS = ("monte-carlo", "table", "expected")
+Estimator = Literal["monte-carlo", "table", "expected"]
+ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 
 def make_phy(spec: str = "flat", estimator: str = "monte-carlo") -> Any:

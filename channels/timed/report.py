@@ -54,11 +54,6 @@ class ClassSummary:
     uses: float
     energy_j: float
 
-    @property
-    def delivery_ratio(self) -> float:
-        """Packets delivered within their deadline over packets offered; NaN without any."""
-        return self.delivered / self.offered if self.offered else float("nan")
-
 
 @dataclass(frozen=True)
 class TimedReport:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from channels.phy.names import ESTIMATORS, Estimator
 from experiments.bench.cost import cost, in_fresh_process, machine_allows
 from experiments.bench.stand_ins import PLANS, STAND_INS
 from experiments.execution.executors import num_cores, one_thread
@@ -25,7 +26,7 @@ from experiments.sweep import store
 from experiments.sweep.components import Components
 from experiments.sweep.points import trial_seeds
 from experiments.sweep.runner import run_sweep
-from experiments.sweep.spec import ESTIMATORS, Estimator, SweepSpec
+from experiments.sweep.spec import SweepSpec
 from experiments.sweeps.snr import SWEEP as SNR
 
 LARGE = SweepSpec(

@@ -72,7 +72,7 @@ class Components:
     Attributes:
         make_system: Makes one by name; ScmcError if there is none of that name.
         make_channel: Builds a channel by name and parameters.
-        make_phy: Builds the physical layer of an estimator (`experiments.sweep.spec.ESTIMATORS`)
+        make_phy: Builds the physical layer of an estimator (`channels.phy.names.ESTIMATORS`)
             for a link by name.
         make_codec: Builds an image codec by name, for bounds.
         measure: ``(img, img_hat, names) -> {name: value}``.

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
 
+from channels.phy.names import Estimator
 from experiments.specs import Spec
 from experiments.sweep.primary import Endpoint
 from scmc_comm.link.budget import MAX_CONTROL_BITS, MAX_RHO
-
-Estimator = Literal["monte-carlo", "table", "expected"]
-ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 
 @dataclass(frozen=True)
