@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 ZOO = Path(__file__).parent / "zoo"
@@ -24,3 +26,30 @@ def model_path(file: str, shipped: Path = FOLDER) -> Path:
     """
     folder = os.environ.get(MODELS_ENV)
     return (Path(folder).expanduser() if folder else shipped) / file
+
+
+def weights_state() -> str:
+    """Identifies the weights in use: for the keys of what is made from them."""
+    return files_state(model_path("").glob("*.safetensors"))
+
+
+def files_state(named: Iterable[str | Path | None]) -> str:
+    """Identifies files and the files of folders by path, size and time of change; "" for none.
+
+    Args:
+        named: Files and folders. What is None or empty names none; what does not exist, a hub
+            name perhaps, counts as none.
+
+    Example:
+        >>> files_state([None, "", "no/such/file"])
+        ''
+    """
+    paths = [Path(name).expanduser() for name in named if name]
+    files = [
+        file
+        for path in paths
+        for file in ([path] if path.is_file() else sorted(path.rglob("*")))
+        if file.is_file()
+    ]
+    stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return sha256(repr(stats).encode()).hexdigest() if stats else ""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scmc_comm.baselines.reduced import divisors_for
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.utility import HIGHER_IS_BETTER, Utility
-from scmc_comm.models import MODELS_ENV, ZOO, model_path
+from scmc_comm.models import MODELS_ENV, ZOO, files_state, model_path
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +28,11 @@ METRICS = tuple(HIGHER_IS_BETTER)
 def codec_curves_path() -> Path:
     """Where the curves lie: in the folder ``$SCMC_MODELS`` names, else those that ship."""
     return model_path(FILE, ZOO)
+
+
+def curves_state() -> str:
+    """Identifies the file of the curves: for the keys of what is chosen by them."""
+    return files_state([codec_curves_path()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,7 @@ class CodecCurves:
 def find_curves(codec: str, path: Path | None = None) -> CodecCurves | None:
     """As `load_curves` with reduced resolution, or None if there are none of this codec."""
     path = path or codec_curves_path()
-    tree = _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    tree = _read(path, files_state([path]))
     known = codec.partition(":")[0] in tree["codecs"]
     return load_curves(codec, reduced=True, path=path) if known else None
 
@@ -118,7 +123,7 @@ def load_curves(codec: str, reduced: bool = False, path: Path | None = None) -> 
         True
     """
     path = path or codec_curves_path()
-    tree = _read(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    tree = _read(path, files_state([path]))
     family, _, options = codec.partition(":")
     if family not in tree["codecs"]:
         raise ScmcError(
@@ -141,7 +146,7 @@ def _unusable(path: Path, holds: str) -> ScmcError:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(path: Path, _: int) -> Mapping[str, Any]:
+def _read(path: Path, _: str) -> Mapping[str, Any]:
     if not path.is_file():
         raise ScmcError(
             f"no validation curves at {path}; reinstall the package, or measure them with "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from scmc_comm.baselines.webp import WebpCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
 from scmc_comm.lru_cache import LruCache
+from scmc_comm.models import files_state, weights_state
 
 
 def _scmc_signal() -> ImageCodec:
@@ -66,6 +67,16 @@ def make_image_codec(name: str) -> ImageCodec:
     """
     options = codec_options(name)
     return IMAGE_CODECS[family_of(name)](**options)
+
+
+def load_image_codec(name: str) -> ImageCodec:
+    """As `make_image_codec`, once a process for each state of the weights it is made from."""
+    return _loaded(name, files_state([codec_options(name).get("weights")]), weights_state())
+
+
+@lru_cache(maxsize=32)
+def _loaded(name: str, *_: str) -> ImageCodec:
+    return make_image_codec(name)
 
 
 def family_of(name: str) -> str:

@@ -18,8 +18,6 @@ receiver leaves a layer out whose coder it does not have. No option here changes
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from hashlib import sha256
-from pathlib import Path
 
 from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
 from scmc_comm.codec.edge_coder import EDGE_CODERS
@@ -27,6 +25,7 @@ from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.semantic import Painter, SemanticCodec
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import files_state
 
 NETWORKS = ("captioner", "generator", "edges", "structure_generator", "structure_base")
 """Options that are a hub name, a folder or a file."""
@@ -89,16 +88,7 @@ class CodecOptions:
             >>> CodecOptions(beams=1).files_state()
             ''
         """
-        chosen = self.chosen()
-        named = [Path(str(chosen[name])).expanduser() for name in NETWORKS if name in chosen]
-        files = [
-            file
-            for path in named
-            for file in ([path] if path.is_file() else sorted(path.rglob("*")))
-            if file.is_file()
-        ]
-        stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-        return sha256(repr(stats).encode()).hexdigest() if stats else ""
+        return files_state(getattr(self, name) for name in NETWORKS)
 
 
 def make_codec(options: CodecOptions = CodecOptions()) -> LayeredCodec:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -139,11 +138,11 @@ def best_allocation(
         >>> found.delivery[0] > 0.99
         True
     """
-    from scmc_comm.link.layer_curves import layer_curves_path
+    from scmc_comm.link.layer_curves import layer_curves_state
 
     about = tuple(sorted((kind, _round_up(bits)) for kind, bits in num_bits.items()))
     identity = channel_identity(request.channel)
-    return _cached(request, size, about, level, layer_curves_path(), identity)
+    return _cached(request, size, about, level, layer_curves_state(), identity)
 
 
 @lru_cache(maxsize=4096)
@@ -152,8 +151,7 @@ def _cached(
     size: tuple[int, int],
     about: tuple[tuple[LayerKind, int], ...],
     level: int,
-    curves: Path,
-    channel: str,
+    *_: str,
 ) -> Allocation:
     from scmc_comm.link.layer_curves import load_quality
 

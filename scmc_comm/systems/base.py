@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from channels.errors import ChannelError
@@ -17,6 +18,7 @@ from channels.types import ReceivedSymbols
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.prepared import Prepared
+from scmc_comm.models import files_state
 from scmc_comm.types import MIN_SIDE, Reconstruction
 
 PYTHON_ONLY = {"python_only": True}
@@ -89,7 +91,11 @@ class System(ABC):
         """
 
     def identity(self) -> str:
-        """The options, and a hash of the local files that they name: for cache keys."""
+        """The options, and a hash of the local files that they name: for cache keys.
+
+        Raises:
+            ScmcError: An option is an object that does not tell its content.
+        """
         return self._identity_without(())
 
     def receiver_identity(self) -> str:
@@ -98,23 +104,44 @@ class System(ABC):
 
     def _identity_without(self, left_out: tuple[str, ...]) -> str:
         names = [f.name for f in dataclasses.fields(self) if f.name not in left_out]
-        values = {name: getattr(self, name) for name in names}
-        files = [name for name in self.file_options if name in values]
-        named = [Path(str(values[name])).expanduser() for name in files]
-        state = files_state([path for path in named if path.exists()])
-        return f"{type(self).__qualname__} {sorted(values.items())} {state}"
+        values = sorted((name, content(getattr(self, name))) for name in names)
+        state = files_state(getattr(self, name) for name in self.file_options if name in names)
+        return f"{type(self).__module__}.{type(self).__qualname__} {values} {state}"
 
 
-def files_state(paths: list[Path]) -> str:
-    """Identifies files and the files of folders by name, size and time of change; "" for none."""
-    files = [
-        file
-        for path in paths
-        for file in ([path] if path.is_file() else sorted(path.rglob("*")))
-        if file.is_file()
-    ]
-    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr(stats).encode()).hexdigest() if stats else ""
+def content(value: object) -> str:
+    """A value as a text that is equal where the content is, whatever process it is in.
+
+    Args:
+        value: A plain value, an array, a tensor, a network, or a dataclass of such; else an
+            object whose ``repr`` tells its content.
+
+    Raises:
+        ScmcError: An object whose ``repr`` tells where it lies in memory instead.
+
+    Example:
+        >>> content(3), content(torch.zeros(2)) == content(torch.zeros(2))
+        ('3', True)
+    """
+    if isinstance(value, torch.nn.Module):
+        return f"{value} {content(sorted(value.state_dict().items()))}"
+    if isinstance(value, torch.Tensor):
+        return content(value.detach().cpu().numpy())
+    if isinstance(value, np.ndarray):
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"{value.dtype} {value.shape} {digest}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(content, value))}]"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = [(f.name, content(getattr(value, f.name))) for f in dataclasses.fields(value)]
+        return f"{type(value).__qualname__} {parts}"
+    text = repr(value)
+    if re.search(r" at 0x[0-9a-f]+>", text):
+        raise ScmcError(
+            f"{text} has no identity that a stored result could be found by; name it by text, or "
+            "give its class a __repr__ that tells its content"
+        )
+    return text
 
 
 def check_image(img: torch.Tensor) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR, Budget
 from scmc_comm.link.prepared import Prepared
+from scmc_comm.models import weights_state
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
 from scmc_comm.types import LayerKind, Reconstruction
 
@@ -119,8 +120,8 @@ class DeepJscc(System):
         self.network()
 
     def network(self) -> DeepJsccNet:
-        """The network, loaded once a process."""
-        return self.net.eval() if self.net is not None else _shipped_net()
+        """The network, loaded once a process for each state of its file."""
+        return self.net.eval() if self.net is not None else _shipped_net(weights_state())
 
 
 def _order(net: DeepJsccNet, uses: int, blocks: int) -> Tensor:
@@ -129,7 +130,7 @@ def _order(net: DeepJsccNet, uses: int, blocks: int) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1)
-def _shipped_net() -> DeepJsccNet:
+def _shipped_net(_: str) -> DeepJsccNet:
     return load_net().eval()
 
 

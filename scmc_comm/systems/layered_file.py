@@ -21,9 +21,9 @@ import torch
 from channels.coding.transport_block import max_payload_bits, num_channel_uses
 from channels.fading.models import channel_identity
 from channels.types import Frame, ReceivedSymbols
-from scmc_comm.baselines.codec_curves import CodecCurves, load_curves
+from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
 from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.image_codecs import codec_options, make_image_codec
+from scmc_comm.baselines.image_codecs import codec_options, load_image_codec
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Layers
 from scmc_comm.baselines.reduced import DIVISOR_BITS
 from scmc_comm.baselines.scaled import ScaledCoder
@@ -140,7 +140,7 @@ class LayeredFile(System):
 
     def image_codec(self) -> ImageCodec:
         """The codec, loaded once a process."""
-        return _load_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
+        return load_image_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
 
     def validation_curves(self) -> CodecCurves:
         """Rate and quality of the codec on validation pictures."""
@@ -165,7 +165,7 @@ class LayeredFile(System):
         if self.protection in ("unequal", "equal"):
             equal, uses = self.protection == "equal", budget.uses(size)
             return rule_ladder(self.layers, uses, budget.design_esno_db, equal)
-        return _best_ladder(self, size, budget, channel_identity(budget.channel))
+        return _best_ladder(self, size, budget, channel_identity(budget.channel), curves_state())
 
     @property
     def _name(self) -> str:
@@ -236,14 +236,9 @@ class QualityLayers(LayeredFile):
         return Jpeg2000Layers()
 
 
-@lru_cache(maxsize=32)
-def _load_codec(name: str) -> ImageCodec:
-    return make_image_codec(name)
-
-
 @lru_cache(maxsize=1024)
-def _best_ladder(system: LayeredFile, size: tuple[int, int], budget: Budget, _: str) -> Ladder:
-    """The search, made once for each identity of the channel."""
+def _best_ladder(system: LayeredFile, size: tuple[int, int], budget: Budget, *_: str) -> Ladder:
+    """The search, made once for each identity of the channel and state of the curves."""
     curves, utility = system.validation_curves(), Utility.parse(budget.utility)
     grey_utility = curves.failure(utility)
     spread = SPREAD_DB if system.protection == "range" else (0.0,)

@@ -20,6 +20,7 @@ from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits, depacketize, 
 from scmc_comm.link.planners import Planner, make_planner
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.protection import ProtectionPlan
+from scmc_comm.models import weights_state
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
 from scmc_comm.types import FINEST, PART_NEEDS, Layer, LayerKind, Reconstruction
 from scmc_comm.wire import check_seed
@@ -128,10 +129,10 @@ class Scmc(CodecOptions, System):
         self.layered_codec()
 
     def layered_codec(self) -> Codec:
-        """The codec, its networks loaded once a process."""
+        """The codec, its networks loaded once a process for each state of their files."""
         names = [f.name for f in dataclasses.fields(CodecOptions)]
         options = CodecOptions(**{name: getattr(self, name) for name in names})
-        return self.codec or _load_codec(options)
+        return self.codec or _load_codec(options, options.files_state(), weights_state())
 
     def encode(self, img: torch.Tensor, budget: Budget) -> tuple[LayeredBitstream, ProtectionPlan]:
         """Semantic, structure at the planned level, and the signal that fills the budget.
@@ -182,7 +183,7 @@ class Scmc(CodecOptions, System):
 
 
 @lru_cache(maxsize=4)
-def _load_codec(options: CodecOptions) -> Codec:
+def _load_codec(options: CodecOptions, *_: str) -> Codec:
     return make_codec(options)
 
 

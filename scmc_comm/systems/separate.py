@@ -17,11 +17,11 @@ import torch
 from channels.coding.transport_block import max_payload_bits
 from channels.fading.models import channel_identity
 from channels.types import Frame, Mcs, ReceivedSymbols
-from scmc_comm.baselines.codec_curves import CodecCurves, load_curves
+from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import (
     codec_options,
-    make_image_codec,
+    load_image_codec,
 )
 from scmc_comm.baselines.scaled import ScaledCoder
 from scmc_comm.errors import InfeasibleBudgetError, ScmcError
@@ -117,7 +117,7 @@ class Separate(System):
             budget = dataclasses.replace(budget, utility=self.utility)
         nothing = f"{self._name}: no validation picture fits {budget.uses(size)} channel uses"
         last = Prepared.nothing(size, budget, f"{nothing} at any modulation and coding")
-        for mcs in _ranking(self, size, budget, channel_identity(budget.channel)):
+        for mcs in _ranking(self, size, budget, channel_identity(budget.channel), curves_state()):
             last = self.prepare_with(img, budget, mcs)
             if last.infeasible is None:
                 break
@@ -172,7 +172,7 @@ class Separate(System):
 
     def image_codec(self) -> ImageCodec:
         """The codec, loaded once a process."""
-        return _load_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
+        return load_image_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
 
     def _coder(self) -> ScaledCoder:
         return ScaledCoder(self.image_codec(), self.scale == "auto", self.curves)
@@ -209,13 +209,8 @@ class LearnedSeparate(Separate):
         return super()._codec_name() + (f",weights={self.weights}" if self.weights else "")
 
 
-@lru_cache(maxsize=32)
-def _load_codec(name: str) -> ImageCodec:
-    return make_image_codec(name)
-
-
 @lru_cache(maxsize=4096)
-def _ranking(system: Separate, size: tuple[int, int], budget: Budget, _: str) -> tuple[Mcs, ...]:
-    """The ranking, made once for each identity of the channel."""
+def _ranking(system: Separate, size: tuple[int, int], budget: Budget, *_: str) -> tuple[Mcs, ...]:
+    """The ranking, made once for each identity of the channel and state of the curves."""
     spread_db = SPREAD_DB if system.mcs == "range" else KNOWN_DB
     return ranking(system._curves(), size, budget, spread_db)

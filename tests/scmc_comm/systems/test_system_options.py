@@ -1,12 +1,16 @@
 """Systems written as text: what is accepted, what is refused, and what a cache key holds."""
 
 import math
+import os
 import pickle
 import sys
 import typing
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
+from compressai.models import FactorizedPrior
 
 from channels.specs import option_types
 from experiments.figures.style import styles
@@ -16,10 +20,17 @@ from experiments.sweep.labels import system_label
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.store import picture_path
 from experiments.timed.schemes import Scheme
+from scmc_comm.baselines.codec_curves import CodecCurves
+from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet
+from scmc_comm.codec.options import CodecOptions
 from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
+from scmc_comm.models import FOLDER
 from scmc_comm.registry import SYSTEMS, make_system
+from scmc_comm.systems.deepjscc import DeepJscc
+from scmc_comm.systems.scmc import Scmc
+from scmc_comm.systems.separate import Separate
 
 
 @pytest.mark.parametrize(
@@ -117,6 +128,65 @@ def test_files_that_a_name_names_are_part_of_its_identity(tmp_path, monkeypatch)
     coder = make_system("scmc:edge_coder=context").identity()
     (tmp_path / "context" / "file").write_bytes(b"1")
     assert make_system("scmc:edge_coder=context").identity() == coder
+
+
+def test_a_file_called_like_no_option_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    systems = (make_system("scmc"), make_system("hyperprior"), Scmc(captioner=""))
+    before = [system.identity() for system in systems]
+    (tmp_path / "None").write_bytes(b"1")
+    assert [system.identity() for system in systems] == before
+    assert CodecOptions(edges="").files_state() == ""
+
+
+def small_net(seed):
+    torch.manual_seed(seed)
+    return DeepJsccNet(DeepJsccConfig(16, (4, 4, 8), 8))
+
+
+def test_objects_in_place_of_names_are_known_by_their_content():
+    first, same, other = (DeepJscc(net=small_net(seed)).identity() for seed in (1, 1, 2))
+    assert first == same != other
+    curves = CodecCurves(np.ones((99, 99)), *np.ones((2, 99, 99, 1)), np.ones((99, 1)))
+    middle = curves.bpp.copy()
+    middle[50, 50] = 2.0  # which numpy leaves out of its repr
+    known = [
+        Separate("jpeg", curves=each).identity()
+        for each in (curves, replace(curves), replace(curves, bpp=middle))
+    ]
+    assert known[0] == known[1] != known[2]
+    with pytest.raises(ScmcError, match="has no identity .*__repr__"):
+        Scmc(codec=object()).identity()
+
+
+def test_rewritten_weights_are_loaded_anew(tmp_path):
+    path = tmp_path / "factorized-1.pth.tar"
+    img, shown = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0)), []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        net = FactorizedPrior(8, 12)
+        net.update()
+        torch.save(net.state_dict(), path)
+        system = make_system(f"factorized:law=awgn,weights={path}")
+        prepared = system.prepare(img, Budget(4, 20.0))
+        shown.append(system.reconstruct(prepared, frozenset(prepared.tags)).img_hat)
+    assert not torch.equal(*shown)
+
+
+def test_rewritten_models_are_loaded_anew(tmp_path, monkeypatch):
+    for file in FOLDER.glob("*.safetensors"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setenv("SCMC_MODELS", str(tmp_path))
+    for load in (
+        make_system("scmc").layered_codec,
+        make_system("deepjscc").network,
+        make_system("scmc-signal").image_codec,
+    ):
+        first = load()
+        assert load() is first
+        for file in tmp_path.iterdir():
+            os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+        assert load() is not first
 
 
 def test_identities_tell_systems_apart_and_aliases_do_not():
