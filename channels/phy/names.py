@@ -96,6 +96,29 @@ def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
     return tuple(int(uses) for uses in ofdm.pilot_uses(frames))
 
 
+def expectation_draws(spec: str, channel: Channel) -> int:
+    """Draws of the fades that ``expected_delivery`` averages over; 0 where it integrates exactly.
+
+    A probability p from n draws has a standard error of about ``sqrt(p (1 - p) / n)``, less where
+    they are quasi-random.
+
+    >>> from channels.fading.models import make_channel
+    >>> names = ("awgn", "rayleigh_block", "rayleigh_block:coherence_symbols=64", "clarke")
+    >>> [expectation_draws("flat", make_channel(name)) for name in names]
+    [0, 0, 1024, 1024]
+    >>> expectation_draws("ofdm", make_channel("awgn"))
+    256
+    """
+    from channels.fading.models import BlockFading
+    from channels.fading.states import DEFAULT_STATES
+    from channels.phy.equivalent import DEFAULT_DRAWS
+
+    if ofdm_link(spec) is not None:
+        return DEFAULT_DRAWS
+    whole = isinstance(channel, BlockFading) and channel.coherence_symbols is None
+    return 0 if whole else DEFAULT_STATES
+
+
 def symbol_pilot_uses(spec: str, num_symbols: int) -> int:
     """Channel uses that go to pilots with so many analog symbols.
 

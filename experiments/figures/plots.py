@@ -29,7 +29,7 @@ def bands_note(ds: xr.Dataset, bands: str, drawn: str) -> str:
     images = ds.sizes["image"]
     over = f"{images} images" if images > 1 else "one image"
     if store.is_exact(ds):
-        note = f"exact expectations; {bands}: 95 %, bootstrap over images, {over}"
+        note = f"{store.expectation_note(ds)}; {bands}: 95 %, bootstrap over images, {over}"
     else:
         each = f"with up to {ds.sizes['trial']} channel draws each"
         note = f"{bands}: 95 %, {drawn}, over {over} {each}"

@@ -129,7 +129,7 @@ def _what_was_run(chapter: Chapter) -> None:
     attrs, ds = chapter.ds.attrs, chapter.ds
     part = chapter.part("run", "What was run")
     versions = json.loads(attrs["versions"])
-    trials = "none, expectations are exact" if store.is_exact(ds) else str(ds.sizes["trial"])
+    trials = f"none: {store.expectation_note(ds)}" if store.is_exact(ds) else str(ds.sizes["trial"])
     sent = "every bit is sent" if attrs["estimator"] == "monte-carlo" else "block error tables"
     facts = [
         ("sweep", str(attrs["title"])),

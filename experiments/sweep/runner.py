@@ -14,12 +14,14 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from channels.phy.names import expectation_draws
 from experiments.execution.cache import Cache, default_cache_dir
 from experiments.execution.executors import executor
 from experiments.execution.output import check_folder
 from experiments.sweep import writer
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
+from experiments.sweep.links import Link
 from experiments.sweep.quality import digest_of
 from experiments.sweep.rate_points import bound_tasks, measure_curves
 from experiments.sweep.results import CellResult
@@ -159,5 +161,16 @@ def run_sweep(
         fingerprint = fingerprint_of(components)
         bounds = bound_tasks(spec, images, metrics, fingerprint, where, components)
         rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
-        writer.write(spec, images, results, metrics, Cache(where), folder, rates)
+        draws = _fade_draws(spec, components)
+        writer.write(spec, images, results, metrics, Cache(where), folder, rates, draws)
     return folder
+
+
+def _fade_draws(spec: SweepSpec, components: Components) -> tuple[int, ...]:
+    """See `writer.write`."""
+    if spec.estimator != "expected":
+        return ()
+    links = [Link.parse(entry, spec.phy) for entry in spec.channels]
+    return tuple(
+        expectation_draws(link.phy, components.make_channel(link.channel)) for link in links
+    )

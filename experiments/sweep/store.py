@@ -123,6 +123,19 @@ def is_exact(ds: xr.Dataset) -> bool:
     return "probability" in ds
 
 
+def expectation_note(ds: xr.Dataset) -> str:
+    """How exact the expectations are: over drawn fades they have an error of their own."""
+    draws = ds.fade_draws.values if "fade_draws" in ds else np.zeros(1, int)
+    if not draws.any():
+        return "exact expectations"
+    fewest = int(draws[draws > 0].min())
+    some = "some channels" if (draws == 0).any() else "the channel"
+    return (
+        f"expectations, of {some} over {fewest} drawn fades: a delivery probability has a standard "
+        f"error of up to {0.5 / fewest**0.5:.3f} that bands do not hold"
+    )
+
+
 def num_trials(ds: xr.Dataset) -> xr.DataArray:
     """Trials run, [*POINT]; none where expectations are exact."""
     if is_exact(ds):

@@ -48,6 +48,7 @@ def write(
     cache: Cache,
     folder: Path,
     rates: Sequence[RatePoints] = (),
+    fade_draws: Sequence[int] = (),
 ) -> None:
     """Writes ``results.nc``, ``results.csv``, ``spec.yaml`` and the pictures that are shown.
 
@@ -61,6 +62,8 @@ def write(
         cache: Where the trials and the pictures lie.
         folder: Where to.
         rates: Points of image codecs, for bounds.
+        fade_draws: For each channel the draws of its fades that an expectation averages over, 0
+            where it is exact; empty where trials are drawn.
 
     Raises:
         ScmcError: There are more delivered sets than a byte can number, or the cache lacks what
@@ -69,6 +72,9 @@ def write(
     cells = merge(spec, list(images), results)
     sets = occurring_sets(cells.values())
     ds = dataset(spec, list(images), cells, sets, metrics)
+    if fade_draws:
+        about = "draws of the fades that expectations average over; 0 where they are exact"
+        ds["fade_draws"] = ("channel", list(fade_draws), {"units": "1", "long_name": about})
     if rates:
         sizes = [(int(img.shape[1]), int(img.shape[2])) for img in images.values()]
         ds = ds.merge(bounds.variables(rates, sizes, spec.rho))

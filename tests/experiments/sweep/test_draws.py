@@ -9,8 +9,10 @@ from fakes import TOY, TOYS, AnalogToy, files_below, toy_images, toy_measure
 
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
+from channels.phy.names import expectation_draws
 from experiments.figures import plots, strips
 from experiments.sweep import store, summary
+from experiments.sweep.links import Link
 from experiments.sweep.points import trial_seeds
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
@@ -118,6 +120,10 @@ def test_exact_expectations_average_the_draws(ds, tmp_path, cache):
     spec = dataclasses.replace(SPEC, estimator="expected")
     exact = store.load(run(spec, tmp_path / "run", cache_dir=cache))
     assert exact.attrs["analog_trials"] == 10
+    drawn = [Link.parse(str(name)) for name in exact.channel.values]
+    models = [(link.phy, make_channel(link.channel)) for link in drawn]
+    assert exact.fade_draws.values.tolist() == [expectation_draws(*model) for model in models]
+    assert "fade_draws" not in ds
     np.testing.assert_allclose(exact.probability.sum("set"), 1)
     want, got = (
         summary.quality(x, num_resamples=20).value_mean.sel(metric="psnr_db", system=list(ANALOG))

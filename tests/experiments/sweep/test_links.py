@@ -5,10 +5,12 @@ import dataclasses
 import fakes
 import numpy as np
 import pytest
+import xarray as xr
 from fakes import TOYS, ToyPhy
 
 from channels.errors import ChannelError
-from channels.phy.names import make_phy
+from channels.fading.models import make_channel
+from channels.phy.names import expectation_draws, make_phy
 from experiments.figures import plots
 from experiments.figures.parameters import differing, parameter_charts, plan
 from experiments.sweep import store
@@ -160,3 +162,20 @@ def test_a_rewritten_trace_is_sent_anew(tmp_path):
         found.append(store.expand(store.load(out)).psnr_db.values)
     np.testing.assert_array_equal(found[1], found[2])
     assert (found[0] != found[1]).any(axis=(1, 2, 3, 4, 5)).all()  # of both systems
+
+
+def test_expectations_are_called_exact_only_where_no_fade_is_drawn(tmp_path):
+    mixed = ("awgn", "rayleigh_block", "clarke", "awgn@ofdm")
+    for channels, draws, note in [
+        (mixed[:2], [0, 0], "exact expectations"),
+        (mixed, [0, 0, 1024, 256], "of some channels over 256 drawn fades"),
+        (("clarke",), [1024], "of the channel over 1024 drawn fades"),
+    ]:
+        ds = xr.Dataset({"fade_draws": ("channel", draws)})
+        assert note in store.expectation_note(ds)
+        links = [Link.parse(entry) for entry in channels]
+        found = [expectation_draws(link.phy, make_channel(link.channel)) for link in links]
+        assert found == draws
+    assert "error of up to 0.031" in store.expectation_note(
+        ds.assign(fade_draws=("channel", [256]))
+    )
