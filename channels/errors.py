@@ -22,9 +22,19 @@ def no_such(what: str, name: str, known: Collection[str], aliases: Collection[st
     Example:
         >>> no_such("channel", "awgm", ["awgn", "clarke"])
         "there is no channel 'awgm'; did you mean awgn? There are awgn, clarke"
+        >>> no_such("key", "k", ["k_factor_db", "coherence_symbols"])[:45]
+        "there is no key 'k'; did you mean k_factor_db"
     """
-    spelled = {other.lower(): other for other in (*known, *aliases)}
-    near = difflib.get_close_matches(name.lower(), spelled, n=1)
+    near = _nearest(name, [*known, *aliases])
     listed = f"are {', '.join(known)}" if known else "is none"
-    hint = f"did you mean {spelled[near[0]]}? There" if near else "there"
+    hint = f"did you mean {near}? There" if near else "there"
     return f"there is no {what} {name!r}; {hint} {listed}"
+
+
+def _nearest(name: str, known: Collection[str]) -> str | None:
+    """The known name that is spelt nearest, in whatever case, or else the only one begun so."""
+    lower = {other.lower(): other for other in known}
+    if near := difflib.get_close_matches(name.lower(), lower, n=1):
+        return lower[near[0]]
+    begun = [other for other in known if name and other.lower().startswith(name.lower())]
+    return begun[0] if len(begun) == 1 else None

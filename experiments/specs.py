@@ -8,7 +8,7 @@ import re
 import types
 import typing
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Self
@@ -123,14 +123,17 @@ class Spec:
         """A copy with ``key=value`` assignments applied, as given to ``--set``.
 
         Raises:
-            ScmcError: An assignment is none, or its key or value is wrong.
+            ScmcError: An assignment is none, its key stands twice, or its key or value is wrong.
         """
         changes: dict[str, Any] = {}
         for text in assignments:
             key, equals, value = (part.strip() for part in text.partition("="))
             if not equals:
                 raise ScmcError(f"--set got {text!r}; expected key=value, such as seed=2")
-            changes[ALIASES.get(key, key)] = self.coerce(key, value)
+            name = ALIASES.get(key, key)
+            if name in changes:
+                raise ScmcError(f"--set gives {name!r} twice; keep one of them")
+            changes[name] = self.coerce(key, value)
         return dataclasses.replace(self, **changes)
 
 
@@ -161,11 +164,33 @@ def read_mapping(text: str) -> dict[Any, Any]:
     try:
         tree = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise ScmcError(f"the sweep is not valid YAML: {where}") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        said = problem or " ".join(str(error).split())
+        raise ScmcError(f"the sweep is not valid YAML: {where}{said}") from error
     if not isinstance(tree, dict):
         raise ScmcError(f"the sweep is a YAML {type(tree).__name__}; expected a mapping")
     return tree
+
+
+def check_distinct(what: str, meanings: Mapping[str, object]) -> None:
+    """Refuses two names of one thing, which would be measured twice and compared with itself.
+
+    Args:
+        what: What is named, in the plural.
+        meanings: What each name means.
+
+    Raises:
+        ScmcError: Two names mean the same.
+
+    Example:
+        >>> check_distinct("systems", {"jpeg": "JPEG", "vvc": "VVC"})
+    """
+    first: dict[object, str] = {}
+    for name, meaning in meanings.items():
+        if meaning in first:
+            raise ScmcError(f"{what} {first[meaning]} and {name} are the same; keep one of them")
+        first[meaning] = name
 
 
 def _types(cls: type[Spec]) -> dict[str, Any]:

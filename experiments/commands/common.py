@@ -28,6 +28,6 @@ def bandwidth_ratio(text: str) -> float:
 
 def say_shown(shown: Reconstruction) -> None:
     """Print what a receiver shows: the level reached, and the caption if there is one."""
-    print(f"level: {'none, mid-grey' if shown.level is None else shown.level.tag}")
+    print(f"shown from: {'none, mid-grey' if shown.level is None else shown.level.tag}")
     if shown.caption is not None:
         print(f"caption: {shown.caption}")

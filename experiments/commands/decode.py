@@ -22,7 +22,10 @@ def decode(args: argparse.Namespace) -> None:
     if not args.container.is_file():
         raise ScmcError(f"no file {args.container}; make one with 'scmc-comm encode'")
     check_picture(args.output)
-    stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
+    try:
+        stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
+    except ScmcError as error:
+        raise ScmcError(f"{args.container}: {error}; make one with 'scmc-comm encode'") from error
     known = [kind.tag for kind in LayerKind]
     names = known if args.layers is None else args.layers.replace(" ", "").split(",")
     for name in filter(None, names):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -20,12 +22,35 @@ OTHER_NAMES = {"--rho": "--cbr", "--esno-db": "--snr", "--design-esno-db": "--de
 """Options that may also be called as in the literature."""
 
 
+class _Once(argparse.Action):
+    """Keeps the value of an option, and refuses a second one, under whatever name it comes."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: Any = None
+    ) -> None:
+        """Keep or refuse."""
+        given = vars(namespace).setdefault("given", set())
+        if self.dest in given:
+            parser.error(f"{' or '.join(self.option_strings)} was given twice; keep one of them")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
-    """Its options have their `OTHER_NAMES` too; of unknown choices it proposes the nearest."""
+    """Its options have their `OTHER_NAMES` too; of unknown choices it proposes the nearest.
+
+    An option given twice is refused, and lists such as -3,3,9 are values rather than options.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._negative_number_matcher = re.compile(r"-[\d.]+(e[-+]?\d+)?(,-?[\d.]+(e[-+]?\d+)?)*$")
 
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
         """See `argparse.ArgumentParser.add_argument`."""
         others = [OTHER_NAMES[name] for name in names if name in OTHER_NAMES]
+        if names and names[0].startswith("-"):
+            settings.setdefault("action", _Once)
         return super().add_argument(*names, *others, **settings)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -71,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (ScmcError, ChannelError) as error:
         print(f"scmc-comm: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(f"scmc-comm: {error.strerror}: {error.filename}", file=sys.stderr)
         sys.exit(2)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from experiments.statistics.means import Interval
     from experiments.statistics.tables import Table
+    from scmc_comm.link.budget import Budget
     from scmc_comm.link.optimiser import Allocation, Request
     from scmc_comm.link.protection import ProtectionPlan
     from scmc_comm.link.quality import QualityModel
@@ -28,8 +29,8 @@ _CHUNK = 50
 def plan(args: argparse.Namespace) -> None:
     """Find the protection of the layers that looks best on average over a channel."""
     from channels.fading.models import make_channel
-    from channels.units import rho_to_uses
     from experiments.execution.output import check_files, write_json
+    from scmc_comm.link.budget import Budget
     from scmc_comm.link.optimiser import Request, check_fits, optimise
     from scmc_comm.link.protection import equal_plan, unequal_plan
     from scmc_comm.link.utility import Utility
@@ -39,8 +40,9 @@ def plan(args: argparse.Namespace) -> None:
     check_files(args.json)
     utility, channel = Utility.parse(args.utility), make_channel(args.channel)
     levels, size = _levels(args, [name for name, _ in utility.weights])
+    budget = Budget(args.rho, max(args.esno_db), channel.name, args.utility)
     request = Request(
-        rho_to_uses(args.rho, size), channel.name, args.esno_db, args.weights, args.utility,
+        budget.uses(size), channel.name, args.esno_db, args.weights, args.utility,
         with_power=args.power,
     )  # fmt: skip
     check_fits(request, levels[0])
@@ -61,7 +63,7 @@ def plan(args: argparse.Namespace) -> None:
         print(f"  with {name} protection: {value}")
     simulated = None
     if args.simulate is not None:
-        drawn = _simulate(best, request, size, args.simulate, args.seed)
+        drawn = _simulate(best, request, budget, size, args.simulate, args.seed)
         simulated = {name: float(value) for name, value in vars(drawn).items()}
         simulated["num_trials"] = args.simulate
         print(
@@ -145,7 +147,12 @@ def table(found: Allocation) -> Table:
 
 
 def _simulate(
-    found: Allocation, request: Request, size: tuple[int, int], num_trials: int, seed: int
+    found: Allocation,
+    request: Request,
+    budget: Budget,
+    size: tuple[int, int],
+    num_trials: int,
+    seed: int,
 ) -> Interval:
     import numpy as np
     from tqdm import tqdm
@@ -153,13 +160,11 @@ def _simulate(
     from channels.fading.models import make_channel
     from channels.phy.bit_true import BitTruePhy
     from experiments.statistics.means import bounded_mean
-    from scmc_comm.link.ledger import Ledger, ledger_entry
     from scmc_comm.link.prepared import Prepared
     from scmc_comm.transmit import send
 
     frames = found.frames()
-    ledger = Ledger(tuple(ledger_entry(frame, 8) for frame in frames), request.num_uses)
-    prepared = Prepared(size, ledger, frames)
+    prepared = Prepared.of_frames(frames, [8] * len(frames), budget, size)
     weights = np.ones(len(request.esno_db)) if request.weights is None else request.weights
     means = np.random.default_rng(seed).choice(
         request.esno_db, num_trials, p=np.asarray(weights) / np.sum(weights)
@@ -229,7 +234,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--channel", default="awgn", help="for example awgn, rayleigh_block (awgn)")
     sub.add_argument(
         "--esno-db", type=_numbers, required=True, metavar="DB[,DB...]",
-        help="mean Es/N0 in dB; several if the sender does not know which, as in --esno-db=-3,3,9",
+        help="mean Es/N0 in dB; several if the sender does not know which, as in -3,3,9",
     )  # fmt: skip
     sub.add_argument(
         "--weights", type=_numbers, metavar="W[,W...]", help="how likely each Es/N0 is (all alike)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from experiments.commands.common import AddVerb, bandwidth_ratio, say_shown
 from scmc_comm import __version__
 
 if TYPE_CHECKING:
+    from channels.fading.models import Channel
+    from scmc_comm.link.prepared import Prepared
     from scmc_comm.transmit import Transmission
     from scmc_comm.types import Reconstruction
 
@@ -33,23 +36,41 @@ def transmit(args: argparse.Namespace) -> None:
     design = design_for(system.side_information, args.channel, args.esno_db, args.phy, stated)
     sent = transmit(system, img, design.budget(args.rho), channel, args.esno_db, [args.seed], phy)
     shown, prepared = sent.reconstruction(0), sent.prepared
-    metrics = measure(img, shown.img_hat)
+    metrics, fade_db = measure(img, shown.img_hat), _fade_db(args, channel, prepared)
     save_png(shown.img_hat, args.output)
     if args.report is not None:
-        write_json(args.report, _report(args, sent, shown, metrics))
+        write_json(args.report, _report(args, sent, shown, metrics, fade_db))
     if prepared.infeasible:
         print(f"infeasible: {prepared.infeasible}")
-    print(prepared.ledger.to_text())
+    print(f"where the channel uses go:\n{prepared.ledger.to_text()}")
     if not prepared.infeasible:
-        print(f"PAPR: {prepared.papr_db:.2f} dB")
-    print(f"delivered: {', '.join(sorted(shown.delivered)) or 'nothing'}")
+        print(f"PAPR of the symbols: {prepared.papr_db:.2f} dB")
+    if fade_db is not None:
+        print(f"fade of this draw: {fade_db:+.2f} dB, so Es/N0 {args.esno_db + fade_db:.2f} dB")
+    arrived = [tag for tag in prepared.tags if tag in shown.delivered]
+    print(f"delivered: {', '.join(arrived) or 'nothing'}")
     say_shown(shown)
     print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
     print(args.output)
 
 
+def _fade_db(args: argparse.Namespace, channel: Channel, prepared: Prepared) -> float | None:
+    """Mean gain of the draw over all channel uses in dB; None on another link than the flat one.
+
+    The draw is that of the transmission, since channels draw by the seed alone.
+    """
+    if args.phy != "flat" or prepared.infeasible:
+        return None
+    state = channel.draw(prepared.ledger.used, args.esno_db, [args.seed])
+    return 10 * math.log10(float(state.h.abs().square().mean()))
+
+
 def _report(
-    args: argparse.Namespace, sent: Transmission, shown: Reconstruction, metrics: dict[str, float]
+    args: argparse.Namespace,
+    sent: Transmission,
+    shown: Reconstruction,
+    metrics: dict[str, float],
+    fade_db: float | None,
 ) -> dict[str, Any]:
     return {
         "version": __version__,
@@ -65,10 +86,15 @@ def _report(
         "bpp": sent.prepared.bpp,
         "papr_db": None if sent.prepared.infeasible else sent.prepared.papr_db,
         "infeasible": sent.prepared.infeasible,
-        "delivered": sorted(shown.delivered),
+        "fade_db": fade_db,
+        "delivered": [tag for tag in sent.prepared.tags if tag in shown.delivered],
         "level": None if shown.level is None else shown.level.tag,
         "caption": shown.caption,
         "metrics": metrics,
+        "ledger_units": {
+            "frames": "bits, but for channel_uses and pilots",
+            "uses_by_item": "channel uses",
+        },
         "ledger": sent.prepared.ledger.to_dict(),
     }
 

@@ -7,8 +7,16 @@ from functools import cached_property
 
 import torch
 
+from channels.errors import no_such
+from experiments.specs import check_distinct
 from experiments.sweep.rate_points import LADDERS, Coded, CurveCodec, ImageCurveCodec
-from scmc_comm.baselines.image_codecs import codec_options, family_of, make_image_codec
+from scmc_comm.baselines.image_codec import ALIASES
+from scmc_comm.baselines.image_codecs import (
+    IMAGE_CODECS,
+    codec_options,
+    family_of,
+    make_image_codec,
+)
 from scmc_comm.errors import ScmcError
 from scmc_comm.registry import parse_options
 from scmc_comm.types import STRUCTURE_LEVELS
@@ -86,15 +94,19 @@ class ScmcCurveCodec(CurveCodec):
 
 
 def check_codec_names(names: tuple[str, ...]) -> None:
-    """Raise ScmcError unless each name is a codec's, named once."""
+    """Raise ScmcError unless each name is a codec's, each of another."""
+    if len(set(names)) != len(names) or not names:
+        raise ScmcError(f"codecs are {', '.join(names) or 'none'}; expected each once")
+    meanings: dict[str, object] = {}
     for name in names:
         family, _, options = name.partition(":")
         if family == SCMC:
-            parse_options(f"codec {SCMC!r}", options)
+            meanings[name] = parse_options(f"codec {SCMC!r}", options)
+        elif family_of(name) in IMAGE_CODECS:
+            meanings[name] = family_of(name), repr(sorted(codec_options(name).items()))
         else:
-            codec_options(name)
-    if len(set(names)) != len(names) or not names:
-        raise ScmcError(f"codecs are {', '.join(names) or 'none'}; expected each once")
+            raise ScmcError(no_such("codec", family, [SCMC, *IMAGE_CODECS], ALIASES))
+    check_distinct("codecs", meanings)
 
 
 def make_rd_codec(name: str) -> CurveCodec:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from channels.errors import no_such
 from experiments.execution.cache import write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.execution.output import check_folder, write_json
@@ -117,10 +118,11 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
 
 def _check_metrics(names: tuple[str, ...]) -> None:
     """Raise ScmcError unless all can be drawn and measured here."""
-    if not names or not set(names) <= set(METRICS):
-        raise ScmcError(
-            f"metrics are {', '.join(names) or 'none'}; expected some of {', '.join(METRICS)}"
-        )
+    if not names:
+        raise ScmcError(f"metrics are none; expected some of {', '.join(METRICS)}")
+    for name in names:
+        if name not in METRICS:
+            raise ScmcError(no_such("metric of rd", name, METRICS))
     if missing := unavailable(names):
         raise ScmcError(next(iter(missing.values())))
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from channels.errors import no_such
 from experiments.execution.fingerprint import code_fingerprint
+from experiments.specs import check_distinct
 from experiments.sweep.links import Link
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
@@ -50,9 +52,9 @@ def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -
 def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
     from scmc_comm.metrics import METRICS, unavailable
 
-    unknown = [name for name in names if name not in METRICS]
-    if unknown:
-        raise ScmcError(f"there is no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
+    for name in names:
+        if name not in METRICS:
+            raise ScmcError(no_such("metric", name, METRICS))
     absent = unavailable(names)
     for name, reason in absent.items():
         logger.warning("%s: %s", name, reason)
@@ -94,17 +96,20 @@ class Components:
         """Fails before any work if a system, channel, link or codec of the sweep does not exist.
 
         Raises:
-            ScmcError: Says which name came and which exist.
+            ScmcError: Says which name came and which exist, or which two names mean the same.
         """
         from channels.phy.names import check_link, make_phy
         from scmc_comm.link.utility import Utility
 
-        for system in spec.systems:
-            self.make_system(system)
+        check_distinct("systems", {s: self.make_system(s).identity() for s in spec.systems})
         Utility.parse(spec.utility)
         make_phy(spec.phy, spec.estimator)
+        found = {}
         for entry in spec.channels:
             link = Link.parse(entry, spec.phy)
-            check_link(link.phy, self.make_channel(link.channel))
-        for codec in spec.bounds:
-            self.make_codec(codec)
+            channel = self.make_channel(link.channel)
+            check_link(link.phy, channel)
+            found[entry] = channel.name, link.phy
+        check_distinct("channels", found)
+        codecs = {name: self.make_codec(name) for name in spec.bounds}
+        check_distinct("bounds", {name: (made.name, made.files) for name, made in codecs.items()})

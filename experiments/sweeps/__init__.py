@@ -38,5 +38,8 @@ def load_sweep(name_or_yaml: str | Path) -> SweepSpec | TimedSpec:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ScmcError(f"{path} is not UTF-8 text; expected a YAML sweep") from error
-    timed = read_mapping(text).get("kind") == TimedSpec.KIND
-    return TimedSpec.from_yaml(text) if timed else SweepSpec.from_yaml(text)
+    try:
+        timed = read_mapping(text).get("kind") == TimedSpec.KIND
+        return TimedSpec.from_yaml(text) if timed else SweepSpec.from_yaml(text)
+    except ScmcError as error:
+        raise ScmcError(f"{path}: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from experiments.execution.cache import Cache, default_cache_dir, digest, new_file, write_atomic
 from experiments.execution.executors import executor
 from experiments.execution.output import check_folder
+from experiments.specs import check_distinct
 from experiments.sweep.components import Components
 from experiments.sweep.tasks import fingerprint_of
 from experiments.timed import results
@@ -89,6 +90,11 @@ def open_library(spec: TimedSpec, cache_dir: Path, components: Components) -> Li
     schemes = [Scheme.parse(text) for text in spec.schemes]
     for scheme in schemes:
         scheme.check(components.make_system)
+    same = {
+        text: (components.make_system(scheme.system).identity(), replace(scheme, system=""))
+        for text, scheme in zip(spec.schemes, schemes, strict=True)
+    }
+    check_distinct("schemes", same)
     metrics = components.available_metrics(spec.metrics)
     for name in set(spec.metrics) - set(metrics):
         logger.warning("metric %s cannot be measured here; it is left out", name)

@@ -12,6 +12,7 @@ from channels.specs import parse_arguments
 from channels.timed import LinkConfig, TrafficClass
 from channels.timed.types import SCHEDULING
 from scmc_comm.errors import ScmcError
+from scmc_comm.systems.base import System
 from scmc_comm.types import LayerKind
 
 PRIORITIES = ("layers", "equal")
@@ -80,17 +81,22 @@ class Scheme:
             raise ScmcError(str(error)) from error
         return cls(name, **settings)
 
-    def check(self, make_system: Callable[[str], object]) -> None:
+    def check(self, make_system: Callable[[str], System]) -> None:
         """Make the system; of an unknown key the error also lists those of the link.
 
         Raises:
-            ScmcError: There is no such system or key.
+            ScmcError: There is no such system or key, or the system is analog.
         """
         try:
-            make_system(self.system)
+            analog = make_system(self.system).analog
         except ScmcError as error:
             own = ", ".join(key for key in get_type_hints(Scheme) if key != "system")
             raise ScmcError(f"{error}; keys of the link are {own}") from error
+        if analog:
+            raise ScmcError(
+                f"system {self.system!r} is analog; the timed link carries packets of bits, so "
+                "leave it out"
+            )
 
     def link(self, bandwidth_hz: float) -> LinkConfig:
         """The link's settings."""

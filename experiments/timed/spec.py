@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
-from experiments.specs import Spec
+from experiments.specs import ALIASES, Spec
 from experiments.timed.schemes import Scheme
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MAX_RHO
@@ -103,6 +103,18 @@ class TimedSpec(Spec):
         self.require("deadlines_s", three, layers)
         for value in self.values:
             self.at(value)
+
+    @classmethod
+    def coerce(cls, key: str, value: Any) -> Any:
+        """See `Spec.coerce`; of a list for one of the axes the error says how to sweep it."""
+        try:
+            return super().coerce(key, value)
+        except ScmcError as error:
+            axis = ALIASES.get(key, key)
+            if axis not in get_args(Axis) or not isinstance(value, str | list):
+                raise
+            how = f"to sweep it set axis={axis} and give its values as values"
+            raise ScmcError(f"{error}; {how}") from error
 
     def at(self, value: float) -> Point:
         """What holds at one value of the axis."""

@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it writes, and one line for every mistake."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from channels.fading.models import make_channel
 from experiments.commands.main import main, parser
 from scmc_comm.images import load_photo, save_png
 
@@ -21,6 +23,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("cli")
     save_png(load_photo("chelsea", 128), path / "cat.png")
     (path / "notes.png").write_text("not a picture")
+    (path / "bad.yaml").write_text("name: x\nsystems: [scmc\nseed: 1")
     (path / "empty.scmc").write_bytes(b"")
     (path / "noise.scmc").write_bytes(bytes(range(7, 90)))
     Image.new("RGB", (1, 1)).save(path / "dot.png")
@@ -45,7 +48,7 @@ def fails(capsys, *args):
 
 def test_encode_then_decode(folder, capsys):
     out = run(capsys, "decode", folder / "cat.scmc", "-o", folder / "back.png")
-    assert "level: signal" in out and "From top to bottom:" in out
+    assert "shown from: signal" in out and "From top to bottom:" in out
     assert Image.open(folder / "back.png").size == (128, 128)
 
 
@@ -54,7 +57,7 @@ def test_decode_some_layers(folder, capsys):
         capsys, "decode", folder / "cat.scmc", "-o", folder / "low.png",
         "--layers", "semantic,structure",
     )  # fmt: skip
-    assert "level: structure" in out
+    assert "shown from: structure" in out
 
 
 def test_decode_other_words(folder, capsys):
@@ -156,6 +159,51 @@ MISTAKES = {
         ("plan", "--rho", "1/24", "--esno-db", "6", "--json", "no/p.json"),
         "create it first",
     ),
+    "an option twice": ((*SENDS, "--cbr", "1/4", "-o", "x.png"), "was given twice"),
+    "a key of a sweep twice": (
+        ("sweep", "quick", "--out", "out", "--set", "cbr=1/4", "--set", "rho=1/8"),
+        "--set gives 'rho' twice",
+    ),
+    "images twice": (
+        ("sweep", "quick", "--out", "out", "--images", "photos", "--set", "images=photos"),
+        "--set gives 'images' twice",
+    ),
+    "a system under two names": (
+        ("sweep", "quick", "--out", "out", "--set", "systems=bpg,jpeg,hevc"),
+        "systems bpg and hevc are the same",
+    ),
+    "a channel under two names": (
+        ("sweep", "quick", "--out", "out", "--set", "channels=awgn,awgn@flat"),
+        "channels awgn and awgn@flat are the same",
+    ),
+    "a bound under two names": (
+        ("sweep", "quick", "--out", "out", "--set", "bounds=jpeg,jpeg:headers=slim"),
+        "are the same",
+    ),
+    "a scheme under two names": (
+        ("sweep", "congestion", "--out", "out", "--set", "schemes=scmc,scmc:priorities=layers"),
+        "schemes scmc and scmc:priorities=layers are the same",
+    ),
+    "an analog scheme": (
+        ("sweep", "congestion", "--out", "out", "--set", "schemes=scmc,deepjscc"),
+        "'deepjscc' is analog; the timed link carries packets of bits",
+    ),
+    "an axis as a setting": (
+        ("sweep", "congestion", "--out", "out", "--set", "load=0.5,1,2"),
+        "to sweep it set axis=load and give its values as values",
+    ),
+    "a metric by half its name": (
+        ("sweep", "quick", "--out", "out", "--set", "metrics=psnr"),
+        "did you mean psnr_db?",
+    ),
+    "a system in capitals": ((*SENDS, "-o", "x.png", "--system", "SCMC"), "did you mean scmc?"),
+    "a key by its start": (
+        (*SENDS, "-o", "x.png", "--channel", "rician_block:k=6"),
+        "did you mean k_factor_db?",
+    ),
+    "a sweep of no YAML": (("sweep", "bad.yaml", "--out", "out"), "bad.yaml: the sweep is not"),
+    "a place in no YAML": (("sweep", "bad.yaml", "--out", "out"), "line 3, column 5"),
+    "a picture as a container": (("decode", "cat.png", "-o", "x.png"), "cat.png: "),
     "unknown verb": (("encod", "cat.png"), "did you mean encode? There are"),
     "unknown network": (("train", "fuson"), "did you mean fusion?"),
     "unknown sweep": (("sweep", "quik", "--out", "out"), "did you mean quick?"),
@@ -174,6 +222,31 @@ def test_mistakes_get_one_clear_line_and_write_nothing(folder, capsys, monkeypat
     line = fails(capsys, *args)
     assert word in line and "Traceback" not in line
     assert sorted(p.name for p in folder.rglob("*")) == before
+
+
+def test_a_list_that_begins_with_a_minus_is_a_value():
+    args = parser().parse_args(["plan", "--rho", "1/24", "--esno-db", "-3,3,9"])
+    assert args.esno_db == (-3.0, 3.0, 9.0)
+    assert (
+        parser().parse_args([*SENDS[:2], "--snr", "-1e-1", *SENDS[4:], "-o", "x"]).esno_db == -0.1
+    )
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    code = "from experiments.commands.main import main; main(['channels'])"
+    command = f'{sys.executable} -c "{code}" | head -1'
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("awgn") and done.stderr == ""
+
+
+def test_transmit_says_what_the_fade_was(folder, capsys, tmp_path):
+    args = ("transmit", folder / "cat.png", "--snr", "4", "--cbr", "1/8", "--system", "jpeg")
+    sent = (*args, "-o", tmp_path / "a.png", "--report", tmp_path / "a.json")
+    assert "fade of this draw: +0.00 dB, so Es/N0 4.00 dB" in run(capsys, *sent)
+    run(capsys, *sent, "--channel", "rayleigh_block", "--seed", "3")
+    told = json.loads((tmp_path / "a.json").read_text())
+    drawn = make_channel("rayleigh_block").draw(10, 4.0, [3]).h.abs().square().mean()
+    assert told["fade_db"] == pytest.approx(10 * math.log10(drawn), abs=1e-4)
 
 
 def test_a_budget_for_nothing_is_a_failure_that_is_shown(folder, capsys):

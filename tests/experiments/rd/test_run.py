@@ -146,14 +146,17 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--codecs", "gif"], "there is no image codec 'gif'"),
+        (["--codecs", "gif"], "there is no codec 'gif'; there are scmc, jpeg"),
+        (["--codecs", "scmc,vcc"], "there is no codec 'vcc'; did you mean vvc?"),
         (["--codecs", "jpeg,jpeg"], "each once"),
+        (["--codecs", "bpg,hevc"], "codecs bpg and hevc are the same"),
+        (["--codecs", "scmc,scmc:beams=3"], "codecs scmc and scmc:beams=3 are the same"),
         (["--codecs", ","], "none"),
         (["--codecs", "jpeg", "--reference", "vvc"], "not among"),
         (["--codecs", "jpeg", "--bpp", "0.5:0.1"], "LOW:HIGH"),
         (["--codecs", "jpeg", "--anchors", "none.json"], "no file none.json"),
         (["--codecs", "jpeg", "--images", "nowhere"], "nowhere"),
-        (["--codecs", "jpeg", "--metrics", "psnr"], "expected some of psnr_db"),
+        (["--codecs", "jpeg", "--metrics", "psnr"], "did you mean psnr_db?"),
         (["--codecs", "jpeg", "--metrics", ","], "metrics are none"),
         (["--codecs", "scmc:realism=2"], "realism is 2.0"),
         (["--codecs", "hyperprior:weights=nowhere"], "no checkpoint or folder nowhere"),
@@ -161,7 +164,8 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
 )
 def test_mistakes_are_one_line_and_write_nothing(tmp_path, capsys, args, message):
     with pytest.raises(SystemExit) as stop:
-        main(["rd", "--images", "photos", "--limit", "1", "--out", str(tmp_path / "out"), *args])
+        images = [] if "--images" in args else ["--images", "photos"]
+        main(["rd", *images, "--limit", "1", "--out", str(tmp_path / "out"), *args])
     error = capsys.readouterr().err.strip()
     assert stop.value.code == 2 and message in error and "\n" not in error
     assert not (tmp_path / "out").exists()

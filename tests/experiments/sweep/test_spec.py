@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from experiments.sweep.components import Components
 from experiments.sweep.spec import SweepSpec
+from experiments.sweeps import load_sweep
 from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MAX_RHO, Budget
@@ -109,9 +110,23 @@ def test_bad_yaml_is_a_one_line_error(text):
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_s_errors_name_the_file_and_the_place(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: x\n  seed: 1\n")
+    with pytest.raises(ScmcError, match=r"mine\.yaml: the sweep is not valid YAML: line 2, column"):
+        load_sweep(path)
+    path.write_text("name: x\nsede: 1\n")
+    with pytest.raises(
+        ScmcError, match=r"mine\.yaml: there is no sweep key 'sede'; did you mean s"
+    ):
+        load_sweep(path)
+
+
 def test_a_key_given_twice_is_refused():
     with pytest.raises(ScmcError, match="twice"):
         SweepSpec.from_yaml(SPEC.to_yaml() + "rho: [0.1]\n")
+    with pytest.raises(ScmcError, match="--set gives 'rho' twice"):
+        SPEC.override(["cbr=1/4", "rho=1/8"])
 
 
 def test_an_unknown_system_or_channel_lists_what_exists():
