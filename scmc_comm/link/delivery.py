@@ -20,7 +20,7 @@ import numpy as np
 from channels.coding.segmentation import plan_blocks
 from channels.fading.models import BlockFading, Channel, make_channel
 from channels.types import Mcs
-from channels.units import db_to_lin, lin_to_db
+from channels.units import db_to_lin, esno_db_to_no, lin_to_db
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:  # with scipy.stats, which a fixed plan does without
@@ -148,7 +148,6 @@ def make_link(
         ChannelError: A channel that the physical layer cannot run over.
     """
     from channels.bler.table import default_table
-    from channels.fading.states import channel_states
     from channels.phy.table import TablePhy
 
     share = shares(esno_db, weights)
@@ -156,7 +155,7 @@ def make_link(
     is_flat = isinstance(model, BlockFading) and model.num_blocks(num_uses) == 1
     count = most_states if is_flat or num_states is None else num_states
     uses = num_uses if is_flat else math.ceil(_SLACK * num_uses) + 1
-    states = tuple(channel_states(model, uses, mean, count) for mean in esno_db)
+    states = _states(model, uses, esno_db, count)
     all_weights = np.concatenate([w * s.weights for w, s in zip(share, states, strict=True)])
     if not is_flat:
         return FadingLink(tuple(map(_merged, states)), all_weights, TablePhy())
@@ -175,6 +174,19 @@ def _model(channel: str, phy: str) -> tuple[Channel, int]:
     if phy == "flat":
         return model, DEFAULT_STATES
     return EquivalentChannel(make_phy(phy), model), DEFAULT_DRAWS
+
+
+def _states(
+    model: Channel, num_uses: int, esno_db: Sequence[float], count: int
+) -> tuple[ChannelStates, ...]:
+    """At each mean Es/N0; the gains of a flat link, which it does not change, are drawn once."""
+    from channels.fading.states import channel_states
+    from channels.phy.equivalent import EquivalentChannel
+
+    if isinstance(model, EquivalentChannel):
+        return tuple(channel_states(model, num_uses, mean, count) for mean in esno_db)
+    drawn = channel_states(model, num_uses, esno_db[0], count)
+    return tuple(replace(drawn, no=esno_db_to_no(mean)) for mean in esno_db)
 
 
 def shares(esno_db: Sequence[float], weights: Sequence[float] | None) -> np.ndarray:

@@ -103,4 +103,4 @@ def choose_mcs(
             f"{design_esno_db:g} dB less {backoff_db:g} dB); the most robust one needs "
             f"{least:.1f} dB, raise the design Es/N0"
         )
-    return max(usable, key=lambda mcs: (mcs.bits_per_use, -needed_db(mcs)))
+    return max(usable, key=lambda mcs: mcs.bits_per_use)

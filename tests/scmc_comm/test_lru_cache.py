@@ -21,6 +21,21 @@ def test_the_least_recently_used_goes_first():
     assert made[6:] == []
 
 
+def test_what_was_dropped_counts_no_more_and_no_less():
+    cache, made = LruCache(max_bytes=20), []
+
+    def get(key):
+        return cache.get(key, lambda: made.append(key) or bytes(10))
+
+    for key in range(100):
+        get(key)
+    made.clear()
+    get(98), get(99)
+    assert made == []  # two fit, however many went before them
+    get(97), get(98)
+    assert made == [97, 98]
+
+
 def test_tensors_and_parts_count_by_their_bytes():
     cache, made = LruCache(max_bytes=100), []
     for key, value in (("t", torch.zeros(20)), ("p", (b"12345", b"67890")), ("u", torch.ones(5))):

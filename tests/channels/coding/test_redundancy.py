@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from channels.coding.ldpc_tables import select_lifting
 from channels.coding.redundancy import circular_buffer, redundancy_version
 from channels.errors import ChannelError
+
+STARTS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}
+"""3GPP TS 38.212, table 5.4.2.1-2."""
 
 
 def test_redundancy_versions_start_where_the_standard_says() -> None:
@@ -22,17 +27,20 @@ def test_redundancy_versions_start_where_the_standard_says() -> None:
 def test_starts_rise_within_the_buffer(block_bits: int) -> None:
     buffer = circular_buffer(block_bits)
     assert 0 == buffer.starts[0] < buffer.starts[1] < buffer.starts[2] < buffer.starts[3]
-    assert buffer.starts[3] < buffer.num_bits == block_bits * (5 if block_bits <= 3824 else 3)
+    assert buffer.starts[3] < buffer.num_bits == block_bits * (5 if block_bits <= 3840 else 3)
 
 
 def test_fillers_are_skipped() -> None:
-    # 500 information bits in 8 columns of 64: 12 + 2 * 64 fillers stand before the parity, which
-    # begins at place 640 - 128 = 512 of the buffer, bit 372 of those sent.
-    z, filler, systematic = 64, 140, 500 - 128
-    first_parity = systematic
-    for rv, start in enumerate(circular_buffer(500).starts[1:], start=1):
-        place = (13, 25, 43)[rv - 1] * (2500 + filler) // (50 * z) * z
-        assert start == place - filler if place >= systematic + filler else start <= first_parity
+    """38.212, 5.4.2.1, bit by bit: a start is the first sent bit at or behind its place."""
+    for block_bits in (*range(24, 700), *range(700, 8449, 61)):
+        base_graph, columns, period = (2, 10, 50) if block_bits <= 3840 else (1, 22, 66)
+        z, _ = select_lifting(block_bits, base_graph)
+        buffer, filler = circular_buffer(block_bits), columns * z - block_bits
+        is_filler = np.zeros(buffer.num_bits + filler, bool)
+        is_filler[block_bits - 2 * z : columns * z - 2 * z] = True
+        for start, share in zip(buffer.starts, STARTS[base_graph], strict=True):
+            place = share * len(is_filler) // (period * z) * z
+            assert start == np.count_nonzero(~is_filler[:place]), block_bits
 
 
 def test_the_order_of_versions() -> None:

@@ -3,9 +3,11 @@
 from functools import lru_cache
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from channels.fading import states
 from scmc_comm.link.allocation import Allocator
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.delivery import make_link
@@ -60,3 +62,16 @@ def test_every_plan_over_every_channel_has_probabilities(link, side, log_rho, se
     outcome = allocator.evaluate(plans)
     assert (outcome.delivery >= 0).all() and (outcome.delivery <= 1 + 1e-12).all()
     assert not np.isnan(outcome.value).any()
+
+
+@pytest.mark.parametrize("channel", ["clarke", "tdl:model=A", "rayleigh_block:coherence_symbols=9"])
+def test_one_draw_of_the_fades_serves_every_mean(channel, monkeypatch):
+    means, counted = (-3.0, 3.0, 9.0), []
+    draw = states.channel_states
+    monkeypatch.setattr(states, "channel_states", lambda *args: counted.append(1) or draw(*args))
+    together = make_link(channel, 3000, means, num_states=8)
+    assert len(counted) == 1
+    alone = [make_link(channel, 3000, (mean,), num_states=8) for mean in means]
+    for mcs in SOME_SCHEMES:
+        apart = [link.delivery(80, mcs, 3, 0.0) for link in alone]
+        assert np.array_equal(together.delivery(80, mcs, 3, 0.0), np.concatenate(apart))

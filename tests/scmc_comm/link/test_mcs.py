@@ -89,6 +89,11 @@ def test_choice_decodes_and_nothing_faster_does(design, backoff, num_bits):
             assert required_esno_db(mcs, num_bits) > design - backoff
 
 
+def test_no_two_schemes_are_equally_fast():
+    """So that the fastest one that decodes is one."""
+    assert len({mcs.bits_per_use for mcs in MCS_GRID}) == len(MCS_GRID)
+
+
 def test_hopeless_design_point_is_an_error():
     with pytest.raises(ScmcError, match="raise the design"):
         choose_mcs(-40.0)
