@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from experiments.commands.common import AddVerb
@@ -19,6 +20,9 @@ def sweep(args: argparse.Namespace) -> None:
     named = {"images": args.images, "estimator": args.estimator}
     changes = [f"{key}={value}" for key, value in named.items() if value is not None]
     spec = load_sweep(args.name).override([*args.set, *changes])
+    before = args.out / "spec.yaml"
+    if before.is_file() and before.read_text(encoding="utf-8") != spec.to_yaml():
+        print(f"{args.out} holds results of another spec; they are replaced", file=sys.stderr)
     if isinstance(spec, SweepSpec):
         run_sweep(spec, args.out, args.jobs, dask=args.dask)
     else:

@@ -143,7 +143,7 @@ def difference_charts(view: View, note: str = "") -> list[Chart]:
         return []
     made = []
     for metric in shown_metrics(view.found):
-        label = f"{metric_name(metric)} minus that of\n{system_label(view.systems[0])}"
+        label = f"{metric_name(metric)} above {system_label(view.systems[0])}"
         curves = [quality_curves(view, channel, metric, "difference") for channel in view.channels]
         rows = [_row(view, Axis(label), curves)]
         made.append(Chart(f"{metric}_difference_{view.stem}", label, rows, note=note))

@@ -18,7 +18,7 @@ from experiments.figures.curves import (
 from experiments.figures.parameters import parameter_charts, plan
 from experiments.figures.sizes import size_charts
 from experiments.figures.strips import Strip, strips
-from experiments.figures.style import save_figure
+from experiments.figures.style import remove_others, save_figure
 from experiments.figures.views import View, views
 from experiments.sweep import store, summary
 from experiments.sweep.delivery import delivery_probabilities
@@ -86,4 +86,5 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         figures: list[Chart | Strip] = [*charts, *strips(ds, Path(folder))]
         for figure in tqdm(figures, desc="figures", unit="figure", disable=not progress):
             paths += save_figure(figure.draw(), target, figure.stem)
+    remove_others(target, paths)
     return paths

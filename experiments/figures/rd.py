@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments.figures.chart import Chart
 from experiments.figures.panel import Axis, Curve, Panel, from_missing_db, look, missing_db
-from experiments.figures.style import GREY, Style, save_figure, styles
+from experiments.figures.style import GREY, Style, remove_others, save_figure, styles
 from experiments.rd.anchors import Anchors, counterparts, load_anchors
 from experiments.rd.tables import metric_columns
 from experiments.sweep.labels import metric_label, metric_name, system_label
@@ -52,6 +52,7 @@ def plot_rd(folder: Path, anchors: Anchors | None = None) -> list[Path]:
     note = f"means over {images} image{'s' if images > 1 else ''}"
     for chart in rd_charts(curves, bd, anchors, note):
         paths += save_figure(chart.draw(), folder / "figures", chart.stem)
+    remove_others(folder / "figures", paths)
     return paths
 
 

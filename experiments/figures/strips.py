@@ -100,7 +100,10 @@ class Strip:
                         ax, path, "\n".join(wrapped(line, TILE, 6.2) for line in text.split("\n"))
                     )
                     if r == 0:
-                        ax.set_title(f"{self.esno_db[c]:g} dB", fontsize=7.5)
+                        level = f"{self.esno_db[c]:g} dB".replace(
+                            "-", "\N{MINUS SIGN}"
+                        )  # as on axes
+                        ax.set_title(level, fontsize=7.5)
                     if c == 0:
                         ax.set_ylabel(wrapped(label, TILE, 7), fontsize=7)
             where = self.where.replace("ρ", r"$\rho$")

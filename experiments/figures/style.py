@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,6 +175,21 @@ def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
         paths.append(folder / f"{file_stem(stem)}.{kind}")
         paths[-1].write_bytes(data)
     return paths
+
+
+def remove_others(folder: Path, drawn: Iterable[Path]) -> None:
+    """Removes figures of an earlier run, each a PDF and a PNG of one name, that were not drawn now.
+
+    Args:
+        folder: Where figures lie; files of other kinds and single ones stay.
+        drawn: Those of this run.
+    """
+    kept = {path.stem for path in drawn}
+    for pdf in folder.glob("*.pdf"):
+        png = pdf.with_suffix(".png")
+        if pdf.stem not in kept and png.is_file():
+            pdf.unlink()
+            png.unlink()
 
 
 def file_stem(text: str) -> str:

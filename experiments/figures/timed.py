@@ -14,7 +14,7 @@ from experiments.execution.cache import write_atomic
 from experiments.figures.chart import Chart
 from experiments.figures.curves import layer_keys
 from experiments.figures.panel import Axis, Curve, Panel
-from experiments.figures.style import LAYER_LINES, Style, save_figure, styles
+from experiments.figures.style import LAYER_LINES, Style, remove_others, save_figure, styles
 from experiments.sweep.labels import metric_label, system_label
 from experiments.sweep.store import metric_names
 from experiments.timed import results
@@ -63,6 +63,16 @@ def _curve(
     return Curve(ds.value.values, found.mean, low, high, style, label)
 
 
+def top_of(name: str) -> float:
+    """The most that a variable of the store can be, which its band is cut off at.
+
+    >>> top_of("ms_ssim"), top_of("delivered_signal"), top_of("psnr_db")
+    (1.0, 1.0, inf)
+    """
+    share = name in ("utilisation", "ms_ssim", "ssim") or "delivered" in name
+    return 1.0 if share else math.inf
+
+
 def _note(ds: xr.Dataset, more: str = "") -> str:
     runs = ds.sizes["replication"]
     return f"{more}bands: 95 %, Student's t over {runs} independent runs; common fades and arrivals"
@@ -104,7 +114,7 @@ def _chart(ds: xr.Dataset, stem: str, wanted: dict[str, xr.DataArray], more: str
     labels = _labels(ds)
     row = [
         Panel(_axis(ds), Axis(label), [
-            _curve(ds, values.sel(scheme=name), style, labels[name])
+            _curve(ds, values.sel(scheme=name), style, labels[name], top_of(str(values.name)))
             for name, style in styles(list(labels)).items()
         ])
         for label, values in wanted.items()
@@ -172,6 +182,7 @@ def plot_timed(folder: str | Path) -> list[Path]:
         write_atomic(paths[0], _summary(ds).encode())
         for chart in (*mean_charts(ds), delivery_chart(ds)):
             paths += save_figure(chart.draw(), target, chart.stem)
+    remove_others(target, paths)
     return paths
 
 
@@ -183,7 +194,7 @@ def _summary(ds: xr.Dataset) -> str:
     parts = {}
     for name, values in columns.items():
         found = results.over_runs(values)
-        ends = (0, 1) if "delivered" in name or name == "utilisation" else (-math.inf, math.inf)
+        ends = (0 if top_of(name) == 1 else -math.inf, top_of(name))
         for end in ("mean", "low", "high"):
             key = name if end == "mean" else f"{name}_{end}"
             parts[key] = (("scheme", "value"), np.clip(getattr(found, end), *ends))

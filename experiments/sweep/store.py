@@ -96,9 +96,14 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
     """Opens a store; its single trials stay in the file until they are asked for.
 
     Raises:
-        ScmcError: There is no such file, or it is no result store.
+        ScmcError: There is no such file, or it is no result store of a sweep.
     """
     with opened(path) as ds:
+        if ds.attrs.get("kind", "sweep") != "sweep":
+            raise ScmcError(
+                f"{path} is of kind {ds.attrs['kind']!r}; expected that of a sweep (kind: sweep), "
+                "as 'scmc-comm plot' draws the figures of the others"
+            )
         if {"count", "probability"}.isdisjoint(ds.variables) or "design_of" not in ds:
             raise ScmcError(f"{path} was written by another version; run the sweep again")
         for name in ds.variables:

@@ -313,6 +313,8 @@ def _write_pictures(
 ) -> None:
     """The originals and the reconstructions that strips show, of the first images."""
     sets = [store.set_tags(str(text)) for text in ds.set.values]
+    for left in (folder / "reconstructions").glob("*__*.png"):  # of an earlier run
+        left.unlink()
     for i, name in enumerate(list(images)[: spec.strip_images]):
         write_atomic(store.original_path(folder, name), png_bytes(images[name]))
         for c, r in np.ndindex(ds.sizes["channel"], ds.sizes["rho"]):

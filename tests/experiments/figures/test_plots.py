@@ -123,6 +123,20 @@ def test_a_sweep_in_which_nothing_is_lost_still_plots(toy_spec, tmp_path, estima
     assert ("loss_rho1-24.png" in names) == (estimator == "monte-carlo"), "upper limits alone"
 
 
+def test_a_second_run_leaves_nothing_of_the_first_behind(toy_spec, tmp_path):
+    small = {"channels": ("awgn",), "esno_db": (9.0, 15.0), "num_images": 1, "num_trials": 2}
+    run = {"components": TOYS, "use_cache": False, "progress": False}
+    spec = dataclasses.replace(toy_spec, systems=("toy", "toy-equal"), **small)
+    plot_sweep(run_sweep(spec, tmp_path, **run), progress=False)
+    mine = tmp_path / "figures" / "mine.png"
+    mine.touch()
+    spec = dataclasses.replace(toy_spec, systems=("toy",), strip_images=0, **small)
+    drawn = plot_sweep(run_sweep(spec, tmp_path, **run), progress=False)
+    assert {*drawn, mine} == {*(tmp_path / "figures").iterdir()}
+    assert not list((tmp_path / "reconstructions").iterdir())
+    assert not any("difference" in path.name or "strip" in path.name for path in drawn)
+
+
 def test_plotting_nothing_is_an_error(tmp_path):
     with pytest.raises(ScmcError, match="run the sweep"):
         plot_sweep(tmp_path)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from channels.timed import LinkConfig
 from experiments.figures import timed as figures
+from experiments.sweep import store
 from experiments.sweep.spec import SweepSpec
 from experiments.sweeps import list_sweeps, load_sweep
 from experiments.timed import results
@@ -58,6 +59,19 @@ def test_a_folder_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
     with pytest.raises(ScmcError, match="cannot write to folder"):
         run_timed(SPEC, tmp_path / "file" / "x", cache_dir=tmp_path, components=TOYS)
     assert not fakes.CALLS
+
+
+def test_bands_end_where_the_number_does(ran):
+    with results.reading(ran[1] / "results.nc") as ds:
+        wide = ds.assign(utilisation=ds.utilisation.copy(data=ds.utilisation * 0 + [0.2, 1.0]))
+        charts = {chart.stem: chart for chart in figures.mean_charts(wide)}
+    _, share = charts["energy"].rows[0]
+    assert all(0 <= c.low.min() and c.high.max() <= 1 for c in share.curves)
+
+
+def test_a_report_says_that_it_takes_sweeps_alone(ran):
+    with pytest.raises(ScmcError, match="of kind 'timed'; expected that of a sweep"):
+        store.load(ran[1])
 
 
 def test_every_picture_and_unit_is_counted(ran):
