@@ -5,6 +5,7 @@ Each is a mean over the images of the bound of each image.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from experiments.statistics.bounds import (
 )
 from experiments.statistics.means import LOWER_IS_BETTER
 from experiments.sweep.links import Link
-from experiments.sweep.rate_points import RatePoints
+from experiments.sweep.rate_points import AT, RatePoints
 
 NORMAL_ERROR = 1e-3
 KINDS = {
@@ -61,6 +62,7 @@ def variables(
         ``bound_bits`` and ``bound_METRIC`` [codec, image, point], NaN after the last point of
         each; ``bound_failure_METRIC`` [image] of mid-grey; ``bound_uses`` [rho, image].
     """
+    rates = [best_of_resolutions(points) for points in rates]
     codecs = list(dict.fromkeys(points.codec for points in rates))
     images = list(dict.fromkeys(points.image for points in rates))
     at = {(p.codec, p.image): (codecs.index(p.codec), images.index(p.image)) for p in rates}
@@ -86,6 +88,30 @@ def variables(
         grey = {"long_name": f"{metric} of mid-grey"}
         data[f"bound_failure_{metric}"] = ("image", failure[metric], grey)
     return xr.Dataset(data, {"codec": codecs, "image": images, "rho": list(rhos)})
+
+
+def best_of_resolutions(points: RatePoints) -> RatePoints:
+    """One curve of what is best at each rate, where resolutions were measured each on its own.
+
+    At the rate of every point each metric is the best of the resolutions' curves there, and so
+    nowhere below any of them.
+    """
+    of_series: dict[str, list[int]] = {}
+    for n, name in enumerate(points.points):
+        of_series.setdefault(name.partition(AT)[2], []).append(n)
+    if len(of_series) < 2:
+        return points
+    bits = np.unique(points.num_bits)
+    best = {}
+    for metric, values in points.metrics.items():
+        up, failure = metric not in LOWER_IS_BETTER, points.failure[metric]
+        curves = [
+            RateQuality(np.array(points.num_bits)[own], np.array(values)[own], failure, up)
+            for own in of_series.values()
+        ]
+        known = [np.where(bits >= c.num_bits[0], c.at(bits), np.nan) for c in curves]
+        best[metric] = tuple((np.nanmax if up else np.nanmin)(known, axis=0).tolist())
+    return dataclasses.replace(points, num_bits=tuple(bits.tolist()), metrics=best, points=())
 
 
 def has_bounds(ds: xr.Dataset) -> bool:

@@ -25,6 +25,11 @@ from experiments.execution.executors import Executor
 from experiments.execution.fingerprint import fingerprint as content_of
 from experiments.sweep.components import Components
 from experiments.sweep.spec import SweepSpec
+from scmc_comm.baselines.image_codec import ImageCodec
+from scmc_comm.baselines.reduced import ReducedCodec, divisors_for
+
+AT = " at 1/"
+"""Between a point's quality and its divisor, where the picture is coded at reduced resolution."""
 
 # From the coarsest to nearly lossless, finer where the curve bends; other codecs use all they have.
 LADDERS: dict[str, tuple[float, ...]] = {
@@ -59,6 +64,10 @@ class CurveCodec(ABC):
 
     points: tuple[str, ...]
 
+    def reduced(self, size: tuple[int, int]) -> list[tuple[str, ...]]:
+        """Points at reduced resolutions of a picture of ``(H, W)``, a series each."""
+        return []
+
     @abstractmethod
     def code(self, img: torch.Tensor, point: str) -> Coded:
         """Encode and decode float [3, H, W] in [0, 1] at one of the points."""
@@ -88,14 +97,26 @@ class ImageCurveCodec(CurveCodec):
         self._qualities = {f"{quality:g}": quality for quality in chosen}
         self.points = tuple(self._qualities)
 
+    def reduced(self, size: tuple[int, int]) -> list[tuple[str, ...]]:
+        """See `CurveCodec.reduced`: every second quality at each `DIVISORS` but 1."""
+        if not isinstance(self._codec, ImageCodec):
+            return []
+        return [
+            tuple(f"{point}{AT}{divisor}" for point in self.points[::2])
+            for divisor in divisors_for(size)
+            if divisor > 1
+        ]
+
     def code(self, img: torch.Tensor, point: str) -> Coded:
         """Encode and decode, the constant parts made beforehand."""
-        quality, size = self._qualities[point], (int(img.shape[1]), int(img.shape[2]))
-        self._codec.warm(size, quality)
+        name, _, divisor = point.partition(AT)
+        quality, size = self._qualities[name], (int(img.shape[1]), int(img.shape[2]))
+        codec = ReducedCodec(self._codec, int(divisor)) if divisor else self._codec
+        codec.warm(size, quality)
         start = time.perf_counter()
-        data = self._codec.encode(img, quality)
+        data = codec.encode(img, quality)
         middle = time.perf_counter()
-        img_hat = self._codec.decode(data, size)
+        img_hat = codec.decode(data, size)
         return Coded(len(data), img_hat, middle - start, time.perf_counter() - middle)
 
     def num_parameters(self) -> int:
@@ -117,6 +138,7 @@ class RateTask:
         make_codec: Builds a `CurveCodec`, or an image codec, by name; importable.
         measure: ``(img, img_hat, names) -> {name: value}``; importable.
         max_bits: The first point with this many bits is the last.
+        reduced: Measure reduced resolutions too.
     """
 
     codec: str
@@ -128,6 +150,7 @@ class RateTask:
     make_codec: Callable[[str], Any]
     measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], Mapping[str, float]]
     max_bits: float = np.inf
+    reduced: bool = False
 
     @property
     def made_codec(self) -> CurveCodec:
@@ -193,19 +216,23 @@ def run_rate_task(task: RateTask) -> RatePoints:
     """Codes and scores one picture until the rate reaches ``max_bits``."""
     cache = Cache(task.cache_dir)
     img_digest = digest(list(task.img.shape), task.img.tobytes())
-    names = task.made_codec.points
-    points: list[dict[str, Any]] = []
-    for name in names:
-        points.append(_point(task, cache, img_digest, name))
-        if points[-1]["bits"] >= task.max_bits:
-            break
+    codec = task.made_codec
+    size = (int(task.img.shape[1]), int(task.img.shape[2]))
+    points: dict[str, dict[str, Any]] = {}
+    for series in (codec.points, *(codec.reduced(size) if task.reduced else ())):
+        for name in series:
+            points[name] = _point(task, cache, img_digest, name)
+            if points[name]["bits"] >= task.max_bits:
+                break
+    found = list(points.values())
     bits, encode_s, decode_s = (
-        tuple(point[key] for point in points) for key in ("bits", "encode_s", "decode_s")
+        tuple(point[key] for point in found) for key in ("bits", "encode_s", "decode_s")
     )
-    metrics = {name: tuple(point["scores"][name] for point in points) for name in task.metrics}
+    metrics = {name: tuple(point["scores"][name] for point in found) for name in task.metrics}
     failure = _point(task, cache, img_digest, None)["scores"]
-    measured = names[: len(points)]
-    return RatePoints(task.codec, task.image, bits, metrics, failure, measured, encode_s, decode_s)
+    return RatePoints(
+        task.codec, task.image, bits, metrics, failure, tuple(points), encode_s, decode_s
+    )
 
 
 def measure_curves(
@@ -238,7 +265,8 @@ def bound_tasks(
 ) -> list[RateTask]:
     """A task for each codec that a sweep draws bounds of, and each picture.
 
-    No bound looks beyond the bits that the sweep's best point carries at capacity.
+    No bound looks beyond the bits that the sweep's best point carries at capacity. Reduced
+    resolutions belong to it, as systems may send them.
     """
     best = float(capacity(max(spec.esno_db)))
     files = {codec: components.make_codec(codec).files for codec in spec.bounds}
@@ -250,6 +278,7 @@ def bound_tasks(
         RateTask(
             codec, name, img.numpy(), metrics, made_from[codec], cache_dir, components.make_codec,
             components.measure, best * rho_to_uses(max(spec.rho), (img.shape[1], img.shape[2])),
+            reduced=True,
         )
         for codec in spec.bounds
         for name, img in images.items()

@@ -4,10 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fakes import TOYS, ToyCodec, toy_images, toy_measure
+from fakes import TOYS, ToyCodec, toy_image, toy_images, toy_measure
 
 from experiments.execution.executors import executor
 from experiments.rd.codecs import make_rd_codec
+from experiments.statistics.bounds import RateQuality
+from experiments.sweep.bounds import best_of_resolutions
 from experiments.sweep.rate_points import (
     LADDERS,
     ImageCurveCodec,
@@ -93,3 +95,29 @@ def test_a_rate_distortion_run_takes_its_part_of_the_one_ladder(family):
     whole, part = ImageCurveCodec(codec).points, make_rd_codec(family).points
     start = whole.index(part[0])
     assert part == whole[start : start + len(part)] and len(part) >= 8
+
+
+def test_bounds_know_reduced_resolutions(tmp_path):
+    """A system may send a small picture, so that its codec's bound has to know it too."""
+    img = toy_image(1).numpy()
+    task = RateTask(
+        "jpeg:headers=file", "toy", img, ("psnr_db",), "v1", tmp_path, make_image_codec,
+        toy_measure,
+    )  # fmt: skip
+    whole, both = (
+        run_rate_task(dataclasses.replace(task, reduced=reduced)) for reduced in (False, True)
+    )
+    assert both.points[: len(whole.points)] == whole.points
+    assert {point.partition(" at ")[2] for point in both.points} == {"", "1/2", "1/4", "1/8"}
+    assert min(both.num_bits) < min(whole.num_bits)
+    best = best_of_resolutions(both)
+    curves = [
+        RateQuality(np.array(c.num_bits), np.array(c.metrics["psnr_db"]), c.failure["psnr_db"])
+        for c in (whole, best)
+    ]
+    bits = np.geomspace(min(both.num_bits), max(both.num_bits), 200)
+    one, other = (curve.at(bits) for curve in curves)
+    assert (other >= one - 1e-9).all() and (other > one + 0.5).any()
+    reached = curves[1].at(np.array(both.num_bits))
+    assert (reached >= np.array(both.metrics["psnr_db"]) - 1e-9).all()
+    assert best_of_resolutions(whole) == whole
