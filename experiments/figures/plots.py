@@ -20,35 +20,40 @@ from experiments.figures.sizes import size_charts
 from experiments.figures.strips import Strip, strips
 from experiments.figures.style import remove_others, save_figure
 from experiments.figures.views import View, views
+from experiments.statistics.means import FEW_IMAGES
 from experiments.sweep import store, summary
 from experiments.sweep.delivery import delivery_probabilities
 
 
-def bands_note(ds: xr.Dataset, bands: str, drawn: str) -> str:
-    """What the bands mean; ``drawn`` is how they were found if trials were drawn."""
+def bands_note(ds: xr.Dataset, bands: str = "bands") -> str:
+    """What the bands mean, and over what they are."""
     images = ds.sizes["image"]
-    over = f"{images} images" if images > 1 else "one image"
-    if store.is_exact(ds):
-        note = f"{store.expectation_note(ds)}; {bands}: 95 %, bootstrap over images, {over}"
+    exact = store.is_exact(ds)
+    draws = "" if exact else f"up to {ds.sizes['trial']} channel draws"
+    if images == 1:
+        how = f"95 %, bootstrap over {draws} of one image" if draws else "none, one image"
+    elif images < FEW_IMAGES:
+        how = f"95 %, Student's t over {images} images" + (f" with {draws} each" if draws else "")
     else:
-        each = f"with up to {ds.sizes['trial']} channel draws each"
-        note = f"{bands}: 95 %, {drawn}, over {over} {each}"
+        how = f"95 %, bootstrap over {images} images" + (f" and {draws} each" if draws else "")
+    start = f"{store.expectation_note(ds)}; " if exact else ""
     analog = f"; analog systems: {ds.attrs.get('analog_trials')} channel draws a point and image"
-    return f"{note}; failures included{analog if bool(store.is_analog(ds).any()) else ''}"
+    end = analog if bool(store.is_analog(ds).any()) else ""
+    return f"{start}{bands}: {how}; failures included{end}"
 
 
 def sweep_charts(view: View) -> list[Chart]:
     """All charts of a view, in the order in which they are drawn."""
     held = view.held.replace("ρ", r"$\rho$").replace("Es/N0", "$E_s/N_0$")
 
-    def note(bands: str, drawn: str) -> str:
-        return f"{held}; {bands_note(view.ds, bands, drawn)}"
+    def note(bands: str) -> str:
+        return f"{held}; {bands_note(view.ds, bands)}"
 
     return [
-        *quality_charts(view, note("bands", "nested bootstrap (Wilson for delivery)")),
-        *difference_charts(view, note("bands of paired differences", "nested bootstrap")),
+        *quality_charts(view, note("bands")),
+        *difference_charts(view, note("bands of paired differences")),
         *plane_charts(view, held),
-        *loss_charts(view, note("arrows (no loss seen, upper limit) and bands", "Wilson")),
+        *loss_charts(view, note("arrows (no loss seen, upper limit) and bands")),
     ]
 
 
@@ -77,10 +82,9 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         write_atomic(paths[0], _csv(summary.table(ds, found)))
         write_atomic(paths[1], _csv(arrivals))
         how = plan([str(name) for name in ds.channel.values], str(ds.attrs.get("phy", "")))
-        charts = size_charts(ds, bands_note(ds, "bands", "nested bootstrap"))
+        charts = size_charts(ds, bands_note(ds))
         if how is not None:
-            note = bands_note(ds, "bands", "nested bootstrap (Wilson for delivery)")
-            charts += parameter_charts(ds, found, arrivals, how, note)
+            charts += parameter_charts(ds, found, arrivals, how, bands_note(ds))
         if not charts:
             charts = [chart for view in views(ds, found, arrivals) for chart in sweep_charts(view)]
         figures: list[Chart | Strip] = [*charts, *strips(ds, Path(folder))]

@@ -29,6 +29,8 @@ def set_text(delivered: str, frames: str) -> str:
     Example:
         >>> set_text("semantic+structure", "semantic+structure+signal")
         'caption + structure'
+        >>> set_text("semantic+structure", "semantic+structure")
+        'caption + structure (all sent)'
         >>> set_text("semantic+signal", "semantic+signal+signal.2")
         'caption + signal (1 of 2)'
         >>> set_text("signal.2", "semantic+signal+signal.2")
@@ -40,14 +42,13 @@ def set_text(delivered: str, frames: str) -> str:
         return "nothing arrived"
     if frames == store.SYMBOLS:
         return "analog"
-    if delivered == frames:
-        return "all layers" if "+" in frames else unit_label(frames)
     tags = store.set_text(usable(store.set_tags(delivered))).split("+")
     parts, sent = (sum(tag.startswith("signal") for tag in of) for of in (tags, frames.split("+")))
     units = [unit_label(tag) for tag in tags if tag and not tag.startswith("signal.")]
     if 0 < parts < sent:
         units[-1] += f" ({parts} of {sent})"
-    return " + ".join(units) or "nothing usable"
+    partial = not sent and "semantic" in frames and delivered == frames
+    return (" + ".join(units) or "nothing usable") + (" (all sent)" if partial else "")
 
 
 Tile = tuple[Path, str]

@@ -133,10 +133,10 @@ def test_exact_expectations_average_the_draws(ds, tmp_path, cache):
 
 
 def test_figures_say_what_is_analog_and_how_many_draws_were_measured(ds):
-    note = plots.bands_note(ds, "bands", "bootstrap")
+    note = plots.bands_note(ds)
     assert note.endswith("analog systems: 10 channel draws a point and image")
     coded = ds.sel(system=["toy"])
-    assert "analog" not in plots.bands_note(coded, "bands", "bootstrap")
+    assert "analog" not in plots.bands_note(coded)
     assert strips.set_text("draw.3", "symbols") == "analog"
 
 
