@@ -1,6 +1,7 @@
 """The arrows between packages point one way, and importing a module does nothing."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,14 @@ FOLDERS_IN_ORDER = {
         "bench", "training", "commands",
     ),
 }  # fmt: skip
+LAUNCHER = "scmc_comm/__main__.py"
+"""``python -m scmc_comm`` starts the command line, which lives above; nothing imports it."""
+# The only places that import a module by its name as text.
+BY_NAME = (
+    LAUNCHER, "scmc_comm/registry.py", "scmc_comm/codec/ffmpeg.py",
+    "experiments/sweeps/__init__.py", "experiments/commands/main.py",
+    "experiments/commands/train.py",
+)  # fmt: skip
 # Too heavy, or seeding, to be imported for anything but use.
 LAZY = ("diffusers", "transformers", "lpips", "sionna", "matplotlib")
 
@@ -60,6 +69,30 @@ def imports_of(path):
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+def names_in_text(path):
+    """Modules of ours that a file names in its texts, as in ``importlib.import_module``."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            name = node.value.partition(":")[0].rstrip(".")
+            if re.fullmatch(rf"({'|'.join(PACKAGES)})(\.\w+)+", name):
+                yield name
+
+
+def hidden_imports(path):
+    """What a file does to import modules other than by a plain statement that names them."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Name | ast.Attribute):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            by_name = name in ("import_module", "__import__", "run_module", "run_path")
+            if by_name and path.as_posix() not in BY_NAME:
+                yield name
+        if isinstance(node, ast.Import):  # then any module of it can be reached unseen
+            yield from (f"import {alias.name}" for alias in node.names if alias.name in PACKAGES)
+    for name in imports_of(path):
+        if name.partition(".")[0] in ("tests", "benchmarks", "fakes", "conftest"):
+            yield f"import {name}"
+
+
 def inside(name, prefix):
     return name == prefix or name.startswith(prefix + ".")
 
@@ -69,8 +102,35 @@ def test_imports_point_one_way(path):
     name = module_name(path)
     for importer, imported in FORBIDDEN:
         if inside(name, importer):
-            wrong = [target for target in imports_of(path) if inside(target, imported)]
+            said = [] if path.as_posix() == LAUNCHER else names_in_text(path)
+            found = [*imports_of(path), *said]
+            wrong = [target for target in found if inside(target, imported)]
             assert not wrong, f"{name} must not import {wrong}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_are_plain(path):
+    assert not list(hidden_imports(path)), "import by a statement that names the module"
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import importlib\nimportlib.import_module('scmc_comm.registry')", "__import__('x')",
+     "from importlib import import_module\nimport_module('x')", "import channels\nchannels.phy",
+     "from tests.experiments import fakes", "from benchmarks import speed", "import fakes"],
+)  # fmt: skip
+def test_hidden_imports_are_seen(tmp_path, monkeypatch, source):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "a.py").write_text(source)
+    assert list(hidden_imports(Path("a.py")))
+
+
+def test_names_in_texts_are_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "a.py").write_text(
+        "x = 'scmc_comm.systems.a:B', 'words of scmc_comm.x', 'channels'"
+    )
+    assert list(names_in_text(Path("a.py"))) == ["scmc_comm.systems.a"]
 
 
 def target_of(name, known):
