@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Iterable
 from typing import Any
@@ -45,14 +46,24 @@ def describe(name: str, cls: Any, about: str = "") -> Iterable[str]:
         if parameter.name in ("grid", "impairments"):  # listed as parts of their own
             continue
         given = "required" if parameter.default is None else parameter.default or "unset"
+        given = given.lower() if given in ("True", "False") else given
         head = f"    {parameter.name}={given} {parameter.unit}".rstrip()
         yield from textwrap.wrap(
-            f"{head:{COLUMN - 1}} {parameter.meaning}",
+            f"{head:{COLUMN - 1}} {plain(parameter.meaning)}",
             WIDTH,
             subsequent_indent=" " * COLUMN,
             break_on_hyphens=False,
         )
     yield ""
+
+
+def plain(text: str) -> str:
+    """A docstring's words for a terminal.
+
+    >>> plain("``a`` or None (:func:`b.c`)")
+    'a or unset (b.c)'
+    """
+    return re.sub(r"\bNone\b", "unset", re.sub(r"(:\w+:)?`+([^`]*)`+", r"\2", text))
 
 
 def add(verb: AddVerb) -> None:
