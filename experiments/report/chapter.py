@@ -298,9 +298,11 @@ def _deltas(chapter: Chapter) -> None:
         if ds.sizes[x] < 2:
             continue
         for metric in tables.metrics_of(ds):
-            cells = tables.delta_table(ds, x, metric, reference)
+            cells, notes = tables.delta_table(ds, x, metric, reference)
             title = f"{name} against {reference} by {metric_label(metric)}, in {unit}"
             chapter.add_table(part, title, cells, f"{name.lower()}_{metric}")
+            if notes:
+                part.body.append(paragraph(f"No delta: {notes}.", "note"))
 
 
 def _falls(chapter: Chapter) -> None:

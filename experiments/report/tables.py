@@ -101,17 +101,28 @@ def delta(ds: xr.Dataset, place: Place, system: str, reference: str, metric: str
     )
 
 
-def delta_table(ds: xr.Dataset, x: str, metric: str, reference: str) -> Table:
-    """Deltas of every system, a column for each channel and fixed value."""
+def delta_table(ds: xr.Dataset, x: str, metric: str, reference: str) -> tuple[Table, str]:
+    """Deltas of every system, a column for each channel and fixed value.
+
+    Returns:
+        The table, and why there is no delta where a dash and a number stand; empty if there are
+        all.
+    """
     where = places(ds, x)
     unit = "dB" if x == "esno_db" else "%"
-    rows = []
+    rows, reasons = [], dict[str, int]()
     for system in map(str, ds.system.values):
         if system == reference:
             continue
-        cells = [delta_text(delta(ds, at, system, reference, metric), unit) for at in where]
-        rows.append([system_label(system), *cells])
-    return Table(["system", *(at.text for at in where)], rows)
+        row = [system_label(system)]
+        for at in where:
+            found = delta(ds, at, system, reference, metric)
+            why = found.reason.partition(":")[0]
+            number = reasons.setdefault(why, len(reasons) + 1) if why else 0
+            row.append(f"- ({number})" if why else delta_text(found, unit))
+        rows.append(row)
+    notes = "; ".join(f"({number}) {why}" for why, number in reasons.items())
+    return Table(["system", *(at.text for at in where)], rows), notes
 
 
 def failure_quality(ds: xr.Dataset, metric: str) -> float:
