@@ -1,13 +1,14 @@
-"""The honest comparison: SCMC against every image codec with adaptive MCS, bounds beside them."""
+"""The honest comparison: SCMC against layered and adaptive digital rivals, bounds beside them."""
 
 from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="baselines",
-    description="SCMC against image codecs, modulation and coding the best of each SNR",
+    description="SCMC against image codecs in layers, and in one file with the best MCS of each SNR",
     systems=(
-        "scmc:protection=optimised", "scmc", "jpeg:mcs=adaptive", "jpeg2000:mcs=adaptive",
-        "webp:mcs=adaptive", "avif:mcs=adaptive", "hevc:mcs=adaptive", "vvc:mcs=adaptive", "vvc",
+        "scmc:protection=optimised", "scmc", "vvc:layers=3,protection=optimised",
+        "jpeg2000:layers=4,protection=optimised", "vvc:mcs=adaptive", "hevc:mcs=adaptive",
+        "avif:mcs=adaptive", "webp:mcs=adaptive", "jpeg:mcs=adaptive", "vvc",
     ),
     channels=("awgn", "rayleigh_block"),
     esno_db=tuple(float(e) for e in range(-8, 22, 2)),
@@ -15,6 +16,7 @@ SWEEP = SweepSpec(
     images="photos",
     num_images=4,
     metrics=("psnr_db", "ms_ssim", "lpips", "dists"),
+    primary=("psnr_db rayleigh_block 1/24 -2:14", "lpips rayleigh_block 1/24 -2:14"),
     bounds=("jpeg", "vvc"),
     design_esno_db=10.0,
     estimator="expected",
