@@ -4,7 +4,7 @@ from experiments.sweep.spec import SweepSpec
 
 SWEEP = SweepSpec(
     name="baselines",
-    description="SCMC against image codecs in layers, and in one file with the best MCS of each SNR",
+    description="SCMC against image codecs in layers, and in one file with adaptive MCS",
     systems=(
         "scmc:protection=optimised", "scmc", "vvc:layers=3,protection=optimised",
         "jpeg2000:layers=4,protection=optimised", "vvc:mcs=adaptive", "hevc:mcs=adaptive",
