@@ -85,6 +85,14 @@ class Curve:
                 markersize=7, color=self.style.colour, markeredgewidth=0.3,
                 transform=ax.transData + shift,
             )  # fmt: skip
+            near = limit.copy()  # and the points beside, to say which line the arrows end
+            near[1:] |= limit[:-1]
+            near[:-1] |= limit[1:]
+            ax.plot(
+                self.x, np.where(limit, self.high, np.where(near, self.mean, np.nan)),
+                linestyle=self.style.line, color=self.style.colour, linewidth=0.6, alpha=0.6,
+                zorder=1.5,
+            )  # fmt: skip
             ax.update_datalim(np.column_stack([self.x, self.high]), updatey=False)
             ax.autoscale_view(scaley=False)
 

@@ -46,7 +46,10 @@ _PRINT: dict[Any, Any] = {
     "font.size": 7, "axes.labelsize": 7.5, "axes.titlesize": 8, "legend.fontsize": 6.8,
     "xtick.labelsize": 6.8, "ytick.labelsize": 6.8, "lines.linewidth": 1.2, "lines.markersize": 4,
 }  # fmt: skip
-BOUND_LINES = {"capacity": "--", "normal": ":", "outage": "-."}
+# Unlike those of layers and options.
+BOUND_LINES: dict[str, Any] = {
+    "capacity": (0, (10, 2)), "normal": (0, (1, 2.5)), "outage": (0, (10, 2, 1, 2, 1, 2)),
+}  # fmt: skip
 LAYER_LINES = {"semantic": ":", "structure": "--", "signal": "-"}
 # Colour and marker of each codec; a name that is not here takes the next free ones of a figure.
 CODECS = {

@@ -25,6 +25,9 @@ def test_upper_limits_alone_widen_the_x_axis():
     assert low < X[0] and high > X[-1]
     arrows = ax.lines[1]
     assert arrows.get_xdata().tolist() == [2, 3, 4]
+    joined = ax.lines[2].get_ydata()
+    assert joined[1:].tolist() == [0.1, 0.05, 0.05, 0.05], "from the last point seen to the arrows"
+    assert np.isnan(joined[0])
 
 
 @pytest.mark.parametrize("which", ["x", "y"])
