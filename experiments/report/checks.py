@@ -34,7 +34,7 @@ class Mistake:
 
 _METRICS, _PERCEPTUAL, _MODELS = (
     "tests/scmc_comm/metrics/test_metrics.py",
-    "tests/scmc_comm/metrics/test_perceptual.py",
+    "tests/scmc_comm/metrics/test_perceptual_metrics.py",
     "tests/channels/fading/test_models.py",
 )
 _MODULATION = "tests/channels/modulation/test_qam.py"

@@ -25,9 +25,9 @@ def control_uses(frames: Sequence[Frame], bits_per_frame: int) -> int:
     Example:
         >>> import numpy as np
         >>> from channels.types import Mcs
-        >>> frame = Frame("image", np.zeros(400, np.uint8), Mcs(2, 0.5))
+        >>> frame = Frame("image", np.zeros(400, np.uint8), Mcs(2, 526 / 1024))
         >>> control_uses([frame], 22), control_uses([frame], 0)
-        (38, 0)
+        (37, 0)
     """
     if not frames or not bits_per_frame:
         return 0

@@ -60,7 +60,7 @@ def test_damaged_bytes_give_a_picture_or_one_line(codec, photo):
 
 def test_it_is_a_system_that_arrives_whole_or_not_at_all(photo):
     system = make_system("scmc-signal")
-    assert isinstance(system, Separate) and system.side_information == frozenset()
+    assert isinstance(system, Separate) and system.side_information == {"channel"}
     prepared = system.prepare(photo, Budget(1 / 12, 10.0))
     assert prepared.tags == ("image",) and 0.9 < prepared.ledger.used / prepared.ledger.budget_uses
     shown = system.reconstruct(prepared, frozenset({"image"}))

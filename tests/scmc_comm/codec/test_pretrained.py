@@ -399,13 +399,13 @@ def test_command_line_end_to_end(models, picture, capsys, tmp_path):
     shown = []
     for extra in ((), ("--semantic.generator", models / "sd-turbo")):
         told = run(capsys, "decode", box, "-o", out, "--layers", "semantic", *extra)
-        assert "level: semantic" in told
+        assert "shown from: semantic" in told
         shown.append(out.read_bytes())
     told = run(
         capsys, "decode", box, "-o", out, "--layers", "semantic,structure",
         "--structure.generator", models / "adapter", "--structure.base", models / "sd-turbo",
     )  # fmt: skip
-    assert "level: structure" in told
+    assert "shown from: structure" in told
     assert len({*shown, out.read_bytes()}) == 3
 
 
