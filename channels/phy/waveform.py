@@ -7,6 +7,7 @@ between the pilots. Peaks of the waveform lie 2 to 5 dB above those of its symbo
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from functools import lru_cache
 
 import torch
@@ -83,16 +84,18 @@ def limit_peak(symbols: Tensor, limit_db: float, link: str = "flat") -> Tensor:
     )
 
 
-class _Waveform:
+class _Waveform(ABC):
     """Symbols to samples and back; the power of symbols and samples is the same in sum."""
 
     mean_power = 1 / OVERSAMPLING  # of a sample, where symbols have mean power 1
 
+    @abstractmethod
     def samples(self, symbols: Tensor) -> Tensor:
-        raise NotImplementedError
+        """[n] to [n * OVERSAMPLING]."""
 
+    @abstractmethod
     def symbols(self, samples: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Back again, by the matched filter."""
 
     def papr_db(self, symbols: Tensor) -> float:
         peak = float(self.samples(symbols).abs().square().max())

@@ -44,7 +44,7 @@ def transmit(args: argparse.Namespace) -> None:
         print(f"infeasible: {prepared.infeasible}")
     print(f"where the channel uses go:\n{prepared.ledger.to_text()}")
     if not prepared.infeasible:
-        print(f"PAPR of the symbols: {prepared.papr_db:.2f} dB")
+        print(f"PAPR of the waveform: {prepared.papr_db:.2f} dB")
     if fade_db is not None:
         print(f"fade of this draw: {fade_db:+.2f} dB, so Es/N0 {args.esno_db + fade_db:.2f} dB")
     arrived = [tag for tag in prepared.tags if tag in shown.delivered]
