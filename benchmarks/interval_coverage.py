@@ -1,14 +1,16 @@
 """How often the 95 % intervals hold the truth, on distributions that are known.
 
-python benchmarks/interval_coverage.py --runs 1000
+python benchmarks/interval_coverage.py --runs 1000 [--out FILE.csv]
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from channels.bler.table import wilson_interval
 from experiments.statistics.bjontegaard import bd_snr
@@ -92,30 +94,36 @@ def threshold(images: int) -> Case:
     return run
 
 
-CASES: dict[str, Case] = {
-    "mean, 1 image x 30 trials": nested_mean(1, 30),
-    **{f"mean, {n} images x 12 trials": nested_mean(n, 12) for n in IMAGES},
-    **{f"PSNR of the mean MSE, {n} x 20, skewed": skewed_mse(n) for n in IMAGES},
-    **{f"mean given delivery, {n} x 30": given_delivery(n) for n in IMAGES},
-    **{f"BD-SNR, {n} images, paired": delta(n) for n in IMAGES},
-    **{f"SNR at a threshold, {n} x 20": threshold(n) for n in IMAGES[2:]},
-    **{f"delivery, {n} x 40, images differ": clustered(n) for n in IMAGES},
-    "the same by Wilson over all trials, 8 x 40": pooled(8),
+CASES: dict[tuple[str, int], Case] = {
+    ("mean, 30 trials", 1): nested_mean(1, 30),
+    **{("mean, 12 trials an image", n): nested_mean(n, 12) for n in IMAGES},
+    **{("PSNR of the mean MSE, 20 trials, skewed", n): skewed_mse(n) for n in IMAGES},
+    **{("mean given delivery, 30 trials", n): given_delivery(n) for n in IMAGES},
+    **{("BD-SNR, paired", n): delta(n) for n in IMAGES},
+    **{("SNR at a threshold, 20 trials", n): threshold(n) for n in IMAGES[2:]},
+    **{("delivery, 40 trials, images differ much", n): clustered(n) for n in IMAGES},
+    ("the same by Wilson over all trials", 8): pooled(8),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
-    runs = parser.parse_args().runs
-    print(f"{'interval':40s} {'coverage':>8s} {'95 % limits of it':>20s}")
-    for name, case in CASES.items():
+    parser.add_argument("--out", type=Path, help="CSV to write")
+    args = parser.parse_args()
+    runs, rows = args.runs, []
+    print(f"{'interval':40s} {'images':>6s} {'coverage':>8s} {'95 % limits of it':>20s}")
+    for (name, images), case in CASES.items():
         rng, hits = np.random.default_rng(0), 0
         for _ in range(runs):
             found, truth = case(rng)
             hits += bool(found.low <= truth <= found.high)
         low, high = wilson_interval(hits, runs)
-        print(f"{name:40s} {hits / runs:8.3f} {low:12.3f} to {high:.3f}", flush=True)
+        rows.append((name, images, hits / runs, low, high))
+        print(f"{name:40s} {images:6d} {hits / runs:8.3f} {low:12.3f} to {high:.3f}", flush=True)
+    if args.out:
+        header = ["interval", "images", "coverage", "low", "high"]
+        pd.DataFrame(rows, columns=header).to_csv(args.out, index=False)
 
 
 if __name__ == "__main__":

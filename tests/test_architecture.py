@@ -37,7 +37,7 @@ FOLDERS_IN_ORDER = {
     ),
     "experiments": (
         "", "execution", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",
-        "bench", "training", "commands",
+        "bench", "training", "reproduce", "commands",
     ),
 }  # fmt: skip
 LAUNCHER = "scmc_comm/__main__.py"

@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,18 +52,28 @@ def pictures(args: argparse.Namespace) -> Tensor:
     return F.avg_pool2d(to_float(pictures_of(args)), SIDE // args.side)
 
 
-def table(cells: dict[tuple[str, float, float], list[float]]) -> str:
+def rows_of(cells: dict[tuple[str, float, float], list[float]]) -> list[dict[str, str | float]]:
+    """A row for each system, bandwidth and Es/N0: both means of PSNR."""
+    rows: list[dict[str, str | float]] = []
+    for (name, rho, esno_db), errors in cells.items():
+        mse = np.array(errors)
+        both = {
+            "psnr_db": -10 * np.log10(mse).mean(),
+            "psnr_of_mean_db": -10 * np.log10(mse.mean()),
+        }
+        rows.append({"system": name, "rho": f"1/{1 / rho:.4g}", "esno_db": esno_db, **both})
+    return rows
+
+
+def table(rows: list[dict[str, str | float]]) -> str:
     """Markdown: a row per system and bandwidth, a column per Es/N0."""
-    columns = sorted({esno_db for *_, esno_db in cells})
-    rows = []
-    for name, rho in dict.fromkeys((name, rho) for name, rho, _ in cells):
-        row = [name, f"1/{1 / rho:.4g}"]
-        for esno_db in columns:
-            mse = np.array(cells[name, rho, esno_db])
-            mean, of_mean = -10 * np.log10(mse).mean(), -10 * np.log10(mse.mean())
-            row.append(f"{mean:.2f} ({of_mean:.2f})")
-        rows.append(row)
-    return Table(["system", "rho", *(f"{e:g} dB" for e in columns)], rows).markdown()
+    columns = list(dict.fromkeys(row["esno_db"] for row in rows))
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        cell = f"{row['psnr_db']:.2f} ({row['psnr_of_mean_db']:.2f})"
+        lines.setdefault((str(row["system"]), str(row["rho"])), []).append(cell)
+    header = ["system", "rho", *(f"{e:g} dB" for e in columns)]
+    return Table(header, [[*key, *cells] for key, cells in lines.items()]).markdown()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -73,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rho", default="1/24,1/12,1/6", help="bandwidth ratios")
     parser.add_argument("--esno-db", default="-5,0,5,10,15,20", help="mean Es/N0 in dB")
     parser.add_argument("--design-esno-db", type=float, default=10.0, help="of deepjscc:fixed=true")
+    parser.add_argument("--out", type=Path, help="CSV to write")
     parser.add_argument("--draws", type=int, default=2, help="of the channel, per picture (2)")
     args = parser.parse_args(argv)
     cells: dict[tuple[str, float, float], list[float]] = {}
@@ -87,7 +100,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                         for img in imgs
                         for mse in squared_errors(system, img, args.channel, rho, esno_db, args)
                     ]
-    print(table(cells))
+    rows = rows_of(cells)
+    print(table(rows))
+    if args.out is not None:
+        pd.DataFrame(rows).to_csv(args.out, index=False)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""``scmc-comm reproduce``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.commands.common import AddVerb
+
+if TYPE_CHECKING:
+    from experiments.reproduce.spec import ResultSpec
+
+OUT = Path("results/reproduce")
+
+
+def reproduce(args: argparse.Namespace) -> None:
+    """Make the results that README and docs show, and write their numbers into the pages."""
+    from experiments.reproduce.pages import differing_pages, differing_pictures, write_pages
+    from experiments.reproduce.spec import choose, list_results
+
+    chosen = choose(args.names)
+    if args.list:
+        print(_listing(chosen, args.data))
+    elif args.stale:
+        _stale(chosen, args.data)
+    elif args.check:
+        found = [path.name for path in differing_pages(list_results())]
+        found += differing_pictures(list_results())
+        if found:
+            sys.exit(f"not what the results' files say: {', '.join(found)}")
+    else:
+        if not args.render:
+            _make(chosen, args)
+        for path in write_pages(list_results()):
+            print(f"written: {path}")
+
+
+def _make(chosen: list[ResultSpec], args: argparse.Namespace) -> None:
+    """Those named, or else all that are missing or stale, the cheapest first."""
+    from experiments.reproduce.provenance import state_of
+    from experiments.reproduce.run import cost_s, make, missing_data
+
+    named = bool(args.names)
+    wanted = [s for s in chosen if named or state_of(s, args.data).word in ("missing", "stale")]
+    wanted.sort(key=cost_s)
+    able = [s for s in wanted if named or not missing_data(s, args.data)]
+    for spec in (s for s in wanted if s not in able):
+        print(f"left out: {spec.name}, no {', '.join(missing_data(spec, args.data))} in --data")
+    left_s = sum(map(cost_s, able))
+    for spec in able:
+        print(f"{spec.name}: {_time(cost_s(spec))} of a core, {_time(left_s)} for all that is left")
+        sys.stdout.flush()
+        print(f"kept: {make(spec, args.out / spec.name, args.data, args.jobs)}")
+        left_s -= cost_s(spec)
+
+
+def _listing(chosen: list[ResultSpec], data: Path | None) -> str:
+    from experiments.reproduce.pages import places
+    from experiments.reproduce.provenance import state_of
+    from experiments.reproduce.run import cost_s, missing_data
+    from experiments.reproduce.spec import list_results
+    from experiments.statistics.tables import Table
+
+    where: Mapping[str, list[str]] = places(list_results())
+    rows = [
+        [s.name, state_of(s, data).word, _time(cost_s(s)), ", ".join(where[s.name]),
+         ", ".join(missing_data(s, data)), s.title]
+        for s in sorted(chosen, key=cost_s)
+    ]  # fmt: skip
+    total = _time(sum(map(cost_s, chosen)))
+    table = Table(["result", "state", "core time", "pages", "data lacking", "title"], rows)
+    return f"{table.text(160)}\n{len(chosen)} results, {total} of a core in all"
+
+
+def _stale(chosen: list[ResultSpec], data: Path | None) -> None:
+    from experiments.reproduce.provenance import state_of
+
+    for spec in chosen:
+        state = state_of(spec, data)
+        reasons = list(state.reasons) if state.made else ["never made"]
+        reasons += ["other code, which may move no number"] if state.code else []
+        for reason in reasons:
+            print(f"{spec.name}: {reason}")
+
+
+def _time(seconds: float) -> str:
+    """A time for people.
+
+    Example:
+        >>> _time(42.4), _time(600.0), _time(9000.0)
+        ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+def add(verb: AddVerb) -> None:
+    """Add the verb."""
+    sub = verb("reproduce", reproduce, "reproduce layers --data DIR --jobs 2")
+    sub.add_argument("names", nargs="*", metavar="NAME", help="all that are missing or stale")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument(
+        "--list", action="store_true", help="list results, their state, cost and what they lack"
+    )
+    what.add_argument("--stale", action="store_true", help="list what was made from something else")
+    what.add_argument(
+        "--check", action="store_true", help="fail if a page or picture is not what the files say"
+    )
+    what.add_argument("--render", action="store_true", help="run nothing, only write the pages")
+    data = os.environ.get("SCMC_DATA")
+    sub.add_argument(
+        "--data", type=Path, default=Path(data) if data else None, metavar="DIR",
+        help="folder of the data sets ($SCMC_DATA)",
+    )  # fmt: skip
+    sub.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"work folder ({OUT})")
+    sub.add_argument("--jobs", type=int, default=1, help="processes (1)")
