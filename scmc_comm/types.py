@@ -21,6 +21,23 @@ STRUCTURE_LEVELS = 2
 FINEST = STRUCTURE_LEVELS - 1
 
 
+@dataclass(frozen=True)
+class Annotation:
+    """What a data set states of a picture.
+
+    Attributes:
+        class_name: What it shows, in lower-case words; empty where that is not stated.
+        captions: What people said of it; perhaps nothing.
+    """
+
+    class_name: str = ""
+    captions: tuple[str, ...] = ()
+
+
+UNANNOTATED = Annotation()
+"""Of a picture of which nothing is stated."""
+
+
 class LayerKind(IntEnum):
     """The three scalable layers; the value is the wire id and the decoding order."""
 

@@ -14,7 +14,7 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.systems.base import System
-from scmc_comm.types import Reconstruction
+from scmc_comm.types import Annotation, Reconstruction
 
 SIZE = (512, 768)
 NUM_BITS = {"semantic": 240, "structure": 2400}  # the last frame fills the budget
@@ -75,7 +75,13 @@ def _images(name: str, num_images: int | None) -> dict[str, torch.Tensor]:
     return {f"image{i:02d}": torch.from_numpy(img) for i, img in enumerate(pixels)}
 
 
-def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
+def _annotations(name: str, num_images: int | None) -> dict[str, Annotation]:
+    return {}
+
+
+def _measure(
+    img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...], annotation: Annotation
+) -> dict[str, float]:
     mse = float((img - img_hat).double().square().mean())
     return {"mse": mse, "psnr_db": -10 * math.log10(mse)}
 
@@ -89,4 +95,5 @@ STAND_INS = Components(
     measure=_measure,
     available_metrics=_same,
     load_images=_images,
+    annotations=_annotations,
 )

@@ -95,6 +95,7 @@ def _reconstruct_each_trial() -> float:
     """The plain way: every trial is sent, reconstructed and measured; seconds, coding left out."""
     from scmc_comm.link.budget import Budget
     from scmc_comm.transmit import send
+    from scmc_comm.types import UNANNOTATED
 
     parts = Components()
     img = next(iter(parts.load_images("photos", 1).values()))
@@ -107,7 +108,7 @@ def _reconstruct_each_trial() -> float:
             system.layered_codec().forget()
             report = send(prepared, channel, REAL_SPEC.esno_db[0], [seed], phy)
             shown = system.reconstruct(prepared, report.delivered_tags(0))
-            parts.measure(img, shown.img_hat, REAL_SPEC.metrics)
+            parts.measure(img, shown.img_hat, REAL_SPEC.metrics, UNANNOTATED)
         return time.perf_counter() - start
 
 

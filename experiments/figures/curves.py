@@ -13,7 +13,7 @@ import xarray as xr
 from experiments.figures.chart import Chart
 from experiments.figures.panel import Axis, Curve, Panel
 from experiments.figures.style import BOUND_LINES, GREY, LAYER_LINES, Style
-from experiments.figures.views import View, shown_metrics
+from experiments.figures.views import View, defined_note, shown_metrics
 from experiments.sweep import store
 from experiments.sweep.bounds import KINDS, bound_lines
 from experiments.sweep.labels import (
@@ -133,7 +133,8 @@ def quality_charts(view: View, note: str = "") -> list[Chart]:
         label = metric_label(metric)
         rows, heights = [_row(view, Axis(label), curves), *below], (1.0, 0.45)[: 1 + len(below)]
         title = f"{label} {_over(view)}"
-        made.append(Chart(f"{metric}_{view.stem}", title, rows, heights, keys, note))
+        own = note + defined_note(view.found, metric, view.ds.sizes["image"])
+        made.append(Chart(f"{metric}_{view.stem}", title, rows, heights, keys, own))
     return made
 
 
@@ -146,7 +147,8 @@ def difference_charts(view: View, note: str = "") -> list[Chart]:
         label = f"{metric_name(metric)} above {system_label(view.systems[0])}"
         curves = [quality_curves(view, channel, metric, "difference") for channel in view.channels]
         rows = [_row(view, Axis(label), curves)]
-        made.append(Chart(f"{metric}_difference_{view.stem}", label, rows, note=note))
+        own = note + defined_note(view.found, metric, view.ds.sizes["image"])
+        made.append(Chart(f"{metric}_difference_{view.stem}", label, rows, note=own))
     return made
 
 

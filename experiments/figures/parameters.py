@@ -18,7 +18,7 @@ from experiments.figures.chart import Chart
 from experiments.figures.curves import SHARE, banded
 from experiments.figures.panel import Axis, Curve, Panel
 from experiments.figures.style import GREY, Style, styles
-from experiments.figures.views import ESNO, shown_metrics
+from experiments.figures.views import ESNO, defined_note, shown_metrics
 from experiments.sweep.labels import channel_label, metric_label, ratio_label, system_label
 from experiments.sweep.links import Link
 
@@ -173,7 +173,8 @@ def parameter_charts(
             ]
             over = rf"$\rho$ = {ratio_label(rho)}"
             stem = f"{metric}_{how.x}_rho{ratio_label(rho)}"
-            made.append(Chart(stem, over, [top, below], (1.0, 0.5), keys, f"{over}; {note}"))
+            own = f"{over}; {note}{defined_note(found, metric, ds.sizes['image'])}"
+            made.append(Chart(stem, over, [top, below], (1.0, 0.5), keys, own))
     return made
 
 

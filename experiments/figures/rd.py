@@ -90,7 +90,8 @@ def _panel(curves: pd.DataFrame, metric: str, anchors: Anchors | None) -> Panel:
     for name, style in look.items():
         part = curves[(curves["codec"] == name) & curves[metric].notna()]
         notes = {n: _LAYERS[p] for n, p in enumerate(part["point"]) if p in _LAYERS}
-        bpp, quality = (part[key].to_numpy(float) for key in ("bpp", metric))
+        rate = f"bpp_{metric}" if f"bpp_{metric}" in part else "bpp"  # of images that have it
+        bpp, quality = (part[key].to_numpy(float) for key in (rate, metric))
         label, column = system_label(name), f"{name}_{metric}"
         drawn.append(Curve(bpp, quality, None, None, style, label, column=column, notes=notes))
     if anchors is not None:

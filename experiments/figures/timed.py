@@ -82,6 +82,13 @@ def _axis(ds: xr.Dataset) -> Axis:
     return Axis(AXIS_LABELS[ds.attrs["axis"]], str(ds.attrs["axis"]))
 
 
+def _metric_label(ds: xr.Dataset, name: str) -> str:
+    """Axis label; says of how many images where the metric is undefined for some."""
+    total = ds.sizes["image"]
+    count = int(ds[name].attrs.get("num_images", total))
+    return metric_label(name) + ("" if count == total else f", {count} of {total} images")
+
+
 def mean_charts(ds: xr.Dataset) -> list[Chart]:
     """Quality, latency and energy: a panel for each number, a curve for each scheme."""
 
@@ -93,7 +100,7 @@ def mean_charts(ds: xr.Dataset) -> list[Chart]:
 
     return [
         _chart(
-            ds, "quality", {metric_label(name): ds[name] for name in metric_names(ds)},
+            ds, "quality", {_metric_label(ds, name): ds[name] for name in metric_names(ds)},
             "a picture of which nothing came in time is mid-grey; ",
         ),
         _chart(

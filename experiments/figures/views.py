@@ -116,3 +116,9 @@ def shown_metrics(found: xr.Dataset) -> list[str]:
     """The metrics that have values, mean squared error left to PSNR."""
     measured = found.value_mean.notnull()
     return [m for m in map(str, found.metric.values) if m != "mse" and measured.sel(metric=m).any()]
+
+
+def defined_note(found: xr.Dataset, metric: str, num_images: int) -> str:
+    """What to add to a figure's note of a metric that some images have no value of; else empty."""
+    count = int(found.num_images.sel(metric=metric).max())
+    return "" if count == num_images else f"; defined for {count} of {num_images} images"

@@ -66,7 +66,7 @@ def measure_points(
     tasks = [
         RateTask(
             name, image.name, image.img.numpy(), metrics, versions[name], cache_dir, make_rd_codec,
-            measure,
+            measure, annotation=image.annotation,
         )
         for name in names
         for image in images

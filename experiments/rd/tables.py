@@ -23,17 +23,24 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in DIGITS if name in frame and frame[name].notna().any()]
 
 
+def defined_rows(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of images for which a metric is defined at every point of every codec."""
+    undefined = frame.loc[frame[metric].isna(), "image"]
+    return frame[~frame["image"].isin(undefined)]
+
+
 def gather_points(frame: pd.DataFrame) -> Points:
-    """By codec and metric, what was measured of every image at every point."""
+    """By codec and metric, what was measured of every image at every point.
+
+    Images for which a metric is undefined are left out of it.
+    """
     found = {}
-    for codec, part in frame.groupby("codec", sort=False):
-        shape = (part["image"].nunique(), part["point"].nunique())
-        # Rows come image by image, points in order.
-        bpp = part["bpp"].to_numpy(float).reshape(shape)
-        for metric in metric_columns(frame):
-            quality = part[metric].to_numpy(float).reshape(shape)
-            if np.isfinite(quality).all():
-                found[str(codec), metric] = bpp, quality
+    for metric in metric_columns(frame):
+        for codec, part in defined_rows(frame, metric).groupby("codec", sort=False):
+            shape = (part["image"].nunique(), part["point"].nunique())
+            # Rows come image by image, points in order.
+            bpp, quality = (part[key].to_numpy(float).reshape(shape) for key in ("bpp", metric))
+            found[str(codec), metric] = bpp, quality
     return found
 
 
@@ -44,8 +51,9 @@ def bd_table(
 
     Returns:
         Rows ``metric, reference, codec, percent, low, high, from_value, to_value, overlap,
-        left_out, note``; the range of values is that over which both curves were compared,
-        ``left_out`` the number of points of the codec's mean curve that a cheaper one equals.
+        left_out, note, num_images``; the range of values is that over which both curves were
+        compared, ``left_out`` the number of points of the codec's mean curve that a cheaper one
+        equals, ``num_images`` that of the images for which the metric is defined.
     """
     rows = []
     delta = partial(bd_rate, window=window_bpp)
@@ -59,16 +67,28 @@ def bd_table(
             dominated = num_dominated(bpp.mean(axis=0), quality.mean(axis=0), up)
             numbers = (found.value, found.low, found.high, *found.common, found.overlap)
             left_out = 0 if found.reason else dominated
-            rows.append([metric, reference, codec, *numbers, left_out, found.reason])
+            rows.append([metric, reference, codec, *numbers, left_out, found.reason, len(bpp)])
     columns = ["metric", "reference", "codec", "percent", "low", "high", "from_value", "to_value"]
-    return pd.DataFrame(rows, columns=[*columns, "overlap", "left_out", "note"])
+    return pd.DataFrame(rows, columns=[*columns, "overlap", "left_out", "note", "num_images"])
 
 
 def curve_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Means over the images at each point of each codec."""
+    """Means over the images at each point of each codec.
+
+    Of a metric that is undefined for some images the mean is that of the others; ``bpp_METRIC``
+    then is their mean rate and ``num_images_METRIC`` their number.
+    """
     keys = ["codec", "point"]
-    columns = ["bytes", "bpp", *metric_columns(frame), "encode_s", "decode_s"]
-    return frame.groupby(keys, sort=False)[columns].mean().reset_index()
+    columns = ["bytes", "bpp", "encode_s", "decode_s"]
+    found = frame.groupby(keys, sort=False)[columns].mean()
+    for place, metric in enumerate(metric_columns(frame), 2):
+        rows = defined_rows(frame, metric)
+        own = rows.groupby(keys, sort=False)[["bpp", metric]].mean()
+        found.insert(place, metric, own[metric])
+        if len(rows) < len(frame):
+            found[f"bpp_{metric}"] = own["bpp"]
+            found[f"num_images_{metric}"] = rows["image"].nunique()
+    return found.reset_index()
 
 
 def cost_table(frame: pd.DataFrame, parameters: dict[str, int]) -> pd.DataFrame:
@@ -79,14 +99,19 @@ def cost_table(frame: pd.DataFrame, parameters: dict[str, int]) -> pd.DataFrame:
 
 
 def bd_cells(bd: pd.DataFrame, reference: str) -> Table:
-    """The BD-rates against one reference, a column a metric."""
+    """The BD-rates against one reference, a column a metric; says of how many images if not all."""
     part = bd[bd["reference"] == reference]
+    counts, most = part.groupby("metric")["num_images"].max(), part["num_images"].max()
     metrics = list(part["metric"].unique())
     rows = []
     for codec in part["codec"].unique():
         mine = part[part["codec"] == codec].set_index("metric")
         rows.append([codec, *(_cell(mine.loc[m]) if m in mine.index else "-" for m in metrics)])
-    return Table(["codec", *map(metric_name, metrics)], rows)
+    names = [
+        metric_name(m) + (f" ({counts[m]} of {most} images)" if counts[m] < most else "")
+        for m in metrics
+    ]
+    return Table(["codec", *names], rows)
 
 
 def _cell(row: pd.Series) -> str:

@@ -42,8 +42,8 @@ def _compare(ds: xr.Dataset, endpoint: Endpoint, rival: str) -> Comparison:
         channel=[endpoint.channel], rho=[rho], esno_db=snrs.dropna("esno_db").values,
         system=[str(ds.system.values[0]), rival],
     )  # fmt: skip
-    means = summary.image_means(part, endpoint.metric).mean("esno_db").isel(channel=0, rho=0)
-    own, other = means.transpose("system", "image").values
+    means = summary.image_means(part, endpoint.metric).isel(channel=0, rho=0)
+    own, other = means.mean("esno_db", skipna=False).transpose("system", "image").values
     differences = own - other
     return paired_t(differences[~np.isnan(differences)])
 

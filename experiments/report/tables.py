@@ -71,7 +71,11 @@ def places(ds: xr.Dataset, x: str) -> list[Place]:
 
 
 def samples(ds: xr.Dataset, place: Place, system: str, metric: str) -> Floats:
-    """Quality of every trial, [points, images, trials]; images' means if trials are too many."""
+    """Quality of every trial, [points, images, trials]; images' means if trials are too many.
+
+    Images for which the metric is undefined are left out, as `summary.quality` does.
+    """
+    ds = ds.isel(image=np.flatnonzero(summary.defined_images(ds, metric)))
     part = ds.sel({"channel": [place.channel], "system": [system], place.other: [place.fixed]})
     dims = (place.x, "image", "trial")
     flat = {"channel": 0, "system": 0, place.other: 0}
@@ -93,7 +97,7 @@ def delta(ds: xr.Dataset, place: Place, system: str, reference: str, metric: str
     kind = bd_snr if place.x == "esno_db" else bd_rate
     x = ds[place.x].values.astype(float)
     mine, theirs = (samples(ds, place, name, metric) for name in (system, reference))
-    if not (np.isfinite(mine[..., 0]).all() and np.isfinite(theirs[..., 0]).all()):
+    if not mine.size or not np.isfinite([*mine[..., 0].flat, *theirs[..., 0].flat]).all():
         return BdDelta(np.nan, reason="not measured at every point")
     up = metric not in LOWER_IS_BETTER
     return bd_of_trials(
@@ -126,7 +130,11 @@ def delta_table(ds: xr.Dataset, x: str, metric: str, reference: str) -> tuple[Ta
 
 
 def failure_quality(ds: xr.Dataset, metric: str) -> float:
-    """Mean quality of mid-grey, NaN where neither a bound nor a trial ever showed it."""
+    """Mean quality of mid-grey, NaN where neither a bound nor a trial ever showed it.
+
+    Images for which the metric is undefined are left out.
+    """
+    ds = ds.isel(image=np.flatnonzero(summary.defined_images(ds, metric)))
     name = f"bound_failure_{metric}"
     if name in ds:
         return float(ds[name].mean())

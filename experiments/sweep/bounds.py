@@ -6,6 +6,7 @@ Each is a mean over the images of the bound of each image.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -105,6 +106,9 @@ def best_of_resolutions(points: RatePoints) -> RatePoints:
     best = {}
     for metric, values in points.metrics.items():
         up, failure = metric not in LOWER_IS_BETTER, points.failure[metric]
+        if np.isnan(values).any():  # undefined for this picture
+            best[metric] = (math.nan,) * len(bits)
+            continue
         curves = [
             RateQuality(np.array(points.num_bits)[own], np.array(values)[own], failure, up)
             for own in of_series.values()
@@ -165,9 +169,14 @@ def bound_lines(ds: xr.Dataset, channel: str, metric: str) -> list[BoundLine]:
     Over AWGN each codec at capacity, and at the normal approximation with each image as one
     codeword of its own length, lost with probability `NORMAL_ERROR`. In block fading the rate is
     fixed from the mean SNR, the best one for it; a realisation that does not carry it shows
-    mid-grey, and the mean over realisations is exact.
+    mid-grey, and the mean over realisations is exact. Images for which the metric is undefined
+    are left out.
     """
     if not has_bounds(ds) or f"bound_{metric}" not in ds:
+        return []
+    points = ds[f"bound_{metric}"].where(ds.bound_bits.notnull(), 0.0)
+    ds = ds.isel(image=np.flatnonzero(points.notnull().all(("codec", "point")).values))
+    if not ds.sizes["image"]:
         return []
     esno = ds.esno_db.values.astype(float)
     lines = []

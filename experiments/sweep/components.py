@@ -15,8 +15,11 @@ from experiments.specs import check_distinct
 from experiments.sweep.links import Link
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
+from scmc_comm.types import Annotation
 
 logger = logging.getLogger(__name__)
+
+Measure = Callable[[torch.Tensor, torch.Tensor, tuple[str, ...], Annotation], dict[str, float]]
 
 
 def _make_system(name: str) -> Any:
@@ -43,10 +46,12 @@ def _make_codec(name: str) -> Any:
     return make_image_codec(name)
 
 
-def _measure(img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
+def _measure(
+    img: torch.Tensor, img_hat: torch.Tensor, names: tuple[str, ...], annotation: Annotation
+) -> dict[str, float]:
     from scmc_comm.metrics import measure
 
-    return measure(img, img_hat, names)
+    return measure(img, img_hat, names, annotation)
 
 
 def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,6 +72,12 @@ def _load_images(source: str, num_images: int | None) -> dict[str, torch.Tensor]
     return {named.name: named.img for named in image_set(source, num_images)}
 
 
+def _annotations(source: str, num_images: int | None) -> dict[str, Annotation]:
+    from scmc_comm.datasets.image_sets import annotations_of
+
+    return annotations_of(source, num_images)
+
+
 @dataclass(frozen=True)
 class Components:
     """The parts a sweep needs; every function must be importable, workers look it up by name.
@@ -77,9 +88,10 @@ class Components:
         make_phy: Builds the physical layer of an estimator (`channels.phy.names.ESTIMATORS`)
             for a link by name.
         make_codec: Builds an image codec by name, for bounds.
-        measure: ``(img, img_hat, names) -> {name: value}``.
+        measure: ``(img, img_hat, names, annotation) -> {name: value}``, NaN where undefined.
         available_metrics: Those of the names whose weights are on this machine.
         load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
+        annotations: What the data set states of them, by the same names.
         fingerprint: Identifies code and weights; part of every cache key.
     """
 
@@ -87,9 +99,10 @@ class Components:
     make_channel: Callable[[str], Any] = _make_channel
     make_phy: Callable[[str, str], Any] = _make_phy
     make_codec: Callable[[str], Any] = _make_codec
-    measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]] = _measure
+    measure: Measure = _measure
     available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
     load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
+    annotations: Callable[[str, int | None], dict[str, Annotation]] = _annotations
     fingerprint: Callable[[], str] = code_fingerprint
 
     def check_names(self, spec: SweepSpec) -> None:

@@ -16,6 +16,10 @@ METRICS = {
     "lpips_vgg": "LPIPS-VGG",
     "dists": "DISTS",
     "mse": "MSE",
+    "caption_f1": "caption F1",
+    "layout_agreement": "layout agreement",
+    "sentence_similarity": "similarity of captions",
+    "caption_similarity": "similarity to people's captions",
 }
 CHANNELS = {
     "awgn": "AWGN",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +12,19 @@ import torch
 from PIL import Image
 
 from experiments.execution.cache import Cache, digest
+from experiments.sweep.components import Measure
 from experiments.sweep.results import SetQuality
 from scmc_comm.images import to_uint8
+from scmc_comm.types import UNANNOTATED, Annotation
 
 if TYPE_CHECKING:
     from scmc_comm.types import Reconstruction
 
-Measure = Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], dict[str, float]]
 
-
-def digest_of(img: np.ndarray) -> str:
-    """Content key of a picture."""
-    return digest(list(img.shape), str(img.dtype), np.ascontiguousarray(img).tobytes())
+def digest_of(img: np.ndarray, annotation: Annotation = UNANNOTATED) -> str:
+    """Content key of a picture and of what is stated of it, which its scores depend on."""
+    pixels = digest(list(img.shape), str(img.dtype), np.ascontiguousarray(img).tobytes())
+    return pixels if annotation == UNANNOTATED else digest(pixels, asdict(annotation))
 
 
 def png_bytes(img: torch.Tensor) -> bytes:
@@ -39,11 +40,12 @@ class Scorer:
 
     Attributes:
         img: float32 [3, H, W] in [0, 1].
-        img_digest: Its `digest_of`.
+        img_digest: `digest_of` it and the annotation.
         metrics: Metrics to measure.
         measure: Measures them.
         fingerprint: Identity of code and weights.
         cache: Where scores and pictures are kept.
+        annotation: What the data set states of the picture.
     """
 
     img: torch.Tensor
@@ -52,6 +54,7 @@ class Scorer:
     measure: Measure
     fingerprint: str
     cache: Cache
+    annotation: Annotation = UNANNOTATED
 
     def quality(self, key: str, show: Callable[[], Reconstruction], keep: bool) -> SetQuality:
         """Quality of what is shown, found in the cache or computed and kept there.
@@ -89,7 +92,7 @@ class Scorer:
         known = {name: self.cache.get_json(key) for name, key in keys.items()}
         missing = tuple(name for name, value in known.items() if value is None)
         if missing:
-            measured = self.measure(self.img, img_hat, missing)
+            measured = self.measure(self.img, img_hat, missing, self.annotation)
             for name in missing:
                 known[name] = float(measured[name])
                 self.cache.put_json(keys[name], known[name])

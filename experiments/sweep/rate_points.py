@@ -23,10 +23,12 @@ from channels.units import rho_to_uses
 from experiments.execution.cache import Cache, digest
 from experiments.execution.executors import Executor
 from experiments.execution.fingerprint import fingerprint as content_of
-from experiments.sweep.components import Components
+from experiments.sweep.components import Components, Measure
+from experiments.sweep.quality import digest_of
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.reduced import ReducedCodec, divisors_for
+from scmc_comm.types import UNANNOTATED, Annotation
 
 AT = " at 1/"
 """Between a point's quality and its divisor, where the picture is coded at reduced resolution."""
@@ -136,9 +138,10 @@ class RateTask:
         fingerprint: Identity of the code and weights that the numbers depend on.
         cache_dir: Folder of the cache.
         make_codec: Builds a `CurveCodec`, or an image codec, by name; importable.
-        measure: ``(img, img_hat, names) -> {name: value}``; importable.
+        measure: As `Components.measure`; importable.
         max_bits: The first point with this many bits is the last.
         reduced: Measure reduced resolutions too.
+        annotation: What the data set states of the picture.
     """
 
     codec: str
@@ -148,9 +151,10 @@ class RateTask:
     fingerprint: str
     cache_dir: Path
     make_codec: Callable[[str], Any]
-    measure: Callable[[torch.Tensor, torch.Tensor, tuple[str, ...]], Mapping[str, float]]
+    measure: Measure
     max_bits: float = np.inf
     reduced: bool = False
+    annotation: Annotation = UNANNOTATED
 
     @property
     def made_codec(self) -> CurveCodec:
@@ -202,7 +206,7 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
             coded = Coded(0, torch.full_like(img, 0.5), 0.0, 0.0)
         else:
             coded = task.made_codec.code(img, point)
-        found = task.measure(img, coded.img_hat, missing)
+        found = task.measure(img, coded.img_hat, missing, task.annotation)
         scores = known["scores"] | {name: float(found[name]) for name in missing}
         known = {
             "bits": 8 * coded.num_bytes, "scores": scores,
@@ -215,7 +219,7 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
 def run_rate_task(task: RateTask) -> RatePoints:
     """Codes and scores one picture until the rate reaches ``max_bits``."""
     cache = Cache(task.cache_dir)
-    img_digest = digest(list(task.img.shape), task.img.tobytes())
+    img_digest = digest_of(task.img, task.annotation)
     codec = task.made_codec
     size = (int(task.img.shape[1]), int(task.img.shape[2]))
     points: dict[str, dict[str, Any]] = {}
@@ -262,6 +266,7 @@ def bound_tasks(
     fingerprint: str,
     cache_dir: Path,
     components: Components,
+    annotations: Mapping[str, Annotation] | None = None,
 ) -> list[RateTask]:
     """A task for each codec that a sweep draws bounds of, and each picture.
 
@@ -278,7 +283,7 @@ def bound_tasks(
         RateTask(
             codec, name, img.numpy(), metrics, made_from[codec], cache_dir, components.make_codec,
             components.measure, best * rho_to_uses(max(spec.rho), (img.shape[1], img.shape[2])),
-            reduced=True,
+            reduced=True, annotation=(annotations or {}).get(name, UNANNOTATED),
         )
         for codec in spec.bounds
         for name, img in images.items()

@@ -33,6 +33,7 @@ from experiments.sweep.tasks import (
     load_system,
     run_task,
 )
+from scmc_comm.types import UNANNOTATED, Annotation
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ def make_tasks(
     cache_dir: Path,
     components: Components,
     workers: int = 1,
+    annotations: Mapping[str, Annotation] | None = None,
 ) -> list[Task]:
     """Tasks that together hold each point once.
 
@@ -71,7 +73,8 @@ def make_tasks(
     """
     fingerprint = fingerprint_of(components)
     arrays = {name: img.numpy() for name, img in images.items()}
-    digests = {name: digest_of(img) for name, img in arrays.items()}
+    stated = {name: (annotations or {}).get(name, UNANNOTATED) for name in images}
+    digests = {name: digest_of(img, stated[name]) for name, img in arrays.items()}
     systems = {name: load_system(components, name) for name in spec.systems}
     shown = list(images)[: spec.strip_images]
     cells = [
@@ -87,7 +90,7 @@ def make_tasks(
     }
     return [
         Task(spec, system, name, r, part, arrays[name], digests[name], name in shown, metrics,
-             fingerprint, cache_dir, components)
+             fingerprint, cache_dir, components, stated[name])
         for name, system, r in cells
         for part in parts[system]
     ]  # fmt: skip
@@ -147,11 +150,12 @@ def run_sweep(
     """
     components.check_names(spec)
     images = components.load_images(spec.images, spec.num_images)
+    annotations = components.annotations(spec.images, spec.num_images)
     metrics = resolve_metrics(spec, components)
     folder = check_folder(out_dir)
 
     with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
-        tasks = make_tasks(spec, images, metrics, where, components, workers.workers)
+        tasks = make_tasks(spec, images, metrics, where, components, workers.workers, annotations)
         total = sum(len(task.points) for task in tasks)
         results: list[CellResult] = []
         with tqdm(total=total, desc=spec.name, unit="point", disable=not progress) as bar:
@@ -159,7 +163,7 @@ def run_sweep(
                 results += found
                 bar.update(sum(len(result.points) for result in found))
         fingerprint = fingerprint_of(components)
-        bounds = bound_tasks(spec, images, metrics, fingerprint, where, components)
+        bounds = bound_tasks(spec, images, metrics, fingerprint, where, components, annotations)
         rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
         draws = _fade_draws(spec, components)
         writer.write(spec, images, results, metrics, Cache(where), folder, rates, draws)

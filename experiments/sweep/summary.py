@@ -19,7 +19,7 @@ RANGES = {
     "mse": (0.0, 1.0), "ssim": (-1.0, 1.0), "ms_ssim": (0.0, 1.0),
     **dict.fromkeys(("lpips", "lpips_vgg", "dists"), (0.0, math.inf)),
     **dict.fromkeys(("caption_f1", "layout_agreement"), (0.0, 1.0)),
-    "sentence_similarity": (-1.0, 1.0),
+    **dict.fromkeys(("sentence_similarity", "caption_similarity"), (-1.0, 1.0)),
 }  # fmt: skip
 """Values that a metric can have; no interval goes beyond them."""
 
@@ -66,7 +66,7 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         ever was) and, over no metric, ``psnr_of_mean_mse_db``; ``num_images`` over metric.
     """
     names = store.metric_names(ds)
-    defined = np.stack([_table_defined(ds, name) for name in names])
+    defined = np.stack([defined_images(ds, name) for name in names])
     parts = []
     for images in np.unique(defined, axis=0):
         group = [n for n, own in zip(names, defined, strict=True) if (own == images).all()]
@@ -78,7 +78,7 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
     return found.assign(num_images=("metric", defined.sum(axis=1)))
 
 
-def _table_defined(ds: xr.Dataset, metric: str) -> NDArray[np.bool_]:
+def defined_images(ds: xr.Dataset, metric: str) -> NDArray[np.bool_]:
     """Flags per image: has the metric a value for every set that came?"""
     rest = tuple(dim for dim in (*store.POINT, "set") if dim != "image")
     values = store.at_points(ds, metric).where(store.weights(ds) > 0, 0.0)

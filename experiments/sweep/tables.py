@@ -42,7 +42,8 @@ def trial_rows(ds: xr.Dataset) -> pd.DataFrame:
 def point_rows(ds: xr.Dataset) -> pd.DataFrame:
     """One row a (system, channel, Es/N0, rho): what the figures show of it.
 
-    ``X_low`` and ``X_high`` limit the 95 % interval of ``X``. ``num_trials`` counts the trials of
+    ``X_low`` and ``X_high`` limit the 95 % interval of ``X``; ``X_num_images`` counts the images
+    for which a metric is defined, which its means are over. ``num_trials`` counts the trials of
     all images; it is 0 where expectations are exact.
     """
     quality, delivery = summary.quality(ds), delivery_probabilities(ds)
@@ -56,6 +57,7 @@ def point_rows(ds: xr.Dataset) -> pd.DataFrame:
         columns[metric] = part.value_mean
         columns |= {f"{metric}_{end}": part[f"value_{end}"] for end in ("low", "high")}
         columns[f"{metric}_given_delivery"] = part.given_delivery
+        columns[f"{metric}_num_images"] = part.num_images
     columns["num_trials"] = store.num_trials(ds).sum("image")
     columns["bpp"] = store.at_points(ds, "bpp").mean("image")
     columns["channel_uses"] = store.at_points(ds, "channel_uses").mean("image")

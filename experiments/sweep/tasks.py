@@ -41,6 +41,7 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, Budget, Design
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.transmit import prepare, send
+from scmc_comm.types import UNANNOTATED, Annotation
 
 if TYPE_CHECKING:
     from scmc_comm.systems.base import System
@@ -58,12 +59,13 @@ class Task:
         rho: Index of the bandwidth ratio.
         points: The channels and SNRs to run.
         img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
-        img_digest: Content key of ``img``.
+        img_digest: Content key of ``img`` and the annotation.
         keep_png: Keep the reconstructions that a strip may show.
         metrics: Metrics to measure.
         fingerprint: Identity of code and weights.
         cache_dir: Folder of the cache.
         components: The parts to build from.
+        annotation: What the data set states of the image.
     """
 
     spec: SweepSpec
@@ -78,6 +80,7 @@ class Task:
     fingerprint: str
     cache_dir: Path
     components: Components
+    annotation: Annotation = UNANNOTATED
 
 
 def load_system(components: Components, name: str) -> System:
@@ -247,7 +250,7 @@ def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Poin
 def _scorer(task: Task, cache: Cache) -> Scorer:
     return Scorer(
         torch.from_numpy(task.img), task.img_digest, task.metrics, task.components.measure,
-        task.fingerprint, cache,
+        task.fingerprint, cache, task.annotation,
     )  # fmt: skip
 
 

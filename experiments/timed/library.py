@@ -21,6 +21,7 @@ from scmc_comm.link.budget import MAX_RHO, Budget
 from scmc_comm.link.mcs import MCS_GRID
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.systems.separate import Separate
+from scmc_comm.types import UNANNOTATED, Annotation
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Library:
         metrics: Metrics to measure.
         cache: Where to remember.
         components: What to build systems and metrics from.
+        annotations: What the data set states of each image.
     """
 
     def __init__(
@@ -90,15 +92,17 @@ class Library:
         metrics: Sequence[str],
         cache: Cache,
         components: Components,
+        annotations: Mapping[str, Annotation] | None = None,
     ) -> None:
         self.images, self.metrics = dict(images), tuple(metrics)
         self._reference, self._budget = reference, Budget(rho, design_esno_db)
         self._cache, self._components = cache, components
         self._known: dict[tuple[str, str], Sent] = {}
         fingerprint = fingerprint_of(components)
+        stated = {name: (annotations or {}).get(name, UNANNOTATED) for name in images}
         self._scorers = {
-            name: Scorer(img, digest_of(img.numpy()), self.metrics, components.measure,
-                         fingerprint, cache)
+            name: Scorer(img, digest_of(img.numpy(), stated[name]), self.metrics,
+                         components.measure, fingerprint, cache, stated[name])
             for name, img in images.items()
         }  # fmt: skip
 

@@ -84,9 +84,11 @@ def dataset(
         if name in ABOUT:
             values.attrs = dict(zip(("units", "long_name"), ABOUT[str(name)], strict=True))
         else:
-            about = f"mean {name} over all pictures offered"
+            about = f"mean {name} over the pictures offered for which it is defined"
             units_of = "dB" if name == "psnr_db" else "1"
+            count = _num_defined(str(name), quality)
             values.attrs = {"long_name": about, "units": units_of, "quality_metric": 1}
+            values.attrs["num_images"] = count
     ds["value"].attrs = {"long_name": spec.axis, "units": AXIS_UNITS[spec.axis]}
     ds.attrs = _provenance(spec, jobs)
     return ds
@@ -95,15 +97,22 @@ def dataset(
 def _quality(
     job: Job, found: Outcome, quality: Mapping[tuple[str, int, str], Mapping[str, float]]
 ) -> dict[str, float]:
-    """Mean of each metric over the pictures offered; NaN where there was none."""
+    """Mean of each metric over the pictures offered for which it is defined; NaN without any."""
     system = Scheme.parse(job.scheme).system
     shown = [(n, quality[system, *picture]) for picture, n in found.delivered.items()]
-    return {
-        metric: sum(n * scores[metric] for n, scores in shown) / found.num_pictures
-        if found.num_pictures
-        else np.nan
-        for metric in next(iter(quality.values()))
-    }
+    means = {}
+    for metric in next(iter(quality.values())):
+        known = [(n, scores[metric]) for n, scores in shown if not np.isnan(scores[metric])]
+        count = sum(n for n, _ in known)
+        means[metric] = sum(n * value for n, value in known) / count if count else np.nan
+    return means
+
+
+def _num_defined(metric: str, quality: Mapping[tuple[str, int, str], Mapping[str, float]]) -> int:
+    """For how many of the pictures shown a metric is defined."""
+    pictures = {picture for _, picture, _ in quality}
+    undefined = {p for (_, p, _), scores in quality.items() if np.isnan(scores[metric])}
+    return len(pictures - undefined)
 
 
 def _totals(found: Outcome) -> dict[str, float]:

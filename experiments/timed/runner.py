@@ -103,7 +103,7 @@ def open_library(spec: TimedSpec, cache_dir: Path, components: Components) -> Li
     images = components.load_images(spec.images, spec.num_images)
     return Library(
         images, schemes[0].system, spec.rho, spec.design_esno_db, metrics, Cache(cache_dir),
-        components,
+        components, components.annotations(spec.images, spec.num_images),
     )  # fmt: skip
 
 

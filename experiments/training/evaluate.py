@@ -106,12 +106,20 @@ def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
 
 
 def means(results: Sequence[dict[str, Row]]) -> dict[str, Row]:
-    """Mean of every column of every scheme, and how many pictures it could be coded for."""
+    """Mean of every column of every scheme, and how many pictures it could be coded for.
+
+    Pictures for which a metric is undefined are left out of its mean; ``METRIC_pictures`` then
+    counts the others.
+    """
     out: dict[str, Row] = {}
     for scheme in dict.fromkeys(s for result in results for s in result):
         rows = [result[scheme] for result in results if scheme in result]
-        out[scheme] = {k: float(np.mean([row[k] for row in rows])) for k in rows[0]}
-        out[scheme]["pictures"] = len(rows)
+        out[scheme] = {"pictures": len(rows)}
+        for key in rows[0]:
+            known = [row[key] for row in rows if not np.isnan(row[key])]
+            out[scheme][key] = float(np.mean(known)) if known else np.nan
+            if len(known) < len(rows):
+                out[scheme][f"{key}_pictures"] = len(known)
     return out
 
 

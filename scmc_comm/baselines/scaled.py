@@ -50,7 +50,8 @@ class ScaledCoder:
             uint8 [k], k at most ``max_bits``; None if nothing fits.
 
         Raises:
-            ScmcError: A metric of the utility has no weights here.
+            ScmcError: A metric of the utility has no weights here, or is undefined for pictures
+                of this size.
         """
         if not self.scales:
             fit = largest_fitting(self.codec, img, max_bits // 8) if max_bits >= 8 else None
@@ -113,4 +114,9 @@ def _score(img: torch.Tensor, img_hat: torch.Tensor, utility: Utility) -> float:
 
     names = [name for name, _ in utility.weights]
     found = measure(img, img_hat, names)
+    if undefined := [name for name, value in found.items() if np.isnan(value)]:
+        raise ScmcError(
+            f"utility {utility.text!r}: {undefined[0]} is undefined for a picture of "
+            f"{img.shape[1]} x {img.shape[2]}; choose another utility, or larger pictures"
+        )
     return float(utility.of(METRICS, np.array([found.get(name, np.nan) for name in METRICS])))

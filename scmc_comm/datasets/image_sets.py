@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from scmc_comm.datasets import SPLITS, read_set
 from scmc_comm.datasets.pictures import picture_files
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTO_SIDE, PHOTOS, SUFFIXES, load_image, load_photo, load_square
-from scmc_comm.types import MIN_SIDE
+from scmc_comm.types import MIN_SIDE, UNANNOTATED, Annotation
 
 _SIDES = re.compile(r"(?P<source>.+)@(?P<sides>\d+(\+\d+)*)")
 
@@ -25,10 +24,12 @@ class NamedImage:
     Attributes:
         name: Unique in its set: the photograph's name, or the file's name.
         img: float32 [3, H, W] in [0, 1].
+        annotation: What its data set states of it.
     """
 
     name: str
     img: torch.Tensor
+    annotation: Annotation = UNANNOTATED
 
 
 def image_set(
@@ -65,21 +66,46 @@ def image_set(
     several = _SIDES.fullmatch(str(source))
     if several and side is None and not Path(source).exists():
         return [
-            NamedImage(f"{found.name}@{own}", found.img)
+            NamedImage(f"{found.name}@{own}", found.img, found.annotation)
             for own in map(int, several["sides"].split("+"))
             for found in image_set(several["source"], num_images, own)
         ]
     if str(source) == "photos":
         _check_count(source, len(PHOTOS), num_images)
         return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
-    files = _picture_files(source)
+    return [
+        NamedImage(f.name, load_image(f) if side is None else load_square(f, side), annotation)
+        for f, annotation in _chosen(source, num_images)
+    ]
+
+
+def annotations_of(source: str | Path, num_images: int | None = None) -> dict[str, Annotation]:
+    """What the data set states of each image of `image_set`, by name, without reading pictures.
+
+    Raises:
+        ScmcError: as `image_set`.
+
+    Example:
+        >>> annotations_of("photos")["astronaut"].captions
+        ()
+    """
+    several = _SIDES.fullmatch(str(source))
+    if several and not Path(source).exists():
+        found = annotations_of(several["source"], num_images)
+        sides = several["sides"].split("+")
+        return {f"{name}@{side}": found[name] for side in sides for name in found}
+    if str(source) == "photos":
+        return dict.fromkeys(PHOTOS[:num_images], UNANNOTATED)
+    return {file.name: annotation for file, annotation in _chosen(source, num_images)}
+
+
+def _chosen(source: str | Path, num_images: int | None) -> list[tuple[Path, Annotation]]:
+    """So many files of a source, each with its annotation; see `image_set`."""
+    files = list(_picture_files(source).items())
     _check_count(source, len(files), num_images)
     count = len(files) if num_images is None else num_images
     every = len(files) / count if _split_of(source) else 1
-    return [
-        NamedImage(f.name, load_image(f) if side is None else load_square(f, side))
-        for f in (files[int(every * n)] for n in range(count))
-    ]
+    return [files[int(every * n)] for n in range(count)]
 
 
 def set_size(source: str | Path) -> int:
@@ -115,22 +141,23 @@ def _split_of(source: str | Path) -> tuple[Path, str] | None:
     return (Path(folder), split) if colon and split in SPLITS and Path(folder).is_dir() else None
 
 
-def _picture_files(source: str | Path) -> Sequence[Path]:
+def _picture_files(source: str | Path) -> dict[Path, Annotation]:
+    """Files in order, each with what its data set states; of folders without a table nothing."""
     if found := _split_of(source):
         folder, split = found
-        files = [picture.path for picture in read_set(folder) if picture.split == split]
-        if not files:
+        pictures = [picture for picture in read_set(folder) if picture.split == split]
+        if not pictures:
             raise ScmcError(f"data set {folder} has no pictures in split {split!r}")
-        return files
+        return {p.path: Annotation(p.class_name, p.captions) for p in pictures}
     source = Path(source)
     if source.is_file():
-        return [source]
+        return {source: UNANNOTATED}
     if not source.is_dir():
         raise ScmcError(f"no image set, folder or picture {str(source)!r}; the set is 'photos'")
     files = picture_files(source)
     if not files:
         raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
-    return files
+    return dict.fromkeys(files, UNANNOTATED)
 
 
 def _check_count(source: object, found: int, wanted: int | None) -> None:

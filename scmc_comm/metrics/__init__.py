@@ -12,8 +12,11 @@
 | ``caption_f1`` | F1 of the content words of the captions of both, in [0, 1] | higher |
 | ``layout_agreement`` | share of the layout's cells that keep their colour's name | higher |
 | ``sentence_similarity`` | cosine of the captions' sentence embeddings, in [-1, 1] | higher |
+| ``caption_similarity`` | the same of the shown picture's caption and people's captions | higher |
 
-The last four are measured only when asked for by name. What each is not is in ``docs/metrics.md``.
+Those from ``lpips_vgg`` on are measured only when asked for by name. The last is held against what
+the data set states of the original, an `Annotation`, and NaN where that says nothing.
+What each is not is in ``docs/metrics.md``.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from scmc_comm.metrics.distortion import (
     ssim,
 )
 from scmc_comm.metrics.perceptual import load_dists, load_lpips, perceptual_metric
-from scmc_comm.metrics.semantic import SEMANTIC
+from scmc_comm.metrics.semantic import SEMANTIC, caption_similarity
+from scmc_comm.types import UNANNOTATED, Annotation
 from scmc_comm.zoo.sentence import require_sentence_model
 
 __all__ = [
@@ -59,7 +63,11 @@ _DISTORTION: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "ms_ssim": ms_ssim,
 }
 _PERCEPTUAL = ("lpips", "dists")
-METRICS = (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg", *SEMANTIC)
+STATED: dict[str, Callable[[torch.Tensor, Sequence[Annotation]], torch.Tensor]] = {
+    "caption_similarity": caption_similarity,
+}
+"""Metrics of a reconstruction against what the data set states of the original."""
+METRICS = (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg", *SEMANTIC, *STATED)
 """All names that `measure` knows."""
 
 _BATCH_PIXELS = 16 * 256 * 256
@@ -90,7 +98,7 @@ def unavailable(names: Iterable[str]) -> dict[str, str]:
         try:
             if name in (*_PERCEPTUAL, "lpips_vgg"):
                 perceptual_metric(name)
-            elif name == "sentence_similarity":
+            elif name in ("sentence_similarity", "caption_similarity"):
                 require_sentence_model()
         except ScmcError as error:
             missing[name] = str(error)
@@ -98,7 +106,10 @@ def unavailable(names: Iterable[str]) -> dict[str, str]:
 
 
 def measure(
-    img: torch.Tensor, img_hat: torch.Tensor, names: Sequence[str] | None = None
+    img: torch.Tensor,
+    img_hat: torch.Tensor,
+    names: Sequence[str] | None = None,
+    annotation: Annotation = UNANNOTATED,
 ) -> dict[str, float]:
     """Quality of one reconstruction.
 
@@ -106,9 +117,10 @@ def measure(
         img: float [3, H, W] in [0, 1], the original.
         img_hat: the same shape, the reconstruction, not rounded or compressed again.
         names: which metrics, from `METRICS`; by default `default_metrics`.
+        annotation: what the data set states of the original.
 
     Returns:
-        One float per name, in the order asked for.
+        One float per name, in the order asked for; NaN where a metric is undefined.
 
     Raises:
         ScmcError: for images that cannot be compared, an unknown name, or a metric asked for by
@@ -119,13 +131,14 @@ def measure(
         >>> measure(grey, grey, ["mse", "psnr_db"])
         {'mse': 0.0, 'psnr_db': 100.0}
     """
-    return measure_many([img], [img_hat], names)[0]
+    return measure_many([img], [img_hat], names, [annotation])[0]
 
 
 def measure_many(
     imgs: Sequence[torch.Tensor] | torch.Tensor,
     imgs_hat: Sequence[torch.Tensor] | torch.Tensor,
     names: Sequence[str] | None = None,
+    annotations: Sequence[Annotation] | None = None,
 ) -> list[dict[str, float]]:
     """Quality of many reconstructions; neighbours of equal size go through the networks together.
 
@@ -133,12 +146,16 @@ def measure_many(
         imgs: float [b, 3, H, W], or a sequence of [3, H, W] that may differ in size.
         imgs_hat: the same number and shapes.
         names: as for `measure`.
+        annotations: what the data set states of each original; None for nothing.
 
     Returns:
         One dict per pair, in order.
     """
     if len(imgs) != len(imgs_hat):
         raise ScmcError(f"{len(imgs)} images but {len(imgs_hat)} reconstructions")
+    stated = [UNANNOTATED] * len(imgs) if annotations is None else annotations
+    if len(stated) != len(imgs):
+        raise ScmcError(f"{len(imgs)} images but {len(stated)} annotations")
     chosen = default_metrics() if names is None else tuple(names)
     if unknown := [name for name in chosen if name not in METRICS]:
         raise ScmcError(f"no metric {unknown[0]!r}; there are {', '.join(METRICS)}")
@@ -152,7 +169,8 @@ def measure_many(
             and imgs_hat[stop].shape == imgs_hat[start].shape
         ):
             stop += 1
-        results += _measure_batch(_stack(imgs, start, stop), _stack(imgs_hat, start, stop), chosen)
+        pair = _stack(imgs, start, stop), _stack(imgs_hat, start, stop)
+        results += _measure_batch(*pair, chosen, stated[start:stop])
         start = stop
     return results
 
@@ -163,7 +181,10 @@ def _stack(imgs: Sequence[torch.Tensor] | torch.Tensor, start: int, stop: int) -
 
 @torch.no_grad()
 def _measure_batch(
-    img: torch.Tensor, img_hat: torch.Tensor, names: Sequence[str]
+    img: torch.Tensor,
+    img_hat: torch.Tensor,
+    names: Sequence[str],
+    annotations: Sequence[Annotation],
 ) -> list[dict[str, float]]:
     check_pair(img, img_hat)  # the networks themselves admit any float, as training needs
     columns: dict[str, list[float]] = {}
@@ -172,6 +193,8 @@ def _measure_batch(
             values = _DISTORTION[name](img, img_hat)
         elif name in SEMANTIC:
             values = SEMANTIC[name](img, img_hat)
+        elif name in STATED:
+            values = STATED[name](img_hat, annotations)
         else:
             values = perceptual_metric(name)(img.float(), img_hat.float())
         columns[name] = values.tolist()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from scmc_comm.metrics.distortion import check_pair
+from scmc_comm.types import Annotation
 from scmc_comm.zoo.sentence import load_sentence_model
 
 if TYPE_CHECKING:
@@ -119,6 +120,30 @@ def sentence_similarity(img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tenso
     """
     check_pair(img, img_hat)
     return text_similarity(captions(img), captions(img_hat))
+
+
+def caption_similarity(img_hat: torch.Tensor, annotations: Sequence[Annotation]) -> torch.Tensor:
+    """Mean cosine of the reconstruction's caption and each caption that people gave the original.
+
+    Args:
+        img_hat: float [b, 3, H, W] in [0, 1].
+        annotations: What the data set states of each original.
+
+    Returns:
+        float64 [b] in [-1, 1], in practice 0 to 1; NaN where the data set has no captions.
+
+    Raises:
+        ScmcError: as `sentence_similarity`.
+    """
+    values = torch.full((len(annotations),), torch.nan, dtype=torch.float64)
+    stated = [i for i, annotation in enumerate(annotations) if annotation.captions]
+    people = [annotations[i].captions for i in stated]
+    texts = captions(img_hat[stated]) if stated else []
+    repeated = [text for text, own in zip(texts, people, strict=True) for _ in own]
+    cosines = text_similarity([text for own in people for text in own], repeated)
+    for i, own in zip(stated, cosines.split([len(own) for own in people]), strict=True):
+        values[i] = own.mean()
+    return values
 
 
 def text_similarity(references: Sequence[str], texts: Sequence[str]) -> torch.Tensor:

@@ -26,7 +26,7 @@ from scmc_comm.link.budget import Budget
 from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.systems.base import System, grey
-from scmc_comm.types import LayerKind, Reconstruction
+from scmc_comm.types import Annotation, LayerKind, Reconstruction
 
 SIZE = (64, 64)
 TOY = SweepSpec(
@@ -220,7 +220,7 @@ class ToyPhy:
         return found
 
 
-def toy_measure(img, img_hat, names):
+def toy_measure(img, img_hat, names, annotation):
     note_call("measure")
     MEASURED.update(names)
     mse = float((img - img_hat).double().square().mean())
@@ -243,6 +243,10 @@ def toy_image(number: int) -> torch.Tensor:
 
 def toy_images(name: str, num_images: int | None) -> dict[str, torch.Tensor]:
     return {f"img{i}": toy_image(i) for i in range(num_images or 3)}
+
+
+def toy_annotations(name: str, num_images: int | None) -> dict[str, Annotation]:
+    return {}
 
 
 def toy_fingerprint() -> str:
@@ -284,6 +288,7 @@ TOYS = Components(
     measure=toy_measure,
     available_metrics=toy_available,
     load_images=toy_images,
+    annotations=toy_annotations,
     fingerprint=toy_fingerprint,
 )
 

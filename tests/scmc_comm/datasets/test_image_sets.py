@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from scmc_comm.datasets.image_sets import image_set, set_size, side_of
+from scmc_comm.datasets.image_sets import annotations_of, image_set, set_size, side_of
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTOS, save_png
+from scmc_comm.types import UNANNOTATED, Annotation
 
 
 def pixels():
@@ -95,3 +96,22 @@ def test_a_split_of_a_data_set_gives_every_nth_picture(tmp_path):
     assert [x.name for x in image_set(f"{source}@32", 2)] == ["01.png@32", "07.png@32"]
     with pytest.raises(ScmcError, match="no pictures in split 'val'"):
         image_set(f"{tmp_path}:val")
+
+
+def test_what_a_table_states_goes_with_its_pictures(tmp_path):
+    (tmp_path / "images").mkdir()
+    rows = ["file,split,class_name,caption,caption2"]
+    for n in range(4):
+        Image.fromarray(pixels()).save(tmp_path / "images" / f"{n}.png")
+        rows.append(f"{n}.png,{'test' if n % 2 else 'train'},rose {n},a rose,flower {n}")
+    (tmp_path / "captions.csv").write_text("\n".join(rows))
+    source = f"{tmp_path}:test"
+    want = {f"{n}.png": Annotation(f"rose {n}", ("a rose", f"flower {n}")) for n in (1, 3)}
+    assert annotations_of(source) == want
+    assert {x.name: x.annotation for x in image_set(source)} == want
+    assert list(annotations_of(source, 1)) == [x.name for x in image_set(source, 1)]
+    at_sides = {x.name: x.annotation for x in image_set(f"{source}@32+40", 2)}
+    assert at_sides == annotations_of(f"{source}@32+40", 2) and len(at_sides) == 4
+    loose = {x.name: x.annotation for x in image_set(tmp_path / "images")}
+    assert loose == annotations_of(tmp_path / "images") == dict.fromkeys(loose, UNANNOTATED)
+    assert set(annotations_of("photos", 2).values()) == {UNANNOTATED}

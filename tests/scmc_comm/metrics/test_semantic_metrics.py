@@ -10,6 +10,7 @@ from scmc_comm.codec.layout import layout_from_indices, parse_layout
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.metrics import measure, measure_many, semantic
+from scmc_comm.types import UNANNOTATED, Annotation
 from scmc_comm.zoo import sentence
 
 needs_model = pytest.mark.skipif(
@@ -162,6 +163,19 @@ def test_sentence_similarity_is_that_of_the_captions(eyes):
     assert got[0]["sentence_similarity"] == pytest.approx(1)
     assert got[1]["sentence_similarity"] == pytest.approx(want, abs=1e-6)
     assert sum(eyes.batches) == 2  # both metrics share the captions
+
+
+@needs_model
+def test_caption_similarity_is_the_mean_over_what_people_said(eyes):
+    people = ("a crimson rose flower.", "a truck on a road.")
+    stated = [Annotation("rose", people), UNANNOTATED, Annotation("rose")]
+    got = measure_many([BLUE] * 3, [RED] * 3, ["caption_similarity"], stated)
+    want = semantic.text_similarity(people, [Eyes.words[0]] * 2).mean().item()
+    assert got[0]["caption_similarity"] == pytest.approx(want, abs=1e-6)
+    assert all(np.isnan(row["caption_similarity"]) for row in got[1:])  # never 0
+    assert sum(eyes.batches) == 1  # only what is compared is looked at
+    with pytest.raises(ScmcError, match="3 images but 1 annotations"):
+        measure_many([BLUE] * 3, [RED] * 3, ["mse"], stated[:1])
 
 
 @needs_model
