@@ -12,6 +12,7 @@ from experiments.commands.common import AddVerb
 
 def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
+    from experiments.figures.style import remove_others
     from experiments.sweep.runner import run_sweep
     from experiments.sweep.spec import SweepSpec
     from experiments.sweeps import load_sweep
@@ -27,9 +28,11 @@ def sweep(args: argparse.Namespace) -> None:
         run_sweep(spec, args.out, args.jobs, dask=args.dask)
     else:
         run_timed(spec, args.out, args.jobs, dask=args.dask)
-    figures = _draw(args.out)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
-    print(f"figures: {args.out / 'figures'} ({len(figures)} files)")
+    if args.no_figures:
+        remove_others(args.out / "figures", ())  # those of the results before
+    else:
+        print(f"figures: {args.out / 'figures'} ({len(_draw(args.out))} files)")
 
 
 def plot(args: argparse.Namespace) -> None:
@@ -59,6 +62,9 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the spec"
+    )
+    sub.add_argument(
+        "--no-figures", action="store_true", help="results alone; 'plot DIR' draws figures later"
     )
     sub.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
     sub.add_argument(

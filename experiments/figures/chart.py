@@ -49,11 +49,11 @@ class Chart:
 
     def draw(self, theme: Theme = SCREEN) -> Figure:
         """The figure, laid out."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure as NewFigure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-
         with paper_style(theme):
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+            from matplotlib.figure import Figure as NewFigure
+            from matplotlib.layout_engine import ConstrainedLayoutEngine
+
             columns, width = len(self.rows[0]), theme.width_of(len(self.rows[0]))
             figure = NewFigure(figsize=(width, 1))
             FigureCanvasAgg(figure)

@@ -15,6 +15,7 @@ from channels.fading.trace import ReplayTrace
 from experiments.execution.output import check_files
 from experiments.figures.style import COLOURS, GREY
 from experiments.figures.timed import scheme_label
+from experiments.headless import import_matplotlib
 from experiments.sweep.labels import unit_label
 from experiments.timed.library import Library
 from experiments.timed.stream import Shot
@@ -167,11 +168,12 @@ def _wrap(text: str, side: int) -> list[str]:
 
 def font(size: int, bold: bool = False) -> FreeTypeFont:
     """The font that comes with matplotlib."""
-    import matplotlib
     from PIL import ImageFont
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
+    return ImageFont.truetype(
+        Path(import_matplotlib().get_data_path()) / "fonts" / "ttf" / name, size
+    )
 
 
 def check_side(side: int) -> None:

@@ -18,7 +18,7 @@ from experiments.figures.curves import (
 from experiments.figures.parameters import parameter_charts, plan
 from experiments.figures.sizes import size_charts
 from experiments.figures.strips import Strip, strips
-from experiments.figures.style import remove_others, save_figure
+from experiments.figures.style import TABLES, remove_others, save_figure
 from experiments.figures.views import View, views
 from experiments.statistics.means import FEW_IMAGES
 from experiments.sweep import store, summary
@@ -78,7 +78,7 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
     with store.reading(Path(folder) / "results.nc") as ds:
         target = Path(folder) / "figures"
         found, arrivals = summary.quality(ds), delivery_probabilities(ds)
-        paths = [target / "summary.csv", target / "delivery.csv"]
+        paths = [target / table for table in TABLES]
         write_atomic(paths[0], _csv(summary.table(ds, found)))
         write_atomic(paths[1], _csv(arrivals))
         how = plan([str(name) for name in ds.channel.values], str(ds.attrs.get("phy", "")))

@@ -79,15 +79,15 @@ class Strip:
 
     def draw(self) -> Figure:
         """Rows are systems, columns SNRs, the original on the left."""
-        from matplotlib.figure import Figure as NewFigure
-        from matplotlib.layout_engine import ConstrainedLayoutEngine
-
         columns, rows = len(self.esno_db), len(self.rows)
         width, height = TILE * (columns + 1.55) + 0.35, (TILE + 0.27) * rows + 0.4
-        page = ConstrainedLayoutEngine(
-            rect=(0.005, 0.01, 0.99, 0.98), w_pad=0.02, h_pad=0.03, wspace=0, hspace=0
-        )
         with paper_style():
+            from matplotlib.figure import Figure as NewFigure
+            from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+            page = ConstrainedLayoutEngine(
+                rect=(0.005, 0.01, 0.99, 0.98), w_pad=0.02, h_pad=0.03, wspace=0, hspace=0
+            )
             figure = NewFigure(figsize=(width, height), layout=page)
             grid = figure.add_gridspec(rows, columns + 1, width_ratios=[1.3, *[1.0] * columns])
             left = figure.add_subplot(grid[:, 0])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.headless import import_matplotlib
 from experiments.sweep.labels import options_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#666666"
+TABLES = ("summary.csv", "delivery.csv")
+"""The numbers drawn, in the folder of the figures."""
 RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -151,10 +154,11 @@ SINGLE, DOUBLE = (Theme(width, 1.9, _PRINT, note=False) for width in (3.5, 7.16)
 
 @contextmanager
 def paper_style(theme: Theme = SCREEN) -> Iterator[None]:
-    """Matplotlib settings of all figures; needs no display."""
-    import matplotlib
-
-    with matplotlib.rc_context({**RC, **theme.rc}):
+    """Matplotlib settings of all figures: no display, and nothing of the user's matplotlibrc."""
+    matplotlib = import_matplotlib()
+    kept = matplotlib.rcParamsDefault
+    plain = {key: kept[key] for key in kept if not key.startswith(("backend", "webagg", "toolbar"))}
+    with matplotlib.rc_context({**plain, **RC, **theme.rc}):
         yield
 
 
@@ -181,10 +185,11 @@ def save_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
 
 
 def remove_others(folder: Path, drawn: Iterable[Path]) -> None:
-    """Removes figures of an earlier run, each a PDF and a PNG of one name, that were not drawn now.
+    """Removes what an earlier run drew and this one did not.
 
     Args:
-        folder: Where figures lie; files of other kinds and single ones stay.
+        folder: Where figures lie, each a PDF and a PNG of one name, and the `TABLES`; files of
+            other kinds and single ones stay.
         drawn: Those of this run.
     """
     kept = {path.stem for path in drawn}
@@ -193,6 +198,9 @@ def remove_others(folder: Path, drawn: Iterable[Path]) -> None:
         if pdf.stem not in kept and png.is_file():
             pdf.unlink()
             png.unlink()
+    for table in TABLES:
+        if Path(table).stem not in kept:
+            (folder / table).unlink(missing_ok=True)
 
 
 def file_stem(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,11 +57,10 @@ class LedgerPanel:
 
     def draw(self) -> Figure:
         """Bars, a row for each system."""
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure as NewFigure
-
         count = len(self.systems)
-        with paper_style(SINGLE), rc_context({"hatch.linewidth": 0.5}):
+        with paper_style(replace(SINGLE, rc={**SINGLE.rc, "hatch.linewidth": 0.5})):
+            from matplotlib.figure import Figure as NewFigure
+
             figure = NewFigure(
                 figsize=(SINGLE.width_of(1), 0.27 * count + 1.05), layout="constrained"
             )

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from experiments.figures.style import paper_style
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -61,13 +63,12 @@ def write_pdf(
         tables: Blocks of lines after them.
         title: For readers' title bars.
     """
-    from matplotlib.backends.backend_pdf import PdfPages
-
-    from experiments.figures.style import paper_style
-
     buffer = io.BytesIO()
     about = {"Title": title, "CreationDate": None, "ModDate": None}
-    with paper_style(), PdfPages(buffer, metadata=about) as pages:
-        for page in itertools.chain(text_pages(lead), figures, text_pages(tables)):
-            pages.savefig(page)
+    with paper_style():
+        from matplotlib.backends.backend_pdf import PdfPages
+
+        with PdfPages(buffer, metadata=about) as pages:
+            for page in itertools.chain(text_pages(lead), figures, text_pages(tables)):
+                pages.savefig(page)
     return buffer.getvalue()

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
+from experiments.headless import import_matplotlib
 from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
@@ -156,7 +157,8 @@ def _delta(
     if overlap < LEAST_OVERLAP:
         text = [" to ".join(f"{end:.4g}" for end in sorted(shown(pair))) for pair in ends]
         return BdDelta(np.nan, reason=f"no overlap: {text[1]} against {text[0]} of the reference")
-    from bjontegaard import bd_linear  # imports matplotlib
+    import_matplotlib()  # which the next line imports
+    from bjontegaard import bd_linear
 
     found = bd_linear(
         base_a, value_a, base_b, value_b, "pchip", require_matching_points=False, min_overlap=0

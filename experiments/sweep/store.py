@@ -93,7 +93,9 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[xr.Dataset]:
-    """Opens a store; its single trials stay in the file until they are asked for.
+    """Opens a store, its SNRs rising whatever their order in the spec.
+
+    Its single trials stay in the file until they are asked for.
 
     Raises:
         ScmcError: There is no such file, or it is no result store of a sweep.
@@ -109,7 +111,7 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
         for name in ds.variables:
             if name != "delivered_set":
                 ds[name].load()
-        yield ds
+        yield ds.sortby("esno_db")
 
 
 def load(folder: str | Path) -> xr.Dataset:

@@ -9,6 +9,9 @@ from experiments.sweep import store, summary
 from experiments.sweep.delivery import delivery_probabilities
 
 MAX_TRIAL_ROWS = 200_000
+NOTHING = "none"
+"""Delivered set of a trial that delivered nothing: a word, as pandas reads an empty cell as NaN and
+`groupby` then leaves its rows, the failures, out of every mean."""
 
 
 def to_frame(ds: xr.Dataset) -> pd.DataFrame:
@@ -23,12 +26,12 @@ def to_frame(ds: xr.Dataset) -> pd.DataFrame:
 
 
 def trial_rows(ds: xr.Dataset) -> pd.DataFrame:
-    """One row a trial that was run."""
+    """One row a trial that was run; ``delivered`` is `NOTHING` where all was lost."""
     table = store.expand(ds)
     for tag in dict.fromkeys((*store.LAYER_TAGS, *store.unit_tags(ds))):
         table[f"delivered_{tag}"] = store.delivered(ds, tag)
     table["run"] = store.was_run(ds)
-    table["delivered"] = store.gather(ds, ds.set, "")
+    table["delivered"] = store.gather(ds, xr.where(ds.set == "", NOTHING, ds.set), "")
     frame = table.to_dataframe(dim_order=[*store.POINT, "trial"]).reset_index()
     frame = frame[frame.pop("run")]
     prepared = {name: store.at_points(ds, name) for name in ("bpp", "channel_uses")}

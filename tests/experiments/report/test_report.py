@@ -339,6 +339,20 @@ def test_mistakes_on_the_command_line_are_one_line(sweep, tmp_path, capsys, opti
     assert not list(tmp_path.iterdir())
 
 
+def test_snrs_that_fall_are_reported_as_if_they_rose(toy_spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "RESAMPLES", 20)
+    made = {}
+    for name, snrs in (("rising", toy_spec.esno_db), ("falling", toy_spec.esno_db[::-1])):
+        spec = dataclasses.replace(
+            toy_spec, systems=SYSTEMS[:2], esno_db=snrs, metrics=("psnr_db",), num_images=2,
+            num_trials=8,
+        )  # fmt: skip
+        out = run_sweep(spec, tmp_path / name, components=TOYS, use_cache=False, progress=False)
+        _, _, files = write_report(ReportSpec((out,), out / "page.html"), progress=False)
+        made[name] = {path.name: path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    assert made["rising"] == made["falling"] and len(made["rising"]) > 10
+
+
 def test_a_folder_without_results_is_an_error(tmp_path):
     with pytest.raises(ScmcError, match="run the sweep first"):
         write_report(ReportSpec((tmp_path,), tmp_path / "page.html"), progress=False)

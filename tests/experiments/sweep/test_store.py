@@ -102,6 +102,23 @@ def test_the_csv_has_the_fields_of_the_ledger(ds, toy_run):
     assert not frame[frame.system == "toy-too-big"].feasible.any()
 
 
+def test_pandas_keeps_every_failure_in_the_means(ds, toy_run):
+    frame = pd.read_csv(toy_run / "results.csv")
+    nothing = frame[frame.delivered == "none"]
+    assert 0 < len(nothing) < len(frame) and not frame.delivered.isnull().any()
+    flags = [f"delivered_{tag}" for tag in store.LAYER_TAGS]
+    assert not nothing[flags].any(axis=None)
+    assert set(frame[~frame.feasible].delivered) == {"none"}
+    each = frame.groupby("delivered").psnr_db
+    assert each.size().sum() == len(frame) == ds.delivered_set.size
+    assert (each.mean() * each.size()).sum() / len(frame) == pytest.approx(frame.psnr_db.mean())
+    shown = frame.groupby(["system", "channel", "esno_db"]).psnr_db.mean()
+    found = summary.quality(ds, num_resamples=20).value_mean.sel(metric="psnr_db")
+    for (system, channel, esno_db), mean in shown.items():
+        here = found.sel(system=system, channel=channel, esno_db=esno_db)
+        assert mean == pytest.approx(float(here.item()))
+
+
 def test_large_sweeps_get_a_row_a_point(ds, monkeypatch):
     assert len(tables.to_frame(ds)) == ds.delivered_set.size
     monkeypatch.setattr(tables, "MAX_TRIAL_ROWS", ds.delivered_set.size - 1)
