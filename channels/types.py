@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -89,6 +91,28 @@ class ChannelState:
 
     h: torch.Tensor
     no: float
+
+
+class Channel(Protocol):
+    """A flat channel known perfectly to the receiver."""
+
+    @property
+    def name(self) -> str:
+        """Spec from which `channels.fading.models.make_channel` builds an equal channel."""
+        ...
+
+    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
+        """Draws the gains of one transmission for each trial.
+
+        Args:
+            num_symbols: Complex channel uses of the transmission.
+            esno_db: Mean Es/N0 per complex channel use.
+            seeds: One seed per trial.
+
+        Returns:
+            Gains complex64 [len(seeds), num_symbols] with E|h|^2 = 1, and the noise variance.
+        """
+        ...
 
 
 @dataclass(frozen=True)

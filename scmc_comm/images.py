@@ -199,7 +199,11 @@ def load_square(path: str | Path, side: int) -> torch.Tensor:
     Raises:
         ScmcError: as `load_image`.
     """
-    img = load_image(path)
+    return square(load_image(path), side)
+
+
+def square(img: torch.Tensor, side: int) -> torch.Tensor:
+    """An image as a centre square of a side: float [3, H, W] in [0, 1] -> [3, side, side]."""
     if img.shape[1:] == (side, side):
         return img
     return from_uint8(np.asarray(centre_square(Image.fromarray(to_uint8(img)), side)))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from channels.plugins import Plugin, PluginError
+from channels.registry import Registry
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -19,13 +21,13 @@ class Entry:
     """Where a system is declared.
 
     Attributes:
-        place: ``module:class``.
+        place: ``module:class``, or the class.
         summary: What it is, in a line.
         fixed: Fields of the class that the name stands for.
         layered: ``module:class`` of its form in layers, which the option ``layers`` asks for.
     """
 
-    place: str
+    place: str | type[System]
     summary: str
     fixed: Mapping[str, Any] = field(default_factory=dict)
     layered: str | None = None
@@ -33,6 +35,8 @@ class Entry:
     def load(self, layered: bool = False) -> type[System]:
         """The class, or that of its form in layers if there is one."""
         place = self.layered if layered and self.layered is not None else self.place
+        if not isinstance(place, str):
+            return place
         module, _, name = place.partition(":")
         found: type[System] = getattr(importlib.import_module(module), name)
         return found
@@ -47,7 +51,26 @@ def _learned(codec: str, summary: str) -> Entry:
     return Entry("scmc_comm.systems.separate:LearnedSeparate", summary, {"codec": codec})
 
 
-SYSTEMS: dict[str, Entry] = {
+def _plugin_entry(plugin: Plugin) -> Entry:
+    """The declaration of a plug-in: a system's class, two functions, or an image codec."""
+    from channels.specs import summary
+    from scmc_comm.systems.base import System
+    from scmc_comm.systems.jscc import Jscc, JsccSystem
+
+    component = plugin.component
+    if plugin.kind == "image_codec":
+        return _image(plugin.name, f"{plugin.name} in one frame")
+    if isinstance(component, Jscc):
+        return Entry(JsccSystem, f"{plugin.name}, an analog network", {"functions": component})
+    if isinstance(component, type) and issubclass(component, System):
+        return Entry(component, summary(component))
+    raise PluginError(
+        f"system {plugin.name!r} of {plugin.origin} is {component!r}; expected a class of System, "
+        "or Jscc(encode, decode)"
+    )
+
+
+_BUILT_IN = {
     "scmc": Entry("scmc_comm.systems.scmc:Scmc", "the layered codec, its layers protected apart"),
     "scmc-signal": _image("scmc-signal", "control: its signal layer alone, in one frame"),
     "jpeg": _image("jpeg", "JPEG in one frame"),
@@ -69,6 +92,7 @@ SYSTEMS: dict[str, Entry] = {
     },
     "deepjscc": Entry("scmc_comm.systems.deepjscc:DeepJscc", "deep joint source-channel coding"),
 }
+SYSTEMS: Registry[Entry] = Registry("system", _BUILT_IN, _plugin_entry, also=("image_codec",))
 """All systems by name."""
 
 

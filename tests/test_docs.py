@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from channels import plugins
 from channels.specs import parameters
+from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
+from experiments.sweep.store import at_points, load
 from experiments.timed.spec import TimedSpec
 from scmc_comm.images import load_photo, save_png
+from scmc_comm.link.budget import Budget
+from scmc_comm.registry import make_system
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,3 +55,49 @@ def test_files_that_the_docs_name_are_there():
             r"`((?:channels|scmc_comm|experiments|tests|benchmarks)/[\w/]+\.py)`", page.read_text()
         )
         assert not [name for name in names if not (ROOT / name).is_file()], page.name
+
+
+def plugin_examples():
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    for title, part in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S):
+        for code in re.findall(r"```python\n(.*?)```", part, re.S):
+            yield pytest.param(code, id=title)
+
+
+@pytest.mark.parametrize("code", plugin_examples())
+def test_a_plugin_s_example_takes_part_in_a_sweep(tmp_path, monkeypatch, code):
+    monkeypatch.setattr(plugins, "_state", plugins._State({}, {}, None, "run", plugins.changes()))
+    statements = [
+        line for line in code.splitlines() if line and not line.startswith(("import", "from"))
+    ]
+    assert len(statements) <= 12
+    file = tmp_path / "mine.py"
+    file.write_text(code)
+    ((kind, name),) = re.findall(r'register\(\s*"(\w+)", "(\w+)"', code)
+    used = {
+        "system": {"systems": (name,)},
+        "image_codec": {"systems": (f"{name}:law=awgn", f"{name}:layers=2")},
+        "channel": {"channels": (f"{name}:bad=0.3",)},
+        "metric": {"metrics": (name,)},
+        "planner": {"systems": (f"scmc:protection={name}",)},
+        "dataset": {"images": name},
+    }[kind]
+    settings = {
+        "name": "demo", "systems": ("jpeg",), "channels": ("awgn",), "esno_db": (15.0,),
+        "rho": (1 / 4,), "images": "photos@64", "num_images": 1, "metrics": ("psnr_db",),
+        "num_trials": 2, "plugins": (str(file),),
+    }  # fmt: skip
+    run_sweep(SweepSpec(**(settings | used)), tmp_path / "out", cache_dir=tmp_path, progress=False)
+    ds = load(tmp_path / "out")
+    assert float(ds.psnr_db.max()) > 10 and int((at_points(ds, "frames") == "").sum()) == 0
+
+
+def test_the_plan_of_the_docs_is_sent_just_so(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "plugins.md").read_text(), re.S)
+    (tmp_path / "plan.yaml").write_text(text)
+    system = make_system(f"scmc:plan={tmp_path / 'plan.yaml'}")
+    sent = system.prepare(load_photo("coffee", 128), Budget(1 / 8, 10.0))
+    assert {f.tag: (f.mcs.num_bits_per_symbol, f.power_db) for f in sent.frames} == {
+        "semantic": (2, 2.0), "structure": (2, 0.0), "signal": (4, 0.0),
+        **{tag: (4, 0.0) for tag in sent.tags if tag.startswith("signal.")},
+    }  # fmt: skip

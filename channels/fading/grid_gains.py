@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from channels.errors import ChannelError
+from channels.fading.added import check_gains, draw
 from channels.fading.block import BlockFading
 from channels.fading.draws import child_seed
 from channels.fading.models import Channel
@@ -48,9 +49,11 @@ def grid_gains(
     its antennas fade independently, the first pair as without further antennas.
     """
     if isinstance(channel, GridChannel):
-        return channel.draw_grid(grid, num_symbols, num_rx, num_tx, seeds)
+        h = channel.draw_grid(grid, num_symbols, num_rx, num_tx, seeds)
+        check_gains(channel, h, (len(seeds), num_rx, num_tx, num_symbols, grid.num_subcarriers))
+        return h
     links = []
     for link in range(num_rx * num_tx):
         own = seeds if link == 0 else [child_seed(seed, "antennas", link) for seed in seeds]
-        links.append(channel.draw(num_symbols * grid.num_subcarriers, 0.0, own).h)
+        links.append(draw(channel, num_symbols * grid.num_subcarriers, 0.0, own).h)
     return torch.stack(links, 1).reshape(len(seeds), num_rx, num_tx, num_symbols, -1)

@@ -6,11 +6,11 @@ How random numbers are drawn, and why systems see the same fades and noise: `cha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 
 from channels.errors import ChannelError
+from channels.fading.added import plugin_channel
 from channels.fading.block import Awgn, BlockFading, NakagamiBlock, RayleighBlock, RicianBlock
 from channels.fading.clarke import Clarke
 from channels.fading.draws import check_size
@@ -19,8 +19,9 @@ from channels.fading.raytraced import RayTraced
 from channels.fading.tr38901 import Cdl, Tdl
 from channels.fading.trace import Trace
 from channels.kernels.normal import complex_normal, stream_keys
+from channels.registry import Registry
 from channels.specs import build
-from channels.types import ChannelState
+from channels.types import Channel
 
 __all__ = [
     "CHANNELS",
@@ -33,28 +34,6 @@ __all__ = [
     "make_channel",
     "noise",
 ]
-
-
-class Channel(Protocol):
-    """A flat channel known perfectly to the receiver."""
-
-    @property
-    def name(self) -> str:
-        """Spec from which `make_channel` builds an equal channel."""
-        ...
-
-    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
-        """Draws the gains of one transmission for each trial.
-
-        Args:
-            num_symbols: Complex channel uses of the transmission.
-            esno_db: Mean Es/N0 per complex channel use.
-            seeds: One seed per trial.
-
-        Returns:
-            Gains complex64 [len(seeds), num_symbols] with E|h|^2 = 1, and the noise variance.
-        """
-        ...
 
 
 def noise(num_symbols: int, no: float, seeds: Sequence[int]) -> torch.Tensor:
@@ -74,13 +53,15 @@ def noise(num_symbols: int, no: float, seeds: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(complex_normal(num_symbols, stream_keys(seeds, "noise"), no))
 
 
-CHANNELS: dict[str, Callable[..., Channel]] = {
+_BUILT_IN: dict[str, Callable[..., Channel]] = {
     cls.word(): cls
     for cls in (
         Awgn, RayleighBlock, RicianBlock, NakagamiBlock, Clarke, GilbertElliott, Trace, Tdl, Cdl,
         RayTraced,
     )
 }  # fmt: skip
+CHANNELS: Registry[Callable[..., Channel]] = Registry("channel", _BUILT_IN, plugin_channel)
+"""All channels by name."""
 
 
 def make_channel(spec: str) -> Channel:
@@ -100,7 +81,7 @@ def channel_identity(spec: str) -> str:
     """What the gains of a channel depend on, beside the seeds: for the keys of stored results.
 
     The text itself, and for a channel that reads a file a hash of the content as well: a file
-    that is written anew is another channel.
+    that is written anew is another channel, and so is a plug-in of another source.
 
     Args:
         spec: As for `make_channel`.
@@ -109,4 +90,5 @@ def channel_identity(spec: str) -> str:
     'rayleigh_block'
     """
     content = getattr(make_channel(spec), "content_sha256", None)
-    return f"{spec} sha256={content}" if content else spec
+    added = CHANNELS.identity(spec.partition(":")[0])
+    return " ".join(filter(None, (spec, f"sha256={content}" if content else "", added)))

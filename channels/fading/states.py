@@ -16,6 +16,7 @@ import numpy as np
 from scipy.stats import norm, qmc
 
 from channels.errors import ChannelError
+from channels.fading.added import draw
 from channels.fading.models import BlockFading, Channel
 from channels.units import esno_db_to_no
 
@@ -55,7 +56,7 @@ def drawn_states(
         power = _drawn_power(channel, num_symbols, tuple(seeds))
         block = channel.block_symbols(num_symbols)
         return ChannelStates(power, weights, block, esno_db_to_no(esno_db))
-    state = channel.draw(num_symbols, esno_db, seeds)
+    state = draw(channel, num_symbols, esno_db, seeds)
     power = state.h.abs().square().double().numpy()
     return ChannelStates(power, weights, 1, state.no)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from channels.errors import ChannelError
+from channels.fading.added import draw
 from channels.fading.models import Channel, noise
 
 
@@ -91,6 +92,6 @@ def send_symbols(
     (torch.Size([2, 8]), [10000, 10000])
     """
     check_symbols(symbols, seeds)
-    state = channel.draw(len(symbols), esno_db, seeds)
+    state = draw(channel, len(symbols), esno_db, seeds)
     y = noise(len(symbols), state.no, seeds).addcmul_(state.h, symbols)
     return *equalise(y, state.h, torch.full((len(seeds),), state.no)), len(symbols)

@@ -9,6 +9,7 @@ import torch
 
 from channels.coding.ldpc import num_threads
 from channels.coding.transport_block import check_decoder
+from channels.fading.added import draw
 from channels.fading.models import Channel, noise
 from channels.phy.analog import send_symbols
 from channels.phy.stream import Stream
@@ -61,7 +62,7 @@ class BitTruePhy:
 
         @torch.no_grad()
         def send_rows(rows: slice) -> None:
-            state = channel.draw(len(symbols), esno_db, seeds[rows])
+            state = draw(channel, len(symbols), esno_db, seeds[rows])
             gain = state.h * amplitude
             y = noise(len(symbols), state.no, seeds[rows]).addcmul_(gain, symbols)
             stream.decode(rows, y, gain, state.no)

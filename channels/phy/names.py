@@ -7,18 +7,45 @@ over a resource grid with pilots: ``"ofdm:antennas=1x2,csi=lmmse"``, with the ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from channels.errors import ChannelError
+from channels.errors import ChannelError, no_such
+from channels.plugins import Plugin, PluginError
+from channels.registry import Registry
 
 if TYPE_CHECKING:
     from channels.fading.models import Channel
     from channels.phy.ofdm import OfdmPhy
     from channels.types import Frame
 
-PHYS = ("flat", "ofdm")
+
+def _plugin_phy(plugin: Plugin) -> Callable[[], Any]:
+    """A plug-in's class or object with ``send``."""
+    component = plugin.component
+    if not callable(getattr(component, "send", None)):
+        raise PluginError(
+            f"phy {plugin.name!r} of {plugin.origin} is {component!r}; expected a class or an "
+            "object with send(frames, channel, esno_db, seeds)"
+        )
+    return component if isinstance(component, type) else lambda: component
+
+
+def _bit_true() -> Any:
+    from channels.phy.bit_true import BitTruePhy
+
+    return BitTruePhy()
+
+
+def _ofdm() -> Any:
+    from channels.phy.ofdm import OfdmPhy
+
+    return OfdmPhy()
+
+
+PHYS: Registry[Callable[[], Any]] = Registry("phy", {"flat": _bit_true, "ofdm": _ofdm}, _plugin_phy)
+"""Physical layers by name, as they are without parameters. A plug-in's sends no pilots."""
 Estimator = Literal["monte-carlo", "table", "expected"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
@@ -44,10 +71,13 @@ def make_phy(spec: str = "flat", estimator: str = "monte-carlo") -> Any:
     ofdm = ofdm_link(spec)
     if estimator not in ESTIMATORS:
         raise ChannelError(f"estimator is {estimator!r}; expected one of {', '.join(ESTIMATORS)}")
+    if PHYS.plugin(spec) is not None and estimator != "monte-carlo":
+        raise ChannelError(
+            f"phy is {spec!r}, a plug-in's, and estimator is {estimator!r}, whose tables know "
+            "nothing of it; use monte-carlo"
+        )
     if estimator == "monte-carlo":
-        from channels.phy.bit_true import BitTruePhy
-
-        return BitTruePhy() if ofdm is None else ofdm
+        return PHYS[spec]() if ofdm is None else ofdm
     from channels.phy.equivalent import EquivalentPhy
     from channels.phy.table import TablePhy
 
@@ -147,9 +177,19 @@ def pilot_layout(spec: str) -> str:
     )
 
 
+def phy_identity(spec: str) -> str:
+    """What a physical layer depends on, for the keys of stored results: its text, or its source.
+
+    >>> phy_identity("ofdm:csi=ls")
+    'ofdm:csi=ls'
+    """
+    added = PHYS.identity(spec.partition(":")[0])
+    return f"{spec} {added}" if added else spec
+
+
 @lru_cache(maxsize=64)
 def ofdm_link(spec: str) -> OfdmPhy | None:
-    """The OFDM link called ``spec``, or None for the flat one."""
+    """The OFDM link called ``spec``, or None for the flat one and for a plug-in's."""
     name, _, args = spec.partition(":")
     if name == "harq":
         raise ChannelError(
@@ -157,10 +197,10 @@ def ofdm_link(spec: str) -> OfdmPhy | None:
             "retransmissions on the timed link, where they cost time: scmc-comm sweep harq"
         )
     if name not in PHYS:
-        raise ChannelError(f"phy is {spec!r}; expected one of {', '.join(PHYS)}")
-    if name == "flat":
+        raise ChannelError(no_such("phy", name, PHYS))
+    if name != "ofdm":
         if args:
-            raise ChannelError(f"phy is {spec!r}; flat takes no parameters, ofdm does")
+            raise ChannelError(f"phy is {spec!r}; {name} takes no parameters, ofdm does")
         return None
     from channels.phy.ofdm import OfdmPhy
 

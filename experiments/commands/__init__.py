@@ -2,5 +2,5 @@
 
 COMMANDS = (
     "encode", "decode", "transmit", "plan", "sweep", "report", "stream", "rd", "anchors", "systems",
-    "channels", "train", "weights", "bler", "bench", "reproduce", "info",
+    "channels", "components", "train", "weights", "bler", "bench", "reproduce", "info",
 )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from channels.errors import no_such
-from experiments.commands.common import AddVerb
+from experiments.commands.common import AddVerb, origin
 from scmc_comm.errors import ScmcError
 
 WIDTH, COLUMN = 100, 42
@@ -27,7 +27,7 @@ def channels(args: argparse.Namespace) -> None:
         if name not in CHANNELS:
             raise ScmcError(no_such("channel", name, CHANNELS))
     for name in names:
-        print("\n".join(describe(name, CHANNELS[name])))
+        print("\n".join(describe(name, CHANNELS[name], where=origin(CHANNELS, name))))
     if not args.names:
         print("OFDM link: the keys of channels.phy.ofdm.OfdmPhy.from_spec\n")
         parts = {"receiver": OfdmPhy, "grid": OfdmGrid, "impairments": Impairments}
@@ -35,11 +35,12 @@ def channels(args: argparse.Namespace) -> None:
             print("\n".join(describe(name, owner)))
 
 
-def describe(name: str, cls: Any, about: str = "") -> Iterable[str]:
+def describe(name: str, cls: Any, about: str = "", where: str = "") -> Iterable[str]:
     """Name, summary, source and a line for each parameter of a component."""
     from channels.specs import parameters, source, summary
 
-    yield from textwrap.wrap(f"{name}: {about or summary(cls)}", WIDTH, subsequent_indent=" " * 12)
+    head = f"{name}: {about or summary(cls)}{where}"
+    yield from textwrap.wrap(head, WIDTH, subsequent_indent=" " * 12)
     if source(cls):
         yield from textwrap.wrap(f"    source: {source(cls)}", WIDTH, subsequent_indent=" " * 12)
     for parameter in parameters(cls):

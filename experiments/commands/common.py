@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from channels.registry import BUILT_IN, Registry
 from experiments.specs import number
 
 if TYPE_CHECKING:
@@ -24,6 +25,17 @@ def bandwidth_ratio(text: str) -> float:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a bandwidth ratio; write a number or a fraction such as 1/16"
         ) from None
+
+
+def origin(registry: Registry[Any], name: str) -> str:
+    """Where a component comes from, behind its description; nothing for a built-in one."""
+    found = registry.origin(name)
+    return "" if found == BUILT_IN else f" [{found}]"
+
+
+def listed(registry: Registry[Any], name: str, about: str = "", width: int = 0) -> str:
+    """A component's line in a list."""
+    return f"{name:{width}}  {about}{origin(registry, name)}".rstrip()
 
 
 def say_shown(shown: Reconstruction) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from channels.errors import ChannelError, no_such
+from channels.plugins import load
 from experiments.commands import COMMANDS
 from experiments.commands.common import Command
 from scmc_comm import __version__
@@ -76,6 +77,13 @@ def parser() -> argparse.ArgumentParser:
             name, help=run.__doc__, description=run.__doc__, epilog=f"example: scmc-comm {example}"
         )
         sub.set_defaults(run=run)
+        sub.add_argument(
+            "--plugin",
+            action="append",
+            default=[],
+            metavar="FILE.py|MODULE",
+            help="load components of your own: a Python file, module or module:function",
+        )
         return sub
 
     for name in COMMANDS:
@@ -92,6 +100,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.verbose:
         warnings.simplefilter("ignore")
     try:
+        for plugin in args.plugin:
+            load(plugin)
         args.run(args)
     except (ScmcError, ChannelError) as error:
         print(f"scmc-comm: {error}", file=sys.stderr)

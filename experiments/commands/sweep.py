@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ def sweep(args: argparse.Namespace) -> None:
     named = {"images": args.images, "estimator": args.estimator}
     changes = [f"{key}={value}" for key, value in named.items() if value is not None]
     spec = load_sweep(args.name).override([*args.set, *changes])
+    spec = dataclasses.replace(spec, plugins=tuple(dict.fromkeys([*spec.plugins, *args.plugin])))
     before = args.out / "spec.yaml"
     if before.is_file() and before.read_text(encoding="utf-8") != spec.to_yaml():
         print(f"{args.out} holds results of another spec; they are replaced", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from experiments.commands.channels import describe
-from experiments.commands.common import AddVerb
+from experiments.commands.common import AddVerb, listed, origin
 
 
 def systems(args: argparse.Namespace) -> None:
@@ -15,15 +15,16 @@ def systems(args: argparse.Namespace) -> None:
 
     if not args.names:
         width = max(map(len, SYSTEMS))
-        for name, entry in SYSTEMS.items():
-            print(f"{name:{width}}  {entry.summary}")
+        for name in SYSTEMS:
+            print(listed(SYSTEMS, name, SYSTEMS[name].summary, width))
         print("\naliases: " + ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items()))
         print("written NAME:key=value,key=value; scmc-comm systems NAME lists the keys")
         return
     entries = [(name, find_system(name)) for name in args.names]
     for name, entry in entries:
         known = ", ".join(sorted(make_system(name).side_information)) or "none"
-        about = f"{entry.summary}; transmitter side information by default: {known}"
+        where = origin(SYSTEMS, ALIASES.get(name, name))
+        about = f"{entry.summary}{where}; transmitter side information by default: {known}"
         print("\n".join(describe(name, entry.load(), about)))
         if entry.layered is not None:
             print("\n".join(describe(f"{name}:layers=N", entry.load(layered=True), "in layers")))

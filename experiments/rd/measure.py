@@ -19,7 +19,7 @@ from experiments.execution.fingerprint import (
 from experiments.rd import codecs
 from experiments.rd.codecs import SCMC, make_rd_codec
 from experiments.sweep.rate_points import RateTask, measure_curves
-from scmc_comm.baselines.image_codecs import codec_options
+from scmc_comm.baselines.image_codecs import IMAGE_CODECS, codec_options, family_of
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.metrics import measure
 from scmc_comm.registry import parse_options
@@ -102,4 +102,5 @@ def codec_fingerprint(codec: str, maker: str = codecs.__file__) -> str:
     paths = {path for pattern in _SOURCES for path in ROOT.glob(pattern)} | outside_files()
     if weights := codec_options(codec).get("weights"):
         paths.add(weights)
-    return digest(fingerprint(paths, packages=_PACKAGES), made_by)
+    added = filter(None, [IMAGE_CODECS.identity(family_of(codec))])
+    return digest(fingerprint(paths, packages=_PACKAGES), made_by, *added)

@@ -19,11 +19,17 @@ from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
-LOWER_IS_BETTER = frozenset(("mse", "lpips", "lpips_vgg", "dists"))
+LOWER_IS_BETTER = {"mse", "lpips", "lpips_vgg", "dists"}
+"""Metrics of which less is better; `declare` adds those of plug-ins, as a result store tells."""
 FEW_IMAGES = 10
 """With fewer images than this a percentile bootstrap is too narrow: Student's t takes its place."""
 
 _MAX_DRAWS = 4_000_000  # numbers gathered at once; bounds memory
+
+
+def declare(metric: str, better: str) -> None:
+    """Says which way a metric is better: a plug-in's, whose results are read without it."""
+    (LOWER_IS_BETTER.add if better == "lower" else LOWER_IS_BETTER.discard)(metric)
 
 
 @dataclass(frozen=True)

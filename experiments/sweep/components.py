@@ -54,6 +54,19 @@ def _measure(
     return measure(img, img_hat, names, annotation)
 
 
+def metric_identity(name: str) -> str:
+    """A metric's name and, of a plug-in's, what it is made of: what scores are kept by."""
+    from scmc_comm.metrics import METRICS
+
+    return " ".join(filter(None, (name, METRICS.identity(name))))
+
+
+def _codec_identity(name: str) -> str:
+    from scmc_comm.baselines.image_codecs import IMAGE_CODECS, family_of
+
+    return IMAGE_CODECS.identity(family_of(name))
+
+
 def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
     from scmc_comm.metrics import METRICS, unavailable
 
@@ -93,6 +106,8 @@ class Components:
         load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
         annotations: What the data set states of them, by the same names.
         fingerprint: Identifies code and weights; part of every cache key.
+        metric_identity: Of a metric by name: the name, and what a plug-in is made of.
+        codec_identity: Of an image codec by name: what a plug-in is made of, else "".
     """
 
     make_system: Callable[[str], Any] = _make_system
@@ -104,6 +119,8 @@ class Components:
     load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
     annotations: Callable[[str, int | None], dict[str, Annotation]] = _annotations
     fingerprint: Callable[[], str] = code_fingerprint
+    metric_identity: Callable[[str], str] = metric_identity
+    codec_identity: Callable[[str], str] = _codec_identity
 
     def check_names(self, spec: SweepSpec) -> None:
         """Fails before any work if a system, channel, link or codec of the sweep does not exist.

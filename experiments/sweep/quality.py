@@ -44,6 +44,7 @@ class Scorer:
         metrics: Metrics to measure.
         measure: Measures them.
         fingerprint: Identity of code and weights.
+        metric_identity: Identity of a metric by name, which its scores are kept by.
         cache: Where scores and pictures are kept.
         annotation: What the data set states of the picture.
     """
@@ -53,6 +54,7 @@ class Scorer:
     metrics: tuple[str, ...]
     measure: Measure
     fingerprint: str
+    metric_identity: Callable[[str], str]
     cache: Cache
     annotation: Annotation = UNANNOTATED
 
@@ -68,26 +70,31 @@ class Scorer:
         """
         quality_key, png_key = digest("quality", key), digest("png", key)
         known = self.cache.get_json(quality_key) or {"metrics": {}}
-        missing = tuple(name for name in self.metrics if name not in known["metrics"])
+        kept = {name: self.metric_identity(name) for name in self.metrics}
+        missing = tuple(name for name in self.metrics if kept[name] not in known["metrics"])
         if missing or "level" not in known or (keep and self.cache.get(png_key) is None):
             seen = show()
             img_hat = seen.img_hat.detach()
             known = {
-                "metrics": known["metrics"] | self._scores(img_hat, missing),
+                "metrics": known["metrics"]
+                | {kept[name]: score for name, score in self._scores(img_hat, missing).items()},
                 "level": -1 if seen.level is None else int(seen.level),
                 "caption": seen.caption or "",
             }
             self.cache.put_json(quality_key, known)
             if keep:
                 self.cache.put(png_key, png_bytes(img_hat))
-        metrics = {name: known["metrics"][name] for name in self.metrics}
+        metrics = {name: known["metrics"][kept[name]] for name in self.metrics}
         return SetQuality(metrics, known["level"], known["caption"], png_key)
 
     def _scores(self, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
         """Metrics of a picture, each kept: several sets or designs may show the same."""
         shown = digest(img_hat.contiguous().numpy().tobytes())
         keys = {
-            name: digest("score", self.fingerprint, self.img_digest, shown, name) for name in names
+            name: digest(
+                "score", self.fingerprint, self.img_digest, shown, self.metric_identity(name)
+            )
+            for name in names
         }
         known = {name: self.cache.get_json(key) for name, key in keys.items()}
         missing = tuple(name for name, value in known.items() if value is None)

@@ -23,7 +23,7 @@ from channels.units import rho_to_uses
 from experiments.execution.cache import Cache, digest
 from experiments.execution.executors import Executor
 from experiments.execution.fingerprint import fingerprint as content_of
-from experiments.sweep.components import Components, Measure
+from experiments.sweep.components import Components, Measure, metric_identity
 from experiments.sweep.quality import digest_of
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.baselines.image_codec import ImageCodec
@@ -139,6 +139,7 @@ class RateTask:
         cache_dir: Folder of the cache.
         make_codec: Builds a `CurveCodec`, or an image codec, by name; importable.
         measure: As `Components.measure`; importable.
+        metric_identity: Identity of a metric by name; importable.
         max_bits: The first point with this many bits is the last.
         reduced: Measure reduced resolutions too.
         annotation: What the data set states of the picture.
@@ -152,6 +153,7 @@ class RateTask:
     cache_dir: Path
     make_codec: Callable[[str], Any]
     measure: Measure
+    metric_identity: Callable[[str], str] = metric_identity
     max_bits: float = np.inf
     reduced: bool = False
     annotation: Annotation = UNANNOTATED
@@ -199,7 +201,8 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
     codec = "" if point is None else task.codec
     key = digest("rate point", task.fingerprint, codec, point, img_digest)
     known: dict[str, Any] = cache.get_json(key) or {"scores": {}}
-    missing = tuple(name for name in task.metrics if name not in known["scores"])
+    kept = {name: task.metric_identity(name) for name in task.metrics}
+    missing = tuple(name for name in task.metrics if kept[name] not in known["scores"])
     if missing or "bits" not in known:
         img = torch.from_numpy(task.img)
         if point is None:
@@ -207,13 +210,13 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
         else:
             coded = task.made_codec.code(img, point)
         found = task.measure(img, coded.img_hat, missing, task.annotation)
-        scores = known["scores"] | {name: float(found[name]) for name in missing}
+        scores = known["scores"] | {kept[name]: float(found[name]) for name in missing}
         known = {
             "bits": 8 * coded.num_bytes, "scores": scores,
             "encode_s": coded.encode_s, "decode_s": coded.decode_s,
         }  # fmt: skip
         cache.put_json(key, known)
-    return known
+    return known | {"scores": {name: known["scores"][kept[name]] for name in task.metrics}}
 
 
 def run_rate_task(task: RateTask) -> RatePoints:
@@ -275,14 +278,16 @@ def bound_tasks(
     """
     best = float(capacity(max(spec.esno_db)))
     files = {codec: components.make_codec(codec).files for codec in spec.bounds}
-    made_from = {
-        codec: digest(fingerprint, content_of(paths, packages=())) if paths else fingerprint
-        for codec, paths in files.items()
-    }
+    made_from = {}
+    for codec, paths in files.items():
+        own = [content_of(paths, packages=())] if paths else []
+        own += filter(None, [components.codec_identity(codec)])
+        made_from[codec] = digest(fingerprint, *own) if own else fingerprint
     return [
         RateTask(
             codec, name, img.numpy(), metrics, made_from[codec], cache_dir, components.make_codec,
-            components.measure, best * rho_to_uses(max(spec.rho), (img.shape[1], img.shape[2])),
+            components.measure, components.metric_identity,
+            best * rho_to_uses(max(spec.rho), (img.shape[1], img.shape[2])),
             reduced=True, annotation=(annotations or {}).get(name, UNANNOTATED),
         )
         for codec in spec.bounds

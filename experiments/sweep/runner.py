@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from channels.phy.names import expectation_draws
+from channels.plugins import Loaded, current_run, load, new_run
 from experiments.execution.cache import Cache, default_cache_dir
 from experiments.execution.executors import executor
 from experiments.execution.output import check_folder
@@ -22,15 +23,14 @@ from experiments.sweep import writer
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
 from experiments.sweep.links import Link
+from experiments.sweep.made import fingerprint_of, load_system
 from experiments.sweep.quality import digest_of
 from experiments.sweep.rate_points import bound_tasks, measure_curves
 from experiments.sweep.results import CellResult
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import (
     Task,
-    fingerprint_of,
     load_needed,
-    load_system,
     run_task,
 )
 from scmc_comm.types import UNANNOTATED, Annotation
@@ -65,13 +65,14 @@ def make_tasks(
     components: Components,
     workers: int = 1,
     annotations: Mapping[str, Annotation] | None = None,
+    plugins: tuple[Loaded, ...] = (),
 ) -> list[Task]:
     """Tasks that together hold each point once.
 
     All points of one (system, image, rho) make a task, since they share the encodings of one
     picture; where that gives the workers too few tasks, each is split over its points.
     """
-    fingerprint = fingerprint_of(components)
+    fingerprint, run = fingerprint_of(components), current_run()
     arrays = {name: img.numpy() for name, img in images.items()}
     stated = {name: (annotations or {}).get(name, UNANNOTATED) for name in images}
     digests = {name: digest_of(img, stated[name]) for name, img in arrays.items()}
@@ -90,7 +91,7 @@ def make_tasks(
     }
     return [
         Task(spec, system, name, r, part, arrays[name], digests[name], name in shown, metrics,
-             fingerprint, cache_dir, components, stated[name])
+             fingerprint, cache_dir, components, stated[name], plugins, run)
         for name, system, r in cells
         for part in parts[system]
     ]  # fmt: skip
@@ -148,6 +149,8 @@ def run_sweep(
     Raises:
         ScmcError: A name that does not exist, or another error a user can mend.
     """
+    new_run()
+    plugins = tuple(load(plugin) for plugin in spec.plugins)
     components.check_names(spec)
     images = components.load_images(spec.images, spec.num_images)
     annotations = components.annotations(spec.images, spec.num_images)
@@ -155,7 +158,9 @@ def run_sweep(
     folder = check_folder(out_dir)
 
     with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
-        tasks = make_tasks(spec, images, metrics, where, components, workers.workers, annotations)
+        tasks = make_tasks(
+            spec, images, metrics, where, components, workers.workers, annotations, plugins
+        )
         total = sum(len(task.points) for task in tasks)
         results: list[CellResult] = []
         with tqdm(total=total, desc=spec.name, unit="point", disable=not progress) as bar:

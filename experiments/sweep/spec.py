@@ -52,6 +52,8 @@ class SweepSpec(Spec):
         bounds: Image codecs whose rate-quality curves are measured and put on the channel as if
             by an ideal code: bounds that the figures draw.
         strip_images: Of how many images the reconstructions are kept for figures.
+        plugins: Files or modules of plug-ins, which are loaded before anything is looked up by
+            name; paths as seen from the current folder.
         description: One line for people.
 
     Example:
@@ -84,6 +86,7 @@ class SweepSpec(Spec):
     primary: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
     strip_images: int = 1
+    plugins: tuple[str, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from experiments.statistics.means import declare
 from experiments.sweep.draws import DRAW
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.prepared import SYMBOLS
@@ -108,6 +109,9 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
             )
         if {"count", "probability"}.isdisjoint(ds.variables) or "design_of" not in ds:
             raise ScmcError(f"{path} was written by another version; run the sweep again")
+        for metric in metric_names(ds):
+            if "better" in ds[metric].attrs:
+                declare(metric, ds[metric].attrs["better"])
         for name in ds.variables:
             if name != "delivered_set":
                 ds[name].load()

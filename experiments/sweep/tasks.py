@@ -11,18 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from channels.fading.models import channel_identity
+from channels.phy.names import phy_identity
+from channels.plugins import Loaded
 from channels.types import Frame
 from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
 from experiments.sweep.draws import draw_masks, draw_tags, num_draws
 from experiments.sweep.links import Link
+from experiments.sweep.made import check_code, link_of, load_system
 from experiments.sweep.points import (
     Masks,
     TrialLog,
@@ -37,7 +40,6 @@ from experiments.sweep.quality import Scorer
 from experiments.sweep.results import CellResult, PointResult, SetQuality
 from experiments.sweep.shown import shown_columns
 from experiments.sweep.spec import SweepSpec
-from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, Budget, Design
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.transmit import prepare, send
@@ -66,6 +68,8 @@ class Task:
         cache_dir: Folder of the cache.
         components: The parts to build from.
         annotation: What the data set states of the image.
+        plugins: What was loaded for the sweep, and so is where the task runs.
+        run: Token of the run, see `channels.plugins.new_run`.
     """
 
     spec: SweepSpec
@@ -81,46 +85,12 @@ class Task:
     cache_dir: Path
     components: Components
     annotation: Annotation = UNANNOTATED
-
-
-def load_system(components: Components, name: str) -> System:
-    """A system, made once a process for each state of the files that it names."""
-    return _made_system(components, name, _made_system(components, name).identity())
-
-
-@functools.cache
-def _made_system(components: Components, name: str, _: str = "") -> System:
-    system: System = components.make_system(name)
-    return system
+    plugins: tuple[Loaded, ...] = ()
+    run: str = ""
 
 
 def _system(task: Task) -> System:
     return load_system(task.components, task.system)
-
-
-def _link(components: Components, link: Link, estimator: str) -> tuple[Any, Any]:
-    return _made_link(components, link, estimator, channel_identity(link.channel))
-
-
-@functools.cache
-def _made_link(components: Components, link: Link, estimator: str, _: str) -> tuple[Any, Any]:
-    """Channel and physical layer, made once a process for each identity of the channel."""
-    return components.make_channel(link.channel), components.make_phy(estimator, link.phy)
-
-
-@functools.cache
-def fingerprint_of(components: Components) -> str:
-    """Identity of the code and weights that this process runs, hashed once."""
-    return components.fingerprint()
-
-
-def _check_code(components: Components, fingerprint: str) -> None:
-    found = fingerprint_of(components)
-    if found != fingerprint:
-        raise ScmcError(
-            f"a worker runs other code, weights or packages ({found[:12]}) than the sweep "
-            f"({fingerprint[:12]}); install the same version on every machine"
-        )
 
 
 def _cell_key(task: Task, design: Design) -> str:
@@ -207,7 +177,7 @@ def load_needed(tasks: Sequence[Task]) -> None:
             link |= {(task.components, phy, task.spec.estimator) for phy in phys}
     for components, phy_name, estimator in link:
         frame = Frame("warm-up", np.zeros(64, np.uint8), choose_mcs(0.0))
-        model, phy = _link(components, Link("awgn", phy_name), estimator)
+        model, phy = link_of(components, Link("awgn", phy_name), estimator)
         if estimator == "monte-carlo":  # tables may lack the scheme, and compile nothing
             phy.send([frame], model, 10.0, [0])
 
@@ -220,7 +190,7 @@ def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
 def _point_key(task: Task, cell_key: str, at: Point) -> str:
     spec = task.spec
     link = Link.parse(spec.channels[at[0]], spec.phy)
-    phy = () if link.phy == "flat" else (link.phy,)
+    phy = () if link.phy == "flat" else (phy_identity(link.phy),)
     channel = channel_identity(link.channel)
     where = (spec.estimator, cell_key, channel, spec.esno_db[at[1]], *phy)
     drawn = () if spec.estimator == "expected" else (spec.seed, task.image)
@@ -230,7 +200,7 @@ def _point_key(task: Task, cell_key: str, at: Point) -> str:
 def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Point) -> PointResult:
     spec, esno_db = task.spec, task.spec.esno_db[at[1]]
     link = Link.parse(spec.channels[at[0]], spec.phy)
-    model, phy = _link(task.components, link, spec.estimator)
+    model, phy = link_of(task.components, link, spec.estimator)
     key = _point_key(task, cell_key, at)
     if spec.estimator == "expected":
         known = cache.get_json(key)
@@ -250,7 +220,7 @@ def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Poin
 def _scorer(task: Task, cache: Cache) -> Scorer:
     return Scorer(
         torch.from_numpy(task.img), task.img_digest, task.metrics, task.components.measure,
-        task.fingerprint, cache, task.annotation,
+        task.fingerprint, task.components.metric_identity, cache, task.annotation,
     )  # fmt: skip
 
 
@@ -288,10 +258,10 @@ def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
     """An analog system at one point: a set for each draw, measured once."""
     spec, system, count = task.spec, _system(task), num_draws(task.spec)
     link, esno_db = Link.parse(spec.channels[at[0]], spec.phy), spec.esno_db[at[1]]
-    model, phy = _link(task.components, link, spec.estimator)
+    model, phy = link_of(task.components, link, spec.estimator)
     cell_key, prepared = _prepare(task, number, cache)
     channel = channel_identity(link.channel)
-    key = digest("draws", cell_key, channel, link.phy, esno_db, spec.seed, task.image)
+    key = digest("draws", cell_key, channel, phy_identity(link.phy), esno_db, spec.seed, task.image)
     tags = () if prepared.infeasible else draw_tags(count)
     masks = draw_masks(count) if tags else np.zeros(count, mask_dtype(0))
     log_key = digest("trials of draws", key, len(tags))
@@ -332,7 +302,7 @@ def _cell(
 
 def run_task(task: Task) -> list[CellResult]:
     """Runs some points of one (system, image, rho), those of one design after the other."""
-    _check_code(task.components, task.fingerprint)
+    check_code(task.components, task.fingerprint, task.plugins, task.run)
     cache = Cache(task.cache_dir)
     if _system(task).analog:
         return [_run_draws(task, n, at, cache) for n, (at,) in _by_design(task).items()]

@@ -31,8 +31,8 @@ from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import trial_log
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import CONTROL, ITEMS, PILOTS, UNUSED
+from scmc_comm.metrics import METRICS
 
-UNITS = {"psnr_db": "dB"}
 CELL = ("system", "rho", "image", "design")
 _PIECE = 2**20  # trials written at once
 
@@ -171,8 +171,11 @@ def dataset(
         data["count"] = (dims, weights.astype(np.int64), attrs)
         coords["trial"] = np.arange(spec.num_trials, dtype=np.int32)
     for metric, values in quality.items():
-        attrs = {"units": UNITS.get(metric, "1"), "long_name": f"{metric} of a delivered set"}
-        data[metric] = (table, values, {**attrs, "quality_metric": 1})
+        attrs = {
+            "units": METRICS[metric].unit or "1", "long_name": f"{metric} of a delivered set",
+            "quality_metric": 1, "better": METRICS[metric].better,
+        }  # fmt: skip
+        data[metric] = (table, values, attrs)
     data |= _per_image(cells, sizes) | _designs(spec, cells, num_designs) | _ledgers(cells, sizes)
     ds = xr.Dataset(data, coords, _provenance(spec))
     return ds.transpose(*store.POINT, "design", "trial", "set", "item", missing_dims="ignore")

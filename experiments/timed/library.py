@@ -13,8 +13,9 @@ from PIL import Image
 
 from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
+from experiments.sweep.made import fingerprint_of, load_system
 from experiments.sweep.quality import Scorer, digest_of
-from experiments.sweep.tasks import fingerprint_of, load_system, prepare_cached
+from experiments.sweep.tasks import prepare_cached
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
 from scmc_comm.link.budget import MAX_RHO, Budget
@@ -102,7 +103,8 @@ class Library:
         stated = {name: (annotations or {}).get(name, UNANNOTATED) for name in images}
         self._scorers = {
             name: Scorer(img, digest_of(img.numpy(), stated[name]), self.metrics,
-                         components.measure, fingerprint, cache, stated[name])
+                         components.measure, fingerprint, components.metric_identity, cache,
+                         stated[name])
             for name, img in images.items()
         }  # fmt: skip
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from channels.plugins import load, new_run
 from experiments.execution.cache import Cache, default_cache_dir, digest, new_file, write_atomic
 from experiments.execution.executors import executor
 from experiments.execution.output import check_folder
 from experiments.specs import check_distinct
 from experiments.sweep.components import Components
-from experiments.sweep.tasks import fingerprint_of
+from experiments.sweep.made import fingerprint_of
 from experiments.timed import results
 from experiments.timed.library import Library
 from experiments.timed.schemes import Scheme
@@ -57,6 +58,9 @@ def run_timed(
     Raises:
         ScmcError: A name that does not exist, or another error a user can mend.
     """
+    new_run()
+    for plugin in spec.plugins:
+        load(plugin)
     folder = check_folder(out_dir)
     cache_dir = (cache_dir or default_cache_dir()).absolute()
     library = open_library(spec, cache_dir, components)

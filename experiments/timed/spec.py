@@ -47,6 +47,7 @@ class TimedSpec(Spec):
         duration_s: Time over which pictures arrive.
         num_replications: Independent runs of each point.
         seed: Master seed.
+        plugins: Files or modules of plug-ins, see `experiments.sweep.spec.SweepSpec`.
         description: One line for people.
 
     Example:
@@ -79,6 +80,7 @@ class TimedSpec(Spec):
     duration_s: float = 20.0
     num_replications: int = 6
     seed: int = 1
+    plugins: tuple[str, ...] = ()
     description: str = ""
 
     def __post_init__(self) -> None:

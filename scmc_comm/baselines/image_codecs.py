@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -13,6 +14,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from channels.errors import ChannelError, no_such
+from channels.plugins import Plugin, PluginError
+from channels.registry import Registry
 from channels.specs import parse_arguments
 from scmc_comm.baselines.avif import AvifCodec
 from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, ZooCodec
@@ -34,16 +37,41 @@ def _scmc_signal() -> ImageCodec:
     return ScmcSignalCodec()
 
 
-IMAGE_CODECS: dict[str, Callable[..., ImageCodec]] = {
-    "jpeg": JpegCodec,
-    "webp": WebpCodec,
-    "jpeg2000": Jpeg2000Codec,
-    "avif": AvifCodec,
-    "hevc": HevcCodec,
-    "vvc": VvcCodec,
-    **{family: partial(ZooCodec, family) for family in ARCHITECTURES},
-    "scmc-signal": _scmc_signal,
-}
+def _plugin_codec(plugin: Plugin) -> Callable[..., ImageCodec]:
+    """A plug-in's class, or a copy of its object, under the name it was given."""
+    component = plugin.component
+    if not (isinstance(component, ImageCodec) or _is_codec_class(component)):
+        raise PluginError(
+            f"image codec {plugin.name!r} of {plugin.origin} is {component!r}; expected "
+            "FunctionCodec(encode, decode, qualities), or an ImageCodec"
+        )
+
+    def make() -> ImageCodec:
+        made: ImageCodec = component() if isinstance(component, type) else copy.copy(component)
+        made.name = plugin.name
+        return made
+
+    return make
+
+
+def _is_codec_class(component: object) -> bool:
+    return isinstance(component, type) and issubclass(component, ImageCodec)
+
+
+IMAGE_CODECS: Registry[Callable[..., ImageCodec]] = Registry(
+    "image_codec",
+    {
+        "jpeg": JpegCodec,
+        "webp": WebpCodec,
+        "jpeg2000": Jpeg2000Codec,
+        "avif": AvifCodec,
+        "hevc": HevcCodec,
+        "vvc": VvcCodec,
+        **{family: partial(ZooCodec, family) for family in ARCHITECTURES},
+        "scmc-signal": _scmc_signal,
+    },
+    _plugin_codec,
+)
 Headers = Literal["slim", "file"]
 """Constant headers known to the receiver, or sent with each picture."""
 WITHOUT_HEADERS = ("scmc-signal",)
@@ -71,7 +99,8 @@ def make_image_codec(name: str) -> ImageCodec:
 
 def load_image_codec(name: str) -> ImageCodec:
     """As `make_image_codec`, once a process for each state of the weights it is made from."""
-    return _loaded(name, files_state([codec_options(name).get("weights")]), weights_state())
+    files = files_state([codec_options(name).get("weights")])
+    return _loaded(name, files, weights_state(), IMAGE_CODECS.identity(family_of(name)))
 
 
 @lru_cache(maxsize=32)
@@ -111,7 +140,7 @@ def codec_options(name: str) -> dict[str, Any]:
     except ChannelError as error:
         raise ScmcError(str(error)) from error
     headers = options.pop("headers", None)
-    if base in WITHOUT_HEADERS:
+    if base in WITHOUT_HEADERS or IMAGE_CODECS.plugin(base) is not None:
         if headers == "file":
             raise ScmcError(f"image codec {base!r} got {args!r}; it has no constant headers")
     elif headers is not None:

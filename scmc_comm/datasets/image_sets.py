@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from channels.plugins import Plugin
+from channels.registry import Registry
 from scmc_comm.datasets import SPLITS, read_set
 from scmc_comm.datasets.pictures import picture_files
 from scmc_comm.errors import ScmcError
-from scmc_comm.images import PHOTO_SIDE, PHOTOS, SUFFIXES, load_image, load_photo, load_square
+from scmc_comm.images import (
+    PHOTO_SIDE,
+    PHOTOS,
+    SUFFIXES,
+    load_image,
+    load_photo,
+    load_square,
+    square,
+)
 from scmc_comm.types import MIN_SIDE, UNANNOTATED, Annotation
+
+logger = logging.getLogger(__name__)
 
 _SIDES = re.compile(r"(?P<source>.+)@(?P<sides>\d+(\+\d+)*)")
 
@@ -32,18 +46,64 @@ class NamedImage:
     annotation: Annotation = UNANNOTATED
 
 
+def _photos(num_images: int | None, side: int | None) -> list[NamedImage]:
+    """The built-in photographs."""
+    chosen = PHOTOS[: _count("photos", len(PHOTOS), num_images)]
+    return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in chosen]
+
+
+def _plugin_set(plugin: Plugin) -> Callable[[int | None, int | None], list[NamedImage]]:
+    """A plug-in's function, which gives pictures or picture files by name."""
+
+    def images(num_images: int | None, side: int | None) -> list[NamedImage]:
+        found = plugin.component()
+        if not isinstance(found, Mapping) or not found:
+            raise ScmcError(
+                f"data set {plugin.name!r} gave {type(found).__name__}; expected pictures "
+                "[3, H, W] in [0, 1], or paths of pictures, by name"
+            )
+        chosen = list(found.items())[: _count(plugin.name, len(found), num_images)]
+        return [NamedImage(name, _picture(name, value, side)) for name, value in chosen]
+
+    return images
+
+
+def _picture(name: str, value: object, side: int | None) -> torch.Tensor:
+    if isinstance(value, str | Path):
+        return load_image(Path(value)) if side is None else load_square(Path(value), side)
+    img = torch.as_tensor(value).float()
+    if img.ndim != 3 or img.shape[0] != 3 or not 0 <= float(img.min()) <= float(img.max()) <= 1:
+        raise ScmcError(f"picture {name!r} is {list(img.shape)}; expected [3, H, W] in [0, 1]")
+    return img if side is None else square(img, side)
+
+
+DATASETS: Registry[Callable[[int | None, int | None], list[NamedImage]]] = Registry(
+    "dataset", {"photos": _photos}, _plugin_set
+)
+"""Sets by name: functions of how many pictures are wanted and of their side."""
+
+
+def _say_of_folder(source: str) -> None:
+    if Path(source).is_dir():
+        logger.warning(
+            "images %s is the set of that name, not the folder %s that is here too; write ./%s "
+            "for the folder", source, source, source,
+        )  # fmt: skip
+
+
 def image_set(
     source: str | Path, num_images: int | None = None, side: int | None = None
 ) -> list[NamedImage]:
     """A set of images in the order of their names.
 
     Args:
-        source: ``"photos"`` for the built-in photographs, else a folder, or one picture file, or
+        source: ``"photos"`` for the built-in photographs or the name of a plug-in's set, else a
+            folder (a ``Path`` always is one), or one picture file, or
             ``FOLDER:test``: a split (train, val, test) of the data set in the folder, see
             `scmc_comm.datasets`. With ``@SIDE`` behind it each is cropped to that side,
             with ``@SIDE+SIDE`` to several, and names end in ``@SIDE``.
         num_images: Only so many: the first of the source, or of a split, which is often sorted by
-            class, every n-th; None for all.
+            class, every n-th; None for all. If there are fewer, all are taken, with a notice.
         side: Crop each to the centre square of this side (short side scaled by Lanczos). None
             keeps files as they are, and photographs at 256.
 
@@ -70,9 +130,9 @@ def image_set(
             for own in map(int, several["sides"].split("+"))
             for found in image_set(several["source"], num_images, own)
         ]
-    if str(source) == "photos":
-        _check_count(source, len(PHOTOS), num_images)
-        return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in PHOTOS[:num_images]]
+    if isinstance(source, str) and source in DATASETS:
+        _say_of_folder(source)
+        return DATASETS[source](num_images, side)
     return [
         NamedImage(f.name, load_image(f) if side is None else load_square(f, side), annotation)
         for f, annotation in _chosen(source, num_images)
@@ -82,11 +142,13 @@ def image_set(
 def annotations_of(source: str | Path, num_images: int | None = None) -> dict[str, Annotation]:
     """What the data set states of each image of `image_set`, by name, without reading pictures.
 
+    Of a set that has a name, nothing is stated.
+
     Raises:
         ScmcError: as `image_set`.
 
     Example:
-        >>> annotations_of("photos")["astronaut"].captions
+        >>> annotations_of("photos@32", 1)["astronaut@32"].captions
         ()
     """
     several = _SIDES.fullmatch(str(source))
@@ -94,16 +156,16 @@ def annotations_of(source: str | Path, num_images: int | None = None) -> dict[st
         found = annotations_of(several["source"], num_images)
         sides = several["sides"].split("+")
         return {f"{name}@{side}": found[name] for side in sides for name in found}
-    if str(source) == "photos":
-        return dict.fromkeys(PHOTOS[:num_images], UNANNOTATED)
+    if isinstance(source, str) and source in DATASETS:
+        names = PHOTOS if source == "photos" else [x.name for x in DATASETS[source](None, None)]
+        return dict.fromkeys(names[:num_images], UNANNOTATED)
     return {file.name: annotation for file, annotation in _chosen(source, num_images)}
 
 
 def _chosen(source: str | Path, num_images: int | None) -> list[tuple[Path, Annotation]]:
     """So many files of a source, each with its annotation; see `image_set`."""
     files = list(_picture_files(source).items())
-    _check_count(source, len(files), num_images)
-    count = len(files) if num_images is None else num_images
+    count = _count(source, len(files), num_images)
     every = len(files) / count if _split_of(source) else 1
     return [files[int(every * n)] for n in range(count)]
 
@@ -121,7 +183,9 @@ def set_size(source: str | Path) -> int:
     several = _SIDES.fullmatch(str(source))
     if several and not Path(source).exists():
         return set_size(several["source"])
-    return len(PHOTOS) if str(source) == "photos" else len(_picture_files(source))
+    if isinstance(source, str) and source in DATASETS:
+        return len(PHOTOS) if source == "photos" else len(DATASETS[source](None, None))
+    return len(_picture_files(source))
 
 
 def side_of(name: str) -> int | None:
@@ -153,13 +217,17 @@ def _picture_files(source: str | Path) -> dict[Path, Annotation]:
     if source.is_file():
         return {source: UNANNOTATED}
     if not source.is_dir():
-        raise ScmcError(f"no image set, folder or picture {str(source)!r}; the set is 'photos'")
+        raise ScmcError(
+            f"no image set, folder or picture {str(source)!r}; sets are {', '.join(DATASETS)}"
+        )
     files = picture_files(source)
     if not files:
         raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
     return dict.fromkeys(files, UNANNOTATED)
 
 
-def _check_count(source: object, found: int, wanted: int | None) -> None:
+def _count(source: object, found: int, wanted: int | None) -> int:
+    """How many images are taken; with a notice where there are fewer than were asked for."""
     if wanted is not None and found < wanted:
-        raise ScmcError(f"{source} has {found} images, {wanted} were asked for; lower num_images")
+        logger.warning("%s has %d images of the %d asked for; all are taken", source, found, wanted)
+    return found if wanted is None else min(found, wanted)

@@ -168,10 +168,10 @@ def _model(channel: str, phy: str) -> tuple[Channel, int]:
     """The flat channel that the block error tables see, and how many of its states to take."""
     from channels.fading.states import DEFAULT_STATES
     from channels.phy.equivalent import DEFAULT_DRAWS, EquivalentChannel
-    from channels.phy.names import make_phy
+    from channels.phy.names import make_phy, ofdm_link
 
     model = make_channel(channel)
-    if phy == "flat":
+    if ofdm_link(phy) is None:
         return model, DEFAULT_STATES
     return EquivalentChannel(make_phy(phy), model), DEFAULT_DRAWS
 

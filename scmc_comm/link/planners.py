@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 
+from channels.errors import no_such
 from channels.fading.models import channel_identity
+from channels.plugins import Plugin, PluginError
+from channels.registry import Registry
 from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.optimiser import Allocation, Request, optimise
+from scmc_comm.link.plan_file import load_plan
 from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
 from scmc_comm.types import FINEST, LayerKind
 
@@ -164,29 +169,56 @@ def _round_up(num_bits: int) -> int:
     return 8 * math.ceil(2 ** (step / 8) / 8 - 1e-9)
 
 
-PROTECTIONS = ("unequal", "equal", "optimised", "range")
+def _plugin_planner(plugin: Plugin) -> Planner:
+    """A plug-in's planner, or the rule that its function is."""
+    component = plugin.component() if isinstance(plugin.component, type) else plugin.component
+    if callable(getattr(component, "plan", None)) and hasattr(component, "side_information"):
+        return component  # type: ignore[no-any-return]
+    if inspect.isfunction(component):
+        return RulePlanner(component)
+    raise PluginError(
+        f"planner {plugin.name!r} of {plugin.origin} is {component!r}; expected a Planner with "
+        "plan and side_information, or a function (num_uses, num_bits, design_esno_db, size, "
+        "with_signal) -> ProtectionPlan"
+    )
+
+
+PROTECTIONS: Registry[Planner] = Registry(
+    "planner",
+    {
+        "unequal": RulePlanner(unequal_plan),
+        "equal": RulePlanner(equal_plan),
+        "optimised": OptimisedPlanner(),
+        "range": OptimisedPlanner(SPREAD_DB, frozenset({CHANNEL_LAW})),
+    },
+    _plugin_planner,
+)
 """Planners by name; ``range`` is optimised for a range of mean Es/N0, none of which it knows."""
 
 
-def make_planner(name: str, utility: str | None = None) -> Planner:
+def make_planner(name: str, utility: str | None = None, plan: str | None = None) -> Planner:
     """The planner of a protection.
 
     Args:
-        name: One of `PROTECTIONS`.
+        name: Of `PROTECTIONS`.
         utility: What the optimiser makes best whatever the budget says; None takes the budget's.
+        plan: A file with the plan, see `scmc_comm.link.plan_file`, in place of a planner.
 
     Raises:
         ScmcError: An unknown name, or a utility for a rule, which has none.
     """
-    if name == "optimised":
-        return OptimisedPlanner(utility=utility)
-    if name == "range":
-        return OptimisedPlanner(SPREAD_DB, frozenset({CHANNEL_LAW}), utility)
     if name not in PROTECTIONS:
-        raise ScmcError(f"protection is {name!r}; expected one of {', '.join(PROTECTIONS)}")
+        raise ScmcError(no_such("protection", name, PROTECTIONS))
+    planner = PROTECTIONS[name]
+    if plan is not None:
+        if utility is not None:
+            raise ScmcError(f"plan is {plan!r} and utility is {utility!r}; keep one of them")
+        return load_plan(plan)
+    if isinstance(planner, OptimisedPlanner):
+        return replace(planner, utility=utility)
     if utility is not None:
         raise ScmcError(
             f"utility is {utility!r} and protection is {name!r}, a rule that makes nothing best; "
             "use protection=optimised"
         )
-    return RulePlanner(unequal_plan if name == "unequal" else equal_plan)
+    return planner

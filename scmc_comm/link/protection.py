@@ -54,12 +54,14 @@ class ProtectionPlan:
         later_parts: Protection of the signal layer's second, third, ... part; a part behind these
             is sent like the last of them, or like the first part if there are none.
         num_parts: Of the signal's parts only the first so many are sent.
+        exact: Frames are sent just so; otherwise what is left over makes them more robust.
     """
 
     layers: Mapping[LayerKind, Protection]
     signal_uses: int = 0
     later_parts: tuple[Protection, ...] = ()
     num_parts: int = MAX_PARTS
+    exact: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))

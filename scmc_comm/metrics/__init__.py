@@ -27,7 +27,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 
+from channels.registry import Registry
 from scmc_comm.errors import ScmcError
+from scmc_comm.metrics.added import Metric, plugin_metric
 from scmc_comm.metrics.distortion import (
     check_pair,
     ms_ssim,
@@ -42,6 +44,7 @@ from scmc_comm.zoo.sentence import require_sentence_model
 
 __all__ = [
     "METRICS",
+    "Metric",
     "default_metrics",
     "load_dists",
     "load_lpips",
@@ -67,8 +70,18 @@ STATED: dict[str, Callable[[torch.Tensor, Sequence[Annotation]], torch.Tensor]] 
     "caption_similarity": caption_similarity,
 }
 """Metrics of a reconstruction against what the data set states of the original."""
-METRICS = (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg", *SEMANTIC, *STATED)
-"""All names that `measure` knows."""
+_LOWER = ("mse", *_PERCEPTUAL, "lpips_vgg")
+METRICS: Registry[Metric] = Registry(
+    "metric",
+    {
+        name: Metric(
+            None, "lower" if name in _LOWER else "higher", "dB" if name == "psnr_db" else ""
+        )
+        for name in (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg", *SEMANTIC, *STATED)
+    },
+    plugin_metric,
+)
+"""All that `measure` knows, by name."""
 
 _BATCH_PIXELS = 16 * 256 * 256
 """Of the pictures that go through a network together: VGG16 takes some 500 bytes for each."""
@@ -195,6 +208,8 @@ def _measure_batch(
             values = SEMANTIC[name](img, img_hat)
         elif name in STATED:
             values = STATED[name](img_hat, annotations)
+        elif METRICS.plugin(name) is not None:
+            values = METRICS[name].values(img.float(), img_hat.float())
         else:
             values = perceptual_metric(name)(img.float(), img_hat.float())
         columns[name] = values.tolist()

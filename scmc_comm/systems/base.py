@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
 
 from channels.errors import ChannelError
+from channels.identity import files_digest
+from channels.plugins import content_or_fresh
 from channels.specs import check_values
 from channels.types import ReceivedSymbols
 from scmc_comm.errors import ScmcError
@@ -35,12 +35,14 @@ class System(ABC):
     Attributes:
         analog: Does it send symbols rather than frames of bits?
         file_options: Options that may name a local file or folder.
+        files: Files and folders that the class itself is made from.
         transmitter_options: Options that only `prepare` looks at: what `reconstruct` shows of the
             same frames does not depend on them.
     """
 
     analog: ClassVar[bool] = False
     file_options: ClassVar[tuple[str, ...]] = ()
+    files: ClassVar[tuple[str | Path, ...]] = ()
     transmitter_options: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -91,10 +93,10 @@ class System(ABC):
         """
 
     def identity(self) -> str:
-        """The options, and a hash of the local files that they name: for cache keys.
+        """The options, what they name by name, and a hash of local files: for cache keys.
 
-        Raises:
-            ScmcError: An option is an object that does not tell its content.
+        Of a class that is not the package's its source belongs to it. What does not tell its
+        content is computed afresh in each run (`channels.plugins.content_or_fresh`).
         """
         return self._identity_without(())
 
@@ -102,46 +104,17 @@ class System(ABC):
         """As `identity`, of what `reconstruct` depends on: the same frames then show the same."""
         return self._identity_without(self.transmitter_options)
 
+    def parts_identity(self) -> str:
+        """Identity of the plug-ins that options name by name; "" without any."""
+        return ""
+
     def _identity_without(self, left_out: tuple[str, ...]) -> str:
         names = [f.name for f in dataclasses.fields(self) if f.name not in left_out]
-        values = sorted((name, content(getattr(self, name))) for name in names)
+        what = f"system {type(self).__name__}"
+        values = sorted((name, content_or_fresh(what, getattr(self, name))) for name in names)
         state = files_state(getattr(self, name) for name in self.file_options if name in names)
-        return f"{type(self).__module__}.{type(self).__qualname__} {values} {state}"
-
-
-def content(value: object) -> str:
-    """A value as a text that is equal where the content is, whatever process it is in.
-
-    Args:
-        value: A plain value, an array, a tensor, a network, or a dataclass of such; else an
-            object whose ``repr`` tells its content.
-
-    Raises:
-        ScmcError: An object whose ``repr`` tells where it lies in memory instead.
-
-    Example:
-        >>> content(3), content(torch.zeros(2)) == content(torch.zeros(2))
-        ('3', True)
-    """
-    if isinstance(value, torch.nn.Module):
-        return f"{value} {content(sorted(value.state_dict().items()))}"
-    if isinstance(value, torch.Tensor):
-        return content(value.detach().cpu().numpy())
-    if isinstance(value, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-        return f"{value.dtype} {value.shape} {digest}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(content, value))}]"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = [(f.name, content(getattr(value, f.name))) for f in dataclasses.fields(value)]
-        return f"{type(value).__qualname__} {parts}"
-    text = repr(value)
-    if re.search(r" at 0x[0-9a-f]+>", text):
-        raise ScmcError(
-            f"{text} has no identity that a stored result could be found by; name it by text, or "
-            "give its class a __repr__ that tells its content"
-        )
-    return text
+        made_from = f"{files_digest(self.files)}{self.parts_identity()}"
+        return f"{content_or_fresh(what, type(self))} {values} {state}{made_from}"
 
 
 def check_image(img: torch.Tensor) -> tuple[int, int]:

@@ -23,7 +23,12 @@ from channels.fading.models import channel_identity
 from channels.types import Frame, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
 from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.image_codecs import codec_options, load_image_codec
+from scmc_comm.baselines.image_codecs import (
+    IMAGE_CODECS,
+    codec_options,
+    family_of,
+    load_image_codec,
+)
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Layers
 from scmc_comm.baselines.reduced import DIVISOR_BITS
 from scmc_comm.baselines.scaled import ScaledCoder
@@ -137,6 +142,10 @@ class LayeredFile(System):
         if self.protection in ("optimised", "range"):
             self.validation_curves()
         self.image_codec()
+
+    def parts_identity(self) -> str:
+        """See `System.parts_identity`: that of the image codec."""
+        return IMAGE_CODECS.identity(family_of(self.codec)) if isinstance(self.codec, str) else ""
 
     def image_codec(self) -> ImageCodec:
         """The codec, loaded once a process."""

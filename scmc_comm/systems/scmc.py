@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar, Protocol
 
 import torch
 
-from channels.types import Frame, ReceivedSymbols
+from channels.types import Frame, Mcs, ReceivedSymbols
 from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.options import NETWORKS, CodecOptions, make_codec
-from scmc_comm.errors import InfeasibleBudgetError
+from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.leftover import strengthened
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits, depacketize, packetize, split
-from scmc_comm.link.planners import Planner, make_planner
+from scmc_comm.link.planners import PROTECTIONS, Planner, make_planner
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.protection import ProtectionPlan
 from scmc_comm.models import weights_state
@@ -71,7 +71,10 @@ class Scmc(CodecOptions, System):
     Attributes:
         protection: How the layers are protected: ``unequal`` gives the caption most, ``equal``
             sends all with one scheme, ``optimised`` takes the highest expected utility for the
-            channel and its mean Es/N0, ``range`` the same for a range of means.
+            channel and its mean Es/N0, ``range`` the same for a range of means; or the name of a
+            plug-in's planner.
+        plan: A YAML file with modulation, code rate, repetition and power of each layer, in place
+            of a protection.
         utility: What ``optimised`` and ``range`` make best, such as ``lpips``; the sweep's if
             not given.
         seed: Seed of the decoder's noise; sent, and charged, if it is not 0.
@@ -85,10 +88,11 @@ class Scmc(CodecOptions, System):
         ['channel']
     """
 
-    file_options: ClassVar[tuple[str, ...]] = NETWORKS
-    transmitter_options: ClassVar[tuple[str, ...]] = ("protection", "utility", "seed")
+    file_options: ClassVar[tuple[str, ...]] = (*NETWORKS, "plan")
+    transmitter_options: ClassVar[tuple[str, ...]] = ("protection", "plan", "utility", "seed")
 
     protection: str = "unequal"
+    plan: str | None = None
     utility: str | None = None
     seed: int = 0
     codec: Codec | None = field(default=None, metadata=PYTHON_ONLY)
@@ -96,6 +100,10 @@ class Scmc(CodecOptions, System):
     def __post_init__(self) -> None:
         System.__post_init__(self)
         super().__post_init__()
+        if self.plan is not None and self.protection != "unequal":
+            raise ScmcError(
+                f"plan is {self.plan!r} and protection is {self.protection!r}; keep one of them"
+            )
         check_seed(self.seed)
         self._planner()
 
@@ -160,7 +168,11 @@ class Scmc(CodecOptions, System):
         return LayeredBitstream(size, (*sent, signal), self.seed), plan
 
     def _planner(self) -> Planner:
-        return make_planner(self.protection, self.utility)
+        return make_planner(self.protection, self.utility, self.plan)
+
+    def parts_identity(self) -> str:
+        """See `System.parts_identity`: that of the planner."""
+        return PROTECTIONS.identity(self.protection)
 
     def _num_bits(self, layers: tuple[Layer, ...], size: tuple[int, int]) -> dict[LayerKind, int]:
         """Packet bits of each layer."""
@@ -198,7 +210,9 @@ def protect(
     how = [plan.protection(packet.layer.kind, packet.part) for packet in packets]
     payloads = [bytes_to_bits(packet.to_bytes()) for packet in packets]
     sizes, planned = [bits.size for bits in payloads], [each.mcs for each in how]
-    schemes = strengthened(sizes, planned, budget.uses(stream.size), together)
+    schemes: Sequence[Mcs] = planned
+    if not plan.exact:
+        schemes = strengthened(sizes, planned, budget.uses(stream.size), together)
     frames = [
         Frame(packet.tag, bits, mcs, each.power_db, each.priority)
         for packet, bits, mcs, each in zip(packets, payloads, schemes, how, strict=True)

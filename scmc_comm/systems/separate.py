@@ -20,7 +20,9 @@ from channels.types import Frame, Mcs, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import (
+    IMAGE_CODECS,
     codec_options,
+    family_of,
     load_image_codec,
 )
 from scmc_comm.baselines.scaled import ScaledCoder
@@ -169,6 +171,10 @@ class Separate(System):
         if self.law != "awgn":
             self._curves()
         self.image_codec()
+
+    def parts_identity(self) -> str:
+        """See `System.parts_identity`: that of the image codec."""
+        return IMAGE_CODECS.identity(family_of(self.codec)) if isinstance(self.codec, str) else ""
 
     def image_codec(self) -> ImageCodec:
         """The codec, loaded once a process."""

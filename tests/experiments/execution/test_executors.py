@@ -143,7 +143,8 @@ def test_other_code_on_a_worker_is_an_error(toy_spec, tmp_path):
     answers = iter(["one", "two"])
     components = dataclasses.replace(TOYS, fingerprint=lambda: next(answers))
     task = make_tasks(toy_spec, TOYS.load_images("t", 1), ("mse",), tmp_path, components)[0]
-    from experiments.sweep.tasks import fingerprint_of, run_task
+    from experiments.sweep.made import fingerprint_of
+    from experiments.sweep.tasks import run_task
 
     fingerprint_of.cache_clear()
     with pytest.raises(ScmcError, match="same version"):

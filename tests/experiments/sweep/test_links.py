@@ -92,7 +92,7 @@ def test_the_link_of_the_spec_is_that_of_plain_entries(tmp_path):
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        ({"phy": "wifi"}, "expected one of flat, ofdm"),
+        ({"phy": "wifi"}, "there are flat, ofdm"),
         ({"channels": ("awgn@ofdm:csi=genie",)}, "csi is 'genie'"),
         ({"channels": ("nowhere@ofdm",)}, "no channel 'nowhere'"),
         ({"phy": "harq"}, "timed link"),

@@ -12,9 +12,10 @@ from fakes import TOYS, ToyPhy, ToySystem, files_below
 from channels.fading.models import make_channel
 from experiments.execution.cache import Cache, digest
 from experiments.sweep import store
+from experiments.sweep.made import load_system
 from experiments.sweep.points import trial_seeds
 from experiments.sweep.runner import make_tasks, run_sweep
-from experiments.sweep.tasks import load_system, prepare_cached, run_task
+from experiments.sweep.tasks import prepare_cached, run_task
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.transmit import send

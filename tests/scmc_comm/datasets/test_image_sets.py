@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,9 +64,20 @@ def test_sets_that_cannot_be(tmp_path, make, arguments, match):
         image_set(folder, **arguments)
 
 
-def test_too_few_pictures():
-    with pytest.raises(ScmcError, match="99 were asked for"):
-        image_set("photos", num_images=99)
+def test_of_too_few_pictures_all_are_taken_with_a_notice(caplog):
+    assert len(image_set("photos", num_images=99, side=32)) == 9
+    assert "photos has 9 images of the 99 asked for; all are taken" in caplog.text
+
+
+def test_a_folder_of_a_set_s_name_is_told_apart(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    save_png(torch.rand(3, 40, 40), tmp_path / "photos" / "mine.png")
+    assert image_set("photos", 1, side=32)[0].name == "astronaut"
+    assert "not the folder photos that is here too; write ./photos" in caplog.text
+    for folder in ("./photos", Path("photos")):
+        assert [x.name for x in image_set(folder)] == ["mine.png"]
+    assert set_size("./photos") == set_size(Path("photos")) == 1
 
 
 def test_one_set_at_several_sides(tmp_path):

@@ -87,7 +87,7 @@ def test_a_ledger_refuses_wrong_pilots():
 @pytest.mark.parametrize(
     ("link", "wrong"),
     [
-        ("wifi", "phy is 'wifi'; expected one of flat, ofdm"),
+        ("wifi", "there is no phy 'wifi'; there are flat, ofdm"),
         ("flat:x=1", "flat takes no parameters"),
         ("ofdm:x=1", "got 'x=1'"),
         ("harq:kind=chase", "scmc-comm sweep harq"),
@@ -129,4 +129,4 @@ def test_transmit_over_ofdm(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit) as exit_info:
         main([*command, "--phy", "wlan"])
     error = capsys.readouterr().err
-    assert exit_info.value.code == 2 and error.count("\n") == 1 and "expected one of flat" in error
+    assert exit_info.value.code == 2 and error.count("\n") == 1 and "there are flat, ofdm" in error

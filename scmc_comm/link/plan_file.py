@@ -1,0 +1,148 @@
+"""A protection plan that somebody wrote down, in YAML: how each layer is sent.
+
+    semantic:  {modulation: QPSK, coderate: 30/1024, power_db: 3}
+    structure: {modulation: QPSK, coderate: 193/1024}
+    signal:    {modulation: 16-QAM, coderate: 434/1024}
+    signal.2:  {modulation: 64-QAM, coderate: 438/1024}
+
+Layers are sent in the order of the file; one that is not in it is not sent. A code rate below 1/5
+is the mother code's, repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from channels.coding.transport_block import num_channel_uses
+from channels.errors import ChannelError, no_such
+from channels.types import MIN_CODERATE, Mcs
+from scmc_comm.errors import ScmcError
+from scmc_comm.link.budget import Budget
+from scmc_comm.link.protection import MIN_SIGNAL_BITS, Protection, ProtectionPlan, check_caption
+from scmc_comm.models import files_state
+from scmc_comm.types import MAX_PARTS, LayerKind, part_tag
+
+MODULATIONS = {"QPSK": 2, "16-QAM": 4, "64-QAM": 6, "256-QAM": 8}
+_TAGS = [LayerKind.SEMANTIC.tag, LayerKind.STRUCTURE.tag]
+_TAGS += [part_tag(LayerKind.SIGNAL, part) for part in range(MAX_PARTS)]
+_KEYS = ("modulation", "coderate", "repetition", "power_db")
+
+
+@dataclass(frozen=True)
+class FixedPlanner:
+    """Sends every picture by one plan, whatever the channel is; no plan is made.
+
+    Of the structure layer it takes the finest level that has room, or none; the signal gets what
+    is left.
+
+    Attributes:
+        layers: How each unit is sent, by its tag.
+    """
+
+    layers: Mapping[str, Protection]
+    side_information: frozenset[str] = frozenset()
+
+    def plan(
+        self,
+        budget: Budget,
+        options: Sequence[Mapping[LayerKind, int]],
+        size: tuple[int, int],
+        with_signal: bool = True,
+    ) -> tuple[int, ProtectionPlan]:
+        """See `scmc_comm.link.planners.Planner`."""
+        uses, caption = budget.uses(size), self.layers[LayerKind.SEMANTIC.tag]
+        bits = options[0][LayerKind.SEMANTIC]
+        check_caption(uses, bits, caption.mcs, size)
+        left, level, chosen = uses - num_channel_uses(bits, caption.mcs), 0, [LayerKind.SEMANTIC]
+        structure = self.layers.get(LayerKind.STRUCTURE.tag)
+        for number in reversed(range(len(options))):
+            bits = options[number].get(LayerKind.STRUCTURE, 0)
+            needed = num_channel_uses(bits, structure.mcs) if structure and bits else left + 1
+            if needed <= left:
+                left, level = left - needed, number
+                chosen.append(LayerKind.STRUCTURE)
+                break
+        parts = [self.layers[tag] for tag in _TAGS[2:] if tag in self.layers]
+        plan = {kind: self.layers[kind.tag] for kind in chosen}
+        if not (with_signal and parts and left * parts[0].mcs.bits_per_use > MIN_SIGNAL_BITS):
+            return level, ProtectionPlan(plan, exact=True)
+        plan[LayerKind.SIGNAL] = parts[0]
+        return level, ProtectionPlan(plan, left, tuple(parts[1:]), len(parts), exact=True)
+
+
+def load_plan(path: str | Path) -> FixedPlanner:
+    """Reads a plan, once a process for each state of its file.
+
+    Raises:
+        ScmcError: There is no such file, or it is no plan; it names the layer and the key.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "plan.yaml"
+        >>> _ = file.write_text("semantic: {modulation: QPSK, coderate: 1/2}")
+        >>> load_plan(file).layers["semantic"].mcs
+        Mcs(num_bits_per_symbol=2, coderate=0.5, repetition=1)
+    """
+    return _read(Path(path), files_state([path]))
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _: str) -> FixedPlanner:
+    if not path.is_file():
+        raise ScmcError(f"there is no plan file {path}; expected YAML with a line for each layer")
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ScmcError(f"plan {path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict) or LayerKind.SEMANTIC.tag not in tree:
+        raise ScmcError(f"plan {path} has no layer semantic; expected a mapping of {_TAGS[:3]}")
+    try:
+        return FixedPlanner({tag: _protection(tag, row, n) for n, (tag, row) in _rows(tree)})
+    except ChannelError as error:
+        raise ScmcError(f"plan {path}: {error}") from error
+
+
+def _rows(tree: Mapping[Any, Any]) -> enumerate[tuple[str, Mapping[str, Any]]]:
+    for tag, row in tree.items():
+        if tag not in _TAGS:
+            raise ChannelError(no_such("layer", str(tag), _TAGS))
+        if not isinstance(row, dict):
+            raise ChannelError(f"{tag} is {row!r}; expected {{modulation: QPSK, coderate: 1/2}}")
+        for key in row:
+            if key not in _KEYS:
+                raise ChannelError(f"{tag}: {no_such('key', str(key), _KEYS)}")
+    signal = [tag for tag in _TAGS[2:] if tag in tree]
+    if signal != _TAGS[2 : 2 + len(signal)]:
+        raise ChannelError(f"there is {signal[-1]} without the parts of the signal before it")
+    return enumerate(tree.items())
+
+
+def _protection(tag: str, row: Mapping[str, Any], place: int) -> Protection:
+    modulation = row.get("modulation")
+    if modulation not in MODULATIONS:
+        raise ChannelError(f"{tag}: {no_such('modulation', str(modulation), MODULATIONS)}")
+    try:
+        rate, repetition = float(Fraction(str(row["coderate"]))), int(row.get("repetition", 1))
+        power_db = float(row.get("power_db", 0.0))
+    except (KeyError, ValueError, TypeError, ZeroDivisionError):
+        raise ChannelError(
+            f"{tag} is {dict(row)}; expected a coderate such as 1/2 or 434/1024, and perhaps a "
+            "whole repetition and power_db"
+        ) from None
+    if not abs(power_db) <= 60 or not 0 < rate <= 1 or repetition < 1:
+        raise ChannelError(
+            f"{tag} has coderate {rate:g}, repetition {repetition}, power_db {power_db:g}; "
+            "expected a rate up to 1, one repetition or more and a power within 60 dB of the mean"
+        )
+    if rate < MIN_CODERATE and repetition == 1:
+        repetition = math.ceil(MIN_CODERATE / rate - 1e-9)
+        rate *= repetition
+    return Protection(Mcs(MODULATIONS[modulation], rate, repetition), power_db, place)

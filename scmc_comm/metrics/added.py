@@ -1,0 +1,54 @@
+"""A metric of somebody's, from a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from channels.plugins import Plugin, PluginError
+from scmc_comm.errors import ScmcError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of somebody's.
+
+    Attributes:
+        function: ``(img, img_hat) -> number``, of two images float32 [3, H, W] in [0, 1].
+        better: Which of two values is better, ``higher`` or ``lower``.
+        unit: Of its values; empty for a plain number.
+        files: Files and folders that it is made from, such as weights.
+
+    Example:
+        >>> Metric(lambda img, img_hat: (img - img_hat).abs().max(), better="lower").unit
+        ''
+    """
+
+    function: Callable[[torch.Tensor, torch.Tensor], Any] | None
+    better: Literal["higher", "lower"]
+    unit: str = ""
+    files: tuple[str | Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.better not in ("higher", "lower"):
+            raise ScmcError(f"better is {self.better!r}; expected 'higher' or 'lower'")
+
+    def values(self, img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
+        """Of each pair of float32 [b, 3, H, W]: float64 [b]."""
+        assert self.function is not None
+        found = [float(self.function(a, b)) for a, b in zip(img, img_hat, strict=True)]
+        return torch.tensor(found, dtype=torch.float64)
+
+
+def plugin_metric(plugin: Plugin) -> Metric:
+    """A plug-in's metric, which says which way it is better."""
+    if not isinstance(plugin.component, Metric):
+        raise PluginError(
+            f"metric {plugin.name!r} of {plugin.origin} is {plugin.component!r}; expected "
+            "Metric(function, better='higher') or better='lower'"
+        )
+    return plugin.component
