@@ -89,7 +89,7 @@ def test_few_images_are_split_over_their_points(toy_spec, tmp_path):
 
 def test_the_order_of_tasks_changes_nothing(toy_run, toy_spec, tmp_path, monkeypatch):
     def backwards(*args):
-        return make_tasks(*args[:-1], 2)[::-1]
+        return make_tasks(*args[:5], 2, *args[6:])[::-1]
 
     monkeypatch.setattr(runner, "make_tasks", backwards)
     other = run(toy_spec, tmp_path / "other", use_cache=False)
