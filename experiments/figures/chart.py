@@ -117,7 +117,22 @@ class Chart:
                     ax.set_xlabel(wrapped(panel.x.label, 0.95 * column, 8))
                 if "y" not in self.shared or c == 0:
                     ax.set_ylabel(wrapped(panel.y.label, height, 8))
+        self._share_limits(axes)
         axes[0, 0].figure.align_ylabels(axes[:, 0])
+
+    def _share_limits(self, axes: np.ndarray) -> None:
+        """The same limits in rows of one quantity, as systems in groups are to be compared."""
+        if "y" not in self.shared:
+            return
+        of: dict[str, list[int]] = {}
+        for r, row in enumerate(self.rows):
+            of.setdefault(row[0].y.label, []).append(r)
+        for rows in of.values():
+            ends = np.array([axes[r, 0].get_ylim() for r in rows])
+            inverted = bool(ends[0, 0] > ends[0, 1])
+            low, high = ends.min(), ends.max()
+            for r in rows if len(rows) > 1 else ():
+                axes[r, 0].set_ylim((high, low) if inverted else (low, high))
 
 
 def _height(legend: Legend) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,22 @@ import xarray as xr
 
 from experiments.figures.chart import Chart
 from experiments.figures.panel import Axis, Curve, Panel
-from experiments.figures.style import BOUND_LINES, GREY, LAYER_LINES, Style
-from experiments.figures.views import View, defined_note, shown_metrics
-from experiments.sweep import store
+from experiments.figures.style import BOUND_LINES, Style, codec_of
+from experiments.figures.units import (
+    all_units,
+    by_lines,
+    line_keys,
+    sends_units,
+    shown_curves,
+    unit_curves,
+)
+from experiments.figures.views import View, defined_note, legend_label, shown_metrics
 from experiments.sweep.bounds import KINDS, bound_lines
 from experiments.sweep.labels import (
     channel_label,
     metric_label,
     metric_name,
     system_label,
-    unit_label,
 )
 
 DISTORTION, PERCEPTION = ("psnr_db", "ms_ssim"), ("lpips", "dists")
@@ -34,39 +41,37 @@ def banded(x: np.ndarray, part: xr.Dataset, names: str, style: Style, **more: An
     return Curve(x, mean, low, high, style, **more)
 
 
-def _label(view: View, system: str) -> str:
-    """Legend entry; says so where the budget was too small for some images."""
-    label = system_label(system)
-    if view.x != "esno_db":
-        return label
-    nothing = store.infeasible(view.ds).sel(system=system, rho=view.fixed)
-    failed = int(nothing.all(("channel", "esno_db")).sum())
-    images = view.ds.sizes["image"]
-    return f"{label} (infeasible: {failed} of {images} images)" if failed else label
+def _row(view: View, y: Axis, curves_of: Callable[[str], list[Curve]]) -> list[Panel]:
+    """A panel for each channel."""
+    marks = dict.fromkeys(view.marks, "")
+    return [Panel(view.axis, y, curves_of(channel), marks=marks) for channel in view.channels]
 
 
-def _row(view: View, y: Axis, curves: Sequence[list[Curve]], titled: bool = True) -> list[Panel]:
-    titles = [channel_label(channel) if titled else "" for channel in view.channels]
-    marks = {x: word if titled else "" for x, word in view.marks.items()}
-    return [
-        Panel(view.axis, y, own, title, marks) for own, title in zip(curves, titles, strict=True)
+def _titled(view: View, rows: list[list[Panel]]) -> list[list[Panel]]:
+    """The rows, the first of which names the channels and what the dashed lines mark."""
+    first = [
+        replace(panel, title=channel_label(channel), marks=view.marks)
+        for panel, channel in zip(rows[0], view.channels, strict=True)
     ]
+    return [first, *rows[1:]]
 
 
-def quality_curves(view: View, channel: str, metric: str, kind: str = "value") -> list[Curve]:
-    """A metric of each system over a channel: its ``value``, or its paired ``difference``."""
+def quality_curves(
+    view: View, channel: str, metric: str, systems: Sequence[str], kind: str = "value"
+) -> list[Curve]:
+    """A metric of some systems over a channel: its ``value``, or its paired ``difference``."""
     return [
         banded(
             view.ds[view.x].values, view.found.sel(metric=metric, channel=channel, system=system),
-            f"{kind}_{{}}", view.style[system], label=_label(view, system),
+            f"{kind}_{{}}", view.style[system], label=legend_label(view, system),
             column=f"{system}_mean",
         )
-        for system in view.systems
+        for system in systems
     ]  # fmt: skip
 
 
-def bound_curves(view: View, channel: str, metric: str) -> list[Curve]:
-    """The bounds that the store holds."""
+def bound_curves(view: View, channel: str, metric: str, systems: Sequence[str]) -> list[Curve]:
+    """The bounds that the store holds, of the codecs that some systems use or none of all does."""
     return [
         Curve(
             view.ds[view.x].values, line.quality.sel({view.other: view.fixed}).values, None, None,
@@ -75,67 +80,48 @@ def bound_curves(view: View, channel: str, metric: str) -> list[Curve]:
             weight=0.65,
         )
         for line in bound_lines(view.ds, channel, metric)
+        if codec_of(line.codec) in {*map(codec_of, systems)}
+        or codec_of(line.codec) not in {*map(codec_of, view.systems)}
     ]  # fmt: skip
-
-
-def unit_curves(view: View, channel: str, lost: bool = False) -> list[Curve]:
-    """Delivery of each unit that a system needs before others, or the probability of its loss.
-
-    Where no loss was seen only its upper limit is known.
-    """
-    made = []
-    for system, unit in itertools.product(view.systems, _units(view)):
-        part = view.arrivals.sel(unit=unit, channel=channel, system=system)
-        if part.probability.isnull().all():
-            continue
-        style = replace(view.style[system], line=LAYER_LINES.get(unit, "-"))
-        mean, low, high = (part[end].values for end in ("probability", "low", "high"))
-        column = f"{system}_{unit}"
-        if lost:
-            mean, low, high = 1 - mean, 1 - high, 1 - low
-            mean, column = np.where(mean > 0, mean, np.nan), f"{column}_loss"
-        x, label = view.ds[view.x].values, _label(view, system)
-        made.append(Curve(x, mean, low, high, style, label, unit_label(unit), column))
-    return made
-
-
-def _units(view: View) -> list[str]:
-    """What stands for a layer: of a layer in parts the first, which all others need."""
-    return [str(unit) for unit in view.arrivals.unit.values if "." not in str(unit)]
-
-
-def layer_keys(units: Sequence[str], of: str = "") -> list[tuple[str, Style]]:
-    """Legend entries of the lines that layers have; ``of`` says which curves they are."""
-    files = any(unit not in LAYER_LINES for unit in units)
-    return [
-        (of + unit_label(unit) + " or file" * (files and unit == "signal"), Style(GREY, "", line))
-        for unit, line in LAYER_LINES.items()
-        if unit in units
-    ]
 
 
 def _over(view: View) -> str:
     return f"against {'SNR' if view.x == 'esno_db' else 'bandwidth'} at {view.held}"
 
 
-def quality_charts(view: View, note: str = "") -> list[Chart]:
-    """Each metric with its bounds, and the delivery probability below it."""
-    keys, below = layer_keys(_units(view), "delivery: "), []
-    if _units(view):
-        curves = [unit_curves(view, channel) for channel in view.channels]
-        below = [_row(view, SHARE, curves, titled=False)]
+def quality_charts(view: View, note: str = "", delivery: bool = True) -> list[Chart]:
+    """Each metric with its bounds, the delivery probability below it.
+
+    Many systems are in groups below one another, the first in each of them; below a group is
+    then the probability that a receiver has something to show.
+
+    Args:
+        view: What to draw.
+        note: Small print.
+        delivery: False leaves the delivery probability out.
+    """
+    many, delivery = len(view.groups) > 1, delivery and sends_units(view)
+    share = replace(SHARE, label="probability that anything is shown") if many else SHARE
+    curves_below = shown_curves if many else unit_curves
+    keys = line_keys(all_units(view), "delivery: ") if delivery and not many else []
     made = []
     for metric in shown_metrics(view.found):
-        curves = [
-            [*bound_curves(view, channel, metric), *quality_curves(view, channel, metric)]
-            for channel in view.channels
-        ]
-        label = metric_label(metric)
-        rows, heights = [_row(view, Axis(label), curves), *below], (1.0, 0.45)[: 1 + len(below)]
-        title = f"{label} {_over(view)}"
+        rows, heights, label = [], [], metric_label(metric)
+        for own in view.groups:
+            rows.append(_row(view, Axis(label), partial(_with_bounds, view, metric, own)))
+            heights.append(1.0)
+            if delivery:
+                rows.append(_row(view, share, partial(curves_below, view, systems=own)))
+                heights.append(0.45)
+        title, stem = f"{label} {_over(view)}", f"{metric}_{view.stem}"
         own = note + defined_note(view.found, metric, view.ds.sizes["image"])
-        made.append(Chart(f"{metric}_{view.stem}", title, rows, heights, keys, own))
+        made.append(Chart(stem, title, _titled(view, rows), heights, keys, own))
     return made
+
+
+def _with_bounds(view: View, metric: str, systems: Sequence[str], channel: str) -> list[Curve]:
+    bounds = bound_curves(view, channel, metric, systems)
+    return [*bounds, *quality_curves(view, channel, metric, systems)]
 
 
 def difference_charts(view: View, note: str = "") -> list[Chart]:
@@ -145,10 +131,15 @@ def difference_charts(view: View, note: str = "") -> list[Chart]:
     made = []
     for metric in shown_metrics(view.found):
         label = f"{metric_name(metric)} above {system_label(view.systems[0])}"
-        curves = [quality_curves(view, channel, metric, "difference") for channel in view.channels]
-        rows = [_row(view, Axis(label), curves)]
-        own = note + defined_note(view.found, metric, view.ds.sizes["image"])
-        made.append(Chart(f"{metric}_difference_{view.stem}", label, rows, note=own))
+        rows = [
+            _row(view, Axis(label), partial(
+                quality_curves, view, metric=metric, systems=own, kind="difference"
+            ))
+            for own in view.groups
+        ]  # fmt: skip
+        stem, heights = f"{metric}_difference_{view.stem}", (1.0,) * len(rows)
+        note_of = note + defined_note(view.found, metric, view.ds.sizes["image"])
+        made.append(Chart(stem, label, _titled(view, rows), heights, note=note_of))
     return made
 
 
@@ -159,9 +150,14 @@ def loss_charts(view: View, note: str = "") -> list[Chart]:
         return []
     lowest = float(lost[lost > 0].min())
     y = Axis("probability of loss", scale="log", limits=(max(lowest / 2.5, 1e-6), 1.3))
-    rows = [_row(view, y, [unit_curves(view, channel, lost=True) for channel in view.channels])]
-    title, keys = f"Probability of loss {_over(view)}", layer_keys(_units(view))
-    return [Chart(f"loss_{view.stem}", title, rows, keys=keys, note=note)]
+    rows = [
+        _row(view, y, partial(unit_curves, view, systems=own, lost=True)) for own in by_lines(view)
+    ]
+    title, heights = f"Probability of loss {_over(view)}", (1.0,) * len(rows)
+    made = Chart(
+        f"loss_{view.stem}", title, _titled(view, rows), heights, line_keys(all_units(view)), note
+    )
+    return [made]
 
 
 def plane_charts(view: View, note: str = "") -> list[Chart]:
@@ -192,7 +188,7 @@ def plane_charts(view: View, note: str = "") -> list[Chart]:
             for system in view.systems:
                 mean = view.found.value_mean.sel(channel=channel, system=system)
                 points = mean.sel(metric=x).values, mean.sel(metric=y).values, None, None
-                curve = Curve(*points, view.style[system], _label(view, system))
+                curve = Curve(*points, view.style[system], legend_label(view, system))
                 last = replace(curve, x=curve.x[-1:], mean=curve.mean[-1:], weight=1.8)
                 curves += [curve, last]
             row.append(Panel(*axes, curves, channel_label(channel)))

@@ -86,8 +86,8 @@ class Curve:
                 transform=ax.transData + shift,
             )  # fmt: skip
             near = limit.copy()  # and the points beside, to say which line the arrows end
-            near[1:] |= limit[:-1]
-            near[:-1] |= limit[1:]
+            near[1:] |= limit[:-1] & (self.mean[1:] >= self.high[:-1])  # not a line that rises
+            near[:-1] |= limit[1:] & (self.mean[:-1] >= self.high[1:])
             ax.plot(
                 self.x, np.where(limit, self.high, np.where(near, self.mean, np.nan)),
                 linestyle=self.style.line, color=self.style.colour, linewidth=0.6, alpha=0.6,
@@ -188,11 +188,14 @@ class Panel:
 
     def draw(self, ax: Axes, scale: float) -> None:
         """Draws all but labels and title; ``scale`` is that of lines and markers."""
-        labels = list(dict.fromkeys(curve.label for curve in self.curves))
+        labels = list(dict.fromkeys(curve.label for curve in self.curves if curve.weight >= 1))
+        middle = (len(labels) - 1) / 2
         for curve in self.curves:
-            # Arrows of different systems meet at the same height: spread them sideways.
-            place = labels.index(curve.label) - (len(labels) - 1) / 2
-            curve.draw(ax, scale, 3 * place)
+            # Arrows of different systems meet at the same height: spread them sideways. Curves
+            # that coincide show as well, the first drawn being the widest.
+            place = labels.index(curve.label) - middle if curve.weight >= 1 else 0.0
+            width = 1 - min(0.13, 0.3 / max(middle, 1)) * place
+            curve.draw(ax, scale * width, 3 * place)
         if self.extra is not None:
             self.extra(ax)
         self.x.apply(ax, "x")

@@ -106,11 +106,11 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
         >>> found["vvc"] == styles(["scmc", "new", "vvc"])["vvc"]
         True
     """
-    unknown = dict.fromkeys(base for name in names if (base := _base(name)) not in CODECS)
+    unknown = dict.fromkeys(base for name in names if (base := codec_of(name)) not in CODECS)
     own = CODECS | {base: _free(place) for place, base in enumerate(unknown)}
     found: dict[str, Style] = {}
     for name in sorted(names, key=lambda name: ":" in name):  # codecs without options choose first
-        style = Style(*own[_base(name)])
+        style = Style(*own[codec_of(name)])
         for key, value in options_of(name):
             style = replace(style, **OPTIONS.get(f"{key}={value}", OPTIONS.get(key, {})))
         choices = (style, *(replace(style, marker=m, line=line) for m, line in VARIANTS))
@@ -118,7 +118,8 @@ def styles(names: Sequence[str]) -> dict[str, Style]:
     return {name: found[name] for name in names}
 
 
-def _base(name: str) -> str:
+def codec_of(name: str) -> str:
+    """The codec of a system, or of an image codec with options."""
     return name.partition(":")[0]
 
 

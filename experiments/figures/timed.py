@@ -12,9 +12,9 @@ import xarray as xr
 
 from experiments.execution.cache import write_atomic
 from experiments.figures.chart import Chart
-from experiments.figures.curves import layer_keys
 from experiments.figures.panel import Axis, Curve, Panel
-from experiments.figures.style import LAYER_LINES, Style, remove_others, save_figure, styles
+from experiments.figures.style import Style, remove_others, save_figure, styles
+from experiments.figures.units import line_keys, unit_line, whole_units
 from experiments.sweep.labels import metric_label, system_label
 from experiments.sweep.store import metric_names
 from experiments.timed import results
@@ -159,22 +159,25 @@ def delivery_chart(ds: xr.Dataset) -> Chart:
     """Share of each kind of unit delivered within its deadline, a panel a scheme."""
     labels, share, turn = _labels(ds), results.delivery(ds), turning_points(ds)
     look = styles(list(labels))
-    units = [str(unit) for unit in ds.unit.values if "." not in str(unit)]
+    sent = {
+        name: whole_units(
+            ds.unit.values[share.sel(scheme=name).notnull().any(("value", "replication"))]
+        )
+        for name in labels
+    }
     y, row = Axis("delivered within the deadline", limits=(-0.03, 1.03)), []
     for name, label in labels.items():
         whole = _curve(ds, ds.all_delivered.sel(scheme=name), Style("#AAAAAA"), "all units", 1.0)
         curves = [replace(whole, weight=1.8)]
-        for unit in units:
-            values = share.sel(scheme=name, unit=unit)
-            if not values.isnull().all():
-                style = replace(look[name], line=LAYER_LINES.get(unit, "-"))
-                curves.append(_curve(ds, values, style, top=1.0))
+        for unit in sent[name]:
+            style = replace(look[name], line=unit_line(unit, sent[name]))
+            curves.append(_curve(ds, share.sel(scheme=name, unit=unit), style, top=1.0))
         row.append(Panel(_axis(ds), y, curves, label, {} if turn is None else {turn[1]: ""}))
     more = "" if turn is None else (
         f"captions of the first scheme: {CAPTION_GOAL:.0%} or more up to {turn[0]:g}; all units "
         f"at equal priority: below {COLLAPSE:.0%} from {turn[1]:g} on (dashed); "
     )  # fmt: skip
-    return Chart("delivery", "delivery", [row], keys=layer_keys(units), note=_note(ds, more))
+    return Chart("delivery", "delivery", [row], keys=line_keys(sent.values()), note=_note(ds, more))
 
 
 def plot_timed(folder: str | Path) -> list[Path]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from experiments.figures.panel import Axis
 from experiments.figures.style import Style, styles
 from experiments.sweep import store
 from experiments.sweep.bounds import has_bounds
-from experiments.sweep.labels import ratio_label
+from experiments.sweep.labels import ratio_label, system_label
 
 ESNO = Axis("$E_s/N_0$ per channel use (dB)", "esno_db")
+
+MOST_SYSTEMS = 6  # of a panel that can still be read
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,26 @@ class View:
     def systems(self) -> list[str]:
         """The systems swept."""
         return [str(name) for name in self.ds.system.values]
+
+    @property
+    def groups(self) -> list[list[str]]:
+        """The systems, in their order, of each panel of quality: the first in all of them."""
+        first, *rest = self.systems
+        if len(rest) < MOST_SYSTEMS:
+            return [self.systems]
+        parts = np.array_split(rest, math.ceil(len(rest) / (MOST_SYSTEMS - 1)))
+        return [[first, *map(str, part)] for part in parts]
+
+
+def legend_label(view: View, system: str) -> str:
+    """Legend entry; says so where the budget was too small for some images."""
+    label = system_label(system)
+    if view.x != "esno_db":
+        return label
+    nothing = store.infeasible(view.ds).sel(system=system, rho=view.fixed)
+    failed = int(nothing.all(("channel", "esno_db")).sum())
+    images = view.ds.sizes["image"]
+    return f"{label} (infeasible: {failed} of {images} images)" if failed else label
 
 
 def views(ds: xr.Dataset, found: xr.Dataset, arrivals: xr.Dataset) -> list[View]:

@@ -30,6 +30,29 @@ def test_upper_limits_alone_widen_the_x_axis():
     assert np.isnan(joined[0])
 
 
+def test_no_line_leads_up_to_an_upper_limit_above_what_was_seen():
+    mean = np.array([0.5, 0.01, np.nan, np.nan, 0.02])
+    curve = Curve(X, mean, mean / 2, np.array([0.9, 0.03, 0.05, 0.05, 0.06]), BLUE, "lost")
+    (ax,) = chart([curve]).draw().axes
+    np.testing.assert_array_equal(ax.lines[2].get_ydata(), [np.nan, np.nan, 0.05, 0.05, np.nan])
+
+
+def test_curves_that_coincide_are_all_seen():
+    curves = [Curve(X, X + 1, None, None, BLUE, f"system {n}") for n in range(6)]
+    (ax,) = chart(curves).draw().axes
+    widths = [line.get_linewidth() for line in ax.lines]
+    assert all(np.diff(widths) < -0.05) and all(np.diff([m.get_markersize() for m in ax.lines]) < 0)
+
+
+def test_rows_of_one_quantity_have_the_same_limits():
+    low, high = (
+        Panel(Axis("x"), Axis("quality"), [Curve(X, X + n, None, None, BLUE)]) for n in (0, 50)
+    )
+    other = Panel(Axis("x"), Axis("share"), [Curve(X, X / 4, None, None, BLUE)])
+    axes = Chart("s", "t", [[low], [other], [high]], (1.0, 0.5, 1.0)).draw().axes
+    assert axes[0].get_ylim() == axes[2].get_ylim() != axes[1].get_ylim()
+
+
 @pytest.mark.parametrize("which", ["x", "y"])
 def test_ones_complement_is_drawn_by_the_logarithm_of_what_is_missing(which):
     crowded, plain = Axis("MS-SSIM", scale="one_minus", limits=(0.5, 0.999)), Axis("rate")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import TOYS
 
-from experiments.figures.curves import plane_charts
+from experiments.figures.curves import loss_charts, plane_charts, quality_charts
 from experiments.figures.plots import plot_sweep, sweep_charts
 from experiments.figures.sizes import quality_by_side, size_charts
 from experiments.figures.strips import strips
@@ -92,6 +92,59 @@ def checked(figure):
     texts_of(figure)  # draws it, which places the ticks
     visible_ticks_only(figure)
     check_texts(figure)
+
+
+def relayered(ds):
+    """The toy sweep, its layers those of a file."""
+    tags = {"semantic": "image.1", "structure": "image.2", "signal": "image.3"}
+
+    def renamed(text):
+        for old, new in tags.items():
+            text = text.replace(old, new)
+        return text
+
+    frames = np.vectorize(renamed, otypes=[object])(ds.frames.values.astype(str))
+    sets = [renamed(str(text)) for text in ds.set.values]
+    return ds.assign(frames=(ds.frames.dims, frames)).assign_coords(set=sets)
+
+
+def test_layers_of_a_file_are_drawn_like_those_of_the_layered_codec(toy_run):
+    plain = store.load(toy_run)
+    drawn = []
+    for ds in (plain, relayered(plain)):
+        found, arrivals = summary.quality(ds, num_resamples=20), delivery_probabilities(ds)
+        (view,) = views(ds, found, arrivals)
+        for chart in (quality_charts(view)[0], loss_charts(view)[0]):
+            keys = [word for word, _ in chart.keys]
+            drawn.append((keys, [curve for row in chart.rows for curve in row[1].curves]))
+    for place in (0, 1):
+        (keys, curves), (file_keys, file_curves) = drawn[place], drawn[place + 2]
+        assert any("coarsest layer" in key for key in file_keys) and len(keys) == len(file_keys)
+        assert len(curves) == len(file_curves) > 4
+        for curve, own in zip(curves, file_curves, strict=True):
+            np.testing.assert_array_equal(curve.mean, own.mean)
+            if curve.label != "toy-flat":  # whose one unit is now one layer
+                assert curve.style == own.style
+
+
+def test_many_systems_are_drawn_in_groups_with_the_first_in_each(toy_run):
+    ds = store.load(toy_run)
+    names = ["scmc", *(f"vvc:beams={n}" for n in range(8))]
+    ds = ds.isel(system=[0, 1, 2, 3, 0, 1, 2, 3, 0]).assign_coords(system=names)
+    found, arrivals = summary.quality(ds, num_resamples=20), delivery_probabilities(ds)
+    (view,) = views(ds, found, arrivals)
+    chart = quality_charts(view)[0]
+    labels = [[curve.column.removesuffix("_mean") for curve in row[0].curves] for row in chart.rows]
+    assert [own[0] for own in labels[::2]] == ["scmc", "scmc"] and len(labels) == 4
+    assert sorted({*labels[0], *labels[2]}) == sorted(names) and max(map(len, labels[::2])) <= 6
+    nothing = (store.weights(ds) * (ds.set == "")).sum("set").mean("image")
+    for n, name in enumerate(labels[0]):
+        shown = chart.rows[1][0].curves[n].mean
+        own = 1 - nothing.sel(system=name, channel="awgn").isel(rho=0)
+        np.testing.assert_allclose(shown, own, atol=1e-12)
+    lost = [c.column for row in loss_charts(view)[0].rows for c in row[0].curves]
+    assert len(lost) == len(set(lost)) and len({c.partition("_")[0] for c in lost}) == 7
+    checked(chart.draw(DOUBLE))
 
 
 def test_a_bandwidth_sweep_is_drawn_over_rho(toy_spec, tmp_path):
