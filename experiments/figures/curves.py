@@ -114,8 +114,8 @@ def quality_charts(view: View, note: str = "", delivery: bool = True) -> list[Ch
                 rows.append(_row(view, share, partial(curves_below, view, systems=own)))
                 heights.append(0.45)
         title, stem = f"{label} {_over(view)}", f"{metric}_{view.stem}"
-        own = note + defined_note(view.found, metric, view.ds.sizes["image"])
-        made.append(Chart(stem, title, _titled(view, rows), heights, keys, own))
+        said = note + defined_note(view.found, metric, view.ds.sizes["image"])
+        made.append(Chart(stem, title, _titled(view, rows), heights, keys, said))
     return made
 
 
@@ -138,8 +138,8 @@ def difference_charts(view: View, note: str = "") -> list[Chart]:
             for own in view.groups
         ]  # fmt: skip
         stem, heights = f"{metric}_difference_{view.stem}", (1.0,) * len(rows)
-        note_of = note + defined_note(view.found, metric, view.ds.sizes["image"])
-        made.append(Chart(stem, label, _titled(view, rows), heights, note=note_of))
+        said = note + defined_note(view.found, metric, view.ds.sizes["image"])
+        made.append(Chart(stem, label, _titled(view, rows), heights, note=said))
     return made
 
 
