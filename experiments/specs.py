@@ -249,6 +249,11 @@ def _items(value: Any) -> list[Any]:
 def _grid(text: str) -> list[float]:
     """The numbers of ``start:stop:step``, the stop included."""
     start, stop, step = (float(part) for part in text.split(":"))
+    if abs(step) > abs(stop - start) > 0:
+        raise ScmcError(
+            f"the range {text} holds {start:g} alone; write start:stop:step, such as "
+            f"{start:g}:{step:g}:{stop:g}"
+        )
     count = math.floor((stop - start) / step + 1e-9) + 1
     if not 1 <= count <= MAX_VALUES:
         said = "is empty" if count < 1 else f"has {count} values"

@@ -64,7 +64,8 @@ def prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
         budget: Channel uses and design point, with its `Budget.control_bits`.
 
     Raises:
-        ScmcError: As `System.prepare`.
+        ScmcError: As `System.prepare`, or the system says that it is analog and is not, or is and
+            does not say so.
 
     Example:
         >>> from scmc_comm.registry import make_system
@@ -76,10 +77,22 @@ def prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
     reserved = 0
     while True:
         prepared = system.prepare(img, replace(budget, reserved_uses=reserved))
+        _check_kind(system, prepared)
         needed = control_uses(prepared.frames, budget.control_bits)
         if needed <= reserved:
             return replace(prepared, ledger=replace(prepared.ledger, control=needed))
         reserved = needed
+
+
+def _check_kind(system: System, prepared: Prepared) -> None:
+    """Refuses a system that sends other than it says: its symbols would count as lost frames."""
+    sends_symbols = prepared.symbols is not None
+    if prepared.infeasible is None and sends_symbols != system.analog:
+        sent, said = ("symbols", "False") if sends_symbols else ("frames", "True")
+        raise ScmcError(
+            f"{type(system).__name__} sends {sent}, but its class says analog = {said}; set "
+            f"analog: ClassVar[bool] = {sends_symbols}"
+        )
 
 
 def send(

@@ -31,7 +31,7 @@ class _Once(argparse.Action):
     ) -> None:
         """Keep or refuse."""
         given = vars(namespace).setdefault("given", set())
-        if self.dest in given:
+        if self.dest in given and self.option_strings:
             parser.error(f"{' or '.join(self.option_strings)} was given twice; keep one of them")
         given.add(self.dest)
         setattr(namespace, self.dest, values)
@@ -45,13 +45,12 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.register("action", None, _Once)  # in groups of options too
         self._negative_number_matcher = re.compile(r"-[\d.]+(e[-+]?\d+)?(,-?[\d.]+(e[-+]?\d+)?)*$")
 
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
         """See `argparse.ArgumentParser.add_argument`."""
         others = [OTHER_NAMES[name] for name in names if name in OTHER_NAMES]
-        if names and names[0].startswith("-"):
-            settings.setdefault("action", _Once)
         return super().add_argument(*names, *others, **settings)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

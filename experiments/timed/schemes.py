@@ -68,11 +68,13 @@ class Scheme:
         >>> Scheme.parse("scmc:harq=chase,realism=0").system
         'scmc:realism=0'
         """
-        system, _, args = text.partition(":")
+        system, colon, args = text.partition(":")
         known = {key: kind for key, kind in get_type_hints(cls).items() if key != "system"}
         own: list[str] = []
         others: list[str] = []
-        for item in filter(None, args.split(",")):
+        for item in args.split(",") if colon else ():
+            if not item.strip():
+                raise ScmcError(f"scheme {text!r} holds an empty item; expected key=value")
             (own if item.partition("=")[0].strip() in known else others).append(item)
         name = ":".join(filter(None, [system, ",".join(others)]))
         try:

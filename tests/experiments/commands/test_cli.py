@@ -332,3 +332,9 @@ def test_every_verb_has_help_with_an_example(capsys, verb):
         main([verb, "--help"])
     assert stop.value.code == 0
     assert f"example: scmc-comm {verb}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_option_of_a_group_given_twice_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["encode", "a.png", "-o", "b.scmc", "--semantic.beams", "1", "--semantic.beams", "2"])
+    assert "--semantic.beams was given twice; keep one of them" in capsys.readouterr().err

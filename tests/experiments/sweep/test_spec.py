@@ -76,6 +76,12 @@ def test_a_range_that_is_empty_or_endless_says_so():
         SPEC.override(["esno_db=0:1:1e-9"])
 
 
+def test_a_range_in_another_language_s_order_is_refused():
+    with pytest.raises(ScmcError, match="the range 0:3:12 holds 0 alone; .* such as 0:12:3"):
+        SPEC.override(["esno_db=0:3:12"])
+    assert SPEC.override(["esno_db=4:4:1"]).esno_db == (4.0,)
+
+
 def test_every_ratio_that_a_spec_takes_a_budget_takes():
     assert Budget(SPEC.override([f"rho={MAX_RHO}"]).rho[0], 10.0).rho == MAX_RHO
     timed = TimedSpec("t", "load", (1.0,), ("scmc",))

@@ -161,6 +161,12 @@ def test_schemes():
     assert layer_of("signal.3") == 2
 
 
+@pytest.mark.parametrize("text", ["scmc:,,,", "scmc:", "scmc:harq=none,", "scmc:,beams=1"])
+def test_a_scheme_with_an_empty_item_is_refused(text):
+    with pytest.raises(ScmcError, match="holds an empty item; expected key=value"):
+        Scheme.parse(text)
+
+
 def test_intervals_are_students_over_replications():
     rng = np.random.default_rng(0)
     runs = xr.DataArray(rng.normal(size=(5, 4000)), dims=("replication", "case"))

@@ -1,5 +1,6 @@
 """The layered path end to end, with a codec of deterministic bytes."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -15,8 +16,9 @@ from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import required_esno_db
 from scmc_comm.link.packetize import bits_to_bytes
 from scmc_comm.link.planners import PROTECTIONS
+from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import SYSTEMS, find_system, make_system
-from scmc_comm.systems.base import check_image
+from scmc_comm.systems.base import PYTHON_ONLY, System, check_image
 from scmc_comm.systems.scmc import Scmc, reassemble
 from scmc_comm.transmit import Transmission, send, transmit
 from scmc_comm.types import Layer, LayerKind, Reconstruction
@@ -263,3 +265,29 @@ def test_registry_names_what_there_is():
     assert make_system("bpg") == make_system("hevc") and find_system("bpg").fixed["codec"] == "hevc"
     with pytest.raises(ScmcError, match="did you mean jpeg2000.* There are scmc, "):
         make_system("jpeg2k0")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sends(System):
+    """Sends what it is given."""
+
+    prepared: Prepared = dataclasses.field(metadata=PYTHON_ONLY)
+
+    def prepare(self, img, budget):
+        return self.prepared
+
+    def reconstruct(self, prepared, delivered):
+        raise AssertionError("nothing is sent")
+
+
+class SendsSymbols(Sends):
+    analog = True
+
+
+def test_a_system_that_sends_other_than_it_says_is_refused_not_scored_as_grey():
+    budget, img = Budget(1, 20.0), torch.rand(3, 32, 32)
+    symbols = Prepared.of_symbols(torch.ones(8) + 0j, 0, budget, (32, 32))
+    frames = make_system("jpeg").prepare(img, budget)
+    for system, said in ((Sends(symbols), False), (SendsSymbols(frames), True)):
+        with pytest.raises(ScmcError, match=f"but its class says analog = {said}; set analog"):
+            transmit(system, img, budget, make_channel("awgn"), 20.0, [1], BitTruePhy())
