@@ -35,7 +35,7 @@ FOLDERS_IN_ORDER = {
     ),
     "scmc_comm": (
         "", "codec", "link", "zoo", "metrics", "datasets", "baselines", "systems", "registry", "plugins",
-        "transmit", "__main__",
+        "transmit", "testing", "__main__",
     ),
     "experiments": (
         "", "execution", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",

@@ -22,13 +22,16 @@ ROOT = Path(__file__).parents[2]
 """The folder that holds the packages."""
 
 COMPUTING = ("channels", "scmc_comm", "experiments/sweep", "experiments/timed")
-# They describe, summarise or store what the others computed.
-_PRESENTING = tuple(
-    f"experiments/{name}.py"
-    for name in (
-        "sweep/bounds", "sweep/labels", "sweep/spec", "sweep/store", "sweep/summary",
-        "sweep/tables", "sweep/writer", "timed/results", "timed/spec",
-    )
+# They describe, summarise, store or test what the others computed.
+_PRESENTING = (
+    *(
+        f"experiments/{name}.py"
+        for name in (
+            "sweep/bounds", "sweep/labels", "sweep/spec", "sweep/store", "sweep/summary",
+            "sweep/tables", "sweep/writer", "timed/results", "timed/spec",
+        )
+    ),
+    *(f"scmc_comm/testing/{name}.py" for name in ("__init__", "checks", "options", "test_contract")),
 )  # fmt: skip
 # Model cards, and what running leaves behind: compiled code and partial downloads.
 _NO_INPUT = (".md", ".tmp")
