@@ -31,7 +31,7 @@ _PRESENTING = (
             "sweep/tables", "sweep/writer", "timed/results", "timed/spec",
         )
     ),
-    *(f"scmc_comm/testing/{name}.py" for name in ("__init__", "checks", "options", "test_contract")),
+    *(f"scmc_comm/testing/{name}.py" for name in ("checks", "options", "test_contract")),
 )  # fmt: skip
 # Model cards, and what running leaves behind: compiled code and partial downloads.
 _NO_INPUT = (".md", ".tmp")
