@@ -91,6 +91,11 @@ _BUILT_IN = {
         }.items()
     },
     "deepjscc": Entry("scmc_comm.systems.deepjscc:DeepJscc", "deep joint source-channel coding"),
+    "swinjscc": Entry("scmc_comm.systems.swin_clones:SwinJscc", "SwinJSCC, from a clone of it"),
+    "witt": Entry("scmc_comm.systems.swin_clones:Witt", "WITT, from a clone of it"),
+    "deepjscc-clone": Entry(
+        "scmc_comm.systems.deepjscc_clone:DeepJsccClone", "the first deep JSCC, from a clone of it"
+    ),
 }
 SYSTEMS: Registry[Entry] = Registry("system", _BUILT_IN, _plugin_entry, also=("image_codec",))
 """All systems by name."""

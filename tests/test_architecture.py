@@ -46,7 +46,8 @@ LAUNCHER = "scmc_comm/__main__.py"
 """``python -m scmc_comm`` starts the command line, which lives above; nothing imports it."""
 # The only places that import a module by its name as text.
 BY_NAME = (
-    LAUNCHER, "channels/plugins.py", "scmc_comm/registry.py", "scmc_comm/codec/ffmpeg.py",
+    LAUNCHER, "channels/plugins.py", "scmc_comm/registry.py",
+    "scmc_comm/systems/clones.py", "scmc_comm/codec/ffmpeg.py",
     "experiments/sweeps/__init__.py", "experiments/commands/main.py",
     "experiments/commands/train.py",
 )  # fmt: skip

@@ -25,8 +25,10 @@ from scmc_comm.transmit import send
 
 LEARNED = ("hyperprior", "factorized", "mbt2018", "mbt2018-mean", "cheng2020-anchor",
            "cheng2020-attn")  # fmt: skip
+CLONES = ("swinjscc", "witt", "deepjscc-clone")
 NAMES = (
-    *(name for name in SYSTEMS if name not in LEARNED),  # the zoo's weights are not on every machine
+    # The zoo's weights are not on every machine, nor clones of published schemes.
+    *(name for name in SYSTEMS if name not in (*LEARNED, *CLONES)),
     "scmc:protection=equal", "scmc:protection=optimised", "jpeg:mcs=adaptive",
     "vvc:headers=file", "deepjscc:peak_db=6", "jpeg:scale=1", "webp:mcs=range",
     "vvc:layers=3", "jpeg2000:layers=4", "jpeg:layers=2,protection=optimised",
