@@ -47,6 +47,13 @@ class Chart:
         """The chart of some of its columns."""
         return replace(self, rows=[[row[place] for place in places] for row in self.rows])
 
+    def whole(self, place: int) -> Panel:
+        """All curves of a column's main quantity in one panel, those in several groups once."""
+        first = self.rows[0][place]
+        rows = [row[place] for row in self.rows if row[place].y == first.y]
+        curves = {(c.column, c.label, c.part): c for panel in rows for c in panel.curves}
+        return replace(first, curves=list(curves.values()))
+
     def draw(self, theme: Theme = SCREEN) -> Figure:
         """The figure, laid out."""
         with paper_style(theme):

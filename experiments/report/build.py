@@ -16,10 +16,11 @@ from experiments.execution.cache import write_atomic
 from experiments.execution.output import check_folder
 from experiments.rd import capacity
 from experiments.rd.tables import cost_cells
-from experiments.report.chapter import Chapter, reference_of, steps
+from experiments.report.chapter import Chapter, steps
 from experiments.report.checks import MISTAKES, states
 from experiments.report.markup import Section, page, paragraph
 from experiments.report.pdf import WIDEST, write_pdf
+from experiments.report.tables import reference_of
 from experiments.statistics.tables import Table
 from experiments.sweep import store
 from scmc_comm.errors import ScmcError
@@ -152,7 +153,8 @@ def _checks(run: bool) -> Extra:
         "The tests were run for this report." if run
         else "The tests were not run for this report; --run-checks runs them."
     )  # fmt: skip
-    return Section("checks", title, [paragraph(said, "note"), cells.html()]), [(title, cells)]
+    body = [paragraph(said, "note"), cells.html(prose=True)]
+    return Section("checks", title, body), [(title, cells)]
 
 
 def _read(folder: Path, name: str, command: str) -> pd.DataFrame:

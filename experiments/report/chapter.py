@@ -13,15 +13,16 @@ import xarray as xr
 
 from experiments.execution.cache import write_atomic
 from experiments.figures.chart import Chart
+from experiments.figures.exports import figure_table, pgfplots
 from experiments.figures.strips import strips as strips_of
 from experiments.figures.style import file_stem, rendered
 from experiments.figures.views import views
 from experiments.report import strips, tables
 from experiments.report.comparisons import comparison_table, others_of, primary_of
-from experiments.report.exports import figure_table, pgfplots
 from experiments.report.ledger import ledger_panels
 from experiments.report.markup import Section, pairs, paragraph, plot
 from experiments.report.panels import groups, panels, paper_figure, render_panel
+from experiments.report.systems import links_table, systems_table
 from experiments.statistics.means import FEW_IMAGES
 from experiments.statistics.tables import Table, html_text
 from experiments.sweep import store, summary
@@ -30,11 +31,10 @@ from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.labels import (
     channel_label,
     metric_label,
-    options_of,
     ratio_label,
     system_label,
 )
-from scmc_comm.errors import ScmcError
+from experiments.sweep.spec import SweepSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,6 +108,7 @@ class Chapter:
 def steps(chapter: Chapter) -> Iterator[Step]:
     """What makes a chapter, in the order of the page."""
     yield lambda: _what_was_run(chapter)
+    yield lambda: _systems(chapter)
     part = Section(f"{chapter.prefix}-figures", "Figures")
     made = views(chapter.ds, chapter.quality, chapter.delivery)
     found = [panel for view in made for panel in panels(view)]
@@ -144,6 +145,21 @@ def _what_was_run(chapter: Chapter) -> None:
     part.body += [pairs(facts), f"<pre>{html_text(attrs['spec_yaml'])}</pre>"]
     cells = Table(["what", "value"], [list(fact) for fact in facts])
     chapter.blocks.append((f"Sweep {attrs['title']}", cells))
+
+
+def _systems(chapter: Chapter) -> None:
+    ds = chapter.ds
+    bits = SweepSpec.from_yaml(ds.attrs["spec_yaml"]).control_bits
+    paid = f"{bits} bits a frame are charged for that" if bits else "out of band, for all alike"
+    known = chapter.part("systems", "Systems, and what both ends know")
+    known.body.append(paragraph(
+        "Both ends of every system know the model weights or constant headers, the size class of "
+        f"the picture, and which frame is which, its length and its modulation and coding: {paid}. "
+        "Transmitter side information is what the sender's design follows from point to point of "
+        "this sweep.", "note",
+    ))  # fmt: skip
+    chapter.add_table(known, "Channels", links_table(ds), "links")
+    chapter.add_table(known, "Systems", systems_table(ds), "systems")
 
 
 def _open_figures(chapter: Chapter, part: Section) -> None:
@@ -189,30 +205,30 @@ def _undefined(chapter: Chapter) -> str:
 
 def _figure(chapter: Chapter, part: Section, panel: Chart, number: int) -> None:
     """A panel over each channel on the page; the same and all side by side as files."""
-    drawings = []
+    drawings, alone = [], ""
     channels = list(map(str, chapter.ds.channel.values))
+    widest = groups(channels)[len(channels) :] or groups(channels)
     for chosen in groups(channels):
-        alone = len(chosen) == 1
         channel = channels[chosen[0]]
-        stem = file_stem(f"{panel.stem}_{channel}" if alone else panel.stem)
-        kinds = render_panel(panel, chosen)
-        for kind in ("pdf", "svg"):
+        stem = file_stem(f"{panel.stem}_{channel}" if len(chosen) == 1 else panel.stem)
+        kinds, files = render_panel(panel, chosen), ["pdf", "svg"]
+        for kind in files:
             chapter.write(f"{stem}.{kind}", kinds[kind])
-        if alone:
-            top = panel.rows[0][chosen[0]]
+        if len(chosen) == 1:
+            top, files = panel.whole(chosen[0]), [*files, "csv", "tex"]
             chapter.write(f"{stem}.csv", figure_table(top).to_csv(index=False).encode())
             chapter.write(f"{stem}.tex", pgfplots(top, f"{stem}.csv").encode())
+            alone += f"{html_text(channel_label(channel))}{chapter.links(stem, *files)} "
+        if chosen in widest:
             prefix = f"{chapter.prefix}-f{number}-{chosen[0]}"
-            caption = f"{panel.title}, {channel_label(channel)}."
-            links = chapter.links(stem, "pdf", "svg", "csv", "tex")
-            drawings.append(plot(kinds["svg"], prefix, caption, links))
+            said = panel.title if len(chosen) > 1 else f"{panel.title}, {channel_label(channel)}"
+            links = chapter.links(stem, *files)
+            drawings.append(plot(kinds["svg"], prefix, f"{said}.", links, len(chosen) > 1))
     below = Section(f"{part.anchor}-{number}", panel.title)
     below.body.append(f'<div class="figures">{"".join(drawings)}</div>')
-    if len(channels) > 1 and len(groups(channels)) > len(channels):
-        wide = chapter.links(panel.stem, "pdf", "svg")
-        below.body.append(f'<p class="note">All channels side by side, 7.16 in wide:{wide}</p>')
+    if len(widest[0]) > 1:
+        below.body.append(f'<p class="note">Each channel alone, 3.5 in wide: {alone}</p>')
     part.parts.append(below)
-    widest = groups(channels)[len(channels) :] or groups(channels)
     chapter.figures += [partial(paper_figure, panel, chosen) for chosen in widest]
 
 
@@ -243,24 +259,6 @@ def _ledger(chapter: Chapter) -> None:
     part.body.append(f'<div class="figures">{"".join(drawings)}</div>')
 
 
-def reference_of(ds: xr.Dataset, asked: str | None) -> str:
-    """The system that deltas are against.
-
-    The one asked for, else VVC with adaptive MCS, another system with it, any VVC, or the first.
-
-    Raises:
-        ScmcError: The sweep has no such system.
-    """
-    names = [str(name) for name in ds.system.values]
-    if asked is not None and asked not in names:
-        raise ScmcError(f"reference {asked!r} is not in the sweep; it has {', '.join(names)}")
-
-    def strength(name: str) -> tuple[bool, bool]:
-        return ("mcs", "adaptive") in options_of(name), name.partition(":")[0] == "vvc"
-
-    return asked or max(names, key=strength)
-
-
 def _comparisons(chapter: Chapter) -> None:
     ds = chapter.ds
     first = system_label(str(ds.system.values[0]))
@@ -285,7 +283,7 @@ def _comparisons(chapter: Chapter) -> None:
 
 
 def _deltas(chapter: Chapter) -> None:
-    ds, reference = chapter.ds, reference_of(chapter.ds, chapter.reference)
+    ds, reference = chapter.ds, tables.reference_of(chapter.ds, chapter.reference)
     part = chapter.part("bd", f"Bjontegaard deltas against {reference}")
     part.body.append(paragraph(
         "Mean difference of SNR (dB), or of bandwidth (%), at equal quality; negative needs less. "

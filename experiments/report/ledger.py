@@ -10,8 +10,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from experiments.figures.exports import pgfplots_document
 from experiments.figures.style import COLOURS, SINGLE, paper_style
-from experiments.report.exports import pgfplots_document
 from experiments.statistics.tables import latex_text
 from experiments.sweep.labels import ratio_label, system_label
 from scmc_comm.link.ledger import CONTROL

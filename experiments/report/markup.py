@@ -15,7 +15,7 @@ CSS = """
 @media (prefers-color-scheme: dark) { :root { --text: #e4e5e7; --back: #17181a; --soft: #a3a7ad;
   --line: #3a3c40; --card: #1f2123; --link: #7db8f0; --good: #7fcf95; --bad: #f2857d; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.2rem 1rem 4rem; max-width: 62rem; color: var(--text);
+body { margin: 0 auto; padding: 1.2rem 1rem 4rem; max-width: 80rem; color: var(--text);
   background: var(--back); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .4rem 0 .6rem; }
 h2 { font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .6rem;
@@ -30,7 +30,8 @@ table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabu
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { padding: .28rem .7rem .28rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
-th { font-weight: 600; }
+th { font-weight: 600; } th, td { white-space: nowrap; }
+.prose th, .prose td { white-space: normal; min-width: 9rem; max-width: 30rem; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-radius: 6px;
   background: var(--card); font-size: .82rem; line-height: 1.4; }
@@ -38,12 +39,12 @@ pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-ra
 figure { margin: 0; }
 .plot { background: #ffffff; border: 1px solid var(--line); border-radius: 6px; padding: .4rem; }
 .plot svg { display: block; width: 100%; height: auto; max-width: 30rem; margin: 0 auto; }
-.strip td, .strip th { padding: .2rem; width: 8.4rem; border: 0; font-size: .78rem;
+.wide { grid-column: 1 / -1; } .wide svg { max-width: 62rem; }
+.strip td, .strip th { padding: .2rem .5rem .2rem 0; border: 0; font-size: .76rem;
   line-height: 1.25; }
-.strip th[scope=row] { position: sticky; left: 0; background: var(--back); width: 6rem;
-  min-width: 5.5rem; }
-.strip td { min-width: 8.4rem; max-width: 8.4rem; } .strip td[colspan] { max-width: none; }
-.strip img { display: block; width: 8rem; max-width: none; height: auto; border-radius: 3px; }
+.strip th[scope=row] { position: sticky; left: 0; background: var(--back); }
+.strip td[colspan] { white-space: normal; }
+.strip img { display: block; width: 9.5rem; max-width: none; height: auto; border-radius: 3px; }
 .key { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .92rem; }
 .key dt { color: var(--soft); } .key dd { margin: 0; overflow-wrap: anywhere; }
 @media print { body { max-width: none; } h2 { break-before: page; }
@@ -107,11 +108,11 @@ def png_image(data: bytes, label: str) -> str:
     return f'<img src="data:image/png;base64,{code}" alt="{html_text(label)}">'
 
 
-def plot(svg: bytes, prefix: str, caption: str, links: str = "") -> str:
-    """A drawing with its caption."""
+def plot(svg: bytes, prefix: str, caption: str, links: str = "", wide: bool = False) -> str:
+    """A drawing with its caption, in a column of the page or over all of it."""
     drawing = inline_svg(svg, prefix, caption)
     return (
-        f'<figure><div class="plot">{drawing}</div>'
+        f'<figure{" class=wide" if wide else ""}><div class="plot">{drawing}</div>'
         f"<figcaption>{html_text(caption)}{links}</figcaption></figure>"
     )
 

@@ -40,12 +40,13 @@ def strip(found: Strip) -> str:
     for system, tiles in found.rows:
         cells = ""
         for path, seen in tiles:
-            words = seen.replace("\n", ", ")
             if path not in known:
+                words = seen.replace("\n", ", ")
                 label = f"{found.image} as {system} shows it: {words}"
                 known[path] = picture(path, label)
-            cells += f"<td>{known[path]}{text(words)}</td>"
-        rows += f'<tr><th scope="row">{text(system)}</th>{cells}</tr>'
+            cells += f"<td>{known[path]}{text(seen).replace(chr(10), '<br>')}</td>"
+        name = text(system).replace(", ", ",<br>")
+        rows += f'<tr><th scope="row">{name}</th>{cells}</tr>'
     caption = f"{found.image}, {found.where}: what each receiver shows at each Es/N0."
     return (
         f'<figure><div class="scroll"><table class="strip"><thead><tr><td></td>{head}</tr></thead>'

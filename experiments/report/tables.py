@@ -29,9 +29,11 @@ from experiments.sweep import store, summary
 from experiments.sweep.labels import (
     channel_label,
     metric_name,
+    options_of,
     ratio_label,
     system_label,
 )
+from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
 
@@ -90,6 +92,24 @@ def metrics_of(ds: xr.Dataset) -> list[str]:
     """The metrics that have values, mean squared error left to PSNR."""
     names = [name for name in store.metric_names(ds) if name != "mse"]
     return [name for name in names if bool(ds[name].notnull().any())]
+
+
+def reference_of(ds: xr.Dataset, asked: str | None) -> str:
+    """The system that deltas are against.
+
+    The one asked for, else VVC with adaptive MCS, another system with it, any VVC, or the first.
+
+    Raises:
+        ScmcError: The sweep has no such system.
+    """
+    names = [str(name) for name in ds.system.values]
+    if asked is not None and asked not in names:
+        raise ScmcError(f"reference {asked!r} is not in the sweep; it has {', '.join(names)}")
+
+    def strength(name: str) -> tuple[bool, bool]:
+        return ("mcs", "adaptive") in options_of(name), name.partition(":")[0] == "vvc"
+
+    return asked or max(names, key=strength)
 
 
 def delta(ds: xr.Dataset, place: Place, system: str, reference: str, metric: str) -> BdDelta:

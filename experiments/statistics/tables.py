@@ -194,13 +194,19 @@ class Table(NamedTuple):
                 lines.append("  ".join("-" * width for width in widths))
         return "\n".join(lines)
 
-    def html(self, caption: str = "") -> str:
-        """The table in HTML; it scrolls sideways where the page is narrow."""
+    def html(self, caption: str = "", prose: bool = False) -> str:
+        """The table in HTML; it scrolls sideways where the page is narrow.
+
+        Args:
+            caption: Above it.
+            prose: Its cells hold sentences, which may be wrapped.
+        """
         head = "".join(f'<th scope="col">{html_text(name)}</th>' for name in self.header)
         body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in self.rows)
         said = f"<caption>{html_text(caption)}</caption>" if caption else ""
+        kind = ' class="prose"' if prose else ""
         return (
-            f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead>'
+            f'<div class="scroll"><table{kind}>{said}<thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
         )
 

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from experiments.report.chapter import reference_of
 from experiments.report.comparisons import comparison_table, others_of
+from experiments.report.tables import reference_of
 from experiments.statistics.paired import holm
 from experiments.sweep import store, summary
 from experiments.sweep.primary import Endpoint

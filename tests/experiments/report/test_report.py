@@ -22,6 +22,7 @@ from experiments.report.ledger import ledger_panels
 from experiments.report.markup import inline_svg
 from experiments.report.panels import groups, panels, render_panel
 from experiments.report.pdf import _LONGEST, _paged
+from experiments.report.systems import links_table, systems_table
 from experiments.sweep import store, summary
 from experiments.sweep.bounds import bound_lines
 from experiments.sweep.delivery import delivery_probabilities
@@ -112,7 +113,7 @@ def test_pictures_and_drawings_say_what_they_show(page):
     pictures = [found for tag, found in page.tags if tag == "img"]
     assert pictures and all(found["alt"] for found in pictures)
     drawings = [found for tag, found in page.tags if tag == "svg"]
-    assert len(drawings) == 2 * 2 + 1  # PSNR and loss over two channels, the ledger
+    assert len(drawings) == 2 + 1  # PSNR and loss, both channels in each; the ledger
     assert all(found["role"] == "img" and found["aria-label"] for found in drawings)
 
 
@@ -122,6 +123,28 @@ def test_the_page_says_what_was_run(report, ds):
                   "Caption sent: “a toy picture”", "torch", "+ outage", "not run for this report",
                   "infeasible"):  # fmt: skip
         assert value in text
+
+
+def test_a_table_says_what_each_system_sends_and_what_its_sender_knows(report, ds):
+    cells = systems_table(ds)
+    assert [row[1:] for row in cells.rows] == [
+        ["caption + structure + signal", "out of band", "designed for AWGN; designed for 10 dB"],
+        ["signal", "out of band", "designed for AWGN; designed for 10 dB"],
+        ["nothing fits", "out of band", "designed for AWGN; designed for 10 dB"],
+    ]  # fmt: skip
+    assert links_table(ds).rows[1] == ["Rayleigh block fading", "flat", "perfect"]
+    assert "caption + structure + signal" in report.read_text()
+
+
+def test_side_information_is_what_designs_follow(toy_spec, tmp_path):
+    names = ("toy", "toy-law", "toy-tuned")
+    spec = dataclasses.replace(toy_spec, systems=names, metrics=("psnr_db",), num_trials=2)
+    out = run_sweep(spec, tmp_path, components=TOYS, use_cache=False, progress=False)
+    known = [row[-1] for row in systems_table(store.load(out)).rows]
+    assert known == [
+        "designed for AWGN; designed for 10 dB", "channel law; designed for 10 dB",
+        "channel law; mean Es/N0 of the point",
+    ]  # fmt: skip
 
 
 def test_files_are_of_the_sizes_of_print(report):
