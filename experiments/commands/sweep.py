@@ -8,7 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-from experiments.commands.common import AddVerb
+from channels.specs import split_specs
+from experiments.commands.common import AddVerb, bandwidth_ratio
+from scmc_comm.errors import ScmcError
 
 
 def sweep(args: argparse.Namespace) -> None:
@@ -38,9 +40,28 @@ def sweep(args: argparse.Namespace) -> None:
 
 
 def plot(args: argparse.Namespace) -> None:
-    """Draw the figures of a finished sweep again."""
-    for path in _draw(args.dir):
+    """Draw the figures of a finished sweep again, or one of them as a paper needs it."""
+    from experiments.figures.paper import PaperSpec, write_paper_figure
+
+    chosen = PaperSpec(
+        args.metric, tuple(split_specs(args.systems)), dict(map(_label, args.label)),
+        tuple(split_specs(args.channels)), args.rho, args.column, args.style, not args.no_delivery,
+    )  # fmt: skip
+    if args.output is None and chosen != PaperSpec():
+        raise ScmcError("the options are those of one figure; name it with -o, such as -o fig.pdf")
+    drawn = _draw(args.dir) if args.output is None else (
+        write_paper_figure(args.dir, args.output, chosen)
+    )  # fmt: skip
+    for path in drawn:
         print(path)
+
+
+def _label(text: str) -> tuple[str, str]:
+    """A system and its legend entry, from ``SYSTEM=LABEL``, where SYSTEM may hold equal signs."""
+    system, equals, label = text.rpartition("=")
+    if not (equals and system and label):
+        raise ScmcError(f"--label got {text!r}; expected SYSTEM=LABEL, such as scmc=Proposed")
+    return system, label
 
 
 def _draw(folder: Path) -> list[Path]:
@@ -76,5 +97,28 @@ def add(verb: AddVerb) -> None:
         "'local' cluster of --jobs workers",
     )
 
-    sub = verb("plot", plot, "plot results/quick")
+    sub = verb("plot", plot, "plot results/quick --systems scmc,vvc --metric lpips -o fig.pdf")
     sub.add_argument("dir", type=Path, metavar="DIR")
+    sub.add_argument(
+        "-o", "--output", type=Path, metavar="FILE",
+        help="one figure, .pdf, .svg or .png; its numbers come beside it as .csv and .dat, and "
+        ".tex that draws them (pgfplots). Without it all figures are drawn into DIR/figures",
+    )  # fmt: skip
+    sub.add_argument("--systems", default="", metavar="A,B", help="which, in this order (all)")
+    sub.add_argument(
+        "--label", action="append", default=[], metavar="SYSTEM=LABEL", help="own legend entry"
+    )
+    sub.add_argument("--metric", help="which metric (the first of the sweep)")
+    sub.add_argument("--channels", default="", metavar="A,B", help="which channels (all)")
+    sub.add_argument("--rho", type=bandwidth_ratio, help="which bandwidth ratio, if several")
+    sub.add_argument(
+        "--column", choices=("ieee", "single", "double"), default="ieee",
+        help="width: 3.5 in (single), 7.16 in (double), or 3.5 in for one channel and 7.16 in for "
+        "several (ieee); text has 8 points, fonts are embedded (type 42)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--style", type=Path, metavar="FILE", help="a Matplotlib style (.mplstyle) on top"
+    )
+    sub.add_argument(
+        "--no-delivery", action="store_true", help="leave out the delivery probability below"
+    )

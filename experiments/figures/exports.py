@@ -42,8 +42,10 @@ def _axis_options(panel: Panel) -> list[str]:
 
 
 def _plots(curve: Curve, number: int, panel: Panel, csv: str) -> list[str]:
+    separator = "comma" if csv.endswith(".csv") else "space"
+
     def from_csv(column: str) -> str:
-        return f"table [x={panel.x.name}, y={column}, col sep=comma] {{{csv}}};"
+        return f"table [x={panel.x.name}, y={column}, col sep={separator}] {{{csv}}};"
 
     lines, (mean, *band) = [], curve.table()
     if band and panel.y.scale != "log":
@@ -67,7 +69,8 @@ def pgfplots(panel: Panel, csv: str) -> str:
 
     Args:
         panel: The figure.
-        csv: Name of the CSV file, `figure_table`.
+        csv: Name of the file of `figure_table`: separated by commas if it ends in ``.csv``, else
+            by spaces.
     """
     curves = _ordered(panel)
     body = [line for n, curve in enumerate(curves) for line in _plots(curve, n, panel, csv)]

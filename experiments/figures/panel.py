@@ -204,12 +204,15 @@ class Panel:
             self._mark(ax, place, word)
 
     def _mark(self, ax: Axes, place: float, word: str) -> None:
+        from matplotlib import rcParams
+
         ax.axvline(place, color=GREY, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0)
         low, high = sorted(ax.get_xlim())
         left = place > low + 0.85 * (high - low)  # no room on the right
         ax.annotate(
             word, (place, 1), xycoords=("data", "axes fraction"), xytext=(-2 if left else 2, -1),
-            textcoords="offset points", color=GREY, fontsize=6.5, va="top",
+            textcoords="offset points", color=GREY, va="top",
+            fontsize=rcParams["xtick.labelsize"],
             ha="right" if left else "left",
         )  # fmt: skip
 

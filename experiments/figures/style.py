@@ -69,6 +69,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "headers=file": {"marker": "d", "line": "-."},
     "mcs=adaptive": {"line": "--", "hollow": True},
     "utility": {"marker": "p", "line": ":"},
+    "layers": {"marker": "d", "line": "-."},
 }
 _LINES: tuple[Any, ...] = (
     "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1))
@@ -163,10 +164,16 @@ def paper_style(theme: Theme = SCREEN) -> Iterator[None]:
         yield
 
 
-def rendered(figure: Figure, *kinds: str) -> dict[str, bytes]:
-    """A figure as ``pdf``, ``svg`` or ``png``, without dates so that equal ones stay equal."""
+def rendered(figure: Figure, *kinds: str, theme: Theme = SCREEN) -> dict[str, bytes]:
+    """A figure as ``pdf``, ``svg`` or ``png``, without dates so that equal ones stay equal.
+
+    Args:
+        figure: The figure.
+        kinds: Of which kinds.
+        theme: That it was drawn in, which may have fonts of its own.
+    """
     found = {}
-    with paper_style():
+    with paper_style(theme):
         for kind in kinds:
             buffer = io.BytesIO()
             dated = {"pdf": "CreationDate", "svg": "Date"}.get(kind)

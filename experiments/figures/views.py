@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
@@ -29,6 +30,7 @@ class View:
         found: `summary.quality` at that value.
         arrivals: `delivery.delivery_probabilities` at that value.
         ds: The whole store.
+        labels: Legend entries of systems in place of their own.
     """
 
     x: str
@@ -36,6 +38,7 @@ class View:
     found: xr.Dataset
     arrivals: xr.Dataset
     ds: xr.Dataset
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def other(self) -> str:
@@ -100,7 +103,7 @@ class View:
 
 def legend_label(view: View, system: str) -> str:
     """Legend entry; says so where the budget was too small for some images."""
-    label = system_label(system)
+    label = view.labels.get(system, system_label(system))
     if view.x != "esno_db":
         return label
     nothing = store.infeasible(view.ds).sel(system=system, rho=view.fixed)
