@@ -61,15 +61,18 @@ def comparison_table(ds: xr.Dataset, endpoints: list[Endpoint]) -> Table:
     corrected = holm([comparison.p for comparison in found])
     cells = []
     for (endpoint, rival), comparison, p in zip(rows, found, corrected, strict=True):
-        unit = "dB" if endpoint.metric == "psnr_db" else ""
-        digits = DIGITS.get(endpoint.metric, 3)
-        difference = interval_text(comparison.difference, digits, unit, sign=True)
-        better = (comparison.difference.mean > 0) != (endpoint.metric in LOWER_IS_BETTER)
-        cells.append([
-            endpoint.label(), system_label(rival), difference, _p_text(p), _verdict(p, better),
-        ])  # fmt: skip
+        found_cells = comparison_cells(endpoint.metric, comparison, p)
+        cells.append([endpoint.label(), system_label(rival), *found_cells])
     name = system_label(first)
     return Table(["endpoint", "against", f"{name} minus it", "p (Holm)", f"{name} is"], cells)
+
+
+def comparison_cells(metric: str, comparison: Comparison, p: float) -> list[str]:
+    """Difference with interval, corrected p-value and verdict, as a table has them."""
+    unit = "dB" if metric == "psnr_db" else ""
+    difference = interval_text(comparison.difference, DIGITS.get(metric, 3), unit, sign=True)
+    better = bool((comparison.difference.mean > 0) != (metric in LOWER_IS_BETTER))
+    return [difference, _p_text(p), _verdict(p, better)]
 
 
 def _p_text(p: float) -> str:

@@ -1,0 +1,214 @@
+"""Two finished sweeps, or systems of one, compared: paired differences and Bjontegaard deltas."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from channels.errors import no_such
+from experiments.report.comparisons import comparison_cells
+from experiments.report.tables import metrics_of
+from experiments.statistics.bjontegaard import BdDelta, bd_rate, bd_snr
+from experiments.statistics.bjontegaard_intervals import bd_of_images
+from experiments.statistics.means import LOWER_IS_BETTER, Floats
+from experiments.statistics.paired import Comparison, holm, paired_t
+from experiments.statistics.tables import Table, delta_text
+from experiments.sweep import store, summary
+from experiments.sweep.labels import channel_label, metric_name, ratio_label, system_label
+from experiments.sweep.primary import Endpoint
+from scmc_comm.errors import ScmcError
+
+WIDEST = 140  # characters of a line
+AXES = ("channel", "rho", "esno_db", "image")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One system against another over what both sweeps hold.
+
+    Attributes:
+        system: The first system, and the folder it is from if there are two.
+        against: The other.
+        own: For each metric the first one's means of images, [*`AXES`].
+        other: The same of the other.
+    """
+
+    system: str
+    against: str
+    own: dict[str, xr.DataArray]
+    other: dict[str, xr.DataArray]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison found.
+
+    Attributes:
+        differences: A row for each pair, metric, channel and bandwidth ratio: ``difference``, the
+            mean over images and SNRs of the first minus the other, with ``low`` and ``high`` of its
+            95 % interval, ``p`` and ``p_holm``, corrected for the number of rows.
+        deltas: A row for each pair, metric, channel and what is held ``fixed``: Bjontegaard's
+            ``delta`` in ``unit`` with ``low`` and ``high``; negative needs less. ``reason`` says
+            why there is none.
+        text: Both as tables.
+    """
+
+    differences: pd.DataFrame
+    deltas: pd.DataFrame
+    text: str
+
+
+def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] = ()) -> Compared:
+    """Compares systems on the images, channels, SNRs and bandwidth ratios that both sides have.
+
+    Images are paired by name, so both sweeps must be of the same pictures.
+
+    Args:
+        a: Output folder of a sweep.
+        b: Of another one, to compare systems of ``a`` with; None compares those of ``a``.
+        systems: The first against each of the others; of two folders the first of ``a`` against
+            the second of ``b``. Without it the first system of ``a`` against its others, or each
+            system that both folders have against itself.
+
+    Raises:
+        ScmcError: A folder holds no results, a name does not exist, or nothing is in common.
+
+    Example:
+        >>> compare("results/quick", systems=("scmc", "vvc")).differences  # doctest: +SKIP
+    """
+    pairs = list(_of_one(Path(a), systems) if b is None else _of_two(Path(a), Path(b), systems))
+    differences, found = _differences(pairs)
+    deltas, texts = _deltas(pairs)
+    text = "\n\n".join([found.text(WIDEST), texts.text(WIDEST)])
+    return Compared(differences, deltas, text)
+
+
+def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:
+    ds = store.load(folder)
+    first, *others = systems or map(str, ds.system.values)
+    if not others:
+        raise ScmcError(f"{folder} has one system to compare; name another one, or a second folder")
+    for other in others:
+        yield _pair(ds, first, first, ds, other, other)
+
+
+def _of_two(a: Path, b: Path, systems: Sequence[str]) -> Iterator[Pair]:
+    left, right = store.load(a), store.load(b)
+    if systems and len(systems) != 2:
+        raise ScmcError(f"{len(systems)} systems for two folders; give one of each, as A,B")
+    both = [str(name) for name in left.system.values if str(name) in right.system.values]
+    pairs = [tuple(systems)] if systems else [(name, name) for name in both]
+    if not pairs:
+        raise ScmcError(f"{a} and {b} have no system in common; name one of each with --systems")
+    for own, other in pairs:
+        yield _pair(left, own, f"{own} ({a.name})", right, other, f"{other} ({b.name})")
+
+
+def _pair(
+    left: xr.Dataset, own: str, label: str, right: xr.Dataset, other: str, against: str
+) -> Pair:
+    for ds, name in ((left, own), (right, other)):
+        if name not in ds.system.values:
+            raise ScmcError(no_such("system of the sweep", name, list(map(str, ds.system.values))))
+    metrics = [name for name in metrics_of(left) if name in metrics_of(right)]
+    means: list[dict[str, xr.DataArray]] = [{}, {}]
+    for metric in metrics:
+        both = (
+            summary.image_means(ds.sel(system=[name]), metric).isel(system=0, drop=True)
+            for ds, name in ((left, own), (right, other))
+        )
+        aligned = xr.align(*map(_exact_ratios, both), join="inner")
+        for side, found in zip(means, aligned, strict=True):
+            side[metric] = found.transpose(*AXES)
+    sizes = reduce(lambda _, found: dict(found.sizes), means[0].values(), {"metric": 0})
+    if not all(sizes.values()):
+        missing = ", ".join(name for name, size in sizes.items() if not size)
+        raise ScmcError(f"{label} and {against} have no {missing} in common")
+    return Pair(label, against, *means)
+
+
+def _exact_ratios(means: xr.DataArray) -> xr.DataArray:
+    """Bandwidth ratios rounded, so that equal fractions are equal numbers."""
+    return means.assign_coords(rho=means.rho.values.round(12))
+
+
+def _differences(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, Table]:
+    rows, found, cells = [], list[Comparison](), []
+    for pair in pairs:
+        for metric, own in pair.own.items():
+            gap = (own - pair.other[metric]).mean("esno_db", skipna=False)
+            for channel, rho in itertools.product(gap.channel.values, gap.rho.values):
+                values = gap.sel(channel=channel, rho=rho).values
+                found.append(paired_t(values[~np.isnan(values)]))
+                ends = float(own.esno_db.min()), float(own.esno_db.max())
+                rows.append((pair, Endpoint(metric, str(channel), float(rho), *ends)))
+    corrected = holm([comparison.p for comparison in found])
+    table = []
+    for (pair, at), comparison, p in zip(rows, found, corrected, strict=True):
+        interval = comparison.difference
+        table.append({
+            "system": pair.system, "against": pair.against, "metric": at.metric,
+            "channel": at.channel, "rho": at.rho, "low_esno_db": at.low_db,
+            "high_esno_db": at.high_db, "num_images": pair.own[at.metric].sizes["image"],
+            "difference": float(interval.mean), "low": float(interval.low),
+            "high": float(interval.high), "p": comparison.p, "p_holm": float(p),
+        })  # fmt: skip
+        cells.append([
+            _label(pair.system), _label(pair.against), at.label(),
+            *comparison_cells(at.metric, comparison, float(p)),
+        ])  # fmt: skip
+    header = ["system", "against", "endpoint", "difference", "p (Holm)", "system is"]
+    return pd.DataFrame(table), Table(header, cells)
+
+
+def _label(name: str) -> str:
+    """A system's label, with the folder that it is from."""
+    system, bracket, folder = name.partition(" (")
+    return system_label(system) + bracket + folder
+
+
+def _deltas(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, Table]:
+    """BD-SNR at each bandwidth ratio and BD-rho at each SNR, where the axis has two points."""
+    table, cells = [], []
+    for pair, (x, other, name, unit) in itertools.product(
+        pairs, (("esno_db", "rho", "BD-SNR", "dB"), ("rho", "esno_db", "BD-rho", "%"))
+    ):
+        for metric, own in pair.own.items():
+            if own.sizes[x] < 2:
+                continue
+            for channel, fixed in itertools.product(own.channel.values, own[other].values):
+                at = {"channel": channel, other: fixed}
+                curves = (part.sel(at).transpose("image", x) for part in (own, pair.other[metric]))
+                found = _delta(x, own[x].values, metric, *(curve.values for curve in curves))
+                held = f"ρ = {ratio_label(fixed)}" if other == "rho" else f"{fixed:g} dB"
+                table.append({
+                    "system": pair.system, "against": pair.against, "metric": metric,
+                    "channel": str(channel), "axis": x, "fixed": float(fixed),
+                    "delta": found.value, "low": found.low, "high": found.high, "unit": unit,
+                    "overlap": found.overlap, "reason": found.reason,
+                })  # fmt: skip
+                where = f"{name} by {metric_name(metric)}, {channel_label(str(channel))}, {held}"
+                cells.append([
+                    _label(pair.system), _label(pair.against), where, delta_text(found, unit)
+                ])  # fmt: skip
+    return pd.DataFrame(table), Table(["system", "against", "delta", "value"], cells)
+
+
+def _delta(x: str, axis: Floats, metric: str, own: Floats, other: Floats) -> BdDelta:
+    defined = np.isfinite(own).all(axis=1) & np.isfinite(other).all(axis=1)
+    if not defined.any():
+        return BdDelta(np.nan, reason="not measured at every point")
+    kind = bd_snr if x == "esno_db" else bd_rate
+    curves = [
+        (np.broadcast_to(axis.astype(float), part[defined].shape), part[defined])
+        for part in (other, own)
+    ]
+    up = metric not in LOWER_IS_BETTER
+    return bd_of_images(kind, curves[0], curves[1], np.random.default_rng(0), up)

@@ -1,0 +1,77 @@
+"""Systems of one sweep, or of two, compared."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes import TOYS
+
+from experiments.commands.main import main
+from experiments.report.compare import compare
+from experiments.report.comparisons import comparison_table, others_of
+from experiments.sweep import store, summary
+from experiments.sweep.runner import run_sweep
+from scmc_comm.errors import ScmcError
+
+
+@pytest.fixture(scope="module")
+def other(toy_spec, tmp_path_factory):
+    """The toy sweep with other axes: fewer SNRs, falling, and one more image that was not there."""
+    spec = dataclasses.replace(
+        toy_spec, systems=("toy-flat", "toy"), esno_db=(15.0, 9.0, 3.0, -3.0), channels=("awgn",)
+    )
+    out = tmp_path_factory.mktemp("other") / "other"
+    return run_sweep(spec, out, components=TOYS, use_cache=False, progress=False)
+
+
+def test_systems_of_one_sweep_are_compared_as_the_report_does(toy_run):
+    found = compare(toy_run, systems=("toy", "toy-flat"))
+    ds = store.load(toy_run)
+    table = comparison_table(ds.sel(system=["toy", "toy-flat"]), others_of(ds, []))
+    said = [row[2:] for row in table.rows]
+    assert len(said) == len(found.differences) == 2 * 2
+    for row, (difference, *_, verdict) in zip(found.differences.itertuples(), said, strict=True):
+        assert f"{row.difference:+.2f}" in difference or f"{row.difference:+.4f}" in difference
+        assert (row.p_holm < 0.05) == (verdict != "not shown to differ")
+        assert row.p_holm >= row.p
+    means = summary.image_means(ds, "psnr_db").sel(channel="awgn").mean(("esno_db", "rho"))
+    gap = (means.sel(system="toy") - means.sel(system="toy-flat")).mean("image")
+    awgn = found.differences[found.differences.channel == "awgn"].iloc[0]
+    assert awgn.difference == pytest.approx(float(gap))
+    assert (awgn.low_esno_db, awgn.high_esno_db, awgn.num_images) == (-3, 15, 3)
+
+
+def test_two_sweeps_of_the_same_differ_by_nothing(toy_run, other):
+    found = compare(toy_run, other)
+    assert list(found.differences.system) == ["toy (run)"] * 2 + ["toy-flat (run)"] * 2
+    assert set(found.differences.channel) == {"awgn"}, "what both have"
+    np.testing.assert_allclose(found.differences[["difference", "low", "high"]], 0, atol=1e-12)
+    bd = found.deltas[found.deltas.reason == ""]
+    assert len(bd) and set(bd.axis) == {"esno_db"}
+    np.testing.assert_allclose(bd[["delta", "low", "high"]], 0, atol=1e-9)
+
+
+def test_a_system_of_one_sweep_against_that_of_another(toy_run, other):
+    across = compare(toy_run, other, ("toy", "toy-flat"))
+    within = compare(toy_run, systems=("toy", "toy-flat"))
+    awgn = within.differences[within.differences.channel == "awgn"]
+    np.testing.assert_allclose(across.differences.difference, awgn.difference)
+    assert "toy (run)" in across.text and "toy-flat (other)" in across.text
+
+
+def test_the_verb_writes_both_tables(toy_run, tmp_path, capsys):
+    main(["compare", str(toy_run), "--systems", "toy,toy-equal", "-o", str(tmp_path / "c.csv")])
+    said = capsys.readouterr().out
+    assert "p (Holm)" in said and "BD-SNR by PSNR" in said
+    assert len(pd.read_csv(tmp_path / "c.csv")) == 4
+    assert list(pd.read_csv(tmp_path / "c_bd.csv").axis) == ["esno_db"] * 4
+
+
+def test_mistakes_are_named(toy_run, other):
+    with pytest.raises(ScmcError, match="did you mean toy-flat"):
+        compare(toy_run, systems=("toy", "toy-fla"))
+    with pytest.raises(ScmcError, match="one of each"):
+        compare(toy_run, other, ("toy",))
+    with pytest.raises(ScmcError, match="one system to compare"):
+        compare(toy_run, systems=("toy",))
