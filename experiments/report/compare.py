@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -127,10 +126,10 @@ def _pair(
         aligned = xr.align(*map(_exact_ratios, both), join="inner")
         for side, found in zip(means, aligned, strict=True):
             side[metric] = found.transpose(*AXES)
-    sizes = reduce(lambda _, found: dict(found.sizes), means[0].values(), {"metric": 0})
-    if not all(sizes.values()):
-        missing = ", ".join(name for name, size in sizes.items() if not size)
-        raise ScmcError(f"{label} and {against} have no {missing} in common")
+    shared = next(iter(means[0].values()), None)
+    missing = ["metric"] if shared is None else [d for d in AXES if not shared.sizes[d]]
+    if missing:
+        raise ScmcError(f"{label} and {against} have no {', '.join(missing)} in common")
     return Pair(label, against, *means)
 
 
