@@ -160,7 +160,7 @@ def failure_quality(ds: xr.Dataset, metric: str) -> float:
         return float(ds[name].mean())
     if "" not in ds.set.values:
         return math.nan
-    shown = ds[metric].sel(set="")
+    shown = store.set_table(ds, metric).sel(set="")
     each = shown.max([dim for dim in shown.dims if dim != "image"])  # one value where known
     return float(each.mean()) if bool(each.notnull().all()) else math.nan
 

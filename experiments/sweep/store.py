@@ -18,6 +18,8 @@ from scmc_comm.link.prepared import SYMBOLS
 from scmc_comm.types import LayerKind
 
 LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
+OF_SET = "_of_set"
+"""Behind the name of a metric: its values for delivered sets."""
 POINT = ("system", "channel", "esno_db", "rho", "image")
 NOT_RUN = 255  # in place of a set's index where the stopping rule ended a point earlier
 
@@ -110,8 +112,9 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
         if {"count", "probability"}.isdisjoint(ds.variables) or "design_of" not in ds:
             raise ScmcError(f"{path} was written by another version; run the sweep again")
         for metric in metric_names(ds):
-            if "better" in ds[metric].attrs:
-                declare(metric, ds[metric].attrs["better"])
+            attrs = set_table(ds, metric).attrs
+            if "better" in attrs:
+                declare(metric, attrs["better"])
         for name in ds.variables:
             if name != "delivered_set":
                 ds[name].load()
@@ -126,7 +129,27 @@ def load(folder: str | Path) -> xr.Dataset:
 
 def metric_names(ds: xr.Dataset) -> list[str]:
     """The quality metrics that a dataset holds."""
-    return [str(n) for n, v in ds.data_vars.items() if v.attrs.get("quality_metric")]
+    names = (str(n) for n, v in ds.data_vars.items() if v.attrs.get("quality_metric"))
+    return [name.removesuffix(OF_SET) for name in names]
+
+
+def set_table(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """A metric of delivered sets, [system, rho, image, design, set]; else the variable itself.
+
+    The metric's own name is that of its mean over trials, so that nobody takes a mean over sets,
+    which are not equally likely, for it.
+    """
+    return ds[name + OF_SET] if name + OF_SET in ds else ds[name]
+
+
+def trial_means(ds: xr.Dataset, metric: str) -> xr.DataArray:
+    """Mean of a metric over the trials, or its expectation, failures included, [*POINT].
+
+    NaN where it is undefined for a set that came.
+    """
+    values, shares = at_points(ds, metric), weights(ds)
+    undefined = (values.isnull() & (shares > 0)).any("set")
+    return (shares * values.fillna(0.0)).sum("set").where(~undefined)
 
 
 def is_exact(ds: xr.Dataset) -> bool:
@@ -167,12 +190,12 @@ def at_points(ds: xr.Dataset, name: str) -> xr.DataArray:
     Args:
         ds: A result store.
         name: A variable over ``design``: of single preparations such as ``"bpp"`` or ``"frames"``,
-            or of delivered sets such as ``"psnr_db"`` or ``"level"``.
+            or of delivered sets such as ``"level"`` or a metric's.
 
     Returns:
         [*POINT], or [*POINT, set].
     """
-    variable = ds[name]
+    variable = set_table(ds, name)
     systems = xr.DataArray(np.arange(ds.sizes["system"]), dims="system")
     found = variable.isel(system=systems, design=ds.design_of)
     return found.transpose(*POINT, "set", missing_dims="ignore").drop_vars(

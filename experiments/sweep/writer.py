@@ -175,9 +175,14 @@ def dataset(
             "units": METRICS[metric].unit or "1", "long_name": f"{metric} of a delivered set",
             "quality_metric": 1, "better": METRICS[metric].better,
         }  # fmt: skip
-        data[metric] = (table, values, attrs)
+        data[metric + store.OF_SET] = (table, values, attrs)
     data |= _per_image(cells, sizes) | _designs(spec, cells, num_designs) | _ledgers(cells, sizes)
     ds = xr.Dataset(data, coords, _provenance(spec))
+    for metric in quality:
+        about = f"mean {metric} over the trials of a point, failures included"
+        attrs = {"units": METRICS[metric].unit or "1", "long_name": about}
+        means = store.trial_means(ds, metric)
+        ds[metric] = (means.dims, means.values, attrs)
     return ds.transpose(*store.POINT, "design", "trial", "set", "item", missing_dims="ignore")
 
 

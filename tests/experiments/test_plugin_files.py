@@ -78,16 +78,16 @@ def run(spec, folder, jobs=1):
 
 
 def worst_of(ds):
-    return [float(np.nanmax(ds.worst.sel(system=name))) for name in ds.system.values]
+    return [float(np.nanmax(ds.worst_of_set.sel(system=name))) for name in ds.system.values]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_sweep_of_plugins_alone(tmp_path, jobs):
     spec = spec_of(write(tmp_path / "mine.py"))
     ds = run(SweepSpec.from_yaml(spec.to_yaml()), tmp_path / "out", jobs)
-    analog, digital = (ds.psnr_db.sel(system=name).values for name in ds.system.values)
+    analog, digital = (ds.psnr_db_of_set.sel(system=name).values for name in ds.system.values)
     assert np.isfinite(analog).any() and np.nanmax(digital) > 20
-    assert ds.worst.attrs["better"] == "lower"
+    assert ds.worst_of_set.attrs["better"] == "lower"
 
 
 def test_results_are_never_stale_after_a_plugin_changed(tmp_path):

@@ -40,13 +40,13 @@ def test_losses_are_marked_like_wins(ds):
     sharp = ds.copy()
     noise = np.linspace(0, 0.01, ds.sizes["image"])
     rise = xr.DataArray([0.0, 5.0, -5.0, 0.0], dims="system", coords={"system": ds.system})
-    flat = xr.zeros_like(ds.psnr_db.fillna(0.0)) + 20 + xr.DataArray(noise, dims="image")
-    sharp["psnr_db"] = flat + rise * (1 + xr.DataArray(noise, dims="image"))
+    flat = xr.zeros_like(ds.psnr_db_of_set.fillna(0.0)) + 20 + xr.DataArray(noise, dims="image")
+    sharp["psnr_db_of_set"] = flat + rise * (1 + xr.DataArray(noise, dims="image"))
     endpoint = Endpoint("psnr_db", "awgn", 1 / 24, -3.0, 15.0)
     verdicts = [row[4] for row in comparison_table(sharp, [endpoint]).rows]
     assert verdicts == ["worse", "better", "not shown to differ"]
     assert '<td class="bad">worse</td>' in comparison_table(sharp, [endpoint]).html()
-    sharp["lpips"] = sharp.psnr_db  # lower is better
+    sharp["lpips_of_set"] = sharp.psnr_db_of_set  # lower is better
     (row, *_) = comparison_table(sharp, [Endpoint("lpips", "awgn", 1 / 24, -3.0, 15.0)]).rows
     assert row[4] == "better"
 

@@ -59,7 +59,7 @@ def test_the_store_says_which_design_a_point_used(ds):
         assert float(design.designed_esno_db) == float(point.esno_db)
         assert str(design.designed_channel.values) == str(point.channel.values)
     assert ds.design_of.sel(system="toy-law").values.tolist() == [[0] * 7, [1] * 7]
-    assert ds.psnr_db.sel(system="toy").isel(design=slice(1, None)).isnull().all()
+    assert ds.psnr_db_of_set.sel(system="toy").isel(design=slice(1, None)).isnull().all()
 
 
 def test_sets_are_not_multiplied_by_designs(ds):
@@ -158,7 +158,7 @@ def test_sets_that_look_the_same_are_measured_once(tmp_path):
     )  # fmt: skip
     fakes.CALLS.clear()
     exact = store.load(run(spec, tmp_path / "out", cache_dir=tmp_path / "cache"))
-    quality = exact.psnr_db.isel(system=0, rho=0, image=0, design=0)
+    quality = exact.psnr_db_of_set.isel(system=0, rho=0, image=0, design=0)
     seen = {str(t) for t in quality.set.values[quality.notnull().values]}
     usable = {store.set_tags(t) - ({"signal"} if "structure" not in t else set()) for t in seen}
     looks = {float(quality.sel(set=text)) for text in seen}  # two usable sets may look the same

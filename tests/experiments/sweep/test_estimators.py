@@ -36,13 +36,13 @@ def test_the_store_holds_probabilities_and_no_trials(exact):
     assert "trial" not in exact.dims and "delivered_set" not in exact and store.is_exact(exact)
     np.testing.assert_allclose(exact.probability.sum("set"), 1, atol=1e-12)
     occurs = exact.probability.max(("channel", "esno_db")) > 0
-    assert bool((exact.psnr_db.notnull().isel(design=0) == occurs).all())
+    assert bool((exact.psnr_db_of_set.notnull().isel(design=0) == occurs).all())
 
 
 def test_means_are_exact_sums_and_intervals_are_over_images(exact):
     found = summary.quality(exact).sel(metric="psnr_db", system="toy", channel="rayleigh_block")
     part = exact.sel(system="toy", channel="rayleigh_block")
-    each = (part.probability * part.psnr_db.isel(design=0).fillna(0)).sum("set")
+    each = (part.probability * part.psnr_db_of_set.isel(design=0).fillna(0)).sum("set")
     np.testing.assert_allclose(found.value_mean, each.mean("image"), rtol=1e-12)
     assert bool((found.value_low < found.value_mean).all())
     assert bool((found.value_high > found.value_mean).all())

@@ -26,7 +26,7 @@ def ds(toy_run):
 def test_single_trials_are_read_when_they_are_asked_for(ds, toy_run):
     with store.reading(toy_run / "results.nc") as opened:
         assert not opened.delivered_set.variable._in_memory
-        assert opened["count"].variable._in_memory and opened.psnr_db.variable._in_memory
+        assert opened["count"].variable._in_memory and opened.psnr_db_of_set.variable._in_memory
         assert opened.delivered_set.isel(trial=0).equals(ds.delivered_set.isel(trial=0))
 
 
@@ -42,10 +42,10 @@ def test_counts_are_those_of_the_trials(ds):
 def test_layout_units_and_provenance(ds, toy_spec):
     assert ds.delivered_set.dims == ("system", "channel", "esno_db", "rho", "image", "trial")
     assert ds.delivered_set.dtype == np.uint8
-    assert ds.psnr_db.dims == ("system", "rho", "image", "design", "set")
+    assert ds.psnr_db_of_set.dims == ("system", "rho", "image", "design", "set")
     assert ds.sizes["design"] == 1 and not ds.design_of.any()
     assert (ds.designed_esno_db == toy_spec.design_esno_db).all()
-    assert ds.psnr_db.attrs["units"] == "dB" and ds.esno_db.attrs["units"] == "dB"
+    assert ds.psnr_db_of_set.attrs["units"] == "dB" and ds.esno_db.attrs["units"] == "dB"
     assert SweepSpec.from_yaml(ds.attrs["spec_yaml"]) == toy_spec
     assert {"torch", "numpy", "python"} <= set(json.loads(ds.attrs["versions"]))
     assert ds.attrs["seed"] == 5 and ds.attrs["git_revision"]
@@ -58,14 +58,14 @@ def test_expand_looks_the_quality_of_each_trial_up(ds):
     for _ in range(50):
         at = {dim: int(rng.integers(ds.sizes[dim])) for dim in ds.delivered_set.dims}
         index = int(ds.delivered_set[at])
-        own = {k: v for k, v in at.items() if k in ds.psnr_db.dims}
-        assert float(trials.psnr_db[at]) == float(ds.psnr_db[own].isel(set=index, design=0))
+        own = {k: v for k, v in at.items() if k in ds.psnr_db_of_set.dims}
+        assert float(trials.psnr_db[at]) == float(ds.psnr_db_of_set[own].isel(set=index, design=0))
 
 
 def test_quality_exists_exactly_where_a_set_occurred(ds):
     occurred = xr.concat([(ds.delivered_set == k).any(("channel", "esno_db", "trial"))
                           for k in range(ds.sizes["set"])], "set")  # fmt: skip
-    assert bool((ds.psnr_db.notnull().isel(design=0) == occurred).all())
+    assert bool((ds.psnr_db_of_set.notnull().isel(design=0) == occurred).all())
     assert bool(((ds.level != -2).isel(design=0) == occurred).all())
 
 
@@ -100,6 +100,18 @@ def test_the_csv_has_the_fields_of_the_ledger(ds, toy_run):
     assert set(rows.channel_uses) == {done.ledger.used}
     assert set(rows.bpp) == {done.bpp}
     assert not frame[frame.system == "toy-too-big"].feasible.any()
+
+
+def test_a_metric_s_own_name_is_its_mean_over_trials_not_over_sets(ds, toy_run):
+    trials = store.expand(ds)
+    with xr.open_dataset(toy_run / "results.nc") as stored:
+        for metric in ("psnr_db", "ms_ssim", "mse"):
+            each = trials[metric].mean("trial", skipna=False).transpose(*stored[metric].dims)
+            np.testing.assert_allclose(stored[metric].sel(esno_db=ds.esno_db), each)
+            assert float(stored[metric].mean()) == pytest.approx(float(each.mean()))
+        assert stored.psnr_db.attrs["units"] == "dB"
+        over_sets = float(stored.psnr_db_of_set.mean())
+        assert over_sets != pytest.approx(float(stored.psnr_db.mean()), abs=0.1)
 
 
 def test_pandas_keeps_every_failure_in_the_means(ds, toy_run):
@@ -180,7 +192,7 @@ def test_the_psnr_of_the_mean_mse_weighs_failures_fully(ds):
 
 def test_pictures_without_a_metric_are_left_out_of_its_means_and_counted(ds):
     undefined = ds.copy()
-    undefined["ms_ssim"] = ds.ms_ssim.where(ds.image != ds.image[0])
+    undefined["ms_ssim_of_set"] = ds.ms_ssim_of_set.where(ds.image != ds.image[0])
     found = summary.quality(undefined, num_resamples=20)
     assert found.num_images.sel(metric=["ms_ssim", "psnr_db"]).values.tolist() == [2, 3]
     rest = summary.quality(ds.isel(image=slice(1, None)), num_resamples=20)
@@ -190,7 +202,7 @@ def test_pictures_without_a_metric_are_left_out_of_its_means_and_counted(ds):
             xr.testing.assert_allclose(
                 found[name].sel(metric=metric), expected[name].sel(metric=metric)
             )
-    undefined["ms_ssim"] = ds.ms_ssim * np.nan
+    undefined["ms_ssim_of_set"] = ds.ms_ssim_of_set * np.nan
     nowhere = summary.quality(undefined, num_resamples=20)
     assert int(nowhere.num_images.sel(metric="ms_ssim")) == 0
     assert bool(nowhere.value_mean.sel(metric="ms_ssim").isnull().all())
