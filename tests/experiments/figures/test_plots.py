@@ -215,7 +215,7 @@ def test_a_known_system_keeps_its_colour():
 
 def test_planes_show_each_snr_where_both_metrics_say(toy_run):
     ds = store.load(toy_run)
-    ds = ds.assign(lpips=(1 - ds.ms_ssim).assign_attrs(ds.ms_ssim.attrs))
+    ds = ds.assign(lpips_of_set=(1 - ds.ms_ssim_of_set).assign_attrs(ds.ms_ssim_of_set.attrs))
     found, arrivals = summary.quality(ds, num_resamples=20), delivery_probabilities(ds)
     (view,) = views(ds, found, arrivals)
     made = {chart.stem: chart for chart in plane_charts(view)}
