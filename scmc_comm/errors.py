@@ -11,3 +11,7 @@ class ScmcError(ValueError):
 
 class InfeasibleBudgetError(ScmcError):
     """The budget or its Es/N0 is too small for even the most basic unit of the scheme."""
+
+
+class TooFineError(ScmcError):
+    """An encoder cannot code a picture at so fine a quality; a coarser one may do."""

@@ -13,6 +13,7 @@ def compare(args: argparse.Namespace) -> None:
     """Compare two finished sweeps, or systems of one: paired differences, Bjontegaard deltas."""
     from experiments.execution.cache import write_atomic
     from experiments.execution.output import check_files
+    from experiments.figures.style import save_figure
     from experiments.report.compare import compare as compared
 
     if args.output is not None:
@@ -24,6 +25,9 @@ def compare(args: argparse.Namespace) -> None:
         deltas = args.output.with_name(f"{args.output.stem}_bd{args.output.suffix}")
         write_atomic(deltas, found.deltas.to_csv(index=False).encode())
         print(f"\n{args.output}\n{deltas}")
+    if args.figures is not None:
+        for chart in found.charts:
+            print(*save_figure(chart.draw(), args.figures, chart.stem), sep="\n")
 
 
 def add(verb: AddVerb) -> None:
@@ -43,3 +47,6 @@ def add(verb: AddVerb) -> None:
         "-o", "--output", type=Path, metavar="FILE.csv",
         help="the differences; the deltas go to FILE_bd.csv",
     )  # fmt: skip
+    sub.add_argument(
+        "--figures", type=Path, metavar="DIR", help="draw the differences against SNR into DIR"
+    )

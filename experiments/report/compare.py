@@ -6,12 +6,17 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from channels.errors import no_such
+from experiments.figures.chart import Chart
+from experiments.figures.panel import Axis, Curve, Panel
+from experiments.figures.style import Style, styles
+from experiments.figures.views import ESNO
 from experiments.report.comparisons import comparison_cells
 from experiments.report.tables import metrics_of
 from experiments.statistics.bjontegaard import BdDelta, bd_rate, bd_snr
@@ -57,11 +62,13 @@ class Compared:
             ``delta`` in ``unit`` with ``low`` and ``high``; negative needs less. ``reason`` says
             why there is none.
         text: Both as tables.
+        charts: A figure for each metric and bandwidth ratio: the differences against SNR.
     """
 
     differences: pd.DataFrame
     deltas: pd.DataFrame
     text: str
+    charts: tuple[Chart, ...]
 
 
 def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] = ()) -> Compared:
@@ -86,7 +93,7 @@ def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] =
     differences, found = _differences(pairs)
     deltas, texts = _deltas(pairs)
     text = "\n\n".join([found.text(WIDEST), texts.text(WIDEST)])
-    return Compared(differences, deltas, text)
+    return Compared(differences, deltas, text, tuple(_charts(pairs)))
 
 
 def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:
@@ -171,6 +178,45 @@ def _label(name: str) -> str:
     """A system's label, with the folder that it is from."""
     system, bracket, folder = name.partition(" (")
     return system_label(system) + bracket + folder
+
+
+def _charts(pairs: Sequence[Pair]) -> Iterator[Chart]:
+    """Differences against SNR, a panel a channel, where there are two SNRs or more."""
+    first = pairs[0].own
+    look = styles([pair.system.partition(" (")[0] for pair in pairs] if _two_folders(pairs) else [
+        pair.against for pair in pairs
+    ])  # fmt: skip
+    for metric, whole in first.items():
+        for rho in whole.rho.values if whole.sizes["esno_db"] > 1 else ():
+            row = []
+            for channel in map(str, whole.channel.values):
+                curves = [
+                    _gap_curve(pair, metric, {"channel": channel, "rho": rho}, style)
+                    for pair, style in zip(pairs, look.values(), strict=True)
+                ]
+                title = channel_label(channel)
+                row.append(Panel(ESNO, Axis(f"difference in {metric_name(metric)}"), curves, title))
+            ratio = ratio_label(float(rho))
+            number = whole.sizes["image"]
+            note = rf"$\rho$ = {ratio}; bands: 95 %, Student's t over {number} paired images"
+            stem = f"{metric}_compared_rho{ratio.replace('/', '-')}"
+            yield Chart(stem, f"{metric_name(metric)} compared at ρ = {ratio}", [row], note=note)
+
+
+def _two_folders(pairs: Sequence[Pair]) -> bool:
+    return pairs[0].system.endswith(")")
+
+
+def _gap_curve(pair: Pair, metric: str, at: dict[str, Any], style: Style) -> Curve:
+    gap = (pair.own[metric] - pair.other[metric]).sel(at)
+    rows = (values[~np.isnan(values)] for values in gap.transpose("esno_db", "image").values)
+    found = [paired_t(values).difference for values in rows]
+    mean, low, high = (
+        np.array([getattr(one, end) for one in found]) for end in ("mean", "low", "high")
+    )
+    label = f"{_label(pair.system)} minus {_label(pair.against)}"
+    x = gap.esno_db.values.astype(float)
+    return Curve(x, mean, low, high, style, label, column=f"{pair.system}_{pair.against}_mean")
 
 
 def _deltas(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, Table]:

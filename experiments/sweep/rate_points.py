@@ -28,6 +28,7 @@ from experiments.sweep.quality import digest_of
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.reduced import ReducedCodec, divisors_for
+from scmc_comm.errors import TooFineError
 from scmc_comm.types import UNANNOTATED, Annotation
 
 AT = " at 1/"
@@ -228,7 +229,10 @@ def run_rate_task(task: RateTask) -> RatePoints:
     points: dict[str, dict[str, Any]] = {}
     for series in (codec.points, *(codec.reduced(size) if task.reduced else ())):
         for name in series:
-            points[name] = _point(task, cache, img_digest, name)
+            try:
+                points[name] = _point(task, cache, img_digest, name)
+            except TooFineError:  # nor can what is finer be coded
+                break
             if points[name]["bits"] >= task.max_bits:
                 break
     found = list(points.values())

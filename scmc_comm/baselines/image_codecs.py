@@ -25,7 +25,7 @@ from scmc_comm.baselines.jpeg import JpegCodec
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Codec
 from scmc_comm.baselines.vvc import VvcCodec
 from scmc_comm.baselines.webp import WebpCodec
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import ScmcError, TooFineError
 from scmc_comm.images import to_uint8
 from scmc_comm.lru_cache import LruCache
 from scmc_comm.models import files_state, weights_state
@@ -184,12 +184,20 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     while high - low > 1:
         middle = (low + high) // 2
         quality = codec.qualities[middle]
-        data = cache.get((digest, quality), partial(codec.encode, img, quality))
-        if len(data) <= max_bytes:
+        data = cache.get((digest, quality), partial(_encoded, codec, img, quality))
+        if data is not None and len(data) <= max_bytes:
             low, best = middle, CodedImage(quality, data)
         else:
             high = middle
     return best
+
+
+def _encoded(codec: ImageCodec, img: torch.Tensor, quality: float) -> bytes | None:
+    """The bytes, or None where the encoder cannot code the picture so finely."""
+    try:
+        return codec.encode(img, quality)
+    except TooFineError:
+        return None
 
 
 _encodes: WeakKeyDictionary[ImageCodec, LruCache] = WeakKeyDictionary()

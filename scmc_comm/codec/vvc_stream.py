@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scmc_comm.codec.ffmpeg import run_ffmpeg
 from scmc_comm.codec.planes import gray_to_planes, planes_to_gray, planes_to_rgb, rgb_to_planes
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import ScmcError, TooFineError
 
 Preset = Literal["faster", "fast", "medium", "slow", "slower"]
 Picture = NDArray[np.uint8]
@@ -120,10 +120,17 @@ def to_planes(picture: Picture, settings: VvcSettings) -> bytes:
     return rgb_to_planes(padded) if settings.color else gray_to_planes(padded)
 
 
+_FULL = "Error submitting video frame to the encoder"
+
+
 def encode_planes(
     planes: bytes, coded: tuple[int, int], qp: int, settings: VvcSettings, count: int = 1
 ) -> bytes:
-    """One all-intra stream of ``count`` pictures."""
+    """One all-intra stream of ``count`` pictures.
+
+    Raises:
+        TooFineError: The stream would not fit FFmpeg's buffer, of 8 bits a pixel.
+    """
     if not 0 <= qp <= MAX_QP:
         raise ScmcError(f"VVC QP {qp}: expected 0 (finest) to {MAX_QP}")
     height, width = coded
@@ -131,7 +138,15 @@ def encode_planes(
     tools = ["-preset", settings.preset, "-qpa", "0", "-qp", str(int(qp)), "-g", "1"]
     tools += ["-threads", "1", "-vvenc-params", settings.vvenc_params(coded)]
     args = [*source, "-i", "pipe:0", "-c:v", "libvvenc", *tools, "-f", "vvc", "pipe:1"]
-    return run_ffmpeg(args, planes, 60.0 + 1e-3 * height * width * count)
+    try:
+        return run_ffmpeg(args, planes, 60.0 + 1e-3 * height * width * count)
+    except ScmcError as error:
+        if _FULL not in str(error):
+            raise
+        raise TooFineError(
+            f"libvvenc cannot code this picture of {width} x {height} at QP {qp}: more than 8 bits "
+            "a pixel; take a coarser quality"
+        ) from error
 
 
 def decode_streams(

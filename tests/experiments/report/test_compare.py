@@ -60,8 +60,27 @@ def test_a_system_of_one_sweep_against_that_of_another(toy_run, other):
     assert "toy (run)" in across.text and "toy-flat (other)" in across.text
 
 
+def test_differences_are_drawn_against_snr(toy_run, other):
+    found = compare(toy_run, systems=("toy", "toy-flat"))
+    charts = {chart.stem: chart for chart in found.charts}
+    assert set(charts) == {"psnr_db_compared_rho1-24", "ms_ssim_compared_rho1-24"}
+    panels = charts["psnr_db_compared_rho1-24"].rows[0]
+    assert [panel.title for panel in panels] == ["AWGN", "Rayleigh block fading"]
+    (curve,) = panels[0].curves
+    shown = found.differences[found.differences.channel == "awgn"].iloc[0].difference
+    assert curve.mean.mean() == pytest.approx(shown)
+    assert curve.label == "toy minus toy-flat" and (curve.low <= curve.mean).all()
+    across = compare(toy_run, other).charts[0]
+    assert [c.label for c in across.rows[0][0].curves] == [
+        "toy (run) minus toy (other)", "toy-flat (run) minus toy-flat (other)"
+    ]  # fmt: skip
+    assert across.draw().axes
+
+
 def test_the_verb_writes_both_tables(toy_run, tmp_path, capsys):
-    main(["compare", str(toy_run), "--systems", "toy,toy-equal", "-o", str(tmp_path / "c.csv")])
+    more = ["-o", str(tmp_path / "c.csv"), "--figures", str(tmp_path / "drawn")]
+    main(["compare", str(toy_run), "--systems", "toy,toy-equal", *more])
+    assert (tmp_path / "drawn" / "psnr_db_compared_rho1-24.pdf").is_file()
     said = capsys.readouterr().out
     assert "p (Holm)" in said and "BD-SNR by PSNR" in said
     assert len(pd.read_csv(tmp_path / "c.csv")) == 4

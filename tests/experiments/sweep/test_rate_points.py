@@ -19,6 +19,7 @@ from experiments.sweep.rate_points import (
     run_rate_task,
 )
 from scmc_comm.baselines.image_codecs import make_image_codec
+from scmc_comm.errors import TooFineError
 
 
 @pytest.fixture
@@ -42,6 +43,20 @@ def test_the_first_point_that_reaches_the_rate_is_the_last(task):
     bits = run_rate_task(task).num_bits
     cut = run_rate_task(dataclasses.replace(task, max_bits=bits[1]))
     assert cut.num_bits == bits[:2] and len(cut.metrics["mse"]) == 2
+
+
+class LimitedCodec(ToyCodec):
+    """Cannot code what a real encoder's buffer does not hold."""
+
+    def encode(self, img, quality):
+        if quality > 2:
+            raise TooFineError("take a coarser quality")
+        return super().encode(img, quality)
+
+
+def test_a_curve_ends_where_the_encoder_can_no_more(task):
+    limited = dataclasses.replace(task, make_codec=LimitedCodec, fingerprint="limited")
+    assert run_rate_task(limited).points == ("1", "2")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import largest_fitting
 from scmc_comm.baselines.jpeg import JpegCodec
 from scmc_comm.baselines.vvc import VvcCodec
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import ScmcError, TooFineError
 from scmc_comm.images import load_photo, to_uint8
 from scmc_comm.metrics import measure
 
@@ -174,6 +174,16 @@ def test_jpeg_fits_the_budget_and_wastes_little(photo):
 
 
 # --- VVC ------------------------------------------------------------------------------------
+
+
+def test_a_picture_that_vvc_cannot_code_so_finely_gets_the_finest_that_it_can():
+    photo, codec = load_photo("coffee", 64), VvcCodec()
+    with pytest.raises(TooFineError, match="take a coarser quality"):
+        codec.encode(photo, 63)
+    finest = largest_fitting(codec, photo, 6000)
+    assert 55 < finest.quality < 60 and 3500 < len(finest.data) <= 64 * 64
+    with pytest.raises(TooFineError):
+        codec.encode(photo, finest.quality + 0.5)
 
 
 def test_vvc_slim_equals_file_and_quality_is_63_minus_qp():
