@@ -79,13 +79,14 @@ class FunctionCodec(ImageCodec):
         return len(inspect.signature(self._decode).parameters) > 1
 
 
-def as_image(found: Any, size: tuple[int, int], who: str) -> torch.Tensor:
+def as_image(found: Any, size: tuple[int, int], who: str, slack: float = 0.5) -> torch.Tensor:
     """An image float32 [3, H, W] in [0, 1] of what somebody's function gave.
 
     Args:
         found: A tensor or array [3, H, W] in [0, 1] to rounding, or uint8 [H, W, 3].
         size: ``(H, W)``.
         who: Gave it, for errors.
+        slack: How far outside [0, 1] values may lie, which are clipped.
 
     Raises:
         ScmcError: It is no such image.
@@ -100,6 +101,6 @@ def as_image(found: Any, size: tuple[int, int], who: str) -> torch.Tensor:
             f"or uint8 [{size[0]}, {size[1]}, 3]"
         )
     low, high = float(img.min()), float(img.max())
-    if not (low >= -0.5 and high <= 1.5):  # also catches NaN and values up to 255
+    if not (low >= -slack and high <= 1 + slack):  # also catches NaN and values up to 255
         raise ScmcError(f"{who} gave values from {low:g} to {high:g}; expected [0, 1]")
     return img.clamp(0, 1)

@@ -6,6 +6,7 @@ Power, budget, pilots, channel and metrics are the package's, and the same for e
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,7 +118,9 @@ class JsccSystem(System):
             return grey(prepared.size)
         symbols, no = unbiased(delivered)
         found = self.functions.decode(symbols, no, prepared.size)
-        shown = as_image(found, prepared.size, "decode")
+        # Noise may lead far outside; where there is little, it is another scale, as 0 to 255.
+        slack = 10.0 if no < 1.0 else sys.float_info.max
+        shown = as_image(found, prepared.size, "decode", slack)
         return Reconstruction(shown, LayerKind.SIGNAL, frozenset(prepared.tags))
 
 

@@ -9,10 +9,14 @@ import pytest
 import torch
 
 from channels import plugins
-from channels.fading.models import CHANNELS
+from channels.fading.models import CHANNELS, make_channel
+from channels.phy.names import make_phy
 from channels.plugins import register
+from scmc_comm.link.budget import Budget
 from scmc_comm.plugins import FunctionCodec, Jscc, Metric
+from scmc_comm.registry import make_system
 from scmc_comm.testing import checks
+from scmc_comm.transmit import transmit
 
 ROOT = Path(__file__).parents[3]
 SYSTEM_CHECKS = (
@@ -112,6 +116,22 @@ def test_what_a_network_may_not_give_is_refused(jscc, match):
     register("system", "theirs", jscc)
     with pytest.raises(ValueError, match=match):
         checks.check_system_on_links("theirs")
+
+
+def test_what_noise_leads_outside_of_the_picture_is_clipped():
+    register("system", "theirs", Jscc(symbols_of, lambda x, no, size: x.real[0].expand(3, *size)))
+    system, img = make_system("theirs"), checks.picture((64, 64))
+    sent = transmit(
+        system,
+        img,
+        Budget(1 / 6, 0.0),
+        make_channel("rayleigh_block"),
+        -20.0,
+        range(20),
+        make_phy(),
+    )
+    for trial in range(20):
+        checks.check_image(sent.reconstruction(trial).img_hat, (64, 64), "what was shown")
 
 
 def test_a_channel_whose_short_draws_are_others_is_told():
