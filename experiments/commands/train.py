@@ -11,7 +11,7 @@ from experiments.commands.common import AddVerb
 
 NETWORKS = (
     "captioner", "photo_features", "photo_captioner", "caption_scores", "colour_maps", "scalable",
-    "generator", "edges", "fusion", "signal", "detail", "deepjscc", "text_model",
+    "generator", "edges", "fusion", "signal", "detail", "deepjscc", "kinds", "text_model",
     "lower", "layer_curves", "codec_curves", "export", "evaluate", "evaluate_deepjscc", "ablation",
     "gallery", "all",
 )  # fmt: skip

@@ -19,7 +19,7 @@ from scmc_comm.errors import ScmcError
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
-LOWER_IS_BETTER = {"mse", "lpips", "lpips_vgg", "dists"}
+LOWER_IS_BETTER = {"mse", "lpips", "lpips_vgg", "dists", "kid_vgg16", "fid_vgg16"}
 """Metrics of which less is better; `declare` adds those of plug-ins, as a result store tells."""
 FEW_IMAGES = 10
 """With fewer images than this a percentile bootstrap is too narrow: Student's t takes its place."""

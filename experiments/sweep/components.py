@@ -13,6 +13,7 @@ from channels.errors import no_such
 from experiments.execution.fingerprint import code_fingerprint
 from experiments.specs import check_distinct
 from experiments.sweep.links import Link
+from experiments.sweep.primary import Endpoint
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import Annotation
@@ -20,6 +21,7 @@ from scmc_comm.types import Annotation
 logger = logging.getLogger(__name__)
 
 Measure = Callable[[torch.Tensor, torch.Tensor, tuple[str, ...], Annotation], dict[str, float]]
+Features = Callable[[torch.Tensor], torch.Tensor]
 
 
 def _make_system(name: str) -> Any:
@@ -67,12 +69,18 @@ def _codec_identity(name: str) -> str:
     return IMAGE_CODECS.identity(family_of(name))
 
 
+def _features(img: torch.Tensor) -> torch.Tensor:
+    from scmc_comm.metrics.picture_features import NUM_MEAN, picture_features
+
+    return picture_features(img[None])[0, -NUM_MEAN:]
+
+
 def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
-    from scmc_comm.metrics import METRICS, unavailable
+    from scmc_comm.metrics import METRICS, OF_SETS, unavailable
 
     for name in names:
-        if name not in METRICS:
-            raise ScmcError(no_such("metric", name, METRICS))
+        if name not in (*METRICS, *OF_SETS):
+            raise ScmcError(no_such("metric", name, (*METRICS, *OF_SETS)))
     absent = unavailable(names)
     for name, reason in absent.items():
         logger.warning("%s: %s", name, reason)
@@ -105,6 +113,7 @@ class Components:
         available_metrics: Those of the names whose weights are on this machine.
         load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
         annotations: What the data set states of them, by the same names.
+        features: Of a picture float32 [3, H, W] those that metrics of sets compare, float32 [d].
         fingerprint: Identifies code and weights; part of every cache key.
         metric_identity: Of a metric by name: the name, and what a plug-in is made of.
         codec_identity: Of an image codec by name: what a plug-in is made of, else "".
@@ -118,6 +127,7 @@ class Components:
     available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
     load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
     annotations: Callable[[str, int | None], dict[str, Annotation]] = _annotations
+    features: Features = _features
     fingerprint: Callable[[], str] = code_fingerprint
     metric_identity: Callable[[str], str] = metric_identity
     codec_identity: Callable[[str], str] = _codec_identity
@@ -130,9 +140,16 @@ class Components:
         """
         from channels.phy.names import check_link, make_phy
         from scmc_comm.link.utility import Utility
+        from scmc_comm.metrics import OF_SETS
 
         check_distinct("systems", {s: self.make_system(s).identity() for s in spec.systems})
         Utility.parse(spec.utility)
+        for text in spec.primary:
+            if Endpoint.parse(text).metric in OF_SETS:
+                raise ScmcError(
+                    f"primary endpoint {text!r} is a metric of a set of pictures; comparisons are "
+                    "paired by picture: name a metric of single pictures"
+                )
         make_phy(spec.phy, spec.estimator)
         found = {}
         for entry in spec.channels:

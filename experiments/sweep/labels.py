@@ -20,6 +20,10 @@ METRICS = {
     "layout_agreement": "layout agreement",
     "sentence_similarity": "similarity of captions",
     "caption_similarity": "similarity to people's captions",
+    "kid_vgg16": "KID, VGG16 features",
+    "fid_vgg16": "FID, VGG16 features",
+    "flower_kind": "kind of flower recovered",
+    "bird_kind": "kind of bird recovered",
 }
 CHANNELS = {
     "awgn": "AWGN",

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from experiments.execution.cache import Cache, digest
-from experiments.sweep.components import Measure
+from experiments.sweep.components import Features, Measure
 from experiments.sweep.results import SetQuality
 from scmc_comm.images import to_uint8
 from scmc_comm.types import UNANNOTATED, Annotation
@@ -47,6 +47,7 @@ class Scorer:
         metric_identity: Identity of a metric by name, which its scores are kept by.
         cache: Where scores and pictures are kept.
         annotation: What the data set states of the picture.
+        features: Gives those that metrics of sets compare, float32 [d]; None if none is asked for.
     """
 
     img: torch.Tensor
@@ -57,6 +58,7 @@ class Scorer:
     metric_identity: Callable[[str], str]
     cache: Cache
     annotation: Annotation = UNANNOTATED
+    features: Features | None = None
 
     def quality(self, key: str, show: Callable[[], Reconstruction], keep: bool) -> SetQuality:
         """Quality of what is shown, found in the cache or computed and kept there.
@@ -69,10 +71,12 @@ class Scorer:
             keep: Keep the picture too.
         """
         quality_key, png_key = digest("quality", key), digest("png", key)
+        features_key = digest("features", self.fingerprint, key) if self.features else ""
         known = self.cache.get_json(quality_key) or {"metrics": {}}
         kept = {name: self.metric_identity(name) for name in self.metrics}
         missing = tuple(name for name in self.metrics if kept[name] not in known["metrics"])
-        if missing or "level" not in known or (keep and self.cache.get(png_key) is None):
+        wanted = [features_key] * bool(self.features) + [png_key] * keep
+        if missing or "level" not in known or any(key not in self.cache for key in wanted):
             seen = show()
             img_hat = seen.img_hat.detach()
             known = {
@@ -84,8 +88,22 @@ class Scorer:
             self.cache.put_json(quality_key, known)
             if keep:
                 self.cache.put(png_key, png_bytes(img_hat))
+            self._keep_features(img_hat, features_key)
         metrics = {name: known["metrics"][kept[name]] for name in self.metrics}
-        return SetQuality(metrics, known["level"], known["caption"], png_key)
+        return SetQuality(metrics, known["level"], known["caption"], png_key, features_key)
+
+    def original_features(self) -> str:
+        """Content key of the original's features, which are kept; empty if none is asked for."""
+        if self.features is None:
+            return ""
+        key = digest("features", self.fingerprint, self.img_digest)
+        if key not in self.cache:
+            self._keep_features(self.img, key)
+        return key
+
+    def _keep_features(self, img: torch.Tensor, key: str) -> None:
+        if self.features is not None:
+            self.cache.put(key, np.asarray(self.features(img), np.float32).tobytes())
 
     def _scores(self, img_hat: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
         """Metrics of a picture, each kept: several sets or designs may show the same."""

@@ -18,12 +18,14 @@ class SetQuality:
         level: The highest layer used, -1 without any.
         caption: The caption received.
         picture: Content key of the picture; it lies in the cache if a strip may show it.
+        features: Content key of its features, or empty where no metric of sets is asked for.
     """
 
     metrics: dict[str, float]
     level: int
     caption: str
     picture: str = ""
+    features: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class CellResult:
         pilot_uses: Those of the channel uses that were pilots.
         ledger: Channel uses by what they carry, what is left of the budget included.
         papr_db: Peak over mean power of the waveform in dB; NaN where nothing is sent.
+        original_features: Content key of the original's features, or empty.
     """
 
     system: str
@@ -75,3 +78,4 @@ class CellResult:
     pilot_uses: int = 0
     ledger: Mapping[str, float] = field(default_factory=dict)
     papr_db: float = math.nan
+    original_features: str = ""

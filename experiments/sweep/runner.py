@@ -22,6 +22,7 @@ from experiments.execution.output import check_folder
 from experiments.sweep import writer
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
+from experiments.sweep.distribution import per_picture
 from experiments.sweep.links import Link
 from experiments.sweep.made import fingerprint_of, load_system
 from experiments.sweep.quality import digest_of
@@ -90,8 +91,9 @@ def make_tasks(
         for name, system in systems.items()
     }
     return [
-        Task(spec, system, name, r, part, arrays[name], digests[name], name in shown, metrics,
-             fingerprint, cache_dir, components, stated[name], plugins, run)
+        Task(spec, system, name, r, part, arrays[name], digests[name], name in shown,
+             per_picture(metrics), fingerprint, cache_dir, components, stated[name], plugins, run,
+             per_picture(metrics) != metrics)
         for name, system, r in cells
         for part in parts[system]
     ]  # fmt: skip
@@ -168,7 +170,9 @@ def run_sweep(
                 results += found
                 bar.update(sum(len(result.points) for result in found))
         fingerprint = fingerprint_of(components)
-        bounds = bound_tasks(spec, images, metrics, fingerprint, where, components, annotations)
+        bounds = bound_tasks(
+            spec, images, per_picture(metrics), fingerprint, where, components, annotations
+        )
         rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
         draws = _fade_draws(spec, components)
         writer.write(spec, images, results, metrics, Cache(where), folder, rates, draws)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from experiments.statistics import resampling
 from experiments.statistics.means import Floats, Interval, bootstrap_interval
-from experiments.sweep import store
+from experiments.sweep import distribution, store
 
 POINT = ("system", "channel", "esno_db", "rho")
 WHOLE_AXIS = (-math.inf, math.inf)
 RANGES = {
     "mse": (0.0, 1.0), "ssim": (-1.0, 1.0), "ms_ssim": (0.0, 1.0),
     **dict.fromkeys(("lpips", "lpips_vgg", "dists"), (0.0, math.inf)),
-    **dict.fromkeys(("caption_f1", "layout_agreement"), (0.0, 1.0)),
+    **dict.fromkeys(("caption_f1", "layout_agreement", "flower_kind", "bird_kind"), (0.0, 1.0)),
     **dict.fromkeys(("sentence_similarity", "caption_similarity"), (-1.0, 1.0)),
 }  # fmt: skip
 """Values that a metric can have; no interval goes beyond them."""
@@ -52,7 +52,8 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
     Where there are trials the intervals are nested bootstraps over images and fades. Where
     expectations are exact they are over images alone. With few images they are Student's t; one
     image whose expectation is exact, or that saw one fade, has none (NaN). A picture for which a
-    metric is undefined is left out of its means, and counted in ``num_images``.
+    metric is undefined is left out of its means, and counted in ``num_images``. Metrics of sets of
+    pictures stand beside the others, see `experiments.sweep.distribution`.
 
     Args:
         ds: A result store.
@@ -74,8 +75,14 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         parts.append(_quality(chosen, group, seed, num_resamples))
     found = xr.merge([part[[n for n in part if "metric" not in part[n].dims]] for part in parts])
     over = [part[[n for n in part if "metric" in part[n].dims]] for part in parts]
-    found = found.merge(xr.concat(over, "metric").sel(metric=names))
-    return found.assign(num_images=("metric", defined.sum(axis=1)))
+    over = [xr.concat(over, "metric").sel(metric=names)]
+    counts = defined.sum(axis=1).tolist()
+    for name in distribution.names(ds):
+        of_set = distribution.quality(ds, name)
+        counts.append(ds.sizes["image"] if bool(of_set.value_mean.notnull().any()) else 0)
+        over.append(of_set.expand_dims(metric=[name]))
+    found = found.merge(xr.concat(over, "metric"))
+    return found.assign(num_images=("metric", counts))
 
 
 def defined_images(ds: xr.Dataset, metric: str) -> NDArray[np.bool_]:

@@ -55,7 +55,7 @@ def point_rows(ds: xr.Dataset) -> pd.DataFrame:
         part = delivery.sel(unit=unit, drop=True)
         columns[f"delivered_{unit}"] = part.probability
         columns |= {f"delivered_{unit}_{end}": part[end] for end in ("low", "high")}
-    for metric in store.metric_names(ds):
+    for metric in map(str, quality.metric.values):
         part = quality.sel(metric=metric, drop=True)
         columns[metric] = part.value_mean
         columns |= {f"{metric}_{end}": part[f"value_{end}"] for end in ("low", "high")}

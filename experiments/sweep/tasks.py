@@ -70,6 +70,7 @@ class Task:
         annotation: What the data set states of the image.
         plugins: What was loaded for the sweep, and so is where the task runs.
         run: Token of the run, see `channels.plugins.new_run`.
+        features: Keep the features that metrics of sets compare.
     """
 
     spec: SweepSpec
@@ -87,6 +88,7 @@ class Task:
     annotation: Annotation = UNANNOTATED
     plugins: tuple[Loaded, ...] = ()
     run: str = ""
+    features: bool = False
 
 
 def _system(task: Task) -> System:
@@ -221,6 +223,7 @@ def _scorer(task: Task, cache: Cache) -> Scorer:
     return Scorer(
         torch.from_numpy(task.img), task.img_digest, task.metrics, task.components.measure,
         task.fingerprint, task.components.metric_identity, cache, task.annotation,
+        task.components.features if task.features else None,
     )  # fmt: skip
 
 
@@ -296,7 +299,7 @@ def _cell(
         task.system, task.image, task.rho, number, _designs(task).each[number], tags,
         prepared.infeasible or "", prepared.bpp, ledger.used, points, quality,
         sum(ledger.pilots), {} if analog else ledger.uses_by_item(),
-        prepared.papr_db,
+        prepared.papr_db, _scorer(task, Cache(task.cache_dir)).original_features(),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from experiments.execution.executors import executor
 from experiments.execution.output import check_folder
 from experiments.specs import check_distinct
 from experiments.sweep.components import Components
+from experiments.sweep.distribution import per_picture
 from experiments.sweep.made import fingerprint_of
 from experiments.timed import results
 from experiments.timed.library import Library
@@ -99,6 +100,8 @@ def open_library(spec: TimedSpec, cache_dir: Path, components: Components) -> Li
         for text, scheme in zip(spec.schemes, schemes, strict=True)
     }
     check_distinct("schemes", same)
+    if of_sets := [name for name in spec.metrics if name not in per_picture(spec.metrics)]:
+        raise ScmcError(f"{of_sets[0]} is a metric of a set of pictures; the timed link has none")
     metrics = components.available_metrics(spec.metrics)
     for name in set(spec.metrics) - set(metrics):
         logger.warning("metric %s cannot be measured here; it is left out", name)

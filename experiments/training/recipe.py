@@ -7,8 +7,8 @@ stages are passed over, and each script resumes from its checkpoint. With other 
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
 generator 20 %, fusion 12 % and 3 % in which its views must agree, signal 20 %, signal with lower
 layers 10 %, its perceptual refinement 10 %, the analog baseline, which starts from the signal's
-transforms, 10 %; text model, lower layers and the curves of the protection optimiser take what
-they need beside.
+transforms, 10 %; text model, lower layers, the heads that tell kinds and the curves of the
+protection optimiser take what they need beside.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.training import kinds
 from experiments.training.data import SETS
 from scmc_comm.datasets import find_set, read_set
 from scmc_comm.errors import ScmcError
@@ -117,6 +118,7 @@ class Plan:
                 self._train("deepjscc", 0.10, "--start", self._model("signal")),
                 self._export("deepjscc"),
             ),
+            *self._kinds(),
             Stage("layer_curves", (self._curves(),), out / "curves" / "layer_curves.json"),
         ]  # fmt: skip
 
@@ -135,6 +137,12 @@ class Plan:
             "--cpu-minutes", f"{0.05 * self.minutes:g}", "--vgg16", str(kept_path("vgg16")),
         )  # fmt: skip
         return [self._stage("edges", command, ships=True)]
+
+    def _kinds(self) -> list[Stage]:
+        if not kinds.known_sets(self.data):
+            return []
+        command = ("kinds", *self._data(), "--out", str(self.out / "kinds"))
+        return [self._stage("kinds", command, ships=True)]
 
     def _train(self, script: str, share: float, *more: object, out: str = "") -> Command:
         return (
@@ -229,6 +237,12 @@ def train_all(plan: Plan, run: Runner = run_script) -> None:
             plan.data,
         )
         shutil.copy(FOLDER / "edges.safetensors", plan.models)
+    if not kinds.known_sets(plan.data):
+        logger.warning(
+            "no set of flowers or birds with named kinds in %s; the shipped metrics of kinds are "
+            "kept", plan.data,
+        )  # fmt: skip
+        shutil.copy(FOLDER / "kinds.safetensors", plan.models)
     for number, stage in enumerate(stages, 1):
         mark, want = plan.out / "done" / f"{stage.name}.json", json.dumps(stage.commands)
         if not changed and mark.is_file() and mark.read_text() == want:

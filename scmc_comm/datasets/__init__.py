@@ -19,7 +19,7 @@ from scmc_comm.datasets import cub, oxford, pictures, table
 from scmc_comm.datasets.picture import SPLITS, Picture
 from scmc_comm.errors import ScmcError
 
-__all__ = ["LAYOUTS", "SPLITS", "Picture", "find_set", "read_set"]
+__all__ = ["LAYOUTS", "PUBLISHED", "SPLITS", "Picture", "find_set", "read_set"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ LAYOUTS = (cub, oxford, table, pictures)
 """Modules with ``NAME``, ``is_here(folder)`` and ``read(folder)``; the first that fits counts."""
 _KNOWN = "; ".join(f"{layout.NAME}: {layout.EXPECTED}" for layout in LAYOUTS)
 
-_PUBLISHED = {
+PUBLISHED = {
     "cub-200-2011": ("CUB_200_2011",),
     "oxford-102": ("flowers-102", "102flowers", "oxford-102"),
 }
@@ -45,7 +45,7 @@ def find_set(data: Path, name: str) -> Path:
     Raises:
         ScmcError: If there is neither.
     """
-    names = (name, *_PUBLISHED.get(name, ()))
+    names = (name, *PUBLISHED.get(name, ()))
     for folder in (data / n for n in names):
         if folder.is_dir():
             return folder

@@ -13,9 +13,10 @@
 | ``layout_agreement`` | share of the layout's cells that keep their colour's name | higher |
 | ``sentence_similarity`` | cosine of the captions' sentence embeddings, in [-1, 1] | higher |
 | ``caption_similarity`` | the same of the shown picture's caption and people's captions | higher |
+| ``flower_kind``, ``bird_kind`` | 1 if a classifier sees the stated kind, else 0 | higher |
 
-Those from ``lpips_vgg`` on are measured only when asked for by name. The last is held against what
-the data set states of the original, an `Annotation`, and NaN where that says nothing.
+Those from ``lpips_vgg`` on are measured only when asked for by name. The last three are held
+against what the data set states of the original, an `Annotation`, and NaN where that says nothing.
 What each is not is in ``docs/metrics.md``.
 """
 
@@ -37,7 +38,10 @@ from scmc_comm.metrics.distortion import (
     psnr_db,
     ssim,
 )
+from scmc_comm.metrics.distribution import OF_SETS
+from scmc_comm.metrics.kinds import KINDS, require_kinds
 from scmc_comm.metrics.perceptual import load_dists, load_lpips, perceptual_metric
+from scmc_comm.metrics.picture_features import vgg16_trunk
 from scmc_comm.metrics.semantic import SEMANTIC, caption_similarity
 from scmc_comm.types import UNANNOTATED, Annotation
 from scmc_comm.zoo.sentence import require_sentence_model
@@ -45,6 +49,7 @@ from scmc_comm.zoo.sentence import require_sentence_model
 __all__ = [
     "METRICS",
     "Metric",
+    "OF_SETS",
     "default_metrics",
     "load_dists",
     "load_lpips",
@@ -68,6 +73,7 @@ _DISTORTION: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 _PERCEPTUAL = ("lpips", "dists")
 STATED: dict[str, Callable[[torch.Tensor, Sequence[Annotation]], torch.Tensor]] = {
     "caption_similarity": caption_similarity,
+    **KINDS,
 }
 """Metrics of a reconstruction against what the data set states of the original."""
 _LOWER = ("mse", *_PERCEPTUAL, "lpips_vgg")
@@ -113,6 +119,10 @@ def unavailable(names: Iterable[str]) -> dict[str, str]:
                 perceptual_metric(name)
             elif name in ("sentence_similarity", "caption_similarity"):
                 require_sentence_model()
+            elif name in KINDS:
+                require_kinds()
+            elif name in OF_SETS:
+                vgg16_trunk()
         except ScmcError as error:
             missing[name] = str(error)
     return missing

@@ -26,7 +26,7 @@ from scmc_comm.zoo.feature_nets import ALEXNET, VGG16, FeatureNet, StateDict
 from scmc_comm.zoo.sources import alexnet_features, vgg16_features
 
 MIN_SIDE = 32  # four pooling steps need a pixel left
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LPIPS_SHIFT, _LPIPS_SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 _KEPT_PIXELS = 2**20
@@ -172,7 +172,7 @@ class Dists(PerceptualMetric):
 
     def _stages(self, img: Tensor) -> Iterator[Tensor]:
         yield img
-        yield from self.trunk(_standard(img, _IMAGENET_MEAN, _IMAGENET_STD))
+        yield from self.trunk(_standard(img, IMAGENET_MEAN, IMAGENET_STD))
 
     def _features(self, img: Tensor) -> Features:
         """Of each stage the mean [b, c], the variance [b, c] and the deviations [b, h w, c]."""
