@@ -6,7 +6,7 @@ from them and from the delivery probabilities (or the shares of the trials), exa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from experiments.execution.cache import Cache
 from experiments.statistics.means import Floats, Interval, jackknife_interval, no_interval
 from experiments.sweep import store
+from experiments.sweep.points import set_of
+from experiments.sweep.results import CellResult
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics.distribution import OF_SETS, PairSums, Shown, fid, pair_sums
 
@@ -22,6 +24,7 @@ NAMES = "set_metrics"
 """Attribute of a store that names the metrics of sets that it holds features for."""
 
 POINT = ("system", "channel", "esno_db", "rho")
+CELL = ("system", "rho", "image", "design")
 ENDS = ("mean", "low", "high")
 
 
@@ -36,31 +39,43 @@ def per_picture(metrics: Iterable[str]) -> tuple[str, ...]:
 
 
 def variables(
-    keys: NDArray[np.object_], dims: tuple[str, ...], originals: Sequence[str], cache: Cache
-) -> dict[str, tuple[tuple[str, ...], NDArray[np.generic], dict[str, str]]]:
+    ds: xr.Dataset,
+    cells: Mapping[tuple[int, int, int, int], CellResult],
+    sets: Sequence[frozenset[str]],
+    cache: Cache,
+) -> xr.Dataset:
     """The part of a store that holds features.
 
     Args:
-        keys: Content key of the features of what each delivered set shows, empty where none came.
-        dims: Of the keys.
-        originals: Content keys of the originals' features.
-        cache: Where they lie.
+        ds: The rest of it.
+        cells: Results by index of `CELL`.
+        sets: The delivered sets, in the order of the store.
+        cache: Where the features lie.
 
     Raises:
         ScmcError: The cache lacks some.
     """
+    keys = np.full([ds.sizes[dim] for dim in (*CELL, "set")], "", dtype=object)
+    originals = [""] * ds.sizes["image"]
+    position = {tags: n for n, tags in enumerate(sets)}
+    for at, cell in cells.items():
+        originals[at[2]] = cell.original_features
+        for mask, seen in cell.quality.items():
+            keys[(*at, position[set_of(cell.frames, mask)])] = seen.features
     rows = {key: n for n, key in enumerate(sorted(set(keys.ravel().tolist()) - {""}))}
     index = np.vectorize(lambda key: rows.get(key, -1), otypes=[np.int32])(keys)
     about = "VGG16 features, means of the last block, of"
-    return {
-        "features_of": (dims, index, {"long_name": "row of picture_features; -1 never came"}),
+    return xr.Dataset({
+        "features_of": (
+            (*CELL, "set"), index, {"long_name": "row of picture_features; -1 never came"}
+        ),
         "picture_features": (
             ("shown", "feature"), _read(list(rows), cache), {"long_name": f"{about} what is shown"}
         ),
         "original_features": (
             ("image", "feature"), _read(originals, cache), {"long_name": f"{about} the originals"}
         ),
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def _read(keys: Sequence[str], cache: Cache) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ METRICS = {
     "lpips_vgg": "LPIPS-VGG",
     "dists": "DISTS",
     "mse": "MSE",
+    "vmaf": "VMAF",
     "caption_f1": "caption F1",
     "layout_agreement": "layout agreement",
     "sentence_similarity": "similarity of captions",

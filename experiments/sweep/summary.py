@@ -17,7 +17,7 @@ POINT = ("system", "channel", "esno_db", "rho")
 WHOLE_AXIS = (-math.inf, math.inf)
 RANGES = {
     "mse": (0.0, 1.0), "ssim": (-1.0, 1.0), "ms_ssim": (0.0, 1.0),
-    **dict.fromkeys(("lpips", "lpips_vgg", "dists"), (0.0, math.inf)),
+    **dict.fromkeys(("lpips", "lpips_vgg", "dists"), (0.0, math.inf)), "vmaf": (0.0, 100.0),
     **dict.fromkeys(("caption_f1", "layout_agreement", "flower_kind", "bird_kind"), (0.0, 1.0)),
     **dict.fromkeys(("sentence_similarity", "caption_similarity"), (-1.0, 1.0)),
 }  # fmt: skip

@@ -21,7 +21,7 @@ import xarray as xr
 from experiments.execution.cache import Cache, write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.sweep import bounds, distribution, store, tables
-from experiments.sweep.distribution import per_picture
+from experiments.sweep.distribution import CELL, per_picture
 from experiments.sweep.draws import num_draws
 from experiments.sweep.points import NEGLIGIBLE, mask_of, set_of
 from experiments.sweep.quality import png_bytes
@@ -34,7 +34,6 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import CONTROL, ITEMS, PILOTS, UNUSED
 from scmc_comm.metrics import METRICS
 
-CELL = ("system", "rho", "image", "design")
 _PIECE = 2**20  # trials written at once
 
 Cells = Mapping[tuple[int, int, int, int], CellResult]
@@ -74,7 +73,7 @@ def write(
     sets = occurring_sets(cells.values())
     ds = dataset(spec, list(images), cells, sets, per_picture(metrics))
     if of_sets := [name for name in metrics if name not in per_picture(metrics)]:
-        ds = ds.merge(_features(ds, cells, sets, cache))
+        ds = ds.merge(distribution.variables(ds, cells, sets, cache))
         ds.attrs[distribution.NAMES] = ",".join(of_sets)
     if fade_draws:
         about = "draws of the fades that expectations average over; 0 where they are exact"
@@ -188,21 +187,6 @@ def dataset(
         means = store.trial_means(ds, metric)
         ds[metric] = (means.dims, means.values, attrs)
     return ds.transpose(*store.POINT, "design", "trial", "set", "item", missing_dims="ignore")
-
-
-def _features(
-    ds: xr.Dataset, cells: Cells, sets: Sequence[frozenset[str]], cache: Cache
-) -> xr.Dataset:
-    """What metrics of sets are computed from."""
-    dims = (*CELL, "set")
-    keys = np.full([ds.sizes[dim] for dim in dims], "", dtype=object)
-    originals = [""] * ds.sizes["image"]
-    position = {tags: n for n, tags in enumerate(sets)}
-    for at, cell in cells.items():
-        originals[at[2]] = cell.original_features
-        for mask, seen in cell.quality.items():
-            keys[(*at, position[set_of(cell.frames, mask)])] = seen.features
-    return xr.Dataset(distribution.variables(keys, dims, originals, cache))
 
 
 def _per_image(cells: Cells, sizes: tuple[int, ...]) -> dict[str, Any]:

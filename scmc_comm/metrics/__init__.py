@@ -9,6 +9,7 @@
 | ``lpips`` | LPIPS v0.1, AlexNet | lower |
 | ``dists`` | DISTS | lower |
 | ``lpips_vgg`` | LPIPS v0.1, VGG16 | lower |
+| ``vmaf`` | VMAF of luma, 0 to 100 | higher |
 | ``caption_f1`` | F1 of the content words of the captions of both, in [0, 1] | higher |
 | ``layout_agreement`` | share of the layout's cells that keep their colour's name | higher |
 | ``sentence_similarity`` | cosine of the captions' sentence embeddings, in [-1, 1] | higher |
@@ -40,6 +41,7 @@ from scmc_comm.metrics.distortion import (
 )
 from scmc_comm.metrics.distribution import OF_SETS
 from scmc_comm.metrics.kinds import KINDS, require_kinds
+from scmc_comm.metrics.libvmaf import require_vmaf, vmaf
 from scmc_comm.metrics.perceptual import load_dists, load_lpips, perceptual_metric
 from scmc_comm.metrics.picture_features import vgg16_trunk
 from scmc_comm.metrics.semantic import SEMANTIC, caption_similarity
@@ -83,7 +85,7 @@ METRICS: Registry[Metric] = Registry(
         name: Metric(
             None, "lower" if name in _LOWER else "higher", "dB" if name == "psnr_db" else ""
         )
-        for name in (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg", *SEMANTIC, *STATED)
+        for name in (*_DISTORTION, *_PERCEPTUAL, "lpips_vgg", "vmaf", *SEMANTIC, *STATED)
     },
     plugin_metric,
 )
@@ -123,6 +125,8 @@ def unavailable(names: Iterable[str]) -> dict[str, str]:
                 require_kinds()
             elif name in OF_SETS:
                 vgg16_trunk()
+            elif name == "vmaf":
+                require_vmaf()
         except ScmcError as error:
             missing[name] = str(error)
     return missing
@@ -214,6 +218,8 @@ def _measure_batch(
     for name in names:
         if name in _DISTORTION:
             values = _DISTORTION[name](img, img_hat)
+        elif name == "vmaf":
+            values = vmaf(img, img_hat)
         elif name in SEMANTIC:
             values = SEMANTIC[name](img, img_hat)
         elif name in STATED:

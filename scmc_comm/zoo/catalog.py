@@ -44,7 +44,9 @@ def catalog() -> dict[str, Weights]:
     """Every set of weights by name: the metric networks', then the package's own."""
     entries = [
         _features("alexnet", "LPIPS-Alex; training of captioner, generator, fusion and signal"),
-        _features("vgg16", "LPIPS-VGG and DISTS; training of edges, generator, fusion and signal"),
+        _features(
+            "vgg16", "LPIPS-VGG, DISTS, kinds, KID; training of edges, generator and others"
+        ),
         Weights(
             "sentence",
             "sentence_similarity (all-MiniLM-L6-v2)",
@@ -83,7 +85,7 @@ def _own(name: str) -> Weights:
     text = name == "text_model"
     return Weights(
         name,
-        "codec",
+        "flower_kind and bird_kind" if name == "kinds" else "codec",
         text_model_path if text else lambda: model_path(f"{name}.safetensors"),
         f"reinstall the package, or scmc-comm train {name}",
         None,

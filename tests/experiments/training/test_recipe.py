@@ -37,7 +37,7 @@ class Recorder:
         if command[0] == self.fail_at:
             raise ScmcError(f"{command[0]} failed")
         self.ran.append(" ".join(command[:2]) if command[0] in ("lower", "export") else command[0])
-        if command[0] in ("captioner", "edges", "generator"):
+        if command[0] in ("captioner", "edges", "generator", "kinds"):
             folder = models.parent / command[0]
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{command[0]}.safetensors").touch()
@@ -62,6 +62,16 @@ def test_stages_run_in_the_order_in_which_they_build_on_each_other(roses, tmp_pa
     shipped = (FOLDER / "edges.safetensors").read_bytes()
     assert (models / "edges.safetensors").read_bytes() == shipped  # no boundaries to learn from
     assert (models / "captioner.safetensors").is_file()
+
+
+def test_kinds_are_learned_where_a_set_names_them_and_else_kept(roses, tmp_path):
+    recipe.train_all(plan(roses, tmp_path / "out"), Recorder())
+    kept = (tmp_path / "out" / "models" / "kinds.safetensors").read_bytes()
+    assert kept == (FOLDER / "kinds.safetensors").read_bytes()
+    flowers = shutil.copytree(roses, tmp_path / "flowers256")
+    run = Recorder()
+    recipe.train_all(plan(flowers, tmp_path / "other"), run)
+    assert run.ran == [*ORDER[:-1], "kinds", ORDER[-1]]
 
 
 def test_minutes_are_shared_out_whole(roses, tmp_path, monkeypatch):
