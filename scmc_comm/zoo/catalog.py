@@ -44,9 +44,7 @@ def catalog() -> dict[str, Weights]:
     """Every set of weights by name: the metric networks', then the package's own."""
     entries = [
         _features("alexnet", "LPIPS-Alex; training of captioner, generator, fusion and signal"),
-        _features(
-            "vgg16", "LPIPS-VGG, DISTS, kinds, KID; training of edges, generator and others"
-        ),
+        _features("vgg16", "LPIPS-VGG, DISTS, kinds, KID; training of edges, generator and others"),
         Weights(
             "sentence",
             "sentence_similarity (all-MiniLM-L6-v2)",
