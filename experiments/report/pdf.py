@@ -16,8 +16,9 @@ _PAGE = (8.27, 11.69)  # A4, inches
 _MARGIN = 0.7
 _FONT = 7.0  # points
 _LINE = 1.35 * _FONT / 72  # inches
-WIDEST = int((_PAGE[0] - 2 * _MARGIN) / (0.602 * _FONT / 72))
-"""Characters of a line."""
+_CHARACTER = 0.602 * _FONT / 72  # inches
+WIDEST = 250
+"""Characters of a line beyond which cells are wrapped; a page is as wide as its lines."""
 _LONGEST = int((_PAGE[1] - 2 * _MARGIN) / _LINE)  # lines of a page
 
 
@@ -37,13 +38,14 @@ def _paged(blocks: Iterable[Sequence[str]]) -> Iterator[list[str]]:
 
 
 def text_pages(blocks: Iterable[Sequence[str]]) -> Iterator[Figure]:
-    """Blocks of lines on A4 pages."""
+    """Blocks of lines on pages of A4's height, wider where a table is: no cell is to be wrapped."""
     from matplotlib.figure import Figure
 
     for lines in _paged(blocks):
-        page = Figure(figsize=_PAGE)
+        width = max(_PAGE[0], 2 * _MARGIN + _CHARACTER * max(map(len, lines), default=0))
+        page = Figure(figsize=(width, _PAGE[1]))
         page.text(
-            _MARGIN / _PAGE[0], 1 - _MARGIN / _PAGE[1], "\n".join(lines), fontsize=_FONT,
+            _MARGIN / width, 1 - _MARGIN / _PAGE[1], "\n".join(lines), fontsize=_FONT,
             family="DejaVu Sans Mono", va="top", linespacing=1.16, parse_math=False,
         )  # fmt: skip
         yield page

@@ -24,7 +24,7 @@ _STATES = {
     "pass": "good", "passed": "good", "better": "good",
     "FAIL": "bad", "FAILED": "bad", "worse": "bad",
 }  # fmt: skip
-_COLUMNS = (40, 32, 26, 22, 18, 15, 12, 10, 8)  # characters of the widest column, as it must be
+_COLUMNS = (60, 40, 32, 26, 22, 18, 15, 12, 10, 8)  # characters of the widest column, as it must be
 
 
 def number_text(value: float, digits: int, sign: bool = False) -> str:
