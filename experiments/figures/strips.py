@@ -140,7 +140,7 @@ def _tile(ds: xr.Dataset, folder: Path, at: dict[str, int], delivered: int) -> T
     seen = point.isel(set=delivered)
     path = store.picture_path(folder, image, system, at["rho"], at["design"], delivered)
     arrived = set_text(str(seen.set.values), str(point.frames.values))
-    return path, f"{float(seen[f'psnr_db{store.OF_SET}']):.1f} dB\n{arrived}"
+    return path, f"{float(store.set_table(seen, 'psnr_db')):.1f} dB\n{arrived}"
 
 
 def strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> Strip:
