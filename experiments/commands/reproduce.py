@@ -20,6 +20,7 @@ OUT = Path("results/reproduce")
 def reproduce(args: argparse.Namespace) -> None:
     """Make the results that README and docs show, and write their numbers into the pages."""
     from experiments.reproduce.pages import differing_pages, differing_pictures, write_pages
+    from experiments.reproduce.run import estimate
     from experiments.reproduce.spec import choose, list_results
 
     chosen = choose(args.names)
@@ -27,6 +28,11 @@ def reproduce(args: argparse.Namespace) -> None:
         print(_listing(chosen, args.data))
     elif args.stale:
         _stale(chosen, args.data)
+    elif args.estimate:
+        for spec in chosen:
+            print(f"{spec.name}:")
+            sys.stdout.flush()
+            estimate(spec, args.out / spec.name, args.data)
     elif args.check:
         found = [path.name for path in differing_pages(list_results())]
         found += differing_pictures(list_results())
@@ -43,6 +49,7 @@ def _make(chosen: list[ResultSpec], args: argparse.Namespace) -> None:
     """Those named, or else all that are missing or stale, the cheapest first."""
     from experiments.reproduce.provenance import state_of
     from experiments.reproduce.run import cost_s, make, missing_data
+    from experiments.statistics.tables import time_text
 
     named = bool(args.names)
     wanted = [s for s in chosen if named or state_of(s, args.data).word in ("missing", "stale")]
@@ -52,7 +59,8 @@ def _make(chosen: list[ResultSpec], args: argparse.Namespace) -> None:
         print(f"left out: {spec.name}, no {', '.join(missing_data(spec, args.data))} in --data")
     left_s = sum(map(cost_s, able))
     for spec in able:
-        print(f"{spec.name}: {_time(cost_s(spec))} of a core, {_time(left_s)} for all that is left")
+        each, rest = time_text(cost_s(spec)), time_text(left_s)
+        print(f"{spec.name}: {each} of a core, {rest} for all that is left")
         sys.stdout.flush()
         print(f"kept: {make(spec, args.out / spec.name, args.data, args.jobs)}")
         left_s -= cost_s(spec)
@@ -63,15 +71,15 @@ def _listing(chosen: list[ResultSpec], data: Path | None) -> str:
     from experiments.reproduce.provenance import state_of
     from experiments.reproduce.run import cost_s, missing_data
     from experiments.reproduce.spec import list_results
-    from experiments.statistics.tables import Table
+    from experiments.statistics.tables import Table, time_text
 
     where: Mapping[str, list[str]] = places(list_results())
     rows = [
-        [s.name, state_of(s, data).word, _time(cost_s(s)), ", ".join(where[s.name]),
+        [s.name, state_of(s, data).word, time_text(cost_s(s)), ", ".join(where[s.name]),
          ", ".join(missing_data(s, data)), s.title]
         for s in sorted(chosen, key=cost_s)
     ]  # fmt: skip
-    total = _time(sum(map(cost_s, chosen)))
+    total = time_text(sum(map(cost_s, chosen)))
     table = Table(["result", "state", "core time", "pages", "data lacking", "title"], rows)
     return f"{table.text(160)}\n{len(chosen)} results, {total} of a core in all"
 
@@ -87,18 +95,6 @@ def _stale(chosen: list[ResultSpec], data: Path | None) -> None:
             print(f"{spec.name}: {reason}")
 
 
-def _time(seconds: float) -> str:
-    """A time for people.
-
-    Example:
-        >>> _time(42.4), _time(600.0), _time(9000.0)
-        ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
-
-
 def add(verb: AddVerb) -> None:
     """Add the verb."""
     sub = verb("reproduce", reproduce, "reproduce layers --data DIR --jobs 2")
@@ -110,6 +106,9 @@ def add(verb: AddVerb) -> None:
     what.add_argument("--stale", action="store_true", help="list what was made from something else")
     what.add_argument(
         "--check", action="store_true", help="fail if a page or picture is not what the files say"
+    )
+    what.add_argument(
+        "--estimate", action="store_true", help="what sweeps will cost, after a calibration"
     )
     what.add_argument("--render", action="store_true", help="run nothing, only write the pages")
     data = os.environ.get("SCMC_DATA")

@@ -16,6 +16,7 @@ from scmc_comm.errors import ScmcError
 def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
     from experiments.figures.style import remove_others
+    from experiments.sweep.forecast import forecast
     from experiments.sweep.runner import run_sweep
     from experiments.sweep.spec import SweepSpec
     from experiments.sweeps import load_sweep
@@ -25,11 +26,21 @@ def sweep(args: argparse.Namespace) -> None:
     changes = [f"{key}={value}" for key, value in named.items() if value is not None]
     spec = load_sweep(args.name).override([*args.set, *changes])
     spec = dataclasses.replace(spec, plugins=tuple(dict.fromkeys([*spec.plugins, *args.plugin])))
+    cost = forecast(spec, args.estimate) if isinstance(spec, SweepSpec) else None
+    if cost is not None:
+        print(cost.text(args.jobs), flush=True)
+    if args.estimate:
+        if cost is None:
+            print("an experiment on the timed link takes minutes; there is no estimate of it")
+        return
+    if args.out is None:
+        raise ScmcError("--out is missing; give the folder of the results")
     before = args.out / "spec.yaml"
     if before.is_file() and before.read_text(encoding="utf-8") != spec.to_yaml():
         print(f"{args.out} holds results of another spec; they are replaced", file=sys.stderr)
     if isinstance(spec, SweepSpec):
-        run_sweep(spec, args.out, args.jobs, dask=args.dask)
+        each_s = cost.each_point_s if cost is not None else None
+        run_sweep(spec, args.out, args.jobs, dask=args.dask, each_point_s=each_s)
     else:
         run_timed(spec, args.out, args.jobs, dask=args.dask)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
@@ -76,7 +87,11 @@ def add(verb: AddVerb) -> None:
     """Add the verbs."""
     sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2")
     sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="needed but for --estimate")
+    sub.add_argument(
+        "--estimate", action="store_true", help="measure a part of each system, say what all will "
+        "cost and what is left to do, and run nothing",
+    )  # fmt: skip
     sub.add_argument("--images", help="'photos' (built in) or a folder of pictures")
     sub.add_argument(
         "--estimator",

@@ -23,6 +23,7 @@ from experiments.figures.views import View, views
 from experiments.statistics.means import FEW_IMAGES
 from experiments.sweep import store, summary
 from experiments.sweep.delivery import delivery_probabilities
+from experiments.sweep.labels import metric_name
 
 
 def bands_note(ds: xr.Dataset, bands: str = "bands") -> str:
@@ -39,6 +40,8 @@ def bands_note(ds: xr.Dataset, bands: str = "bands") -> str:
     start = f"{store.expectation_note(ds)}; " if exact else ""
     analog = f"; analog systems: {ds.attrs.get('analog_trials')} channel draws a point and image"
     end = analog if bool(store.is_analog(ds).any()) else ""
+    partial = ", ".join(map(metric_name, store.partial_metrics(ds)))
+    end += f"; {partial}: measured at the primary endpoints alone" if partial else ""
     return f"{start}{bands}: {how}; failures included{end}"
 
 
@@ -58,7 +61,10 @@ def sweep_charts(view: View) -> list[Chart]:
 
 
 def _csv(ds: xr.Dataset) -> bytes:
-    return bytes(ds.to_dataframe().reset_index().to_csv(index=False), "utf-8")
+    """The rows of a dataset, without points at which a metric was not measured."""
+    frame = ds.to_dataframe().reset_index()
+    frame = frame[frame.pop("measured")] if "measured" in frame else frame
+    return bytes(frame.to_csv(index=False), "utf-8")
 
 
 def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:

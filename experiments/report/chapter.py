@@ -192,10 +192,12 @@ def _reading(ds: xr.Dataset) -> str:
 
 
 def _undefined(chapter: Chapter) -> str:
-    """Of how many images a metric has no value; empty if it has one for all."""
+    """Where a metric was not measured and of how many images it has no value; or empty."""
+    partial = [metric_label(name) for name in store.partial_metrics(chapter.ds)]
+    where = f" {', '.join(partial)}: measured at the primary endpoints alone." if partial else ""
     total, found = chapter.ds.sizes["image"], chapter.quality.num_images
     short = [(str(name), int(n)) for name, n in zip(found.metric.values, found.values, strict=True)]
-    return "".join(
+    return where + "".join(
         f" {metric_label(name)} is defined for {n} of {total} images; the rest are left out of its "
         "means."
         for name, n in short

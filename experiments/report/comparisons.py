@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -11,7 +12,7 @@ from experiments.report.tables import metrics_of
 from experiments.statistics.means import LOWER_IS_BETTER
 from experiments.statistics.paired import SIGNIFICANT, Comparison, holm, paired_t
 from experiments.statistics.tables import DIGITS, Table, interval_text
-from experiments.sweep import summary
+from experiments.sweep import store, summary
 from experiments.sweep.labels import system_label
 from experiments.sweep.primary import Endpoint
 from experiments.sweep.spec import SweepSpec
@@ -23,15 +24,21 @@ def primary_of(ds: xr.Dataset) -> list[Endpoint]:
 
 
 def others_of(ds: xr.Dataset, primary: list[Endpoint]) -> list[Endpoint]:
-    """Every metric, channel and bandwidth over the whole range of SNRs, but the primary ones."""
+    """Every metric, channel and bandwidth over the whole range of SNRs, but the primary ones.
+
+    A metric that is measured at the primary endpoints alone is compared there.
+    """
     low, high = float(ds.esno_db.min()), float(ds.esno_db.max())
+    partial = store.partial_metrics(ds)
     each = [
         Endpoint(metric, str(channel), float(rho), low, high)
         for metric in metrics_of(ds)
+        if metric not in partial
         for channel in ds.channel.values
         for rho in ds.rho.values
     ]
-    return [endpoint for endpoint in each if endpoint not in primary]
+    each += [replace(at, metric=metric) for metric in partial for at in primary]
+    return [endpoint for endpoint in dict.fromkeys(each) if endpoint not in primary]
 
 
 def _compare(ds: xr.Dataset, endpoint: Endpoint, rival: str) -> Comparison:

@@ -142,3 +142,16 @@ def cost_s(spec: ResultSpec) -> float:
     """Seconds of a core that a result took, or is thought to take before it ever ran."""
     record = read_record(spec)
     return float(record["core_s"]) if record else 60 * spec.minutes
+
+
+def estimate(spec: ResultSpec, out: Path, data: Path | None) -> None:
+    """Prints what the sweeps of a result will cost (`experiments.sweep.forecast`).
+
+    Raises:
+        ScmcError: A data set is not there, or a command failed.
+    """
+    if missing := missing_data(spec, data):
+        raise ScmcError(f"{spec.name} needs {', '.join(missing)}; give their folder by --data")
+    for command, told in zip(spec.commands(out, data, 1), spec.run, strict=True):
+        if command[0] == "sweep" and _call([*command, "--estimate"]):
+            raise ScmcError(f"'{told} --estimate' failed; see above")

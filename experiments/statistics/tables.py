@@ -43,6 +43,18 @@ def number_text(value: float, digits: int, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 
+def time_text(seconds: float) -> str:
+    """A time for people.
+
+    Example:
+        >>> time_text(42.4), time_text(600.0), time_text(9000.0)
+        ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
 def interval_text(found: Interval, digits: int, unit: str = "", sign: bool = False) -> str:
     """A value with its limits, which are left out where there are none.
 

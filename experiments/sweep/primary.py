@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -48,6 +49,11 @@ class Endpoint:
                 "'lpips rayleigh_block 1/24 0:15'"
             ) from error
         return found
+
+    def holds(self, channel: str, esno_db: float, rho: float) -> bool:
+        """Does the endpoint average over this point?"""
+        within = self.low_db <= esno_db <= self.high_db
+        return channel == self.channel and within and math.isclose(rho, self.rho)
 
     def label(self) -> str:
         """For tables."""

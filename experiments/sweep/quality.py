@@ -41,8 +41,7 @@ class Scorer:
     Attributes:
         img: float32 [3, H, W] in [0, 1].
         img_digest: `digest_of` it and the annotation.
-        metrics: Metrics to measure.
-        measure: Measures them.
+        measure: Measures metrics.
         fingerprint: Identity of code and weights.
         metric_identity: Identity of a metric by name, which its scores are kept by.
         cache: Where scores and pictures are kept.
@@ -52,7 +51,6 @@ class Scorer:
 
     img: torch.Tensor
     img_digest: str
-    metrics: tuple[str, ...]
     measure: Measure
     fingerprint: str
     metric_identity: Callable[[str], str]
@@ -60,21 +58,24 @@ class Scorer:
     annotation: Annotation = UNANNOTATED
     features: Features | None = None
 
-    def quality(self, key: str, show: Callable[[], Reconstruction], keep: bool) -> SetQuality:
+    def quality(
+        self, key: str, metrics: tuple[str, ...], show: Callable[[], Reconstruction], keep: bool
+    ) -> SetQuality:
         """Quality of what is shown, found in the cache or computed and kept there.
 
         Metrics that were measured before are not measured again, whatever else was asked then.
 
         Args:
             key: Content key of what is shown and of the original.
+            metrics: Metrics to measure.
             show: Makes it; called only if it is not known.
             keep: Keep the picture too.
         """
         quality_key, png_key = digest("quality", key), digest("png", key)
         features_key = digest("features", self.fingerprint, key) if self.features else ""
         known = self.cache.get_json(quality_key) or {"metrics": {}}
-        kept = {name: self.metric_identity(name) for name in self.metrics}
-        missing = tuple(name for name in self.metrics if kept[name] not in known["metrics"])
+        kept = {name: self.metric_identity(name) for name in metrics}
+        missing = tuple(name for name in metrics if kept[name] not in known["metrics"])
         wanted = [features_key] * bool(self.features) + [png_key] * keep
         if missing or "level" not in known or any(key not in self.cache for key in wanted):
             seen = show()
@@ -89,8 +90,8 @@ class Scorer:
             if keep:
                 self.cache.put(png_key, png_bytes(img_hat))
             self._keep_features(img_hat, features_key)
-        metrics = {name: known["metrics"][kept[name]] for name in self.metrics}
-        return SetQuality(metrics, known["level"], known["caption"], png_key, features_key)
+        found = {name: known["metrics"][kept[name]] for name in metrics}
+        return SetQuality(found, known["level"], known["caption"], png_key, features_key)
 
     def original_features(self) -> str:
         """Content key of the original's features, which are kept; empty if none is asked for."""

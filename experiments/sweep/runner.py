@@ -23,6 +23,7 @@ from experiments.sweep import writer
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
 from experiments.sweep.distribution import per_picture
+from experiments.sweep.known import load_needed
 from experiments.sweep.links import Link
 from experiments.sweep.made import fingerprint_of, load_system
 from experiments.sweep.quality import digest_of
@@ -31,7 +32,6 @@ from experiments.sweep.results import CellResult
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import (
     Task,
-    load_needed,
     run_task,
 )
 from scmc_comm.types import UNANNOTATED, Annotation
@@ -50,7 +50,7 @@ def resolve_metrics(spec: SweepSpec, components: Components) -> tuple[str, ...]:
     A perceptual metric whose weights are not on this machine is left out with a warning; its
     column is then missing, never filled with something else.
     """
-    names = tuple(dict.fromkeys((*spec.metrics, *ALWAYS)))
+    names = tuple(dict.fromkeys((*spec.metrics, *ALWAYS, *spec.primary_metrics)))
     found = components.available_metrics(names)
     for name in names:
         if name not in found:
@@ -128,6 +128,7 @@ def run_sweep(
     use_cache: bool = True,
     components: Components = REAL,
     progress: bool = True,
+    each_point_s: Mapping[str, float] | None = None,
 ) -> Path:
     """Runs a sweep and writes its result store.
 
@@ -144,6 +145,9 @@ def run_sweep(
         use_cache: False computes everything and remembers nothing.
         components: What to build systems, channels and metrics from.
         progress: Show a progress bar.
+        each_point_s: For each system what a point is thought to cost in seconds of a core
+            (`experiments.sweep.forecast`); the bar, and the time that it says is left, then go by
+            that and not by points.
 
     Returns:
         The output folder.
@@ -163,16 +167,18 @@ def run_sweep(
         tasks = make_tasks(
             spec, images, metrics, where, components, workers.workers, annotations, plugins
         )
-        total = sum(len(task.points) for task in tasks)
+        weight = each_point_s or dict.fromkeys(spec.systems, 1)
+        total = sum(len(task.points) * weight[task.system] for task in tasks)
+        unit = "s of a core" if each_point_s else "point"
         results: list[CellResult] = []
-        with tqdm(total=total, desc=spec.name, unit="point", disable=not progress) as bar:
+        with tqdm(total=round(total), desc=spec.name, unit=unit, disable=not progress) as bar:
             for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
                 results += found
-                bar.update(sum(len(result.points) for result in found))
+                done = sum(len(cell.points) * weight[cell.system] for cell in results)
+                bar.update(round(done) - bar.n)
         fingerprint = fingerprint_of(components)
-        bounds = bound_tasks(
-            spec, images, per_picture(metrics), fingerprint, where, components, annotations
-        )
+        everywhere = tuple(m for m in per_picture(metrics) if m not in spec.primary_metrics)
+        bounds = bound_tasks(spec, images, everywhere, fingerprint, where, components, annotations)
         rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
         draws = _fade_draws(spec, components)
         writer.write(spec, images, results, metrics, Cache(where), folder, rates, draws)

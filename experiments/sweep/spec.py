@@ -49,6 +49,8 @@ class SweepSpec(Spec):
         primary: Endpoints that the sweep is to decide, each ``METRIC CHANNEL RHO LOW:HIGH``, such
             as ``lpips rayleigh_block 1/24 0:15``: the metric averaged over these SNRs. The report
             tests them first; all other comparisons stand below, corrected for their number.
+        primary_metrics: Metrics that are measured at the points of ``primary`` alone, and nowhere
+            else, nor for bounds; for those that cost much.
         bounds: Image codecs whose rate-quality curves are measured and put on the channel as if
             by an ideal code: bounds that the figures draw.
         strip_images: Of how many images the reconstructions are kept for figures.
@@ -84,6 +86,7 @@ class SweepSpec(Spec):
     stop_errors: int | None = None
     min_trials: int = 16
     primary: tuple[str, ...] = ()
+    primary_metrics: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
     strip_images: int = 1
     plugins: tuple[str, ...] = ()
@@ -107,9 +110,15 @@ class SweepSpec(Spec):
             self.require(key, value is None or value >= 1, "at least 1, or null")
         narrow = self.stop_half_width is None or 0 < self.stop_half_width < 0.5
         self.require("stop_half_width", narrow, "0 to 0.5, or null")
+        apart = len({*self.metrics, *self.primary_metrics})
+        once = apart == len(self.metrics) + len(self.primary_metrics)
+        self.require("primary_metrics", once, "metrics that 'metrics' has not, each once")
+        some = bool(self.primary) or not self.primary_metrics
+        self.require("primary_metrics", some, "none without primary endpoints")
         for endpoint in map(Endpoint.parse, self.primary):
             within = any(endpoint.low_db <= snr <= endpoint.high_db for snr in self.esno_db)
-            measured = endpoint.metric in self.metrics and endpoint.channel in self.channels
+            named = endpoint.metric in (*self.metrics, *self.primary_metrics)
+            measured = named and endpoint.channel in self.channels
             near = any(math.isclose(endpoint.rho, rho) for rho in self.rho)
             self.require(
                 "primary", measured and near and within,

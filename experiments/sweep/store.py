@@ -21,6 +21,8 @@ LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
 OF_SET = "_of_set"
 """Behind the name of a metric: its values for delivered sets."""
 POINT = ("system", "channel", "esno_db", "rho", "image")
+ASKED = "{}_asked"
+"""Variable that says at which points a metric is measured, if it is not at all."""
 NOT_RUN = 255  # in place of a set's index where the stopping rule ended a point earlier
 
 
@@ -152,6 +154,24 @@ def trial_means(ds: xr.Dataset, metric: str) -> xr.DataArray:
     return (shares * values.fillna(0.0)).sum("set").where(~undefined)
 
 
+def asked(ds: xr.Dataset, metric: str) -> xr.DataArray:
+    """Flags [channel, esno_db, rho]: is the metric measured at this point?
+
+    Elsewhere it is not known, which is another thing than undefined.
+    """
+    name = ASKED.format(metric)
+    if name in ds:
+        return ds[name] == 1
+    dims = ("channel", "esno_db", "rho")
+    coords = {dim: ds[dim] for dim in dims}
+    return xr.DataArray(np.ones([ds.sizes[dim] for dim in dims], bool), coords, dims)
+
+
+def partial_metrics(ds: xr.Dataset) -> list[str]:
+    """The metrics that are measured at the primary endpoints alone."""
+    return [name for name in metric_names(ds) if ASKED.format(name) in ds]
+
+
 def is_exact(ds: xr.Dataset) -> bool:
     """Does it hold probabilities of delivered sets in place of trials?"""
     return "probability" in ds
@@ -190,7 +210,8 @@ def at_points(ds: xr.Dataset, name: str) -> xr.DataArray:
     Args:
         ds: A result store.
         name: A variable over ``design``: of single preparations such as ``"bpp"`` or ``"frames"``,
-            or of delivered sets such as ``"level"`` or a metric's.
+            or of delivered sets such as ``"level"`` or a metric's. A metric is NaN at points at which
+            it is not measured (`asked`).
 
     Returns:
         [*POINT], or [*POINT, set].
@@ -198,6 +219,8 @@ def at_points(ds: xr.Dataset, name: str) -> xr.DataArray:
     variable = set_table(ds, name)
     systems = xr.DataArray(np.arange(ds.sizes["system"]), dims="system")
     found = variable.isel(system=systems, design=ds.design_of)
+    if ASKED.format(name) in ds:
+        found = found.where(asked(ds, name))
     return found.transpose(*POINT, "set", missing_dims="ignore").drop_vars(
         "design", errors="ignore"
     )

@@ -52,8 +52,9 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
     Where there are trials the intervals are nested bootstraps over images and fades. Where
     expectations are exact they are over images alone. With few images they are Student's t; one
     image whose expectation is exact, or that saw one fade, has none (NaN). A picture for which a
-    metric is undefined is left out of its means, and counted in ``num_images``. Metrics of sets of
-    pictures stand beside the others, see `experiments.sweep.distribution`.
+    metric is undefined is left out of its means, and counted in ``num_images``. Where a metric is
+    not measured (`store.asked`) its means are NaN, and no picture is left out for that. Metrics of
+    sets of pictures stand beside the others, see `experiments.sweep.distribution`.
 
     Args:
         ds: A result store.
@@ -82,13 +83,17 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         counts.append(ds.sizes["image"] if bool(of_set.value_mean.notnull().any()) else 0)
         over.append(of_set.expand_dims(metric=[name]))
     found = found.merge(xr.concat(over, "metric"))
+    measured = _measured(ds, list(map(str, found.metric.values)))
+    for name in (n for n in found if "metric" in found[n].dims):
+        found[name] = found[name].where(measured).transpose("metric", *POINT)
     return found.assign(num_images=("metric", counts))
 
 
 def defined_images(ds: xr.Dataset, metric: str) -> NDArray[np.bool_]:
-    """Flags per image: has the metric a value for every set that came?"""
+    """Flags per image: has the metric a value for every set that came where it was asked for?"""
     rest = tuple(dim for dim in (*store.POINT, "set") if dim != "image")
-    values = store.at_points(ds, metric).where(store.weights(ds) > 0, 0.0)
+    came = (store.weights(ds) > 0) & store.asked(ds, metric)
+    values = store.at_points(ds, metric).where(came, 0.0)
     return np.asarray(values.notnull().all(rest).values)
 
 
@@ -203,12 +208,18 @@ def _joint_counts(ds: xr.Dataset, channel: int, esno_db: int, rho: int) -> NDArr
 
 
 def table(ds: xr.Dataset, found: xr.Dataset) -> xr.Dataset:
-    """The numbers for a report: `quality`'s, and the mean rates on the wire.
+    """The numbers for a report: `quality`'s, the mean rates on the wire, and what was measured.
 
     Args:
         ds: A result store.
         found: What `quality` gave for it.
     """
-    return found.assign(
-        {name: store.at_points(ds, name).mean("image") for name in ("bpp", "channel_uses")}
-    )
+    rates = {name: store.at_points(ds, name).mean("image") for name in ("bpp", "channel_uses")}
+    return found.assign(rates | {"measured": _measured(ds, list(map(str, found.metric.values)))})
+
+
+def _measured(ds: xr.Dataset, names: list[str]) -> xr.DataArray:
+    """Flags [metric, channel, esno_db, rho]: is the metric measured at the point?"""
+    flags = np.stack([store.asked(ds, name).transpose(*POINT[1:]).values for name in names])
+    coords = {"metric": names, **{dim: ds[dim] for dim in POINT[1:]}}
+    return xr.DataArray(flags, coords, ("metric", *POINT[1:]))

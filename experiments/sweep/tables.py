@@ -30,6 +30,8 @@ def trial_rows(ds: xr.Dataset) -> pd.DataFrame:
     table = store.expand(ds)
     for tag in dict.fromkeys((*store.LAYER_TAGS, *store.unit_tags(ds))):
         table[f"delivered_{tag}"] = store.delivered(ds, tag)
+    for metric in store.partial_metrics(ds):
+        table[f"{metric}_measured"] = store.asked(ds, metric)
     table["run"] = store.was_run(ds)
     table["delivered"] = store.gather(ds, xr.where(ds.set == "", NOTHING, ds.set), "")
     frame = table.to_dataframe(dim_order=[*store.POINT, "trial"]).reset_index()
@@ -38,7 +40,7 @@ def trial_rows(ds: xr.Dataset) -> pd.DataFrame:
     once = xr.Dataset({**prepared, "feasible": ~store.infeasible(ds)})
     frame = frame.merge(once.to_dataframe().reset_index(), on=list(store.POINT), how="left")
     flags = [c for c in frame if str(c).startswith("delivered")]
-    last = ["bpp", "channel_uses", "feasible"]
+    last = ["bpp", "channel_uses", "feasible", *(c for c in frame if str(c).endswith("_measured"))]
     return frame[[*store.POINT, "trial", *flags, *store.metric_names(ds), *last]]
 
 
@@ -61,6 +63,8 @@ def point_rows(ds: xr.Dataset) -> pd.DataFrame:
         columns |= {f"{metric}_{end}": part[f"value_{end}"] for end in ("low", "high")}
         columns[f"{metric}_given_delivery"] = part.given_delivery
         columns[f"{metric}_num_images"] = part.num_images
+        if metric in store.partial_metrics(ds):
+            columns[f"{metric}_measured"] = store.asked(ds, metric)
     columns["num_trials"] = store.num_trials(ds).sum("image")
     columns["bpp"] = store.at_points(ds, "bpp").mean("image")
     columns["channel_uses"] = store.at_points(ds, "channel_uses").mean("image")

@@ -19,8 +19,8 @@ import torch
 from channels.fading.models import channel_identity
 from channels.phy.names import phy_identity
 from channels.plugins import Loaded
-from channels.types import Frame
 from experiments.execution.cache import Cache, digest
+from experiments.sweep.asked import metrics_at
 from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
 from experiments.sweep.draws import draw_masks, draw_tags, num_draws
@@ -63,7 +63,7 @@ class Task:
         img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
         img_digest: Content key of ``img`` and the annotation.
         keep_png: Keep the reconstructions that a strip may show.
-        metrics: Metrics to measure.
+        metrics: Metrics to measure, those of the primary endpoints alone included.
         fingerprint: Identity of code and weights.
         cache_dir: Folder of the cache.
         components: The parts to build from.
@@ -91,12 +91,14 @@ class Task:
     features: bool = False
 
 
-def _system(task: Task) -> System:
+def system_of(task: Task) -> System:
+    """The system of a task."""
     return load_system(task.components, task.system)
 
 
-def _cell_key(task: Task, design: Design) -> str:
-    spec, system = task.spec, _system(task)
+def cell_key(task: Task, design: Design) -> str:
+    """Content key of a preparation: what a design of the task depends on."""
+    spec, system = task.spec, system_of(task)
     # The least that a preparation can depend on: other sweeps then share it.
     extra = (
         {"channel": channel_identity(design.channel)}
@@ -112,21 +114,23 @@ def _cell_key(task: Task, design: Design) -> str:
     )  # fmt: skip
 
 
-def _designs(task: Task) -> Designs:
-    system = _system(task)
+def task_designs(task: Task) -> Designs:
+    """The designs of the task's system."""
+    system = system_of(task)
     return designs_of(task.spec, system.side_information, system.analog)
 
 
-def _by_design(task: Task) -> dict[int, list[Point]]:
-    """The task's points, those of one design together."""
-    of = _designs(task).of
+def designs_in(task: Task) -> dict[int, list[Point]]:
+    """The task's points, those of one design together, by the design's number."""
+    of = task_designs(task).of
     found: dict[int, list[Point]] = {}
     for at in task.points:
         found.setdefault(of[at], []).append(at)
     return found
 
 
-def _prepared_key(cell_key: str) -> str:
+def prepared_key(cell_key: str) -> str:
+    """Where a transmission lies in the cache, by its `cell_key`."""
     return digest("prepared", cell_key)
 
 
@@ -138,50 +142,12 @@ def prepare_cached(make: Callable[[], Prepared], key: str, cache: Cache) -> Prep
         key: Content key of (code, system, image, budget).
         cache: Where transmissions are kept.
     """
-    known = cache.get_json(_prepared_key(key))
+    known = cache.get_json(prepared_key(key))
     if known is not None:
         return Prepared.from_dict(known)
     prepared = make()
-    cache.put_json(_prepared_key(key), prepared.to_dict())
+    cache.put_json(prepared_key(key), prepared.to_dict())
     return prepared
-
-
-def _needs(task: Task) -> tuple[bool, bool]:
-    """Does an image have to be coded, and does a point have to be sent?"""
-    cache, estimator = Cache(task.cache_dir), task.spec.estimator
-    each = _designs(task).each
-    keys = {number: _cell_key(task, each[number]) for number in _by_design(task)}
-    unsent = False
-    for number, points in _by_design(task).items():
-        if _system(task).analog:  # it is known to be sent once it is measured
-            continue
-        key = _point_key(task, keys[number], points[0])
-        begun = key in cache if estimator == "expected" else trial_log(cache, key, 0).is_begun()
-        unsent |= not begun
-    return not all(_prepared_key(key) in cache for key in keys.values()), unsent
-
-
-def load_needed(tasks: Sequence[Task]) -> None:
-    """Loads what the tasks still need, so that forked workers share it.
-
-    That is the networks of systems that have an image to code, and the link if a point was never
-    sent, with all that its first frame loads and compiles.
-    """
-    from scmc_comm.link.mcs import choose_mcs
-
-    link = set()
-    for task in tasks:
-        uncoded, unsent = _needs(task)
-        if uncoded:
-            _system(task).load()
-        if unsent:
-            phys = {Link.parse(channel, task.spec.phy).phy for channel in task.spec.channels}
-            link |= {(task.components, phy, task.spec.estimator) for phy in phys}
-    for components, phy_name, estimator in link:
-        frame = Frame("warm-up", np.zeros(64, np.uint8), choose_mcs(0.0))
-        model, phy = link_of(components, Link("awgn", phy_name), estimator)
-        if estimator == "monte-carlo":  # tables may lack the scheme, and compile nothing
-            phy.send([frame], model, 10.0, [0])
 
 
 def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
@@ -189,21 +155,22 @@ def trial_log(cache: Cache, key: str, num_frames: int) -> TrialLog:
     return TrialLog(cache, key, mask_dtype(num_frames))
 
 
-def _point_key(task: Task, cell_key: str, at: Point) -> str:
+def point_key(task: Task, cell: str, at: Point) -> str:
+    """Content of what arrives at a point, of the preparation of this key."""
     spec = task.spec
     link = Link.parse(spec.channels[at[0]], spec.phy)
     phy = () if link.phy == "flat" else (phy_identity(link.phy),)
     channel = channel_identity(link.channel)
-    where = (spec.estimator, cell_key, channel, spec.esno_db[at[1]], *phy)
+    where = (spec.estimator, cell, channel, spec.esno_db[at[1]], *phy)
     drawn = () if spec.estimator == "expected" else (spec.seed, task.image)
     return digest("point", *where, *drawn)
 
 
-def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Point) -> PointResult:
+def _point(task: Task, cell: str, prepared: Prepared, cache: Cache, at: Point) -> PointResult:
     spec, esno_db = task.spec, task.spec.esno_db[at[1]]
     link = Link.parse(spec.channels[at[0]], spec.phy)
     model, phy = link_of(task.components, link, spec.estimator)
-    key = _point_key(task, cell_key, at)
+    key = point_key(task, cell, at)
     if spec.estimator == "expected":
         known = cache.get_json(key)
         if known is None:
@@ -221,7 +188,7 @@ def _point(task: Task, cell_key: str, prepared: Prepared, cache: Cache, at: Poin
 
 def _scorer(task: Task, cache: Cache) -> Scorer:
     return Scorer(
-        torch.from_numpy(task.img), task.img_digest, task.metrics, task.components.measure,
+        torch.from_numpy(task.img), task.img_digest, task.components.measure,
         task.fingerprint, task.components.metric_identity, cache, task.annotation,
         task.components.features if task.features else None,
     )  # fmt: skip
@@ -229,22 +196,22 @@ def _scorer(task: Task, cache: Cache) -> Scorer:
 
 def _prepare(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
     """Content key and transmission of one of the task's designs."""
-    spec, design = task.spec, _designs(task).each[number]
-    key, img = _cell_key(task, design), torch.from_numpy(task.img)
+    spec, design = task.spec, task_designs(task).each[number]
+    key, img = cell_key(task, design), torch.from_numpy(task.img)
     budget = design.budget(spec.rho[task.rho], spec.utility, spec.control_bits)
-    make = functools.partial(prepare, _system(task), img, budget)
+    make = functools.partial(prepare, system_of(task), img, budget)
     return key, prepare_cached(make, key, cache)
 
 
-def _shown_key(task: Task, prepared: Prepared, usable: frozenset[str]) -> str:
+def shown_key(task: Task, prepared: Prepared, usable: frozenset[str]) -> str:
     """Content of what the receiver has, whatever the design, rho or planner that sent it."""
     frames = ([frame.tag, frame.bits.tobytes()] for frame in prepared.frames if frame.tag in usable)
-    receiver = _system(task).receiver_identity()
+    receiver = system_of(task).receiver_identity()
     return digest("shown", task.fingerprint, receiver, task.img_digest, *chain(*frames))
 
 
 def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
-    spec, system = task.spec, _system(task)
+    spec, system = task.spec, system_of(task)
     key, prepared = _prepare(task, number, cache)
     points = {at: _point(task, key, prepared, cache, at) for at in own}
     columns = shown_columns(spec.esno_db, spec.design_esno_db) if task.keep_png else ()
@@ -253,18 +220,28 @@ def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> 
     for mask in sorted({mask for point in points.values() for mask in point.weights}):
         usable = prepared.usable(set_of(prepared.tags, mask))
         show = functools.partial(system.reconstruct, prepared, usable)
-        quality[mask] = scorer.quality(_shown_key(task, prepared, usable), show, mask in shown)
+        where = (at for at, point in points.items() if mask in point.weights)
+        asked = metrics_at(spec, task.metrics, task.rho, where)
+        seen = shown_key(task, prepared, usable)
+        quality[mask] = scorer.quality(seen, asked, show, mask in shown)
     return _cell(task, number, prepared, prepared.tags, points, quality)
+
+
+def draws_key(task: Task, cell: str, at: Point) -> str:
+    """Content of the draws of an analog system at a point, of the preparation of this key."""
+    spec = task.spec
+    link, esno_db = Link.parse(spec.channels[at[0]], spec.phy), spec.esno_db[at[1]]
+    channel, phy = channel_identity(link.channel), phy_identity(link.phy)
+    return digest("draws", cell, channel, phy, esno_db, spec.seed, task.image)
 
 
 def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
     """An analog system at one point: a set for each draw, measured once."""
-    spec, system, count = task.spec, _system(task), num_draws(task.spec)
+    spec, system, count = task.spec, system_of(task), num_draws(task.spec)
     link, esno_db = Link.parse(spec.channels[at[0]], spec.phy), spec.esno_db[at[1]]
     model, phy = link_of(task.components, link, spec.estimator)
-    cell_key, prepared = _prepare(task, number, cache)
-    channel = channel_identity(link.channel)
-    key = digest("draws", cell_key, channel, phy_identity(link.phy), esno_db, spec.seed, task.image)
+    cell, prepared = _prepare(task, number, cache)
+    key = draws_key(task, cell, at)
     tags = () if prepared.infeasible else draw_tags(count)
     masks = draw_masks(count) if tags else np.zeros(count, mask_dtype(0))
     log_key = digest("trials of draws", key, len(tags))
@@ -276,9 +253,11 @@ def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
         return system.reconstruct(prepared, report.received(0))
 
     keep = task.keep_png and at[1] in shown_columns(spec.esno_db, spec.design_esno_db)
-    scorer = _scorer(task, cache)
+    scorer, asked = _scorer(task, cache), metrics_at(spec, task.metrics, task.rho, [at])
     quality = {
-        mask: scorer.quality(digest("draw", key, tags[n : n + 1]), functools.partial(show, n), keep)
+        mask: scorer.quality(
+            digest("draw", key, tags[n : n + 1]), asked, functools.partial(show, n), keep
+        )
         for n, mask in enumerate(dict.fromkeys(masks.tolist()))
     }
     each = 1 / count if spec.estimator == "expected" else 1.0
@@ -294,9 +273,9 @@ def _cell(
     points: dict[Point, PointResult],
     quality: dict[int, SetQuality],
 ) -> CellResult:
-    ledger, analog = prepared.ledger, _system(task).analog
+    ledger, analog = prepared.ledger, system_of(task).analog
     return CellResult(
-        task.system, task.image, task.rho, number, _designs(task).each[number], tags,
+        task.system, task.image, task.rho, number, task_designs(task).each[number], tags,
         prepared.infeasible or "", prepared.bpp, ledger.used, points, quality,
         sum(ledger.pilots), {} if analog else ledger.uses_by_item(),
         prepared.papr_db, _scorer(task, Cache(task.cache_dir)).original_features(),
@@ -307,6 +286,6 @@ def run_task(task: Task) -> list[CellResult]:
     """Runs some points of one (system, image, rho), those of one design after the other."""
     check_code(task.components, task.fingerprint, task.plugins, task.run)
     cache = Cache(task.cache_dir)
-    if _system(task).analog:
-        return [_run_draws(task, n, at, cache) for n, (at,) in _by_design(task).items()]
-    return [_run_design(task, n, points, cache) for n, points in _by_design(task).items()]
+    if system_of(task).analog:
+        return [_run_draws(task, n, at, cache) for n, (at,) in designs_in(task).items()]
+    return [_run_design(task, n, points, cache) for n, points in designs_in(task).items()]

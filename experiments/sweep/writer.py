@@ -5,10 +5,9 @@ Memory does not grow with the number of trials: they go from the cache to the fi
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ import xarray as xr
 from experiments.execution.cache import Cache, write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.sweep import bounds, distribution, store, tables
+from experiments.sweep.asked import primary_points
+from experiments.sweep.cells import Cells, merge, occurring_sets
 from experiments.sweep.distribution import CELL, per_picture
 from experiments.sweep.draws import num_draws
 from experiments.sweep.points import NEGLIGIBLE, mask_of, set_of
@@ -35,9 +36,6 @@ from scmc_comm.link.ledger import CONTROL, ITEMS, PILOTS, UNUSED
 from scmc_comm.metrics import METRICS
 
 _PIECE = 2**20  # trials written at once
-
-Cells = Mapping[tuple[int, int, int, int], CellResult]
-"""Results by index of system, rho, image and design."""
 
 
 def write(
@@ -99,31 +97,6 @@ def write(
         part.unlink(missing_ok=True)
 
 
-def merge(spec: SweepSpec, images: Sequence[str], results: Sequence[CellResult]) -> Cells:
-    """Puts the parts of each (system, rho, image, design) together."""
-    found: dict[tuple[int, int, int, int], CellResult] = {}
-    for part in results:
-        at = (spec.systems.index(part.system), part.rho, images.index(part.image), part.design)
-        if at in found:
-            points, quality = found[at].points, found[at].quality
-            part = dataclasses.replace(
-                part, points={**points, **part.points}, quality={**quality, **part.quality}
-            )
-        found[at] = part
-    return found
-
-
-def occurring_sets(cells: Iterable[CellResult]) -> list[frozenset[str]]:
-    """All delivered sets that occurred, in the order of the store."""
-    found = {set_of(cell.frames, mask) for cell in cells for mask in cell.quality}
-    if len(found) > store.NOT_RUN:
-        raise ScmcError(
-            f"{len(found)} different sets of frames were delivered, a store can number "
-            f"{store.NOT_RUN}; split the sweep, or send fewer frames an image"
-        )
-    return sorted(found, key=store.set_order)
-
-
 def dataset(
     spec: SweepSpec,
     images: Sequence[str],
@@ -143,8 +116,8 @@ def dataset(
         for mask, seen in cell.quality.items():
             where = (*at, position[set_of(cell.frames, mask)])
             level[where], caption[where] = seen.level, seen.caption
-            for metric in metrics:
-                quality[metric][where] = seen.metrics[metric]
+            for metric, value in seen.metrics.items():
+                quality[metric][where] = value
         for point, result in cell.points.items():
             for mask, weight in result.weights.items():
                 weights[(*at[:3], *point, position[set_of(cell.frames, mask)])] = weight
@@ -179,6 +152,11 @@ def dataset(
             "quality_metric": 1, "better": METRICS[metric].better,
         }  # fmt: skip
         data[metric + store.OF_SET] = (table, values, attrs)
+        if metric in spec.primary_metrics:
+            flags = primary_points(spec).astype(np.int8)
+            about = "1 where the metric is measured: at the primary endpoints alone"
+            axes = ("channel", "esno_db", "rho")
+            data[store.ASKED.format(metric)] = (axes, flags, {"long_name": about})
     data |= _per_image(cells, sizes) | _designs(spec, cells, num_designs) | _ledgers(cells, sizes)
     ds = xr.Dataset(data, coords, _provenance(spec))
     for metric in quality:

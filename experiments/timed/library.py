@@ -102,8 +102,8 @@ class Library:
         fingerprint = fingerprint_of(components)
         stated = {name: (annotations or {}).get(name, UNANNOTATED) for name in images}
         self._scorers = {
-            name: Scorer(img, digest_of(img.numpy(), stated[name]), self.metrics,
-                         components.measure, fingerprint, components.metric_identity, cache,
+            name: Scorer(img, digest_of(img.numpy(), stated[name]), components.measure,
+                         fingerprint, components.metric_identity, cache,
                          stated[name])
             for name, img in images.items()
         }  # fmt: skip
@@ -137,7 +137,8 @@ class Library:
         sent = self.sent(system, image)
         tags = sent.prepared.usable(delivered)
         show = partial(load_system(self._components, system).reconstruct, sent.prepared, tags)
-        found = self._scorers[image].quality(digest("timed", sent.key, sorted(tags)), show, True)
+        key, scorer = digest("timed", sent.key, sorted(tags)), self._scorers[image]
+        found = scorer.quality(key, self.metrics, show, True)
         png = self._cache.get(found.picture)
         assert png is not None
         return Seen(found.metrics, found.caption, png)
