@@ -41,10 +41,13 @@ def shipped() -> dict[str, str]:
 
 def weights_of(spec: ResultSpec) -> dict[str, str]:
     """Hashes of the weights that a result depends on."""
-    matching = {
-        name for pattern in spec.weights for name in fnmatch.filter(list(shipped()), pattern)
-    }
-    return {name: value for name, value in shipped().items() if name in matching}
+    return _matching(spec, shipped())
+
+
+def _matching(spec: ResultSpec, hashes: Mapping[str, str]) -> dict[str, str]:
+    """Those of the files that a result depends on."""
+    names = {name for pattern in spec.weights for name in fnmatch.filter(hashes, pattern)}
+    return {name: value for name, value in hashes.items() if name in names}
 
 
 def code_of(spec: ResultSpec) -> str:
@@ -137,7 +140,7 @@ def state_of(spec: ResultSpec, data: Path | None = None) -> State:
     if record is None:
         return State(False)
     reasons = ["other commands than the spec's"] if record["spec"] != spec.digest() else []
-    weights = _differing(record["weights"], weights_of(spec))
+    weights = _differing(_matching(spec, record["weights"]), weights_of(spec))
     if weights:
         reasons.append(f"other weights: {', '.join(weights)}")
     for name, value in record["data"].items():
