@@ -210,8 +210,8 @@ def at_points(ds: xr.Dataset, name: str) -> xr.DataArray:
     Args:
         ds: A result store.
         name: A variable over ``design``: of single preparations such as ``"bpp"`` or ``"frames"``,
-            or of delivered sets such as ``"level"`` or a metric's. A metric is NaN at points at which
-            it is not measured (`asked`).
+            or of delivered sets such as ``"level"`` or a metric's. A metric is NaN at points at
+            which it is not measured (`asked`).
 
     Returns:
         [*POINT], or [*POINT, set].
