@@ -119,6 +119,7 @@ def forecast(
         return None
     left = {name: [0, 0] for name in spec.systems}
     coding = dict.fromkeys(spec.systems, 0.0)
+    metrics = tasks[0].metrics
     scoring = {name: dict.fromkeys(metrics, 0.0) for name in spec.systems}
     for task in tasks:
         part = parts[task.system, task.img.shape]

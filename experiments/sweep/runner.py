@@ -34,6 +34,7 @@ from experiments.sweep.tasks import (
     Task,
     run_task,
 )
+from scmc_comm.errors import ScmcError
 from scmc_comm.types import UNANNOTATED, Annotation
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,12 @@ def resolve_metrics(spec: SweepSpec, components: Components) -> tuple[str, ...]:
 
     A perceptual metric whose weights are not on this machine is left out with a warning; its
     column is then missing, never filled with something else.
+
+    Raises:
+        ScmcError: A metric of sets of pictures is to be measured at primary endpoints alone.
     """
+    if of_sets := [m for m in spec.primary_metrics if m not in per_picture([m])]:
+        raise ScmcError(f"{of_sets[0]} is a metric of sets of pictures; name it in 'metrics'")
     names = tuple(dict.fromkeys((*spec.metrics, *ALWAYS, *spec.primary_metrics)))
     found = components.available_metrics(names)
     for name in names:

@@ -84,8 +84,8 @@ def quality(ds: xr.Dataset, seed: int = 0, num_resamples: int = 2000) -> xr.Data
         over.append(of_set.expand_dims(metric=[name]))
     found = found.merge(xr.concat(over, "metric"))
     measured = _measured(ds, list(map(str, found.metric.values)))
-    for name in (n for n in found if "metric" in found[n].dims):
-        found[name] = found[name].where(measured).transpose("metric", *POINT)
+    for variable in [str(n) for n in found if "metric" in found[n].dims]:
+        found[variable] = found[variable].where(measured).transpose("metric", *POINT)
     return found.assign(num_images=("metric", counts))
 
 

@@ -19,6 +19,7 @@ from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.transmit import transmit
+from scmc_comm.types import UNANNOTATED
 
 SPEC = dataclasses.replace(
     TOY, name="analog", systems=("toy", "toy-analog", "toy-analog-fixed"), num_images=2,
@@ -54,7 +55,7 @@ def psnr_of(name, image, channel, esno_db, design, count):
     model = make_channel(channel)
     sent = transmit(AnalogToy(name), img, budget, model, esno_db, seeds, BitTruePhy())
     return [
-        toy_measure(img, sent.reconstruction(k).img_hat, ("psnr_db",))["psnr_db"]
+        toy_measure(img, sent.reconstruction(k).img_hat, ("psnr_db",), UNANNOTATED)["psnr_db"]
         for k in range(count)
     ]
 
