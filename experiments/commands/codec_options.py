@@ -18,7 +18,9 @@ _ENCODER = (
     ("--semantic.beams", "beams", "N", "beam width of the captioner (3)"),
     ("--structure.edges", "edges", "FILE|DIR", "edge detector: RCF or PiDiNet checkpoint"),
     ("--structure.coder", "edge_coder", "NAME", "how edges are coded: vvc or context (vvc)"),
-)
+    ("--signal.given", "signal_given", "LAYER",
+     "what the signal is coded given: structure, or nothing to decode alone (structure)"),
+)  # fmt: skip
 _DECODER = (
     ("--semantic.generator", "generator", "NAME|DIR", "text-to-image model, as SD-Turbo"),
     ("--structure.generator", "structure_generator", "NAME|DIR",

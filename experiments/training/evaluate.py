@@ -25,7 +25,7 @@ from scmc_comm.baselines.image_codecs import largest_fitting, make_image_codec
 from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.metrics import measure
-from scmc_comm.types import Layer
+from scmc_comm.types import Layer, LayerKind
 
 METRICS = ("psnr_db", "lpips")
 RATES_BPP = (0.18, 0.3)
@@ -53,8 +53,9 @@ def fill(
     """
     size = (img.shape[1], img.shape[2])
     most = int(bpp * size[0] * size[1] / 8)
+    structure = next((layer for layer in lower if layer.kind is LayerKind.STRUCTURE), None)
     signal = codec.encode_signal_fitting(
-        img, lambda layer: _container_bytes((*lower, layer), size) <= most
+        img, lambda layer: _container_bytes((*lower, layer), size) <= most, structure
     )
     return None if signal is None else (*lower, signal)
 

@@ -25,7 +25,7 @@ from experiments.execution.cache import write_atomic
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, evenly, load_split
 from scmc_comm.codec.layered import LayeredCodec
-from scmc_comm.link.quality import FORMAT, LOWER
+from scmc_comm.link.quality import FORMAT
 from scmc_comm.metrics import measure_many
 from scmc_comm.models import model_path
 from scmc_comm.types import Layer, LayerKind
@@ -34,7 +34,7 @@ METRICS = ("psnr_db", "ms_ssim", "lpips", "dists")
 QUALITIES = (0, 10, 22, 36, 52, 72, 96)
 """Of the signal layer."""
 ALONE = (0, 22, 52)
-"""Those of them at which the signal layer is also shown without one or both of the layers below."""
+"""Those of them at which a signal coded from the picture alone is also shown over layers below."""
 FILE = "layer_curves.json"
 
 Measured = dict[str, Any]
@@ -67,14 +67,17 @@ def measure_picture(
         img: float32 [3, H, W] in [0, 1].
         metrics: Names that `scmc_comm.metrics.measure` knows.
         qualities: Of the signal layer, ascending.
-        alone: Those at which the signal is also shown without the layers below.
+        alone: Those at which a signal that is coded from the picture alone is also shown over the
+            layers below.
 
     Returns:
         Plain data: ``size`` (H, W); ``semantic_bytes`` of the caption's payload; ``lower``, from
         the name of a set without structure to its scores in the order of ``metrics``; for each
         level in ``structure``, the coarsest first, its ``bytes`` and ``lower``, the same of the
-        sets with it; and for each quality in ``signal`` its ``part_bytes`` and ``shown``: from
-        the lower layers' name, the structure at its finest, to the scores after each part.
+        sets with it; for each quality in ``signal``, coded from the picture alone, its
+        ``part_bytes`` and ``shown``: from the lower layers' name, the structure at its finest, to
+        the scores after each part; and where the codec can, in each level's ``given`` the same of
+        signals that are coded given that structure.
     """
     size = (int(img.shape[1]), int(img.shape[2]))
     semantic = codec.encode_semantic(img)
@@ -83,36 +86,48 @@ def measure_picture(
     def painted(*sets: tuple[Layer, ...]) -> dict[str, Tensor]:
         return {lower_name(layers): codec.decode(layers, size).img_hat for layers in sets}
 
-    def scores(pictures: Sequence[Tensor]) -> list[list[float]]:
-        return rounded_scores([img] * len(pictures), pictures, metrics)
+    known: list[tuple[list[Tensor], list[list[float]]]] = []
+
+    def scores(pictures: list[Tensor]) -> list[list[float]]:
+        """Each set of pictures is measured once: a signal may look the same over two of them."""
+        for others, found in known:
+            if len(others) == len(pictures) and all(map(torch.equal, others, pictures)):
+                return found
+        known.append((pictures, rounded_scores([img] * len(pictures), pictures, metrics)))
+        return known[-1][1]
 
     def scored(pictures: Mapping[str, Tensor]) -> dict[str, list[float]]:
         return dict(zip(pictures, scores([*pictures.values()]), strict=True))
 
     without = painted((), (semantic,))
     over = [painted((layer,), (semantic, layer)) for layer in levels]
-    signal, latent = [], codec.signal.analyse(img)
-    for quality in qualities:
-        parts = codec.signal.parts(latent, quality)
-        shown = {}
-        for name, below in {**without, **over[-1]}.items():
-            if quality not in alone and name != LOWER[-1]:
-                continue
-            prefixes = [
-                codec.signal.decode(parts[: j + 1], size, below if name else None, codec.realism)
-                for j in range(len(parts))
-            ]
-            shown[name] = scores(prefixes)
-        signal.append({"quality": quality, "part_bytes": [*map(len, parts)], "shown": shown})
+
+    def signal(
+        quality: int, structure: Layer | None, lower: Sequence[tuple[Layer, ...]]
+    ) -> dict[str, Any]:
+        """Sizes of the parts, and what they show over some lower sets."""
+        layer = codec.encode_signal(img, quality, structure)
+        prefixes = [layer.first_parts(j + 1) for j in range(len(layer.parts))]
+        shown: dict[str, list[list[float]]] = {}
+        for below in lower:
+            pictures = [codec.decode((*below, prefix), size).img_hat for prefix in prefixes]
+            shown[lower_name(below)] = scores(pictures)
+        return {"quality": quality, "part_bytes": [*map(len, layer.parts)], "shown": shown}
+
+    given = codec.needs(codec.encode_signal(img, qualities[0], levels[0])) is not None
+    bases = [(), (semantic,)] + ([] if given else [(levels[-1],), (semantic, levels[-1])])
+    structure = []
+    for layer, pictures in zip(levels, over, strict=True):
+        level = {"bytes": len(layer.payload), "lower": scored(pictures)}
+        if given:
+            level["given"] = [signal(q, layer, [(layer,), (semantic, layer)]) for q in qualities]
+        structure.append(level)
     return {
         "size": list(size),
         "semantic_bytes": len(semantic.payload),
         "lower": scored(without),
-        "structure": [
-            {"bytes": len(layer.payload), "lower": scored(pictures)}
-            for layer, pictures in zip(levels, over, strict=True)
-        ],
-        "signal": signal,
+        "structure": structure,
+        "signal": [signal(q, None, bases if q in alone else bases[:1]) for q in qualities],
     }
 
 

@@ -5,10 +5,11 @@
 The models come to OUT/models. A run that was stopped goes on with the same command: finished
 stages are passed over, and each script resumes from its checkpoint. With other minutes all
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 10 %,
-generator 20 %, fusion 12 % and 3 % in which its views must agree, signal 20 %, signal with lower
-layers 10 %, its perceptual refinement 10 %, the analog baseline, which starts from the signal's
-transforms, 10 %; text model, lower layers, the heads that tell kinds and the curves of the
-protection optimiser take what they need beside.
+generator 20 %, fusion 12 % and 3 % in which its views must agree, signal 15 %, signal with lower
+layers 8 %, its perceptual refinement 8 %, the analog baseline, which starts from the signal's
+transforms, 9 %, and the signal given the colour map of the structure 10 %; text model, lower
+layers, colour maps, the heads that tell kinds and the curves of the protection optimiser take
+what they need beside.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from pathlib import Path
 
 from experiments.training import kinds
 from experiments.training.data import SETS
+from experiments.training.photo_features import SETS as PHOTO_SETS
+from scmc_comm.codec.structure import LEVELS
 from scmc_comm.datasets import find_set, read_set
 from scmc_comm.errors import ScmcError
 from scmc_comm.models import FOLDER, MODELS_ENV
@@ -97,27 +100,29 @@ class Plan:
                 self._export("fusion", "fusion_steady", "--start", fusion, "--keep", 0.25),
             ),
             self._stage("pictures", self._lower("pictures")),
-            self._stage("signal", self._train("signal", 0.20)),
+            self._stage("signal", self._train("signal", 0.15)),
             self._stage(
                 "signal_on_lower",
                 self._train(
-                    "signal", 0.10, "--start", signal / "checkpoint.pt", "--lower", lower,
+                    "signal", 0.08, "--start", signal / "checkpoint.pt", "--lower", lower,
                     out="signal_on_lower",
                 ),
             ),
             self._stage(
                 "detail",
                 self._train(
-                    "detail", 0.10, "--start", out / "signal_on_lower" / "checkpoint.pt",
+                    "detail", 0.08, "--start", out / "signal_on_lower" / "checkpoint.pt",
                     "--lower", lower,
                 ),
                 self._export("signal", "detail"),
             ),
             self._stage(
                 "deepjscc",
-                self._train("deepjscc", 0.10, "--start", self._model("signal")),
+                self._train("deepjscc", 0.09, "--start", self._model("signal")),
                 self._export("deepjscc"),
             ),
+            self._stage("colour_maps", *(self._maps(level.colour_qp) for level in LEVELS)),
+            self._stage("scalable", self._scalable(), self._scalable_export()),
             *self._kinds(),
             Stage("layer_curves", (self._curves(),), out / "curves" / "layer_curves.json"),
         ]  # fmt: skip
@@ -161,6 +166,23 @@ class Plan:
     def _curves(self) -> Command:
         return ("layer_curves", *self._data(), "--out", str(self.out / "curves"))
 
+    def _maps(self, qp: int) -> Command:
+        return ("colour_maps", *self._data(), "--qp", str(qp), "--count", str(self.count))
+
+    def _scalable(self) -> Command:
+        return (
+            "scalable", "train", *self._data(), "--out", str(self.out / "scalable"),
+            "--start", str(self._model("signal")), "--minutes", f"{0.10 * self.minutes:g}",
+            "--qps", ",".join(str(level.colour_qp) for level in LEVELS),
+        )  # fmt: skip
+
+    def _scalable_export(self) -> Command:
+        checkpoint = self.out / "scalable" / "checkpoint.pt"
+        return (
+            "scalable", "export", *self._data(), "--net", str(checkpoint),
+            "--out", str(self._model("signal")),
+        )  # fmt: skip
+
     def _export(self, network: str, run: str = "", *more: object) -> Command:
         checkpoint = self.out / (run or network) / "checkpoint.pt"
         out = str(self._model(network))
@@ -179,8 +201,8 @@ def check_data(data: Path) -> None:
     Raises:
         ScmcError: If a set, a split, or captions are missing, or it is too small.
     """
-    needs = ({"train", "val", "test"}, {"train", "val"})
-    for name, splits in zip(SETS, needs, strict=True):
+    for name in (*SETS, *PHOTO_SETS):
+        splits = {"train", "val", *(["test"] if name == SETS[0] else [])}
         folder = find_set(data, name)
         pictures = read_set(folder)
         if absent := sorted(splits - {p.split for p in pictures}):

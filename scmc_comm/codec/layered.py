@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
+from scmc_comm.codec.colour_condition import colour_condition
 from scmc_comm.codec.semantic import SemanticCodec
-from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec
+from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec, is_conditioned
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
@@ -43,6 +44,8 @@ class LayeredCodec:
         semantic, structure, signal: The layers' codecs; those that ship unless given.
         realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look,
             None for what suits its quality (:func:`scmc_comm.codec.signal.usual_realism`).
+        signal_given: What the signal layer is coded given, where its network can: ``"structure"``,
+            which it then needs, or ``"nothing"``.
 
     Attributes:
         structure_levels: How many levels :meth:`encode_structure` knows.
@@ -62,8 +65,9 @@ class LayeredCodec:
         structure: SketchCodec | None = None,
         signal: SignalCodec | None = None,
         realism: float | None = None,
+        signal_given: str = "structure",
     ) -> None:
-        self.realism = realism
+        self.realism, self.signal_given = realism, signal_given
         self._cache = LruCache()
         given = {"semantic": semantic, "structure": structure, "signal": signal}
         self.__dict__.update({name: part for name, part in given.items() if part is not None})
@@ -104,12 +108,9 @@ class LayeredCodec:
         Raises:
             ScmcError: If the quality or the level is out of range.
         """
-        layers = (
-            self.encode_semantic(img),
-            self.encode_structure(img, level=level),
-            self.encode_signal(img, quality),
-        )
-        return LayeredBitstream(_size(img), layers, seed)
+        structure = self.encode_structure(img, level=level)
+        signal = self.encode_signal(img, quality, structure)
+        return LayeredBitstream(_size(img), (self.encode_semantic(img), structure, signal), seed)
 
     def encode_semantic(self, img: Tensor) -> Layer:
         """Caption layer of a picture float32 [3, H, W] in [0, 1]."""
@@ -136,37 +137,72 @@ class LayeredCodec:
         payload = self._cache.get(("structure", _key(img), level), code)
         return _layer(LayerKind.STRUCTURE, payload)
 
-    def encode_signal(self, img: Tensor, quality: int) -> Layer:
-        """Signal layer at a quality; like every layer, it is coded from the picture alone.
+    def encode_signal(self, img: Tensor, quality: int, structure: Layer | None = None) -> Layer:
+        """Signal layer at a quality.
+
+        Args:
+            img: float32 [3, H, W] in [0, 1].
+            quality: 0 to ``QUALITY_STEPS``.
+            structure: The structure layer that is sent. The signal then codes what its colours do
+                not say, and needs it (:meth:`needs`); None, or a signal network that reads no
+                colours: it is coded from the picture alone.
 
         Raises:
             ScmcError: If the quality is out of range.
         """
-        return self._signal_layer(img, _key(img), quality)
+        return self._coder(img, structure)(quality)
 
-    def _signal_layer(self, img: Tensor, key: bytes, quality: int) -> Layer:
-        latent = self._cache.get(("latent", key), lambda: self.signal.analyse(img))
-        code = partial(self.signal.parts, latent, quality)
-        parts = self._cache.get(("signal", key, quality), code)
-        return Layer.of_parts(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], parts)
-
-    def encode_signal_fitting(self, img: Tensor, fits: Callable[[Layer], bool]) -> Layer | None:
+    def encode_signal_fitting(
+        self, img: Tensor, fits: Callable[[Layer], bool], structure: Layer | None = None
+    ) -> Layer | None:
         """The best signal layer that fits; None if not even the coarsest does.
 
         Args:
             img: float32 [3, H, W] in [0, 1].
             fits: Whether a layer is small enough, in whatever measure the caller has.
+            structure: As for :meth:`encode_signal`.
         """
-        key = _key(img)
+        code = self._coder(img, structure)
         best, low, high = None, 0, QUALITY_STEPS
         while low <= high:
             quality = (low + high) // 2
-            layer = self._signal_layer(img, key, quality)
+            layer = code(quality)
             if fits(layer):
                 best, low = layer, quality + 1
             else:
                 high = quality - 1
         return best
+
+    def needs(self, layer: Layer) -> LayerKind | None:
+        """The layer without which this one does not decode, or None."""
+        is_signal = layer.kind is LayerKind.SIGNAL and _is_ours(layer)
+        given_colours = is_signal and is_conditioned(layer.parts)
+        return LayerKind.STRUCTURE if given_colours else None
+
+    def _coder(self, img: Tensor, structure: Layer | None) -> Callable[[int], Layer]:
+        """Codes the signal layer of one picture at any quality."""
+        key, colours = (_key(img), b""), None
+        given = structure if self.signal_given == "structure" else None
+        if given is not None and self.signal.reads_colours:
+            colours = self._colours(given.payload, _size(img))
+            key = (_key(img), given.payload)
+        latent = self._cache.get(("latent", *key), lambda: self.signal.analyse(img, colours))
+
+        def code(quality: int) -> Layer:
+            made = partial(self.signal.parts, latent, quality, colours)
+            parts = self._cache.get(("signal", *key, quality), made)
+            return Layer.of_parts(LayerKind.SIGNAL, DEFAULT_CODECS[LayerKind.SIGNAL], parts)
+
+        return code
+
+    def _colours(self, payload: bytes, size: tuple[int, int]) -> Tensor:
+        """What the signal layer reads of a structure layer; ScmcError if that is damaged."""
+
+        def make() -> Tensor:
+            colours = self.structure.colour_map(payload, working_size(size))
+            return colour_condition(colours, size)
+
+        return self._cache.get(("colours", payload, size), make)
 
     def decode(
         self,
@@ -187,29 +223,17 @@ class LayeredCodec:
             caption: Words to paint instead of those that arrived.
         """
         arrived = {layer.kind: layer for layer in layers if _is_ours(layer)}
-        small = working_size(size)
-        level: LayerKind | None = None
-        lower: Tensor | None = None
         if LayerKind.SEMANTIC in arrived and caption is None:
-            try:
-                caption = self.semantic.caption(arrived[LayerKind.SEMANTIC].payload)
-            except ScmcError as e:
-                logger.warning("semantic layer left out: %s", e)
-        if LayerKind.STRUCTURE in arrived:
-            try:
-                payload = arrived[LayerKind.STRUCTURE].payload
-                lower, level = self._fused(payload, small, caption, seed), LayerKind.STRUCTURE
-            except ScmcError as e:
-                logger.warning("structure layer left out: %s", e)
-        if lower is None and caption is not None:
-            lower, level = self._painted(caption, small, seed), LayerKind.SEMANTIC
-        img = None if lower is None else resize(lower, size)
-        if LayerKind.SIGNAL in arrived:
-            try:
-                img = self._refined(arrived[LayerKind.SIGNAL].parts, size, img)
-                level = LayerKind.SIGNAL
-            except ScmcError as e:
-                logger.warning("signal layer left out: %s", e)
+            caption = self._words(arrived[LayerKind.SEMANTIC])
+        structure, signal = arrived.get(LayerKind.STRUCTURE), arrived.get(LayerKind.SIGNAL)
+        img: Tensor | None = None
+        level: LayerKind | None = None
+        if signal is not None and is_conditioned(signal.parts):  # its colours say all it wants
+            img, level = self._with_signal(signal, size, structure, None, None)
+        if img is None:
+            img, level = self._without_signal(structure, caption, size, seed)
+            if signal is not None and not is_conditioned(signal.parts):
+                img, level = self._with_signal(signal, size, None, img, level)
         if img is None:
             img = torch.full((3, *size), 0.5)
         tags = frozenset(
@@ -218,6 +242,43 @@ class LayeredCodec:
             for part in range(len(layer.parts))
         )
         return Reconstruction(img.clone(), level, tags, caption)  # what is kept stays as it is
+
+    def _words(self, layer: Layer) -> str | None:
+        try:
+            return self.semantic.caption(layer.payload)
+        except ScmcError as e:
+            logger.warning("semantic layer left out: %s", e)
+            return None
+
+    def _without_signal(
+        self, structure: Layer | None, caption: str | None, size: tuple[int, int], seed: int
+    ) -> tuple[Tensor, LayerKind] | tuple[None, None]:
+        """Picture of the lower two layers at full size, and the higher one that it shows."""
+        small = working_size(size)
+        if structure is not None:
+            try:
+                fused = self._fused(structure.payload, small, caption, seed)
+                return resize(fused, size), LayerKind.STRUCTURE
+            except ScmcError as e:
+                logger.warning("structure layer left out: %s", e)
+        if caption is None:
+            return None, None
+        return resize(self._painted(caption, small, seed), size), LayerKind.SEMANTIC
+
+    def _with_signal(
+        self,
+        signal: Layer,
+        size: tuple[int, int],
+        structure: Layer | None,
+        lower: Tensor | None,
+        level: LayerKind | None,
+    ) -> tuple[Tensor | None, LayerKind | None]:
+        """Picture with the signal given a structure or above a picture; else as it was."""
+        try:
+            return self._refined(signal.parts, size, structure, lower), LayerKind.SIGNAL
+        except ScmcError as e:
+            logger.warning("signal layer left out: %s", e)
+            return lower, level
 
     def _painted(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
         paint = partial(self.semantic.decode, caption, size, seed)
@@ -235,10 +296,18 @@ class LayeredCodec:
         return self._cache.get(("fused", payload, size, caption, seed), fuse)
 
     def _refined(
-        self, parts: tuple[bytes, ...], size: tuple[int, int], lower: Tensor | None
+        self,
+        parts: tuple[bytes, ...],
+        size: tuple[int, int],
+        structure: Layer | None,
+        lower: Tensor | None,
     ) -> Tensor:
-        show = partial(self.signal.decode, parts, size, lower, self.realism)
-        below = None if lower is None else _key(lower)
+        colours, below = None, None if lower is None else _key(lower)
+        if is_conditioned(parts):
+            if structure is None:
+                raise ScmcError("it was coded given the structure layer, which is missing")
+            colours, below = self._colours(structure.payload, size), structure.payload
+        show = partial(self.signal.decode, parts, size, lower, self.realism, colours)
         return self._cache.get(("refined", parts, size, below, self.realism), show)
 
 

@@ -11,8 +11,9 @@ receiver leaves a layer out whose coder it does not have. No option here changes
   own affair; two receivers may show different pictures of the same bytes. What they must share
   to show the same one, the seed of the noise, is in the container.
 * How much of its perceptual refinement the signal layer shows is the receiver's affair too.
-* The signal layer's bits depend on the picture alone, so they decode above any generator. Its
-  synthesis was trained above the shipped ones.
+* The signal layer's bits depend on the picture and on the structure layer's colour map, both in
+  integers, or (``signal_given="nothing"``, or where no structure is sent) on the picture alone.
+  They decode above any generator; the first byte says which it is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from scmc_comm.models import files_state
 
 NETWORKS = ("captioner", "generator", "edges", "structure_generator", "structure_base")
 """Options that are a hub name, a folder or a file."""
+SIGNAL_GIVEN = ("structure", "nothing")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class CodecOptions:
         structure_base: Text-to-image model under it; None is the one it was trained for.
         realism: How the signal layer is shown: 0 for the least squared error, 1 for the best look,
             None for what suits its quality (:func:`scmc_comm.codec.signal.usual_realism`).
+        signal_given: What the signal layer is coded given: ``"structure"``, which it then needs, or
+            ``"nothing"``, so that it decodes alone: a simulcast, to show the difference.
 
     Example:
         >>> CodecOptions(captioner="Salesforce/blip-image-captioning-base").beams
@@ -59,10 +63,15 @@ class CodecOptions:
     structure_generator: str | None = None
     structure_base: str | None = None
     realism: float | None = None
+    signal_given: str = "structure"
 
     def __post_init__(self) -> None:
         if self.realism is not None and not 0 <= self.realism <= 1:
             raise ScmcError(f"realism is {self.realism}; expected 0 (least error) to 1 (best look)")
+        if self.signal_given not in SIGNAL_GIVEN:
+            raise ScmcError(
+                f"signal_given is {self.signal_given!r}; expected one of {', '.join(SIGNAL_GIVEN)}"
+            )
         if self.edge_coder not in EDGE_CODERS:
             raise ScmcError(
                 f"edge coder is {self.edge_coder!r}; expected one of {', '.join(EDGE_CODERS)}"
@@ -102,7 +111,12 @@ def make_codec(options: CodecOptions = CodecOptions()) -> LayeredCodec:
         >>> make_codec().encode_semantic(torch.rand(3, 64, 64)).codec
         'caption'
     """
-    return LayeredCodec(_semantic(options), _structure(options), realism=options.realism)
+    return LayeredCodec(
+        _semantic(options),
+        _structure(options),
+        realism=options.realism,
+        signal_given=options.signal_given,
+    )
 
 
 def _semantic(options: CodecOptions) -> SemanticCodec | None:

@@ -63,6 +63,16 @@ def usual_realism(quality: int) -> float:
     return 1 - 0.25 * min(quality / 24, 1)
 
 
+def is_conditioned(parts: Sequence[bytes]) -> bool:
+    """Whether parts of a payload, untrusted ones too, say that they were coded given a map.
+
+    Example:
+        >>> is_conditioned((bytes([130]), b"")), is_conditioned(())
+        (True, False)
+    """
+    return bool(parts and parts[0]) and parts[0][0] >= _WITH_MAP
+
+
 class SignalCodec:
     """Encodes a picture at a quality, decodes it with or without a lower layer's picture.
 
@@ -89,6 +99,11 @@ class SignalCodec:
     def num_parts(self) -> int:
         """Parts of a payload."""
         return len(self.net.config.parts)
+
+    @property
+    def reads_colours(self) -> bool:
+        """Whether the network can code a picture given its colour map."""
+        return self._base is not None
 
     @classmethod
     def load(cls, path: Path | None = None) -> SignalCodec:
@@ -220,7 +235,7 @@ class SignalCodec:
             )
         if height * width > MAX_PIXELS:
             raise ScmcError(f"size {height} x {width} is above {MAX_PIXELS} pixels")
-        if (parts[0][0] >= _WITH_MAP) != (colours is not None):
+        if is_conditioned(parts) != (colours is not None):
             given = "without" if colours is None else "with"
             raise ScmcError(
                 f"signal payload was not coded {given} a colour map; decode it likewise"

@@ -8,6 +8,7 @@ parameter sets that never change stay at both ends (:mod:`scmc_comm.codec.vvc`).
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -97,6 +98,8 @@ class SketchCodec(ABC):
     def __init__(self, detector: nn.Module, edge_coder: str = "vvc") -> None:
         self.detector = detector.eval().requires_grad_(False)
         self.edge_coder = edge_coder
+        # The fusion and the signal layer both read the colours of one picture.
+        self._decoded = functools.lru_cache(4)(_decode_colours)
 
     def encode(self, img: Tensor, level: int = FINEST) -> bytes:
         """Code the edges and colours of a picture.
@@ -124,15 +127,28 @@ class SketchCodec(ABC):
         Raises:
             ScmcError: If the payload is damaged.
         """
-        half = (-(-size[0] // STRIDE) * STRIDE // 2, -(-size[1] // STRIDE) * STRIDE // 2)
-        reader = Reader(payload, "structure payload")
-        edge_stream = reader.take(reader.varint("edge length", len(payload)), "edge stream")
+        half = _half(size)
+        edge_stream, _ = _streams(payload)
         edges = decode_edges(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
-        colours = decode_slim(reader.rest(), half, COLOURS)
         return Sketch(
             torch.from_numpy(edges).float().div(255)[None],
-            torch.from_numpy(colours).float().div(255).permute(2, 0, 1),
+            self.colour_map(payload, size).float().div(255),
         )
+
+    def colour_map(self, payload: bytes, size: tuple[int, int]) -> Tensor:
+        """The colour map alone, in integers that are the same on every machine.
+
+        Args:
+            payload: From :meth:`encode`.
+            size: (H, W) of the picture.
+
+        Returns:
+            uint8 [3, H' / 2, W' / 2], H' and W' being H and W padded to ``STRIDE``.
+
+        Raises:
+            ScmcError: If the payload is damaged.
+        """
+        return self._decoded(payload, size).clone()
 
     @abstractmethod
     def decode(
@@ -194,3 +210,20 @@ class StructureCodec(SketchCodec):
             pad_to(guide[None], STRIDE), present, maps.edges[None], maps.colours[None]
         )
         return img[0, :, : size[0], : size[1]].clamp(0, 1)
+
+
+def _half(size: tuple[int, int]) -> tuple[int, int]:
+    """Sizes of the maps of a picture of (H, W)."""
+    return -(-size[0] // STRIDE) * STRIDE // 2, -(-size[1] // STRIDE) * STRIDE // 2
+
+
+def _streams(payload: bytes) -> tuple[bytes, bytes]:
+    """Edge and colour stream."""
+    reader = Reader(payload, "structure payload")
+    edges = reader.take(reader.varint("edge length", len(payload)), "edge stream")
+    return edges, reader.rest()
+
+
+def _decode_colours(payload: bytes, size: tuple[int, int]) -> Tensor:
+    _, stream = _streams(payload)
+    return torch.from_numpy(decode_slim(stream, _half(size), COLOURS)).permute(2, 0, 1)

@@ -8,7 +8,8 @@ independently given the fade, a part of the signal counts if those before it arr
     U = sum_fades w sum_lower P(lower) ( q(lower) + sum_j d_j(lower) prod_{i <= j} p_i )
 
 with p_i the delivery probabilities of the BLER tables, q the utility of the layers below
-and d_j what part j adds to it at the signal's rate (`scmc_comm.link.quality`).
+and d_j what part j adds to it at the signal's rate (`scmc_comm.link.quality`). A signal that is
+coded given the structure has other sizes and another d than one sent without a structure.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from channels.coding.transport_block import num_channel_uses
 from channels.types import Mcs
 from scmc_comm.link.delivery import Link
+from scmc_comm.link.quality import SignalRates
 from scmc_comm.types import MAX_PARTS
 
 NUM_UNITS = 2 + MAX_PARTS
@@ -46,6 +48,28 @@ class Outcome:
     delivery: np.ndarray
 
 
+@dataclass(frozen=True)
+class Signal:
+    """The signal layer in whole bytes and channel uses.
+
+    Attributes:
+        part_bits: int [R, P], packet bits of each part at each rate; 0 for one that is not sent.
+        uses: int [G + 1, R, P], channel uses with each scheme of the grid, and left out.
+        steps: float64 [R, 4, 1 + P], as in `SignalRates`.
+    """
+
+    part_bits: np.ndarray
+    uses: np.ndarray
+    steps: np.ndarray
+
+    def uses_of(self, plans: np.ndarray) -> np.ndarray:
+        """Channel uses of plans int [N, 6] at each rate, [N, R]."""
+        return sum(
+            (self.uses[plans[:, 2 + part], :, part] for part in range(MAX_PARTS)),
+            np.zeros((len(plans), len(self.part_bits))),
+        )
+
+
 class Allocator:
     """Evaluates plans, many at once.
 
@@ -55,8 +79,7 @@ class Allocator:
     Args:
         num_uses: The budget in channel uses.
         lower_bits: Packet bits of the semantic and of the structure layer.
-        part_bits: float64 [R, P], packet bits of the signal's parts at each of its rates.
-        steps: float64 [R, 4, 1 + P], from `QualityModel.steps`.
+        rates: The signal where no structure is sent, and where it is.
         link: What arrives.
         grid: The schemes to choose from.
     """
@@ -65,63 +88,75 @@ class Allocator:
         self,
         num_uses: int,
         lower_bits: tuple[int, int],
-        part_bits: np.ndarray,
-        steps: np.ndarray,
+        rates: tuple[SignalRates, SignalRates],
         link: Link,
         grid: Sequence[Mcs],
     ) -> None:
-        whole = 8 * np.round(part_bits / 8).astype(np.int64)
         self.num_uses, self.lower_bits, self.grid = num_uses, lower_bits, tuple(grid)
-        self.part_bits = np.where(whole >= _LEAST_BITS, whole, 0)  # shorter ones are not sent
-        self.steps, self.link = steps, link
-        bits = (*lower_bits, *self.part_bits.ravel().tolist())
-        uses = np.array([_uses_of(bits, mcs) for mcs in self.grid])
-        uses = np.concatenate([uses, np.zeros((1, uses.shape[1]), uses.dtype)])  # left out: 0
-        self.lower_uses = uses[:, :2].T
-        by_part = uses[:, 2:].reshape(len(uses), *self.part_bits.shape)
-        self.part_uses = np.maximum.accumulate(by_part, axis=1)
+        self.link = link
+        self.lower_uses = self._uses(np.array(lower_bits)).T
+        self._signals = tuple(self._signal(each) for each in rates)
         self._rows: dict[tuple[int, int, int, float], np.ndarray] = {}
+
+    def signal(self, with_structure: bool) -> Signal:
+        """The signal layer beside a structure that is sent, or without one."""
+        return self._signals[int(with_structure)]
+
+    def signal_of(self, plan: np.ndarray) -> Signal:
+        """The signal layer of a plan int [6]."""
+        return self.signal(bool(plan[1] != LEFT_OUT))
+
+    def _signal(self, rates: SignalRates) -> Signal:
+        whole = 8 * np.round(rates.part_bits / 8).astype(np.int64)
+        part_bits = np.where(whole >= _LEAST_BITS, whole, 0)  # shorter ones are not sent
+        uses = np.maximum.accumulate(self._uses(part_bits), axis=1)
+        return Signal(part_bits, uses, rates.steps)
+
+    def _uses(self, bits: np.ndarray) -> np.ndarray:
+        """Channel uses of frames of these bits with each scheme of the grid, and left out."""
+        flat = tuple(bits.ravel().tolist())
+        uses = np.array([*(_uses_of(flat, mcs) for mcs in self.grid), [0] * len(flat)])
+        return uses.reshape(len(uses), *bits.shape)
 
     def evaluate(self, plans: np.ndarray, power_db: np.ndarray | None = None) -> Outcome:
         """Values of plans int [N, 6]; powers float [N, 6] are relative to one another."""
         powers = np.zeros(plans.shape) if power_db is None else power_db
-        chunks = [slice(i, i + _CHUNK) for i in range(0, len(plans), _CHUNK)]
-        parts = [self._evaluate(plans[rows], powers[rows]) for rows in chunks]
-        return Outcome(*map(np.concatenate, zip(*parts, strict=True)))
+        out = Outcome(np.zeros(len(plans)), np.zeros(len(plans)), np.zeros(plans.shape))
+        sent = plans[:, 1] != LEFT_OUT
+        for with_structure in (False, True):
+            rows = np.flatnonzero(sent == with_structure)
+            for start in range(0, len(rows), _CHUNK):
+                part = rows[start : start + _CHUNK]
+                signal = self.signal(with_structure)
+                found = self._evaluate(signal, plans[part], powers[part])
+                out.value[part], out.rate[part], out.delivery[part] = found
+        return out
 
     def _evaluate(
-        self, plans: np.ndarray, power_db: np.ndarray
+        self, signal: Signal, plans: np.ndarray, power_db: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The fields of `Outcome`."""
+        """The fields of `Outcome` of plans that all send a structure, or none of them."""
         lower = np.stack([self.lower_uses[u, plans[:, u]] for u in (0, 1)], axis=1)
         left = self.num_uses - lower.sum(axis=1)
-        signal_uses = self._signal_uses(plans)
+        signal_uses = signal.uses_of(plans)
         rate, fits = self._rates(plans, left, signal_uses)
         fits &= left >= 0
         plans = np.where(fits[:, None], plans, LEFT_OUT)
         below = np.floor(rate).astype(int)
         share = (rate - below)[:, None, None]
-        above = np.minimum(below + 1, len(self.steps) - 1)
-        steps = (1 - share) * self.steps[below] + share * self.steps[above]
+        above = np.minimum(below + 1, len(signal.steps) - 1)
+        steps = (1 - share) * signal.steps[below] + share * signal.steps[above]
         nearest = np.round(rate).astype(int)
         reach = lower.sum(axis=1) + signal_uses[np.arange(len(plans)), nearest]
         nearest = np.where(reach > self.link.num_uses, below, nearest)
-        p = self._delivery(plans, nearest, lower, power_db)
+        p = self._delivery(signal, plans, nearest, lower, power_db)
         chain = np.cumprod(p[:, 2:], axis=1)
         seen = steps[:, :, :1] + np.einsum("nlj,njs->nls", steps[:, :, 1:], chain)
         a, b = p[:, 0], p[:, 1]
         sets = np.stack([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b], axis=1)
         value = np.einsum("nls,nls,s->n", sets, seen, self.link.weights)
-        signal = plans[:, 2] != LEFT_OUT
-        value = np.where(fits, value, -np.inf)
-        return value, np.where(signal, rate, np.nan), p @ self.link.weights
-
-    def _signal_uses(self, plans: np.ndarray) -> np.ndarray:
-        """Channel uses of the signal at each rate of the model, [N, R]."""
-        total = np.zeros((len(plans), len(self.part_bits)))
-        for part in range(MAX_PARTS):
-            total += self.part_uses[plans[:, 2 + part], :, part]
-        return total
+        rate = np.where(plans[:, 2] != LEFT_OUT, rate, np.nan)
+        return np.where(fits, value, -np.inf), rate, p @ self.link.weights
 
     def _rates(
         self, plans: np.ndarray, left: np.ndarray, total: np.ndarray
@@ -139,6 +174,7 @@ class Allocator:
 
     def _delivery(
         self,
+        signal: Signal,
         plans: np.ndarray,
         nearest: np.ndarray,
         lower: np.ndarray,
@@ -148,7 +184,7 @@ class Allocator:
         uses = np.empty(plans.shape)
         uses[:, :2] = lower
         for part in range(MAX_PARTS):
-            uses[:, 2 + part] = self.part_uses[plans[:, 2 + part], nearest, part]
+            uses[:, 2 + part] = signal.uses[plans[:, 2 + part], nearest, part]
         starts = np.zeros(plans.shape, int)
         if not self.link.is_flat:
             starts[:, 1:] = np.cumsum(uses, axis=1)[:, :-1]
@@ -156,7 +192,7 @@ class Allocator:
         offsets = power_db - 10 * np.log10(np.maximum(mean, 1e-12))[:, None]
         bits = np.empty(plans.shape, int)
         bits[:, :2] = self.lower_bits
-        bits[:, 2:] = self.part_bits[nearest]
+        bits[:, 2:] = signal.part_bits[nearest]
         p = np.zeros((*plans.shape, len(self.link.weights)))
         for u in range(NUM_UNITS):
             keys = np.stack([bits[:, u], plans[:, u], starts[:, u], offsets[:, u]], axis=1)

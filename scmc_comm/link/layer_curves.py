@@ -31,7 +31,7 @@ def load_quality(size: tuple[int, int], level: int = FINEST) -> QualityModel:
 
     Example:
         >>> model = load_quality((256, 256))
-        >>> model.shown.shape
+        >>> model.given.shown.shape
         (96, 4, 4, 4)
     """
     return _load(layer_curves_path(), layer_curves_state(), size, level)

@@ -15,7 +15,7 @@ import numpy as np
 from channels.coding.transport_block import num_channel_uses
 from channels.types import Frame, Mcs
 from scmc_comm.errors import InfeasibleBudgetError, ScmcError
-from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator
+from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator, Signal
 from scmc_comm.link.delivery import COARSE_STATES, make_link, shares
 from scmc_comm.link.mcs import MCS_GRID, required_esno_db
 from scmc_comm.link.protection import (
@@ -189,7 +189,8 @@ def optimise(request: Request, quality: QualityModel, size: tuple[int, int]) -> 
 
 def check_fits(request: Request, quality: QualityModel) -> None:
     """Raise ScmcError if the budget holds no layer at all, sent with the fastest scheme."""
-    bits = (*quality.lower_bits, int(quality.part_bits[0, 0]))
+    signal = min(quality.alone.part_bits[0, 0], quality.given.part_bits[0, 0])
+    bits = (*quality.lower_bits, int(signal))
     least = min(num_channel_uses(b, mcs) for mcs in MCS_GRID for b in bits)
     if least > request.num_uses:
         raise ScmcError(
@@ -266,8 +267,9 @@ def make_allocator(
         request.phy,
     )  # fmt: skip
     distinct = sorted(set(grid), key=lambda mcs: (mcs.bits_per_use, mcs.num_bits_per_symbol))
-    steps = quality.steps(Utility.parse(request.utility))
-    return Allocator(request.num_uses, quality.lower_bits, quality.part_bits, steps, link, distinct)
+    utility = Utility.parse(request.utility)
+    rates = quality.rates(utility, False), quality.rates(utility, True)
+    return Allocator(request.num_uses, quality.lower_bits, rates, link, distinct)
 
 
 def evaluate_units(allocator: Allocator, units: Units) -> Allocation | None:
@@ -309,9 +311,10 @@ def _best_starts(allocator: Allocator, plans: list[Units]) -> list[np.ndarray]:
 def _allocation(allocator: Allocator, found: Found) -> Allocation:
     outcome = allocator.evaluate(found.plan[None], found.power_db[None])
     rate = float(np.nan_to_num(outcome.rate[0]))
-    low, high = int(rate), min(int(rate) + 1, len(allocator.steps) - 1)
+    signal = allocator.signal_of(found.plan)
+    low, high = int(rate), min(int(rate) + 1, len(signal.steps) - 1)
     share = rate - low
-    steps = (1 - share) * allocator.steps[low] + share * allocator.steps[high]
+    steps = (1 - share) * signal.steps[low] + share * signal.steps[high]
     sent = found.plan != LEFT_OUT
     units = tuple(
         Protection(allocator.grid[found.plan[u]], float(found.power_db[u]), priority=u)
@@ -321,19 +324,19 @@ def _allocation(allocator: Allocator, found: Found) -> Allocation:
     )
     return Allocation(
         units,
-        _whole_bits(allocator, units, rate),
+        _whole_bits(allocator, signal, units, rate),
         tuple(outcome.delivery[0].tolist()),
         tuple(map(tuple, np.cumsum(steps, axis=1).tolist())),
         float(outcome.value[0]),
     )
 
 
-def _whole_bits(allocator: Allocator, units: Units, rate: float) -> tuple[int, ...]:
+def _whole_bits(allocator: Allocator, signal: Signal, units: Units, rate: float) -> tuple[int, ...]:
     """Bits of the units in whole bytes: at a rate between two of the model's, within the budget."""
-    low, high = int(rate), min(int(rate) + 1, len(allocator.part_bits) - 1)
-    between = (high - rate) * allocator.part_bits[low] + (rate - low) * allocator.part_bits[high]
-    parts = between if high > low else allocator.part_bits[low]
-    parts = np.where(allocator.part_bits[round(rate)] > 0, 8 * (parts // 8), 0)
+    low, high = int(rate), min(int(rate) + 1, len(signal.part_bits) - 1)
+    between = (high - rate) * signal.part_bits[low] + (rate - low) * signal.part_bits[high]
+    parts = between if high > low else signal.part_bits[low]
+    parts = np.where(signal.part_bits[round(rate)] > 0, 8 * (parts // 8), 0)
     bits = [*allocator.lower_bits, *map(int, parts)]
     bits = [b if how is not None else 0 for b, how in zip(bits, units, strict=True)]
 

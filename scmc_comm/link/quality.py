@@ -1,7 +1,9 @@
 """What a receiver shows for each set of units, as functions of the bits spent on the signal layer.
 
 Measured on pictures by ``experiments.training.layer_curves``. Sets are named by what lies below the
-signal (nothing, semantic, structure, both: `LOWER`) and how many of its parts arrived.
+signal (nothing, semantic, structure, both: `LOWER`) and how many of its parts arrived. A signal
+that is coded given the structure takes fewer bits and shows nothing without it, so it has curves
+of its own.
 """
 
 from __future__ import annotations
@@ -21,10 +23,48 @@ from scmc_comm.link.packetize import Packet
 from scmc_comm.link.utility import Utility
 from scmc_comm.types import FINEST, MAX_PARTS, STRUCTURE_LEVELS, Layer, LayerKind
 
-FORMAT = 2
+FORMAT = 3
 LOWER = ("", "semantic", "structure", "semantic+structure")
 """Sets below the signal; bit 0 of the position is the semantic layer, bit 1 the structure."""
 NUM_RATES = 96  # the signal codec has about as many
+
+
+@dataclass(frozen=True)
+class SignalRates:
+    """The signal layer at its rates, as the optimiser sees it.
+
+    Attributes:
+        part_bits: float64 [R, P], packet bits of each part; 0 for a part that is not there.
+        steps: float64 [R, 4, 1 + P], utility of each lower set, and what each part adds to it.
+    """
+
+    part_bits: np.ndarray
+    steps: np.ndarray
+
+
+@dataclass(frozen=True)
+class SignalCurves:
+    """The signal layer at its rates.
+
+    Attributes:
+        bits: float64 [R], packet bits of the whole layer, ascending.
+        part_bits: float64 [R, P], those of each part; 0 for a part that is not there.
+        shown: float64 [R, 4, P, M], scores once parts up to the p-th arrived, rows as `LOWER`.
+    """
+
+    bits: np.ndarray
+    part_bits: np.ndarray
+    shown: np.ndarray
+
+    def scaled(self, factor: float) -> SignalCurves:
+        """The same scores for other bits."""
+        return replace(self, bits=factor * self.bits, part_bits=factor * self.part_bits)
+
+    def at(self, log_bits: np.ndarray) -> SignalCurves:
+        """Interpolated at other rates; beyond its own those at the end."""
+        own, bits = np.log(self.bits), np.exp(log_bits)
+        shares = _interp(log_bits, own, self.part_bits / self.bits[:, None])
+        return SignalCurves(bits, shares * bits[:, None], _interp(log_bits, own, self.shown))
 
 
 @dataclass(frozen=True)
@@ -34,52 +74,47 @@ class QualityModel:
     Attributes:
         metrics: Names of the metrics.
         lower_bits: Packet bits of the semantic and of the structure layer.
-        signal_bits: float64 [R], packet bits of the whole signal layer, ascending.
-        part_bits: float64 [R, P], those of each part; 0 for a part that is not there.
         lower: float64 [4, M], scores without a signal, rows as `LOWER`.
-        shown: float64 [R, 4, P, M], scores once parts up to the p-th arrived.
+        alone: The signal where no structure is sent.
+        given: The signal where it is; the same as ``alone`` for a network that codes it from the
+            picture alone.
     """
 
     metrics: tuple[str, ...]
     lower_bits: tuple[int, int]
-    signal_bits: np.ndarray
-    part_bits: np.ndarray
     lower: np.ndarray
-    shown: np.ndarray
+    alone: SignalCurves
+    given: SignalCurves
 
     def resized(self, num_bits: Mapping[LayerKind, int]) -> QualityModel:
         """The same qualities for a picture whose layers take other bits.
 
         Args:
             num_bits: Packet bits of the layers that are known, of the signal those of its
-                coarsest rate; all its parts at all its rates then grow alike.
+                coarsest rate given the structure; all its parts at all its rates then grow alike,
+                without the structure too.
         """
         semantic, structure = self.lower_bits
-        scale = num_bits.get(LayerKind.SIGNAL, self.signal_bits[0]) / self.signal_bits[0]
+        factor = num_bits.get(LayerKind.SIGNAL, self.given.bits[0]) / self.given.bits[0]
         return replace(
             self,
             lower_bits=(
                 num_bits.get(LayerKind.SEMANTIC, semantic),
                 num_bits.get(LayerKind.STRUCTURE, structure),
             ),
-            signal_bits=scale * self.signal_bits,
-            part_bits=scale * self.part_bits,
+            alone=self.alone.scaled(factor),
+            given=self.given.scaled(factor),
         )
 
-    def steps(self, utility: Utility) -> np.ndarray:
-        """Utility of each lower set, and what each part adds to it: float64 [R, 4, 1 + P]."""
+    def rates(self, utility: Utility, with_structure: bool) -> SignalRates:
+        """What the signal costs and adds where the structure is sent, or is not."""
+        curves = self.given if with_structure else self.alone
         alone = utility.of(self.metrics, self.lower)
-        with_parts = utility.of(self.metrics, self.shown)
-        first = np.broadcast_to(alone[None, :, None], (len(self.signal_bits), 4, 1))
+        with_parts = utility.of(self.metrics, curves.shown)
+        first = np.broadcast_to(alone[None, :, None], (len(curves.bits), 4, 1))
         every = np.concatenate([first, with_parts], axis=2)
-        return np.concatenate([first, np.diff(every, axis=2)], axis=2)
-
-
-def _at(curves: QualityModel, log_bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the parts and scores at other rates; beyond its own rates those at the end."""
-    own = np.log(curves.signal_bits)
-    shares = curves.part_bits / curves.signal_bits[:, None]
-    return _interp(log_bits, own, shares), _interp(log_bits, own, curves.shown)
+        steps = np.concatenate([first, np.diff(every, axis=2)], axis=2)
+        return SignalRates(curves.part_bits, steps)
 
 
 def _interp(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -104,23 +139,25 @@ def quality_model(
         pictures: As `experiments.training.layer_curves.measure_picture` returns them.
         metrics: Names of their scores.
         size: ``(H, W)``.
-        level: Of the structure layer. What the signal shows over it is taken to be the same at
-            every level, as it was measured over the finest.
+        level: Of the structure layer.
     """
     read = [_picture(picture, tuple(metrics), size, level) for picture in pictures]
-    ends = np.log([[p.signal_bits[0], p.signal_bits[-1]] for p in read]).mean(axis=0)
-    log_bits = np.linspace(float(ends[0]), float(ends[1]), NUM_RATES)
-    at = [_at(curves, log_bits) for curves in read]
-    signal_bits = np.exp(log_bits)
     semantic, structure = np.mean([p.lower_bits for p in read], axis=0)
     return QualityModel(
         tuple(metrics),
         (8 * round(semantic / 8), 8 * round(structure / 8)),
-        signal_bits,
-        np.mean([shares for shares, _ in at], axis=0) * signal_bits[:, None],
         np.mean([p.lower for p in read], axis=0),
-        np.mean([shown for _, shown in at], axis=0),
+        _mean([p.alone for p in read]),
+        _mean([p.given for p in read]),
     )
+
+
+def _mean(curves: Sequence[SignalCurves]) -> SignalCurves:
+    ends = np.log([[each.bits[0], each.bits[-1]] for each in curves]).mean(axis=0)
+    log_bits = np.linspace(float(ends[0]), float(ends[1]), NUM_RATES)
+    at = [each.at(log_bits) for each in curves]
+    part_bits, shown = ([getattr(each, name) for each in at] for name in ("part_bits", "shown"))
+    return SignalCurves(np.exp(log_bits), np.mean(part_bits, axis=0), np.mean(shown, axis=0))
 
 
 def _picture(
@@ -129,35 +166,43 @@ def _picture(
     """One picture's curves at its own rates."""
     scale = size[0] * size[1] / (row["size"][0] * row["size"][1])
     header = Packet(Layer(LayerKind.SEMANTIC, "caption", b"."), size).num_header_bytes
-    num_rates = len(row["signal"])
-    part_bits = np.zeros((num_rates, MAX_PARTS))
-    shown = np.full((num_rates, 4, MAX_PARTS, len(metrics)), np.nan)
-    for r, rate in enumerate(row["signal"]):
-        sizes = rate["part_bytes"]
-        part_bits[r, : len(sizes)] = 8 * (np.array(sizes) * scale + header)
-        for name, scores in rate["shown"].items():
-            shown[r, LOWER.index(name)] = [*scores, *[scores[-1]] * (MAX_PARTS - len(scores))]
-    signal_bits = part_bits.sum(axis=1)
-    _fill(shown, np.log(signal_bits))
     structure = row["structure"][level]
-    lower_bits = (8 * (row["semantic_bytes"] + header), 8 * (structure["bytes"] + header))
     scores = {**row["lower"], **structure["lower"]}
     lower = np.array([scores[name] for name in LOWER])
-    return QualityModel(metrics, lower_bits, signal_bits, part_bits, lower, shown)
+
+    def curves(rates: Sequence[Mapping[str, Any]]) -> SignalCurves:
+        part_bits = np.zeros((len(rates), MAX_PARTS))
+        shown = np.full((len(rates), 4, MAX_PARTS, len(metrics)), np.nan)
+        for r, rate in enumerate(rates):
+            sizes = rate["part_bytes"]
+            part_bits[r, : len(sizes)] = 8 * (np.array(sizes) * scale + header)
+            for name, parts in rate["shown"].items():
+                shown[r, LOWER.index(name)] = [*parts, *[parts[-1]] * (MAX_PARTS - len(parts))]
+        return SignalCurves(part_bits.sum(axis=1), part_bits, shown)
+
+    alone = curves(row["signal"])
+    given = alone
+    if "given" in structure:  # then nobody sends the structure and a signal that does without it
+        alone.shown[:, 2:] = alone.shown[:, :2]
+        given = curves(structure["given"])
+        given.shown[:, :2] = lower[:2, None]
+    _fill(alone.shown, np.log(alone.bits))
+    lower_bits = (8 * (row["semantic_bytes"] + header), 8 * (structure["bytes"] + header))
+    return QualityModel(metrics, lower_bits, lower, alone, given)
 
 
 def _fill(shown: np.ndarray, log_bits: np.ndarray) -> None:
-    """Where the signal was not shown over a lower set, take what it gains over both layers.
+    """Where the signal was not shown over a lower set, take what that gained at other rates.
 
     That difference is small and changes slowly with the rate; it is interpolated.
     """
-    for lower in range(3):
+    for lower in range(1, 4):
         missing = np.isnan(shown[:, lower, 0, 0])
         known = ~missing
         if not known.any():
-            raise ScmcError(f"the curves never show the signal over {LOWER[lower] or 'nothing'!r}")
-        gain = shown[known, lower] - shown[known, 3]
-        shown[missing, lower] = shown[missing, 3] + _interp(
+            raise ScmcError(f"the curves never show the signal over {LOWER[lower]!r}")
+        gain = shown[known, lower] - shown[known, 0]
+        shown[missing, lower] = shown[missing, 0] + _interp(
             log_bits[missing], log_bits[known], gain
         )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator
+from scmc_comm.link.allocation import LEFT_OUT, NUM_UNITS, Allocator, Signal
 from scmc_comm.types import MAX_PARTS
 
 POWER_STEPS_DB = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
@@ -80,7 +80,8 @@ def best_common(allocator: Allocator, with_signal: bool = True) -> list[np.ndarr
     )
     uses = allocator.lower_uses[:, schemes]
     left = allocator.num_uses - (uses[0][:, None] + uses[1][None])
-    without = _joint(a, b, allocator.steps[0, :, :1], allocator.link.weights)
+    lower = allocator.signal(True).steps[0, :, :1]
+    without = _joint(a, b, lower, allocator.link.weights)
     ranked = [(*_top(np.where(left >= 0, without, -np.inf)), LEFT_OUT, 0)]
     for scheme in range(len(allocator.grid)) if with_signal else ():
         for count in range(1, MAX_PARTS + 1):
@@ -113,14 +114,31 @@ def _with_signal(
     allocator: Allocator, scheme: int, count: int, a: np.ndarray, b: np.ndarray, left: np.ndarray
 ) -> np.ndarray:
     """Values [G + 1, G + 1] over the schemes of both lower layers, some parts at one scheme."""
-    nodes = np.unique(np.linspace(0, len(allocator.steps) - 1, _NUM_NODES).round().astype(int))
-    total = allocator.part_uses[scheme][:, :count].sum(axis=1)
+    groups = (False, slice(0, 1)), (True, slice(1, None))  # the structure left out, then sent
+    values = [
+        _beside(allocator, allocator.signal(sent), scheme, count, (a, b[rows]), left[:, rows])
+        for sent, rows in groups
+    ]
+    return np.concatenate(values, axis=1)
+
+
+def _beside(
+    allocator: Allocator,
+    signal: Signal,
+    scheme: int,
+    count: int,
+    lower: tuple[np.ndarray, np.ndarray],
+    left: np.ndarray,
+) -> np.ndarray:
+    """The same for one signal layer and delivery probabilities [Ga, S], [Gb, S] of those below."""
+    nodes = np.unique(np.linspace(0, len(signal.steps) - 1, _NUM_NODES).round().astype(int))
+    total = signal.uses[scheme][:, :count].sum(axis=1)
     values = []
     for node in nodes:
-        sent = [allocator.row(bits, scheme, 0, 0.0) for bits in allocator.part_bits[node][:count]]
+        sent = [allocator.row(bits, scheme, 0, 0.0) for bits in signal.part_bits[node][:count]]
         rows = [*sent, *[np.zeros_like(sent[0])] * (MAX_PARTS - count)]
         chain = np.concatenate([np.ones((1, len(rows[0]))), np.cumprod(rows, axis=0)])
-        values.append(_joint(a, b, allocator.steps[node], allocator.link.weights, chain))
+        values.append(_joint(*lower, signal.steps[node], allocator.link.weights, chain))
     rate = np.interp(left, total, np.arange(len(total)))
     low = np.clip(np.searchsorted(nodes, rate, side="right") - 1, 0, len(nodes) - 2)
     share = (rate - nodes[low]) / (nodes[low + 1] - nodes[low])
@@ -230,7 +248,8 @@ def _tidy(allocator: Allocator, found: Found) -> Found:
     they do have some, they take the scheme of the part before.
     """
     plan, power = found.plan.copy(), found.power_db.copy()
-    least = found.value - _IN_VAIN * float(np.ptp(np.cumsum(allocator.steps, axis=2)))
+    worth = np.cumsum(allocator.signal_of(plan).steps, axis=2)
+    least = found.value - _IN_VAIN * float(np.ptp(worth))
     for unit in reversed(range(NUM_UNITS)):
         without = plan.copy()
         without[unit] = LEFT_OUT
@@ -239,7 +258,7 @@ def _tidy(allocator: Allocator, found: Found) -> Found:
             plan = without
     outcome = allocator.evaluate(plan[None], power[None])
     if np.isfinite(outcome.rate[0]):
-        bits = allocator.part_bits[round(float(outcome.rate[0]))]
+        bits = allocator.signal_of(plan).part_bits[round(float(outcome.rate[0]))]
         for part in range(1, MAX_PARTS):
             if bits[part] == 0 and plan[2 + part] == LEFT_OUT != plan[1 + part]:
                 plan[2 + part], power[2 + part] = plan[1 + part], power[1 + part]

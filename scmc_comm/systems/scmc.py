@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 import torch
@@ -43,14 +44,23 @@ class Codec(Protocol):
         """Its structure at a level, 0 the coarsest."""
         ...
 
-    def encode_signal(self, img: torch.Tensor, quality: int) -> Layer:
-        """The signal layer at a quality, 0 the coarsest."""
+    def encode_signal(
+        self, img: torch.Tensor, quality: int, structure: Layer | None = None
+    ) -> Layer:
+        """The signal layer at a quality, 0 the coarsest, beside the structure that is sent."""
         ...
 
     def encode_signal_fitting(
-        self, img: torch.Tensor, fits: Callable[[Layer], bool]
+        self,
+        img: torch.Tensor,
+        fits: Callable[[Layer], bool],
+        structure: Layer | None = None,
     ) -> Layer | None:
         """The best signal layer that ``fits``, or None if there is none."""
+        ...
+
+    def needs(self, layer: Layer) -> LayerKind | None:
+        """The layer without which this one does not decode, or None."""
         ...
 
     def decode(
@@ -119,7 +129,9 @@ class Scmc(CodecOptions, System):
             stream, plan = self.encode(img, budget)
         except InfeasibleBudgetError as error:
             return Prepared.nothing(size, budget, str(error))
-        return protect(stream, plan, budget, together=self.protection == "equal")
+        needed = {layer.kind: self.layered_codec().needs(layer) for layer in stream.layers}
+        needs = {kind.tag: other.tag for kind, other in needed.items() if other is not None}
+        return protect(stream, plan, budget, needs, together=self.protection == "equal")
 
     def reconstruct(
         self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
@@ -151,7 +163,7 @@ class Scmc(CodecOptions, System):
         codec, size = self.layered_codec(), check_image(img)
         semantic = codec.encode_semantic(img)
         sketches = [codec.encode_structure(img, level) for level in range(codec.structure_levels)]
-        coarsest = codec.encode_signal(img, 0)
+        coarsest = codec.encode_signal(img, 0, sketches[-1])
 
         def plan_for(*signal: Layer) -> tuple[tuple[Layer, ...], ProtectionPlan]:
             """The lower layers to send, and how all are sent."""
@@ -161,7 +173,8 @@ class Scmc(CodecOptions, System):
             return tuple(layer for layer in base if layer.kind in plan.layers), plan
 
         sent, plan = plan_for(coarsest)
-        signal = self._signal(img, size, plan)
+        sketch = next((layer for layer in sent if layer.kind is LayerKind.STRUCTURE), None)
+        signal = self._signal(img, sketch, size, plan)
         if signal is None:  # what it leaves goes to the other layers
             sent, plan = plan_for()
             return LayeredBitstream(size, sent, self.seed), plan
@@ -182,7 +195,11 @@ class Scmc(CodecOptions, System):
         return [8 * len(packet.to_bytes()) for packet in split(layer, size, self.seed)]
 
     def _signal(
-        self, img: torch.Tensor, size: tuple[int, int], plan: ProtectionPlan
+        self,
+        img: torch.Tensor,
+        structure: Layer | None,
+        size: tuple[int, int],
+        plan: ProtectionPlan,
     ) -> Layer | None:
         if LayerKind.SIGNAL not in plan.layers:
             return None
@@ -190,7 +207,7 @@ class Scmc(CodecOptions, System):
         def fits(layer: Layer) -> bool:
             return plan.signal_fits(self._packet_bits(layer.first_parts(plan.num_parts), size))
 
-        layer = self.layered_codec().encode_signal_fitting(img, fits)
+        layer = self.layered_codec().encode_signal_fitting(img, fits, structure)
         return None if layer is None else layer.first_parts(plan.num_parts)
 
 
@@ -200,11 +217,22 @@ def _load_codec(options: CodecOptions, *_: str) -> Codec:
 
 
 def protect(
-    stream: LayeredBitstream, plan: ProtectionPlan, budget: Budget, together: bool = False
+    stream: LayeredBitstream,
+    plan: ProtectionPlan,
+    budget: Budget,
+    needs: Mapping[str, str] = MappingProxyType({}),
+    together: bool = False,
 ) -> Prepared:
     """Each layer, and each part of the signal, as a frame of its own, and every channel use.
 
     What the plan leaves over makes the frames more robust, ``together`` or one by one.
+
+    Args:
+        stream: The layers.
+        plan: How each is sent.
+        budget: What may be spent.
+        needs: For the tag of a layer, that of the layer without which it does not decode.
+        together: Whether all frames keep one scheme.
     """
     packets = packetize(stream)
     how = [plan.protection(packet.layer.kind, packet.part) for packet in packets]
@@ -218,7 +246,7 @@ def protect(
         for packet, bits, mcs, each in zip(packets, payloads, schemes, how, strict=True)
     ]
     header_bits = [8 * packet.num_header_bytes for packet in packets]
-    return Prepared.of_frames(frames, header_bits, budget, stream.size, PART_NEEDS)
+    return Prepared.of_frames(frames, header_bits, budget, stream.size, {**PART_NEEDS, **needs})
 
 
 def reassemble(frames: tuple[Frame, ...], delivered: frozenset[str]) -> LayeredBitstream | None:

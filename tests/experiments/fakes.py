@@ -220,7 +220,7 @@ class ToyPhy:
         return found
 
 
-def toy_measure(img, img_hat, names, annotation):
+def toy_measure(img, img_hat, names, annotation=None):
     note_call("measure")
     MEASURED.update(names)
     mse = float((img - img_hat).double().square().mean())

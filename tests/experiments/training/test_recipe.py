@@ -50,7 +50,7 @@ class Recorder:
 ORDER = [
     "captioner", "text_model", "generator", "lower sketches", "fusion", "fusion", "export fusion",
     "lower pictures", "signal", "signal", "detail", "export signal", "deepjscc", "export deepjscc",
-    "layer_curves",
+    "colour_maps", "colour_maps", "scalable", "scalable", "layer_curves",
 ]  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_minutes_are_shared_out_whole(roses, tmp_path, monkeypatch):
         for i, word in enumerate(command)
         if word in ("--minutes", "--cpu-minutes")
     ]
-    assert minutes == [10, 20, 40, 24, 6, 40, 20, 20, 20] and sum(minutes) == 200
+    assert minutes == [10, 20, 40, 24, 6, 30, 16, 16, 18, 20] and sum(minutes) == 200
     assert stages[0].name == "edges"
 
 

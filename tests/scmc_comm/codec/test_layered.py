@@ -42,17 +42,48 @@ def test_every_subset_decodes(codec, stream, subset):
     assert got.img_hat.shape == (3, 128, 128) and got.img_hat.dtype == torch.float32
     assert 0 <= got.img_hat.min() and got.img_hat.max() <= 1
     assert {tag.split(".")[0] for tag in got.delivered} == {k.tag for k in subset}
-    assert got.level == (max(subset) if subset else None)
+    shown = [k for k in subset if k is not LayerKind.SIGNAL or LayerKind.STRUCTURE in subset]
+    assert got.level == max(shown, default=None), "the signal is coded given the structure"
     assert (got.caption is not None) == (LayerKind.SEMANTIC in subset)
-    if not subset:
+    if not shown:
         assert torch.equal(got.img_hat, torch.full((3, 128, 128), 0.5))
 
 
-def test_each_layer_is_coded_from_the_picture_alone(photo, stream):
+def test_no_layer_above_the_caption_needs_it(photo, stream):
     other = LayeredCodec()
-    alone = other.encode_signal(photo, 40), other.encode_structure(photo, level=0)
+    structure = other.encode_structure(photo, level=0)
+    signal = other.encode_signal(photo, 40, structure)
     assert "semantic" not in vars(other)  # nobody asked for the caption
-    assert (*alone, other.encode_semantic(photo)) == stream.layers[::-1]
+    assert (signal, structure, other.encode_semantic(photo)) == stream.layers[::-1]
+    assert [other.needs(layer) for layer in stream.layers] == [None, None, LayerKind.STRUCTURE]
+
+
+def test_the_structure_pays_for_itself_in_the_signal(codec, photo, stream):
+    """Given the structure, the signal takes fewer bytes for a picture that is no worse."""
+    structure, given = stream.layers[1:]
+    alone = codec.encode_signal(photo, 40)
+    assert codec.needs(alone) is None
+    saved = len(alone.payload) - len(given.payload)
+    assert saved > 0.7 * len(structure.payload)
+    shown = [codec.decode(x, stream.size).img_hat for x in ((alone,), (structure, given))]
+    assert psnr(shown[1], photo) > psnr(shown[0], photo) - 0.1
+
+
+def test_a_simulcast_on_demand(photo, stream):
+    simulcast = LayeredCodec(signal_given="nothing")
+    layers = simulcast.encode(photo, quality=40).layers
+    assert layers[:2] == stream.layers[:2] and simulcast.needs(layers[2]) is None
+    assert simulcast.decode(layers[2:], stream.size).level == LayerKind.SIGNAL
+    assert LayeredCodec().decode(layers, stream.size).level == LayerKind.SIGNAL
+
+
+def test_another_structure_than_it_was_coded_with_never_crashes(codec, photo, stream):
+    """A receiver that is given the wrong sketch shows some picture, or leaves the signal out."""
+    finer = codec.encode_structure(photo)
+    got = codec.decode((finer, stream.layers[2]), stream.size)
+    assert got.img_hat.shape == photo.shape and torch.isfinite(got.img_hat).all()
+    right = codec.decode(stream.layers[1:], stream.size).img_hat
+    assert psnr(got.img_hat, photo) < psnr(right, photo)
 
 
 def test_each_layer_adds_quality(codec, photo, stream):

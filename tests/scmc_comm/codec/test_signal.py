@@ -250,12 +250,15 @@ def test_a_colour_map_is_needed_where_it_was_used_and_gives_the_same_latent(with
         with_map.latent(plain, (64, 128), colours)
 
 
-def test_a_colour_map_is_refused_where_it_does_not_fit(with_map, codec):
+def test_a_colour_map_is_refused_where_it_does_not_fit(with_map):
     img = torch.rand(3, 64, 64)
     with pytest.raises(ScmcError, match=r"uint8 \(3, 32, 32\)"):
         with_map.encode(img, 10, torch.zeros(3, 64, 64, dtype=torch.uint8))
+    net = TrainedSignalNet(SMALL)
+    plain = SignalCodec(net, net.freeze_tables())
+    assert with_map.reads_colours and not plain.reads_colours
     with pytest.raises(ScmcError, match="reads no colour map"):
-        codec.encode(img, 10, torch.zeros(3, 32, 32, dtype=torch.uint8))
+        plain.encode(img, 10, torch.zeros(3, 32, 32, dtype=torch.uint8))
 
 
 def test_integers_expect_of_a_colour_map_what_the_trained_network_does(with_map):

@@ -44,10 +44,10 @@ def made_up_picture(scale=1.0, alone=(0, 8)):
         base = 18 + 3 * i
         scores = [[base + 1.5 * i * part**0.5, -0.4 + 0.1 * i] for part in range(i + 2)]
         parts = [round(scale * 300 * 2**i / (1 + part)) for part in range(i + 2)]
-        shown = {"semantic+structure": scores}
+        shown = {"": scores}
         if quality in alone:
-            less = [[psnr - 0.25, other] for psnr, other in scores]
-            shown |= dict.fromkeys(("", "semantic", "structure"), less)
+            more = [[psnr + 0.25, other] for psnr, other in scores]
+            shown |= dict.fromkeys(("semantic", "structure", "semantic+structure"), more)
         signal.append({"quality": quality, "part_bytes": parts, "shown": shown})
     coarse = {"structure": [15.0, -0.8], "semantic+structure": [15.5, -0.75]}
     fine = {"structure": [16.0, -0.7], "semantic+structure": [17.0, -0.6]}
@@ -58,6 +58,22 @@ def made_up_picture(scale=1.0, alone=(0, 8)):
         "structure": [{"bytes": 70, "lower": coarse}, {"bytes": 180, "lower": fine}],
         "signal": signal,
     }
+
+
+def conditioned_picture(saving=0.7):
+    """One whose signal, coded given the structure, takes a share of the bytes."""
+    picture = made_up_picture()
+    for rate in picture["signal"]:
+        rate["shown"] = dict.fromkeys(("", "semantic"), rate["shown"][""])
+    for level in picture["structure"]:
+        level["given"] = [
+            {
+                "part_bytes": [round(saving * size) for size in rate["part_bytes"]],
+                "shown": dict.fromkeys(("structure", "semantic+structure"), rate["shown"][""]),
+            }
+            for rate in picture["signal"]
+        ]
+    return picture
 
 
 METRICS = ("psnr_db", "ms_ssim")
@@ -92,26 +108,67 @@ def test_curves_go_through_what_was_measured():
     coarse = quality_model([picture], METRICS, SIZE, level=0)
     assert coarse.lower_bits == (8 * 14, 8 * 71)
     assert coarse.lower[:, 0].tolist() == [11.0, 14.0, 15.0, 15.5]
-    assert model.signal_bits[[0, -1]] == pytest.approx([sizes[0], sizes[-1]])
-    assert model.part_bits.sum(axis=1) == pytest.approx(model.signal_bits)
+    curves = model.alone
+    assert curves.bits[[0, -1]] == pytest.approx([sizes[0], sizes[-1]])
+    assert curves.part_bits.sum(axis=1) == pytest.approx(curves.bits)
     for rate, at in ((0, 0), (2, -1)):
         row = picture["signal"][rate]
-        scores = row["shown"]["semantic+structure"]
-        assert model.shown[at, 3, len(scores) - 1] == pytest.approx(scores[-1])
-        assert model.shown[at, 3, 3] == pytest.approx(scores[-1]), "missing parts add nothing"
-        assert model.shown[at, 0, 0, 0] == pytest.approx(scores[0][0] - 0.25)
+        scores = row["shown"][""]
+        assert curves.shown[at, 0, len(scores) - 1] == pytest.approx(scores[-1])
+        assert curves.shown[at, 0, 3] == pytest.approx(scores[-1]), "missing parts add nothing"
+        assert curves.shown[at, 3, 0, 0] == pytest.approx(scores[0][0] + 0.25)
     between = quality_model([made_up_picture(alone=(0, 8))], METRICS, SIZE)
-    assert between.shown == pytest.approx(model.shown), "a constant difference is filled in exactly"
+    filled = between.alone.shown
+    assert filled == pytest.approx(curves.shown), "a constant difference is filled in exactly"
     large = quality_model([picture], METRICS, (512, 256))
-    assert large.signal_bits[0] == pytest.approx(2 * sizes[0], rel=0.02)
-    steps = model.steps(Utility.parse("psnr_db"))
-    assert np.cumsum(steps, axis=2)[:, 3, 4] == pytest.approx(model.shown[:, 3, 3, 0])
+    assert large.alone.bits[0] == pytest.approx(2 * sizes[0], rel=0.02)
+    steps = model.rates(Utility.parse("psnr_db"), with_structure=True).steps
+    assert np.cumsum(steps, axis=2)[:, 3, 4] == pytest.approx(curves.shown[:, 3, 3, 0])
+    assert np.array_equal(model.given.shown, curves.shown), "coded from the picture alone"
+
+
+def test_a_signal_given_the_structure_has_curves_of_its_own():
+    model = quality_model([conditioned_picture()], METRICS, SIZE)
+    assert model.given.bits[0] == pytest.approx(0.7 * model.alone.bits[0], rel=0.01)
+    utility = Utility.parse("psnr_db")
+    given, alone = (model.rates(utility, sent).steps for sent in (True, False))
+    assert not given[:, :2, 1:].any(), "without the structure it shows nothing"
+    assert (given[:, 2:, 1] > 0).all() and (alone[:, :2, 1] > 0).all()
+    assert np.cumsum(given, axis=2)[0, 3, 1] == pytest.approx(np.cumsum(alone, axis=2)[0, 0, 1])
+
+
+def test_a_plan_without_the_structure_pays_for_the_whole_signal():
+    """Sending the structure leaves it fewer uses, which it needs less: the rate tells."""
+    found = allocator(
+        quality_model([conditioned_picture()], METRICS, SIZE), "awgn", (30.0,), 20_000
+    )
+    plans = np.array([[9, scheme, *[11] * 4] for scheme in (LEFT_OUT, 9)])
+    outcome = found.evaluate(plans)
+    left = 20_000 - found.lower_uses[0, 9]
+    rates = [
+        np.interp(uses, found.signal(sent).uses_of(plans[:1])[0], np.arange(96.0))
+        for sent, uses in ((False, left), (True, left - found.lower_uses[1, 9]))
+    ]
+    assert outcome.rate == pytest.approx(rates) and rates[1] > rates[0]
+
+
+def test_the_optimiser_knows_that_a_signal_needs_its_structure():
+    """What it expects is the exact sum over delivered sets, where a lost structure shows no signal."""
+    model = quality_model([conditioned_picture()], METRICS, SIZE)
+    found = optimise(Request(6000, "rayleigh_block", (9.0,)), model, SIZE)
+    frames = found.frames()
+    assert {"structure", "signal"} <= {frame.tag for frame in frames}
+    sets = TablePhy().expected_delivery(frames, make_channel("rayleigh_block"), 9.0)
+    exact = sum(p * found.score(tags) for tags, p in sets.items())
+    assert found.utility == pytest.approx(exact, abs=0.06)
+    lost = frozenset(frame.tag for frame in frames) - {"structure"}
+    assert found.score(lost) == found.score(lost - {"signal"})
 
 
 def allocator(quality, channel, esno_db=(6.0,), num_uses=6000, grid=MCS_GRID, weights=None):
     link = make_link(channel, num_uses, esno_db, weights)
-    steps = quality.steps(Utility.parse("psnr_db"))
-    return Allocator(num_uses, quality.lower_bits, quality.part_bits, steps, link, grid)
+    rates = tuple(quality.rates(Utility.parse("psnr_db"), sent) for sent in (False, True))
+    return Allocator(num_uses, quality.lower_bits, rates, link, grid)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +193,8 @@ def test_value_of_a_plan_by_hand(quality):
     a, b, *parts = outcome.delivery[0]
     low = int(outcome.rate[0])
     share = outcome.rate[0] - low
-    steps = (1 - share) * found.steps[low] + share * found.steps[low + 1]
+    steps = found.signal(True).steps
+    steps = (1 - share) * steps[low] + share * steps[low + 1]
     total = 0.0
     for sem, struct in itertools.product((0, 1), repeat=2):
         weight = (a if sem else 1 - a) * (b if struct else 1 - b)
@@ -229,17 +287,18 @@ def test_a_tight_budget_takes_the_coarse_structure(name):
 
 
 def test_resized_curves_keep_the_qualities_and_the_shares_of_the_parts(quality):
-    coarsest = round(1.7 * quality.signal_bits[0])
+    coarsest = round(1.7 * quality.given.bits[0])
     other = quality.resized({SEMANTIC: 96, SIGNAL: coarsest})
     assert other.lower_bits == (96, quality.lower_bits[1])
-    assert other.signal_bits[0] == pytest.approx(coarsest)
-    assert other.part_bits.sum(axis=1) == pytest.approx(other.signal_bits)
-    ratios = other.signal_bits / quality.signal_bits
-    assert ratios == pytest.approx(np.full(len(ratios), ratios[0]))
-    assert other.shown is quality.shown
+    for name in ("given", "alone"):
+        new, old = getattr(other, name), getattr(quality, name)
+        assert new.part_bits.sum(axis=1) == pytest.approx(new.bits)
+        assert new.bits == pytest.approx(1.7 * old.bits, rel=1e-3)
+        assert new.shown is old.shown
+    assert other.given.bits[0] == pytest.approx(coarsest)
     same = quality.resized({})
     assert same.lower_bits == quality.lower_bits
-    assert np.array_equal(same.part_bits, quality.part_bits)
+    assert np.array_equal(same.given.part_bits, quality.given.part_bits)
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -247,7 +306,7 @@ def test_resized_curves_keep_the_qualities_and_the_shares_of_the_parts(quality):
 def test_a_planned_signal_has_room_for_the_coarsest_of_the_picture(channel, scale):
     """A busy picture's coarsest signal is larger than that of the validation pictures."""
     planner, bits = make_planner("optimised"), {SEMANTIC: 100, STRUCTURE: round(1500 * scale)}
-    coarsest, planned = round(2600 * scale), []
+    coarsest, planned = round(2050 * scale), []
     for esno_db in (-6.0, -2.0, 2.0, 8.0):
         budget = Budget(1 / 24, esno_db, channel)
         _, plan = planner.plan(budget, [{**bits, SIGNAL: coarsest}], SIZE)

@@ -53,10 +53,8 @@ def test_every_plan_over_every_channel_has_probabilities(link, side, log_rho, se
         curves(side),
     )
     expected = make_link(channel, budget.uses(size), (8.0,), num_states=2, phy=phy)
-    steps = quality.steps(Utility.parse("psnr_db"))
-    allocator = Allocator(
-        budget.uses(size), quality.lower_bits, quality.part_bits, steps, expected, SOME_SCHEMES
-    )
+    rates = tuple(quality.rates(Utility.parse("psnr_db"), sent) for sent in (False, True))
+    allocator = Allocator(budget.uses(size), quality.lower_bits, rates, expected, SOME_SCHEMES)
     plans = np.random.default_rng(seed).integers(-1, len(SOME_SCHEMES), (40, 6))
     plans[:, 2:] = np.where(np.minimum.accumulate(plans[:, 2:], axis=1) < 0, -1, plans[:, 2:])
     outcome = allocator.evaluate(plans)

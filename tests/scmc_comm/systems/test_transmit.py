@@ -46,14 +46,17 @@ class FakeCodec:
     def encode_structure(self, img, level=0):
         return Layer(LayerKind.STRUCTURE, "edges", b"\x01" * self.lengths[1 + level])
 
-    def encode_signal(self, img, quality):
+    def encode_signal(self, img, quality, structure=None):
         return self._signal(self.min_signal + quality)
 
     def _signal(self, size):
         cuts = tuple(size * i // self.num_parts for i in range(1, self.num_parts))
         return Layer(LayerKind.SIGNAL, self.signal_name, b"\x02" * size, cuts)
 
-    def encode_signal_fitting(self, img, fits):
+    def needs(self, layer):
+        return None
+
+    def encode_signal_fitting(self, img, fits, structure=None):
         best = None
         for size in range(self.min_signal, 20_000):
             if not fits(self._signal(size)):
