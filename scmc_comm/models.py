@@ -28,6 +28,11 @@ def model_path(file: str, shipped: Path = FOLDER) -> Path:
     return (Path(folder).expanduser() if folder else shipped) / file
 
 
+def enhance_path() -> Path:
+    """Path of the enhancement network of ``vvc:enhance=perceptual``."""
+    return model_path("enhance.safetensors")
+
+
 def weights_state() -> str:
     """Identifies the weights in use: for the keys of what is made from them."""
     return files_state(model_path("").glob("*.safetensors"))

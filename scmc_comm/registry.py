@@ -74,7 +74,12 @@ _BUILT_IN = {
     "scmc": Entry("scmc_comm.systems.scmc:Scmc", "the layered codec, its layers protected apart"),
     "scmc-signal": _image("scmc-signal", "control: its signal layer alone, in one frame"),
     "jpeg": _image("jpeg", "JPEG in one frame"),
-    "vvc": _image("vvc", "VVC intra (vvenc) in one frame"),
+    "vvc": Entry(
+        "scmc_comm.systems.enhanced:EnhancedSeparate",
+        "VVC intra (vvenc) in one frame",
+        {"codec": "vvc"},
+        "scmc_comm.systems.enhanced:EnhancedSimulcast",
+    ),
     "webp": _image("webp", "WebP in one frame"),
     "jpeg2000": _image("jpeg2000", "JPEG 2000 in one frame", "QualityLayers"),
     "avif": _image("avif", "AVIF (AV1 intra) in one frame"),
@@ -112,7 +117,7 @@ def make_system(text: str) -> System:
         'file'
         >>> make_system("scmc:realism=0").realism
         0.0
-        >>> type(make_system("vvc:layers=3")).__name__
+        >>> type(make_system("webp:layers=3")).__name__
         'Simulcast'
     """
     from channels.errors import ChannelError

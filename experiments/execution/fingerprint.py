@@ -118,9 +118,11 @@ def fingerprint(paths: Iterable[Path], root: Path = ROOT, packages: Iterable[str
 
 def outside_files() -> set[Path]:
     """Files outside the packages that metrics and codecs are computed by, there or not."""
+    from scmc_comm.baselines.codec_curves import curves_paths
     from scmc_comm.zoo.sources import kept_path
 
     files = {kept_path("alexnet"), kept_path("vgg16")}  # of the metrics
+    files |= {path for path in curves_paths() if not path.is_relative_to(ROOT)}
     if os.environ.get("IMAGEIO_FFMPEG_EXE"):  # an encoder in place of the package's
         files.add(Path(os.environ["IMAGEIO_FFMPEG_EXE"]))
     return files

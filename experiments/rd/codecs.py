@@ -80,13 +80,16 @@ class ScmcCurveCodec(CurveCodec):
         return Coded(len(data), shown.img_hat, *seconds)
 
     def num_parameters(self) -> int:
-        """Numbers in the weights that ship."""
+        """Numbers in the codec's own weights, the text model left out."""
         from safetensors import safe_open
 
-        from scmc_comm.models import FOLDER
+        from scmc_comm.models import model_path
+        from scmc_comm.zoo.catalog import NETWORKS
 
         total = 0
-        for path in sorted(FOLDER.glob("*.safetensors")):
+        for path in (model_path(f"{name}.safetensors") for name in NETWORKS):
+            if not path.is_file():  # the text model is no network of torch's
+                continue
             with safe_open(path, "pt") as file:
                 sizes = (torch.Size(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
                 total += sum(size.numel() for size in sizes)

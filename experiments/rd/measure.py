@@ -19,6 +19,7 @@ from experiments.execution.fingerprint import (
 from experiments.rd import codecs
 from experiments.rd.codecs import SCMC, make_rd_codec
 from experiments.sweep.rate_points import RateTask, measure_curves
+from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, zoo_files
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, codec_options, family_of
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.metrics import measure
@@ -97,11 +98,13 @@ def codec_fingerprint(codec: str, maker: str = codecs.__file__) -> str:
     """
     family, _, options = codec.partition(":")
     made_by = fingerprint([Path(maker)], packages=())
-    if family in OF_OUR_NETWORKS:
+    if family in OF_OUR_NETWORKS or "enhance=perceptual" in options:
         named = parse_options(SCMC, options).files_state() if family == SCMC else ""
         return digest(code_fingerprint(), made_by, named)
     paths = {path for pattern in _SOURCES for path in ROOT.glob(pattern)} | outside_files()
     if weights := codec_options(codec).get("weights"):
         paths.add(weights)
+    elif family in ARCHITECTURES:
+        paths |= set(zoo_files(family))
     added = filter(None, [IMAGE_CODECS.identity(family_of(codec))])
     return digest(fingerprint(paths, packages=_PACKAGES), made_by, *added)

@@ -62,6 +62,8 @@ OPTIONS = {
     "scale=1": "full resolution only",
     "headers=file": "with headers",
     "headers=slim": "slim headers",
+    "enhance=perceptual": "perceptual enhancement",
+    "enhance=none": "as decoded",
     "realism=0": "no perceptual refinement",
     "fixed=true": "design SNR only",
     "layers": "{} layers",

@@ -27,7 +27,7 @@ from experiments.sweep.components import Components, Measure, metric_identity
 from experiments.sweep.quality import digest_of
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.reduced import ReducedCodec, divisors_for
+from scmc_comm.baselines.reduced import at_divisor, divisors_for
 from scmc_comm.errors import TooFineError
 from scmc_comm.types import UNANNOTATED, Annotation
 
@@ -114,7 +114,7 @@ class ImageCurveCodec(CurveCodec):
         """Encode and decode, the constant parts made beforehand."""
         name, _, divisor = point.partition(AT)
         quality, size = self._qualities[name], (int(img.shape[1]), int(img.shape[2]))
-        codec = ReducedCodec(self._codec, int(divisor)) if divisor else self._codec
+        codec = at_divisor(self._codec, int(divisor)) if divisor else self._codec
         codec.warm(size, quality)
         start = time.perf_counter()
         data = codec.encode(img, quality)

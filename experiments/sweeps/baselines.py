@@ -7,8 +7,9 @@ SWEEP = SweepSpec(
     description="SCMC against image codecs in layers, and in one file with adaptive MCS",
     systems=(
         "scmc:protection=optimised", "scmc", "vvc:layers=3,protection=optimised",
-        "jpeg2000:layers=4,protection=optimised", "vvc:mcs=adaptive", "hevc:mcs=adaptive",
-        "avif:mcs=adaptive", "webp:mcs=adaptive", "jpeg:mcs=adaptive", "vvc",
+        "jpeg2000:layers=4,protection=optimised", "vvc:mcs=adaptive",
+        "vvc:mcs=adaptive,enhance=perceptual", "hevc:mcs=adaptive", "avif:mcs=adaptive",
+        "webp:mcs=adaptive", "jpeg:mcs=adaptive", "vvc",
     ),
     channels=("awgn", "rayleigh_block"),
     esno_db=tuple(float(e) for e in range(-8, 22, 2)),

@@ -1,11 +1,15 @@
 """Rate-quality curves of image codecs on validation pictures, which adaptive MCS chooses by.
 
     scmc-comm train codec_curves --data DIR --out DIR
-    scmc-comm train codec_curves --data DIR --out DIR --codecs jpeg,vvc --count 4
+    scmc-comm train codec_curves --data DIR --out DIR --codecs jpeg,vvc:enhance=perceptual
 
-Writes ``codec_curves.json``; codecs that stand in it already are kept, so it goes on where it was
-stopped. Every picture is coded at full and at reduced resolution, at the same few qualities of
-each, chosen so that their rates lie evenly.
+Writes ``codec_curves.json``; codecs that stand in it already, with the same weights, are kept, so
+it goes on where it was stopped. Every picture is coded at full and at reduced resolution, at the
+same few qualities of each, chosen so that their rates lie evenly.
+
+A learned codec is measured with the user's weights, into the folder where systems look for that:
+
+    scmc-comm train codec_curves --data DIR --out $SCMC_WEIGHTS --codecs hyperprior:weights=DIR
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +29,18 @@ from experiments.execution.cache import write_atomic
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, evenly, load_split
 from experiments.training.layer_curves import rounded_scores
-from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS
+from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS, curves_key, weights_of
 from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.image_codecs import WITHOUT_HEADERS, make_image_codec
-from scmc_comm.baselines.reduced import ReducedCodec, divisors_for
+from scmc_comm.baselines.image_codecs import WITHOUT_HEADERS, family_of, make_image_codec
+from scmc_comm.baselines.reduced import at_divisor, divisors_for
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
 
-CODECS = ("jpeg", "vvc", "webp", "avif", "hevc", "jpeg2000", "scmc-signal", "hyperprior")
+CODECS = (
+    "jpeg", "vvc", "vvc:enhance=perceptual", "webp", "avif", "hevc", "jpeg2000", "scmc-signal",
+    "hyperprior",
+)  # fmt: skip
 
 
 def validation_pictures(data: Path, count: int, cache: Path) -> tuple[list[str], Tensor]:
@@ -86,13 +93,27 @@ def spread_qualities(codec: ImageCodec, imgs: Tensor, count: int) -> list[float]
     return [codec.qualities[place] for place in sorted(found)]
 
 
-def measure_codec(name: str, imgs: Tensor, count: int) -> dict[str, Any]:
-    """One codec's entry: what `measure_reduced` finds at each of `DIVISORS`, under ``scales``."""
-    size = (int(imgs.shape[2]), int(imgs.shape[3]))
-    return {"scales": [measure_reduced(name, imgs, count, d) for d in divisors_for(size)]}
+def measure_codec(
+    name: str, imgs: Tensor, count: int, plain: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """One codec's entry: what `measure_reduced` finds at each of `DIVISORS`, under ``scales``.
+
+    Args:
+        name: As for `measure_reduced`.
+        imgs: float32 [n, 3, H, W] in [0, 1].
+        count: How many qualities of each.
+        plain: Entry of the codec without its options, whose qualities are taken over.
+    """
+    size, known = (int(imgs.shape[2]), int(imgs.shape[3])), {}
+    if plain is not None:
+        known = {row["divisor"]: row["qualities"] for row in plain["scales"]}
+    scales = [measure_reduced(name, imgs, count, d, known.get(d)) for d in divisors_for(size)]
+    return {"scales": scales}
 
 
-def measure_reduced(name: str, imgs: Tensor, count: int, divisor: int) -> dict[str, Any]:
+def measure_reduced(
+    name: str, imgs: Tensor, count: int, divisor: int, qualities: list[float] | None = None
+) -> dict[str, Any]:
     """Sizes in bytes, slim and as a file, and `METRICS` of the whole picture.
 
     Args:
@@ -100,18 +121,19 @@ def measure_reduced(name: str, imgs: Tensor, count: int, divisor: int) -> dict[s
         imgs: float32 [n, 3, H, W] in [0, 1].
         count: How many of its qualities.
         divisor: How many times smaller the coded pictures are.
+        qualities: Those, if they are chosen already.
 
     Returns:
         ``divisor``, ``qualities``, and for each of them ``bytes`` and ``file_bytes``
         [quality][picture], and ``scores`` [quality][picture][metric].
     """
-    slim = ReducedCodec(make_image_codec(name), divisor)
-    whole = slim
-    if name not in WITHOUT_HEADERS:
-        whole = ReducedCodec(make_image_codec(f"{name}:headers=file"), divisor)
-    size = (int(imgs.shape[2]), int(imgs.shape[3]))
-    qualities = spread_qualities(slim, imgs, count)
-    columns = [_measured(img, slim, whole, qualities, size) for img in tqdm(imgs, desc=slim.name)]
+    slim = at_divisor(make_image_codec(name), divisor)
+    whole = None
+    if family_of(name) not in WITHOUT_HEADERS and "enhance=" not in name:
+        form = f"{name}{',' if ':' in name else ':'}headers=file"
+        whole = at_divisor(make_image_codec(form), divisor)
+    qualities = qualities or spread_qualities(slim, imgs, count)
+    columns = [_measured(img, slim, whole, qualities) for img in tqdm(imgs, desc=slim.name)]
     rows: dict[str, Any] = {"divisor": divisor, "qualities": qualities}
     keys = ("bytes", "file_bytes", "scores")
     for key, column in zip(keys, zip(*columns, strict=True), strict=True):
@@ -120,14 +142,19 @@ def measure_reduced(name: str, imgs: Tensor, count: int, divisor: int) -> dict[s
 
 
 def _measured(
-    img: Tensor, slim: ImageCodec, whole: ImageCodec, qualities: list[float], size: tuple[int, int]
+    img: Tensor, slim: ImageCodec, whole: ImageCodec | None, qualities: list[float]
 ) -> tuple[list[Any], ...]:
-    """Bytes, bytes of the file, and scores of one picture at each quality."""
+    """Bytes, bytes of the file, and scores of one picture at each quality.
+
+    Where there is no form of complete files their bytes are those of the slim form.
+    """
+    size = (int(img.shape[1]), int(img.shape[2]))
     data = [slim.encode(img, quality) for quality in qualities]
-    sizes = [len(whole.encode(img, quality)) for quality in qualities]
+    slim_sizes = [len(each) for each in data]
+    sizes = slim_sizes if whole is None else [len(whole.encode(img, q)) for q in qualities]
     shown = [slim.decode(each, size) for each in data]
     scores = rounded_scores([img] * len(shown), shown, METRICS)
-    return [len(each) for each in data], sizes, scores
+    return slim_sizes, sizes, scores
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -146,13 +173,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     tree["grey"] = rounded_scores(imgs, torch.full_like(imgs, 0.5), METRICS)
     tree.setdefault("codecs", {})
     for name in args.codecs.split(","):
-        if name in tree["codecs"]:
+        key, weights = curves_key(name), weights_of(name)
+        known = tree["codecs"].get(key, {})
+        if known.get("scales") and known.get("weights", "") == weights:
             continue
         try:
-            tree["codecs"][name] = measure_codec(name, imgs, args.qualities)
+            plain = tree["codecs"].get(family_of(name)) if key != family_of(name) else None
+            tree["codecs"][key] = measure_codec(name, imgs, args.qualities, plain)
         except ScmcError as error:
             logger.warning("%s is left out: %s", name, error)
             continue
+        tree["codecs"][key] |= {"weights": weights} if weights else {}
         text = json.dumps(tree, separators=(",", ":"))
         write_atomic(path, f"{text}\n".encode())
 

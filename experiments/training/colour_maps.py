@@ -3,9 +3,6 @@
     python -m experiments.training.colour_maps --data DIR --cache DIR --qp 57
 
 Writes ``colours-SET-SPLIT-QP-maps.npy``, uint8 [n, 128, 128, 3], and the sizes in bytes beside it.
-Pictures are coded in one intra-only stream, hundreds at a time, which takes a thirtieth of the time
-of one process each; the decisions are the same but for loop filter sets that a picture may take
-over from the one before.
 """
 
 from __future__ import annotations
@@ -21,9 +18,8 @@ from torch.nn import functional as F
 
 from experiments.training.data import CaptionedImages, load_split, to_uint8
 from experiments.training.photo_features import SETS
-from scmc_comm.codec.ffmpeg import run_ffmpeg
-from scmc_comm.codec.planes import planes_to_rgb
-from scmc_comm.codec.vvc_stream import VvcSettings, encode_planes, split_units, to_planes
+from experiments.training.vvc_batch import code_batch
+from scmc_comm.codec.vvc_stream import VvcSettings, split_units
 
 logger = logging.getLogger(__name__)
 
@@ -36,16 +32,7 @@ _PARAMETER_SETS = (12, 13, 14, 15, 16, 20)
 
 def code(maps: np.ndarray, qp: int) -> tuple[np.ndarray, list[int]]:
     """Decoded maps uint8 [n, 128, 128, 3], and their sizes in bytes without parameter sets."""
-    planes = b"".join(to_planes(picture, _SETTINGS) for picture in maps)
-    stream = encode_planes(planes, (SIDE, SIDE), qp, _SETTINGS, len(maps))
-    if not stream and len(maps) > 1:  # vvenc writes nothing for eight flat pictures in a row
-        parts = [code(half, qp) for half in np.array_split(maps, 2)]
-        return np.concatenate([shown for shown, _ in parts]), [
-            n for _, sizes in parts for n in sizes
-        ]
-    args = ["-threads", "1", "-f", "vvc", "-i", "pipe:0", "-fps_mode", "passthrough"]
-    args += ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "pipe:1"]
-    raw = np.frombuffer(run_ffmpeg(args, stream, 600), "<u2").reshape(len(maps), -1)
+    decoded, stream = code_batch(maps, qp, _SETTINGS)
     sizes, size = [], 0
     for unit in split_units(stream):
         kind = unit[1] >> 3
@@ -53,7 +40,7 @@ def code(maps: np.ndarray, qp: int) -> tuple[np.ndarray, list[int]]:
         if kind < _PARAMETER_SETS[0]:  # the picture itself, after its loop filter sets
             sizes.append(size)
             size = 0
-    return np.stack([planes_to_rgb(row, (SIDE, SIDE)) for row in raw]), sizes
+    return decoded, sizes
 
 
 def write(data: CaptionedImages, stem: Path, qp: int, count: int) -> None:

@@ -15,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SETS, load_split
 from experiments.training.gan import Adversary
 from experiments.training.loop import Averaged, Run, adam, descend
 from experiments.training.lower import load_lower
-from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe
+from experiments.training.perceptual import PerceptualLoss, RefinementRecipe, relative_error
 from experiments.training.precision import mixed_precision
 from experiments.training.signal import Crops, SignalRecipe, load_start, random_levels
 from experiments.training.signal_net import TrainedSignalNet
@@ -35,14 +34,8 @@ class DetailRecipe:
 
     net: SignalConfig = field(default_factory=SignalConfig)
     crops: SignalRecipe = field(default_factory=SignalRecipe)
+    losses: RefinementRecipe = field(default_factory=RefinementRecipe)
     lr: float = 4e-4
-    judge_lr: float = 2e-4
-    perceptual: PerceptualRecipe = field(
-        default_factory=lambda: PerceptualRecipe(alex=0.6, vgg=0.5)
-    )
-    error_weight: float = 0.06
-    adversarial_weight: float = 0.08
-    adversarial_from: float = 0.3
     low_rate_emphasis: float = 1.6
     seed: int = 1
 
@@ -63,10 +56,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     load_start(net, args.start)
     net.requires_grad_(False)
     detail = net.synthesis.detail.train().requires_grad_(True)
-    adversary = Adversary(3, recipe.judge_lr, recipe.adversarial_weight, recipe.adversarial_from)
+    losses = recipe.losses
+    adversary = Adversary(3, losses.judge_lr, losses.adversarial_weight, losses.adversarial_from)
     averaged = Averaged(net)
     optimizer = adam(detail.parameters(), recipe.lr, (0.5, 0.99))
-    perceptual = PerceptualLoss(recipe.perceptual)
+    perceptual = PerceptualLoss(losses.perceptual)
     parts = {"net": net, "averaged": averaged, "optimizer": optimizer, **adversary.parts()}
     run = Run(args.out, recipe, args.minutes, parts)
     rng = np.random.default_rng(recipe.seed + run.step)
@@ -80,10 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         with mixed_precision():
             fake = base + net.synthesis.correction(base, features, lower, keep)
             distance = perceptual(fake.clamp(0, 1), img, rng).mean()
-        error = F.mse_loss(fake.float(), img, reduction="none").mean((1, 2, 3))
-        floor = F.mse_loss(base.float(), img, reduction="none").mean((1, 2, 3)).clamp(min=1e-5)
-        excess = (error / floor).mean()
-        loss = distance + recipe.error_weight * excess
+        excess = relative_error(fake, base, img)
+        loss = distance + losses.error_weight * excess
         term, judge_loss = adversary.step(img, fake, run.progress)
         loss = loss + term
         descend(loss, optimizer)

@@ -42,7 +42,7 @@ def export_signal(config: dict[str, Any], state: dict[str, Any], path: Path) -> 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("network", choices=("signal", "fusion", "deepjscc"))
+    parser.add_argument("network", choices=("signal", "fusion", "deepjscc", "enhance"))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("-o", "--out", type=Path)
     parser.add_argument("--start", type=Path, help="weights that the training went on from")

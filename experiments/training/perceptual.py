@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
+from torch.nn import functional as F
 
 from experiments.training.views import random_window
 from scmc_comm.metrics.perceptual import load_lpips
@@ -70,3 +71,33 @@ def picture_loss(
     l1 = (img_hat - img).abs().mean()
     distance = perceptual(img, img_hat, rng).mean()
     return l1 + distance, l1, distance
+
+
+@dataclass(frozen=True)
+class RefinementRecipe:
+    """Losses of a network that makes a decoded picture look better.
+
+    Attributes:
+        perceptual: LPIPS of both networks.
+        error_weight: Of the squared error relative to that of the decoded picture, so that one
+            weight serves all rates.
+        adversarial_weight: Of the discriminator's term.
+        adversarial_from: Share of the run before which there is none.
+        judge_lr: Learning rate of the discriminator.
+    """
+
+    perceptual: PerceptualRecipe = field(
+        default_factory=lambda: PerceptualRecipe(alex=0.6, vgg=0.5)
+    )
+    error_weight: float = 0.06
+    adversarial_weight: float = 0.08
+    adversarial_from: float = 0.3
+    judge_lr: float = 2e-4
+
+
+def relative_error(img_hat: Tensor, base: Tensor, img: Tensor) -> Tensor:
+    """Mean over pictures of the squared error of ``img_hat``, in units of that of ``base``."""
+    error, floor = (
+        F.mse_loss(x.float(), img, reduction="none").mean((1, 2, 3)) for x in (img_hat, base)
+    )
+    return (error / floor.clamp(min=1e-5)).mean()

@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from channels.identity import files_digest
+from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, zoo_files
+from scmc_comm.baselines.image_codecs import PLAIN, codec_options, family_of
 from scmc_comm.baselines.reduced import divisors_for
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.utility import HIGHER_IS_BETTER, Utility
-from scmc_comm.models import MODELS_ENV, ZOO, files_state, model_path
+from scmc_comm.models import ZOO, enhance_path, files_state, model_path
+from scmc_comm.zoo.sources import weights_dir
 
 Floats = NDArray[np.float64]
 
@@ -25,14 +29,19 @@ FORMAT = 2
 METRICS = tuple(HIGHER_IS_BETTER)
 
 
-def codec_curves_path() -> Path:
-    """Where the curves lie: in the folder ``$SCMC_MODELS`` names, else those that ship."""
-    return model_path(FILE, ZOO)
+def curves_paths() -> list[Path]:
+    """Where curves lie.
+
+    In the folder that ``$SCMC_MODELS`` names, else those that ship; then, of codecs that these
+    lack, the user's own beside fetched weights, in ``$SCMC_WEIGHTS``, if there are any.
+    """
+    own = weights_dir() / FILE
+    return [model_path(FILE, ZOO), *([own] if own.is_file() else [])]
 
 
 def curves_state() -> str:
-    """Identifies the file of the curves: for the keys of what is chosen by them."""
-    return files_state([codec_curves_path()])
+    """Identifies the files of the curves: for the keys of what is chosen by them."""
+    return files_state(curves_paths())
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,47 +107,89 @@ class CodecCurves:
         return best
 
 
-def find_curves(codec: str, path: Path | None = None) -> CodecCurves | None:
+def find_curves(codec: str) -> CodecCurves | None:
     """As `load_curves` with reduced resolution, or None if there are none of this codec."""
-    path = path or codec_curves_path()
-    tree = _read(path, files_state([path]))
-    known = codec.partition(":")[0] in tree["codecs"]
-    return load_curves(codec, reduced=True, path=path) if known else None
+    return None if _entry(codec) is None else load_curves(codec, reduced=True)
 
 
-def load_curves(codec: str, reduced: bool = False, path: Path | None = None) -> CodecCurves:
+def load_curves(codec: str, reduced: bool = False) -> CodecCurves:
     """The curves of one codec.
 
     Args:
         codec: Its name, as for `scmc_comm.baselines.image_codecs.make_image_codec`.
         reduced: With those of reduced resolution.
-        path: The file; see `codec_curves_path`.
 
     Raises:
-        ScmcError: No file, no curves in it, or none of this codec.
+        ScmcError: No file, no curves in it, none of this codec, or of other weights.
 
     Example:
         >>> curves = load_curves("vvc")
         >>> bool((np.diff(curves.bpp.mean(0)) > 0).all())
         True
     """
-    path = path or codec_curves_path()
-    tree = _read(path, files_state([path]))
-    family, _, options = codec.partition(":")
-    if family not in tree["codecs"]:
-        raise ScmcError(
-            f"{codec} has no validation curves in {path} (there are {', '.join(tree['codecs'])}), "
-            f"which its modulation and coding are chosen by; measure it: scmc-comm train "
-            f"codec_curves --data DATA --out DIR --codecs {family}, then set {MODELS_ENV}=DIR; or "
-            f"design it for AWGN, without them: {family}:law=awgn"
-        )
-    whole = "headers=file" in options
+    found = _entry(codec)
+    if found is None:
+        raise ScmcError(_missing(codec))
+    path, tree, entry = found
     try:
-        rows = tree["codecs"][family]["scales"]
-        first, *others = [_curves(tree, row, whole) for row in rows]
+        whole = "headers=file" in codec
+        first, *others = [_curves(tree, row, whole) for row in entry["scales"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise _unusable(path, f"damaged curves of {family} ({error!r})") from error
+        raise _unusable(path, f"damaged curves of {curves_key(codec)} ({error!r})") from error
     return dataclasses.replace(first, reduced=tuple(others)) if reduced else first
+
+
+def curves_key(codec: str) -> str:
+    """What the curves of a codec are kept under: its name without files and form of headers.
+
+    Example:
+        >>> curves_key("vvc:headers=file"), curves_key("vvc:headers=slim,enhance=perceptual")
+        ('vvc', 'vvc:enhance=perceptual')
+    """
+    family, _, options = codec.partition(":")
+    kept = [each for each in options.split(",") if each.startswith("enhance=")]
+    return ":".join([family, *kept])
+
+
+def weights_of(codec: str) -> str:
+    """Content of the weights that a codec's curves are of, as a hash; "" without any.
+
+    Example:
+        >>> weights_of("vvc"), len(weights_of("vvc:enhance=perceptual"))
+        ('', 64)
+    """
+    options, family = codec_options(codec), family_of(codec)
+    files: tuple[Path, ...] = ()
+    if options.get("enhance", PLAIN) != PLAIN:
+        files = (enhance_path(),)
+    elif family in ARCHITECTURES:
+        files = (options["weights"],) if "weights" in options else zoo_files(family)
+    return files_digest(path for path in files if path.exists())
+
+
+def _entry(codec: str) -> tuple[Path, Mapping[str, Any], Mapping[str, Any]] | None:
+    """File, its content, and a codec's part of it: the first of these very weights."""
+    key = curves_key(codec)
+    for path in curves_paths():
+        tree = _read(path, files_state([path]))
+        entry = tree["codecs"].get(key)
+        if entry is not None and entry.get("weights", "") == weights_of(codec):
+            return path, tree, entry
+    return None
+
+
+def _missing(codec: str) -> str:
+    """What to do about a codec without curves."""
+    key, own = curves_key(codec), ""
+    if family_of(codec) in ARCHITECTURES:
+        own = f":weights={codec_options(codec).get('weights', 'CHECKPOINTS')}"
+    files = " or ".join(map(str, curves_paths()))
+    return (
+        f"{codec} has no validation curves of these weights in {files}, by which its modulation "
+        f"and coding are chosen; measure it: scmc-comm train codec_curves --data DATA --out "
+        f"{weights_dir()} --codecs {key}{own}; or design it for AWGN, without them: "
+        f"{key}{',' if ':' in key else ':'}law=awgn"
+    )
 
 
 def _unusable(path: Path, holds: str) -> ScmcError:

@@ -35,6 +35,8 @@ ARCHITECTURES = {
     "cheng2020-attn": "cheng2020-attn",
 }
 """Codec name -> architecture in ``compressai.zoo``, all in their weights for MSE."""
+TOP_QUALITY = {"cheng2020-anchor": 6, "cheng2020-attn": 6}
+"""The finest quality of a family, where it is not 8."""
 
 _QUALITY_IN_NAME = re.compile(r"[-_](\d+)(?:-[0-9a-f]{8})?\.(?:pth\.tar|pth|pt|tar)\Z")
 _FILE_HEAD = struct.Struct(">BBIIBIII")  # model, metric and quality, size, bits, shape, strings
@@ -65,8 +67,8 @@ class ZooCodec(ImageCodec):
         self._architecture = ARCHITECTURES[family]
         self.files = () if weights is None else (weights,)
         self._files = None if weights is None else _local_files(weights)
-        top = 6 if family.startswith("cheng") else 8
-        self.qualities = tuple(range(1, top + 1)) if self._files is None else tuple(self._files)
+        every = range(1, TOP_QUALITY.get(family, 8) + 1)
+        self.qualities = tuple(every) if self._files is None else tuple(self._files)
 
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """Bytes of float [3, H, W] in [0, 1]."""
@@ -118,9 +120,29 @@ class ZooCodec(ImageCodec):
         return sum(p.numel() for p in self._net(quality).parameters())
 
     def _net(self, quality: float) -> CompressionModel:
-        if self._files is None:
-            return _zoo_net(self._architecture, int(quality))
-        return _kept_net(self._architecture, self._files[int(quality)])
+        if self._files is not None:
+            return _kept_net(self._architecture, self._files[int(quality)])
+        path = _zoo_file(self._architecture, int(quality))
+        if path.is_file():
+            return _kept_net(self._architecture, path)
+        return _zoo_net(self._architecture, int(quality))
+
+
+def zoo_files(family: str) -> tuple[Path, ...]:
+    """The zoo's own files of a family in ``$SCMC_WEIGHTS/compressai``, those that are there."""
+    tops = range(1, TOP_QUALITY.get(family, 8) + 1)
+    files = (_zoo_file(ARCHITECTURES[family], quality) for quality in tops)
+    return tuple(path for path in files if path.is_file())
+
+
+def _zoo_file(architecture: str, quality: int) -> Path:
+    return weights_dir() / "compressai" / _zoo_url(architecture, quality).rpartition("/")[2]
+
+
+def _zoo_url(architecture: str, quality: int) -> str:
+    from compressai.zoo.image import model_urls
+
+    return str(model_urls[architecture]["mse"][quality])
 
 
 def _num_channels(net: CompressionModel) -> int:
@@ -188,13 +210,8 @@ def _file_net(architecture: str, path: Path, *_: int) -> CompressionModel:
 
 @lru_cache(maxsize=8)
 def _zoo_net(architecture: str, quality: int) -> CompressionModel:
-    from compressai.zoo.image import model_urls
-
-    url = model_urls[architecture]["mse"][quality]
+    url = _zoo_url(architecture, quality)
     name = url.rpartition("/")[2]
-    local = weights_dir() / "compressai" / name
-    if local.is_file():
-        return _kept_net(architecture, local)
     downloaded = (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file()
     if not downloaded and (error := server_error(url)):
         raise ScmcError(f"{error}; {_fix(name)}")

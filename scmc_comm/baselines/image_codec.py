@@ -60,6 +60,11 @@ class ImageCodec(ABC):
         """Learned parameters that both ends must hold at a quality; 0 for a conventional codec."""
         return 0
 
+    @property
+    def source(self) -> ImageCodec:
+        """What codes the pictures: itself, unless it only shows what another coded."""
+        return self
+
     def _check_quality(self, quality: float) -> None:
         if quality not in self.qualities:
             raise ScmcError(

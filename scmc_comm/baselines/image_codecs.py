@@ -30,6 +30,20 @@ from scmc_comm.images import to_uint8
 from scmc_comm.lru_cache import LruCache
 from scmc_comm.models import files_state, weights_state
 
+Enhance = Literal["none", "perceptual"]
+"""What the receiver does to decoded pictures: nothing, or a network makes them look better."""
+PLAIN: Enhance = "none"
+ENHANCED = ("vvc",)
+"""Codecs that there is an enhancement network for."""
+
+
+def _vvc(slim: bool = True, enhance: Enhance = PLAIN) -> ImageCodec:
+    if enhance == PLAIN:
+        return VvcCodec(slim)
+    from scmc_comm.baselines.enhanced import EnhancedVvc
+
+    return EnhancedVvc(load_image_codec("vvc:headers=slim"))
+
 
 def _scmc_signal() -> ImageCodec:
     from scmc_comm.baselines.scmc_signal import ScmcSignalCodec
@@ -66,7 +80,7 @@ IMAGE_CODECS: Registry[Callable[..., ImageCodec]] = Registry(
         "jpeg2000": Jpeg2000Codec,
         "avif": AvifCodec,
         "hevc": HevcCodec,
-        "vvc": VvcCodec,
+        "vvc": _vvc,
         **{family: partial(ZooCodec, family) for family in ARCHITECTURES},
         "scmc-signal": _scmc_signal,
     },
@@ -79,7 +93,9 @@ WITHOUT_HEADERS = ("scmc-signal",)
 
 
 def make_image_codec(name: str) -> ImageCodec:
-    """The image codec called ``NAME:headers=slim|file``, a learned one also ``weights=PATH``.
+    """The image codec called ``NAME:headers=slim|file``.
+
+    A learned one has ``weights=PATH`` too, VVC ``enhance=perceptual``.
 
     Args:
         name: From `IMAGE_CODECS`. With slim headers (the default) the receiver knows what does not
@@ -135,6 +151,8 @@ def codec_options(name: str) -> dict[str, Any]:
     known: dict[str, Any] = {"headers": Headers}
     if base in ARCHITECTURES:
         known["weights"] = str
+    if base in ENHANCED:
+        known["enhance"] = Enhance
     try:
         options = parse_arguments(f"image codec {base!r}", known, args)
     except ChannelError as error:
@@ -145,6 +163,11 @@ def codec_options(name: str) -> dict[str, Any]:
             raise ScmcError(f"image codec {base!r} got {args!r}; it has no constant headers")
     elif headers is not None:
         options["slim"] = headers == "slim"
+    if options.get("enhance", PLAIN) != PLAIN and headers == "file":
+        raise ScmcError(
+            f"image codec {base!r} got {args!r}; the enhancement network reads the QP of slim "
+            "headers: leave headers=file out"
+        )
     if "weights" in options:
         options["weights"] = Path(options["weights"])
     return options
@@ -180,6 +203,7 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     digest = sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
     low, high = -1, len(codec.qualities)  # qualities[low] fits, qualities[high] does not
     best: CodedImage | None = None
+    codec = codec.source
     cache = _encodes.setdefault(codec, LruCache(_CACHED_BYTES))
     while high - low > 1:
         middle = (low + high) // 2

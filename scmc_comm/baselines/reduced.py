@@ -11,6 +11,7 @@ IEEE Transactions on Image Processing 12(9), 2003.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -61,6 +62,21 @@ class ReducedCodec(ImageCodec):
     def num_parameters(self, quality: float) -> int:
         """See `ImageCodec.num_parameters`."""
         return self.codec.num_parameters(quality)
+
+    def at(self, divisor: int) -> ReducedCodec:
+        """The same at another resolution."""
+        return ReducedCodec(self.codec, divisor)
+
+
+def at_divisor(codec: ImageCodec, divisor: int) -> ImageCodec:
+    """The codec at a resolution, always the same object, which its encodings are kept for."""
+    if divisor == 1:
+        return codec
+    made = codec.at(divisor) if isinstance(codec, ReducedCodec) else ReducedCodec(codec, divisor)
+    return _reduced.setdefault(codec, {}).setdefault(divisor, made)
+
+
+_reduced: WeakKeyDictionary[ImageCodec, dict[int, ImageCodec]] = WeakKeyDictionary()
 
 
 def reduced_size(size: tuple[int, int], divisor: int) -> tuple[int, int]:

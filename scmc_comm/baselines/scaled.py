@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ import torch
 from scmc_comm.baselines.codec_curves import METRICS, CodecCurves, find_curves
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import largest_fitting
-from scmc_comm.baselines.reduced import DIVISOR_BITS, DIVISORS, ReducedCodec, divisors_for
+from scmc_comm.baselines.reduced import DIVISOR_BITS, DIVISORS, at_divisor, divisors_for
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
 from scmc_comm.link.utility import Utility
@@ -62,7 +61,7 @@ class ScaledCoder:
         fits = self._fits(img, max_bytes, self._promising(8 * max_bytes, size, utility))
         fits = fits or self._fits(img, max_bytes, list(divisors_for(size)))
         if len(fits) > 1:
-            shown = {d: _at(self.codec, d).decode(data, size) for d, data in fits.items()}
+            shown = {d: at_divisor(self.codec, d).decode(data, size) for d, data in fits.items()}
             best = max(fits, key=lambda d: _score(img, shown[d], utility))
             fits = {best: fits[best]}
         for divisor, data in fits.items():
@@ -80,10 +79,12 @@ class ScaledCoder:
         number = int(bits[:DIVISOR_BITS] @ _WEIGHTS)
         if number >= len(DIVISORS):
             raise ScmcError(f"{self.codec.name}: there is no resolution {number}: damaged bits")
-        return _at(self.codec, DIVISORS[number]).decode(bits_to_bytes(bits[DIVISOR_BITS:]), size)
+        return at_divisor(self.codec, DIVISORS[number]).decode(
+            bits_to_bytes(bits[DIVISOR_BITS:]), size
+        )
 
     def _fits(self, img: torch.Tensor, max_bytes: int, divisors: list[int]) -> dict[int, bytes]:
-        found = {d: largest_fitting(_at(self.codec, d), img, max_bytes) for d in divisors}
+        found = {d: largest_fitting(at_divisor(self.codec, d), img, max_bytes) for d in divisors}
         return {divisor: fit.data for divisor, fit in found.items() if fit is not None}
 
     def _promising(self, max_bits: int, size: tuple[int, int], utility: Utility) -> list[int]:
@@ -94,14 +95,6 @@ class ScaledCoder:
 
 
 _WEIGHTS = 1 << np.arange(DIVISOR_BITS)[::-1]
-_reduced: WeakKeyDictionary[ImageCodec, dict[int, ReducedCodec]] = WeakKeyDictionary()
-
-
-def _at(codec: ImageCodec, divisor: int) -> ImageCodec:
-    """The codec at a resolution, always the same object, which its encodings are kept for."""
-    if divisor == 1:
-        return codec
-    return _reduced.setdefault(codec, {}).setdefault(divisor, ReducedCodec(codec, divisor))
 
 
 def _bits_of(divisor: int) -> np.ndarray:

@@ -8,30 +8,34 @@ import torch
 from torch import Tensor
 
 TILE = 64  # cells a side
-HALO = 8  # cells around a tile that the network sees too; more than its field of view
+HALO = 8  # cells around a tile that the network sees too
 
 
 def in_tiles(
-    network: Callable[..., Tensor], inputs: Sequence[Tensor], cells: tuple[int, int]
+    network: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    cells: tuple[int, int],
+    halo: int = HALO,
 ) -> Tensor:
     """``network(*inputs)``, a tile at a time.
 
     Args:
-        network: A network whose field of view is at most ``HALO`` cells in each direction.
+        network: A network whose field of view is at most ``halo`` cells in each direction.
         inputs: Tensors [1, c, s h, s w] with a whole number s of values a side of a cell.
         cells: (h, w), the grid that all inputs and the output are multiples of.
+        halo: Cells around a tile that the network sees too.
 
     Returns:
         The output [1, c, t h, t w].
     """
-    if max(cells) <= TILE + 2 * HALO:
+    if max(cells) <= TILE + 2 * halo:
         return network(*inputs)
     rows = []
     for top, bottom in _spans(cells[0]):
         row = []
         for left, right in _spans(cells[1]):
-            above, before = min(top, HALO), min(left, HALO)
-            window = (top - above, bottom + HALO, left - before, right + HALO)
+            above, before = min(top, halo), min(left, halo)
+            window = (top - above, bottom + halo, left - before, right + halo)
             out = network(*(_cut(x, window, cells) for x in inputs))
             inner = (above, above + bottom - top, before, before + right - left)
             size = (min(window[1], cells[0]) - window[0], min(window[3], cells[1]) - window[2])

@@ -130,6 +130,19 @@ def decode_batch(
     return np.concatenate([decode_streams(chunk, size, settings) for chunk in chunks])
 
 
+def qp_of(data: bytes) -> int:
+    """QP of slim bytes, 0 to 63.
+
+    Raises:
+        ScmcError: There are no bytes.
+
+    Example:
+        >>> qp_of(bytes([40 << 2 | 1, 7]))
+        40
+    """
+    return Reader(data, "slim VVC picture").byte("QP and mode") >> 2
+
+
 def slim_from_file(
     data: bytes, size: tuple[int, int], qp: int, settings: VvcSettings = VvcSettings()
 ) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -60,6 +61,10 @@ class System(ABC):
         """
         return frozenset()
 
+    def weight_files(self) -> Sequence[Path]:
+        """Files of weights that no option names: `identity` holds their content."""
+        return ()
+
     def load(self) -> None:  # noqa: B027
         """Load the networks, so that processes forked from this one share them."""
 
@@ -113,7 +118,7 @@ class System(ABC):
         what = f"system {type(self).__name__}"
         values = sorted((name, content_or_fresh(what, getattr(self, name))) for name in names)
         state = files_state(getattr(self, name) for name in self.file_options if name in names)
-        made_from = f"{files_digest(self.files)}{self.parts_identity()}"
+        made_from = f"{files_digest([*self.files, *self.weight_files()])}{self.parts_identity()}"
         return f"{content_or_fresh(what, type(self))} {values} {state}{made_from}"
 
 

@@ -22,13 +22,6 @@ from channels.coding.transport_block import max_payload_bits, num_channel_uses
 from channels.fading.models import channel_identity
 from channels.types import Frame, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
-from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.image_codecs import (
-    IMAGE_CODECS,
-    codec_options,
-    family_of,
-    load_image_codec,
-)
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Layers
 from scmc_comm.baselines.reduced import DIVISOR_BITS
 from scmc_comm.baselines.scaled import ScaledCoder
@@ -41,7 +34,8 @@ from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
 from scmc_comm.link.planners import SPREAD_DB
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.utility import Utility
-from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
+from scmc_comm.systems.base import PYTHON_ONLY, check_image, grey
+from scmc_comm.systems.coded_file import CodedFile
 from scmc_comm.types import LayerKind, Reconstruction
 
 
@@ -56,11 +50,10 @@ def layer_tag(layer: int) -> str:
 
 
 @dataclass(frozen=True)
-class LayeredFile(System):
+class LayeredFile(CodedFile):
     """A file in layers, each in a frame of its own, the coarsest the best protected.
 
     Attributes:
-        codec: The image codec, by name or as an object.
         layers: How many, 2 to 4.
         protection: ``unequal`` gives the layers fixed shares of the channel uses, with margins of
             11, 5 and 2 dB below the design Es/N0 but for the last; ``equal`` the same shares with
@@ -68,18 +61,15 @@ class LayeredFile(System):
             the channel and its mean Es/N0, ``range`` the same for a range of means.
         utility: What ``optimised`` and ``range`` make best, such as ``lpips``; the sweep's if not
             given.
-        headers: As of the codec in one frame.
         curves: Rate and quality on validation pictures; those that were measured if not given.
     """
 
     nested: ClassVar[bool]
     transmitter_options: ClassVar[tuple[str, ...]] = ("layers", "protection", "utility", "curves")
 
-    codec: str | ImageCodec = field(metadata=PYTHON_ONLY)
     layers: int = 3
     protection: Literal["unequal", "equal", "optimised", "range"] = "unequal"
     utility: str | None = None
-    headers: Literal["slim", "file"] = "slim"
     curves: CodecCurves | None = field(default=None, metadata=PYTHON_ONLY, repr=False)
 
     def __post_init__(self) -> None:
@@ -93,8 +83,6 @@ class LayeredFile(System):
                     f"utility is {self.utility!r} and protection is {self.protection!r}, a rule "
                     "that makes nothing best; use protection=optimised"
                 )
-        if isinstance(self.codec, str):
-            codec_options(self._codec_name())
 
     @property
     def side_information(self) -> frozenset[str]:
@@ -143,14 +131,6 @@ class LayeredFile(System):
             self.validation_curves()
         self.image_codec()
 
-    def parts_identity(self) -> str:
-        """See `System.parts_identity`: that of the image codec."""
-        return IMAGE_CODECS.identity(family_of(self.codec)) if isinstance(self.codec, str) else ""
-
-    def image_codec(self) -> ImageCodec:
-        """The codec, loaded once a process."""
-        return load_image_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
-
     def validation_curves(self) -> CodecCurves:
         """Rate and quality of the codec on validation pictures."""
         if self.curves is not None:
@@ -175,13 +155,6 @@ class LayeredFile(System):
             equal, uses = self.protection == "equal", budget.uses(size)
             return rule_ladder(self.layers, uses, budget.design_esno_db, equal)
         return _best_ladder(self, size, budget, channel_identity(budget.channel), curves_state())
-
-    @property
-    def _name(self) -> str:
-        return self._codec_name() if isinstance(self.codec, str) else self.codec.name
-
-    def _codec_name(self) -> str:
-        return f"{self.codec}:headers={self.headers}"
 
 
 class Simulcast(LayeredFile):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -18,13 +19,7 @@ from channels.coding.transport_block import max_payload_bits
 from channels.fading.models import channel_identity
 from channels.types import Frame, Mcs, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
-from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.image_codecs import (
-    IMAGE_CODECS,
-    codec_options,
-    family_of,
-    load_image_codec,
-)
+from scmc_comm.baselines.compressai_zoo import zoo_files
 from scmc_comm.baselines.scaled import ScaledCoder
 from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
@@ -34,20 +29,18 @@ from scmc_comm.link.planners import SPREAD_DB
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.utility import Utility
 from scmc_comm.systems.adaptive import KNOWN_DB, ranking
-from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
+from scmc_comm.systems.base import PYTHON_ONLY, check_image, grey
+from scmc_comm.systems.coded_file import CodedFile
 from scmc_comm.types import LayerKind, Reconstruction
 
 TAG = "image"
 
 
 @dataclass(frozen=True)
-class Separate(System):
+class Separate(CodedFile):
     """An image codec over one protected frame.
 
     Attributes:
-        codec: The image codec, by name or as an object.
-        headers: ``slim`` leaves out the constant headers, which the receiver knows; ``file``
-            sends complete files.
         mcs: How modulation and code rate are chosen, all by the best expected utility on
             validation pictures over the link's law: ``fixed`` is one for the design Es/N0,
             ``range`` one for means from 15 dB below it to 9 dB above, ``adaptive`` the best for
@@ -68,8 +61,6 @@ class Separate(System):
 
     transmitter_options: ClassVar[tuple[str, ...]] = ("mcs", "law", "utility", "curves")
 
-    codec: str | ImageCodec = field(metadata=PYTHON_ONLY)
-    headers: Literal["slim", "file"] = "slim"
     mcs: Literal["fixed", "range", "adaptive"] = "fixed"
     law: Literal["link", "awgn"] = "link"
     scale: Literal["auto", "1"] = "auto"
@@ -90,8 +81,6 @@ class Separate(System):
                     f"utility is {self.utility!r} and law is 'awgn', a rule that makes nothing "
                     "best; leave law out"
                 )
-        if isinstance(self.codec, str):
-            codec_options(self._codec_name())
         if self.mcs != "fixed":
             self._curves()
 
@@ -172,26 +161,11 @@ class Separate(System):
             self._curves()
         self.image_codec()
 
-    def parts_identity(self) -> str:
-        """See `System.parts_identity`: that of the image codec."""
-        return IMAGE_CODECS.identity(family_of(self.codec)) if isinstance(self.codec, str) else ""
-
-    def image_codec(self) -> ImageCodec:
-        """The codec, loaded once a process."""
-        return load_image_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
-
     def _coder(self) -> ScaledCoder:
         return ScaledCoder(self.image_codec(), self.scale == "auto", self.curves)
 
     def _utility(self, budget: Budget) -> Utility:
         return Utility.parse(self.utility or budget.utility)
-
-    @property
-    def _name(self) -> str:
-        return self._codec_name() if isinstance(self.codec, str) else self.codec.name
-
-    def _codec_name(self) -> str:
-        return f"{self.codec}:headers={self.headers}"
 
     def _curves(self) -> CodecCurves:
         if self.curves is not None:
@@ -210,6 +184,10 @@ class LearnedSeparate(Separate):
     file_options: ClassVar[tuple[str, ...]] = ("weights",)
 
     weights: str | None = None
+
+    def weight_files(self) -> tuple[Path, ...]:
+        """See `System.weight_files`: the zoo's own, where the user put them."""
+        return () if self.weights or not isinstance(self.codec, str) else zoo_files(self.codec)
 
     def _codec_name(self) -> str:
         return super()._codec_name() + (f",weights={self.weights}" if self.weights else "")

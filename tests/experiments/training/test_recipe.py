@@ -9,7 +9,7 @@ import torch
 
 from experiments.commands import main as cli
 from experiments.commands.train import NETWORKS
-from experiments.training import layer_curves, recipe
+from experiments.training import codec_curves, layer_curves, recipe
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 from scmc_comm.models import FOLDER
@@ -41,16 +41,17 @@ class Recorder:
             folder = models.parent / command[0]
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{command[0]}.safetensors").touch()
-        if command[0] == "layer_curves":
+        if command[0].endswith("_curves"):
             folder = models.parent / "curves"
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "layer_curves.json").touch()
+            (folder / f"{command[0]}.json").touch()
 
 
 ORDER = [
     "captioner", "text_model", "generator", "lower sketches", "fusion", "fusion", "export fusion",
     "lower pictures", "signal", "signal", "detail", "export signal", "deepjscc", "export deepjscc",
-    "colour_maps", "colour_maps", "scalable", "scalable", "layer_curves",
+    "colour_maps", "colour_maps", "scalable", "scalable", "enhance", "export enhance",
+    "layer_curves", "codec_curves",
 ]  # fmt: skip
 
 
@@ -62,6 +63,7 @@ def test_stages_run_in_the_order_in_which_they_build_on_each_other(roses, tmp_pa
     shipped = (FOLDER / "edges.safetensors").read_bytes()
     assert (models / "edges.safetensors").read_bytes() == shipped  # no boundaries to learn from
     assert (models / "captioner.safetensors").is_file()
+    assert (models / "codec_curves.json").is_file()  # without it no rival could be designed
 
 
 def test_kinds_are_learned_where_a_set_names_them_and_else_kept(roses, tmp_path):
@@ -86,7 +88,7 @@ def test_minutes_are_shared_out_whole(roses, tmp_path, monkeypatch):
         for i, word in enumerate(command)
         if word in ("--minutes", "--cpu-minutes")
     ]
-    assert minutes == [10, 20, 40, 24, 6, 30, 16, 16, 18, 20] and sum(minutes) == 200
+    assert minutes == [10, 16, 34, 24, 6, 30, 14, 16, 14, 18, 18] and sum(minutes) == 200
     assert stages[0].name == "edges"
 
 
@@ -218,6 +220,8 @@ def test_the_whole_recipe_makes_models_that_code_a_picture(tmp_path, monkeypatch
     monkeypatch.setattr(recipe, "MIN_TRAIN", 8)
     for name, value in (("METRICS", ("psnr_db",)), ("QUALITIES", (0, 48)), ("ALONE", (0,))):
         monkeypatch.setattr(layer_curves, name, value)
+    for name, value in (("METRICS", ("psnr_db",)), ("CODECS", ("jpeg",))):
+        monkeypatch.setattr(codec_curves, name, value)
     splits = ("train",) * recipe.MIN_TRAIN + ("val", "test")
     roses = made.table(tmp_path / "roses", len(splits), splits)
     made.boundaries(tmp_path)

@@ -245,3 +245,21 @@ def test_rate_distortion_curves_of_several():
     assert make_rd_codec(names[1]).points == make_rd_codec("scmc").points
     with pytest.raises(ScmcError, match=r"no key 'real'; did you mean realism\?"):
         check_codec_names(("scmc:real=0",))
+
+
+def test_weights_of_the_zoo_are_known_by_their_content(tmp_path, monkeypatch):
+    """Keyed by name alone, pictures of other weights were taken from the cache."""
+    monkeypatch.setenv("SCMC_WEIGHTS", str(tmp_path))
+    none, jpeg = make_system("hyperprior").receiver_identity(), make_system("jpeg").identity()
+    file = tmp_path / "compressai" / "bmshj2018-hyperprior-5-f8b614e1.pth.tar"
+    file.parent.mkdir()
+    found = []
+    for content in (b"one", b"two", b"one"):
+        file.write_bytes(content)
+        os.utime(file, ns=(0, len(found)))
+        found.append(make_system("hyperprior").receiver_identity())
+    assert found[0] == found[2] and len({none, *found}) == 3
+    assert make_system("jpeg").identity() == jpeg
+    other = make_system("factorized").identity()
+    file.unlink()
+    assert make_system("factorized").identity() == other
