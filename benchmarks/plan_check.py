@@ -59,7 +59,8 @@ def point(photos, channel_name, rho, esno_db, utility, trials, seed):
     channel = make_channel(channel_name)
     row = {"channel": channel_name, "rho": f"1/{round(1 / rho)}", "esno_db": esno_db}
     for system in SYSTEMS:
-        expected, mean, variance, fitted = [], [], 0.0, 0
+        expected, mean, fitted = [], [], 0
+        below, above = 0.0, 0.0
         for i, photo in enumerate(photos):
             scheme = Scmc(protection=system, codec=photo.codec)
             prepared = scheme.prepare(photo.img, Budget(rho, esno_db, channel_name, utility))
@@ -80,16 +81,18 @@ def point(photos, channel_name, rho, esno_db, utility, trials, seed):
                 ends = (score(frozenset()), score(frozenset(prepared.tags)))
                 drawn = bounded_mean(np.array([score(tags) for tags in arrived]), ends)
                 mean.append(drawn.mean)
-                variance += ((drawn.high - drawn.low) / 2 / 1.96) ** 2
-                shift = (drawn.high + drawn.low) / 2 - drawn.mean
-                row[f"{system}_shift"] = row.get(f"{system}_shift", 0.0) + shift / len(photos)
+                # Limits of a mean of means from those of each (Zou and Donner, Statistics in
+                # Medicine 2008): it holds the mean, however far the limits are from it.
+                below += (drawn.mean - drawn.low) ** 2
+                above += (drawn.high - drawn.mean) ** 2
         row[system] = float(np.mean(expected))
         row[f"{system}_fitted"] = fitted
         if system != "unequal":
             row[f"{system}_drawn"] = float(np.mean(mean))
-            row[f"{system}_half"] = 1.96 * variance**0.5 / len(photos)
-    centre = row["optimised_drawn"] + row.get("optimised_shift", 0.0)
-    row["inside"] = bool(abs(row["optimised"] - centre) <= row["optimised_half"] + 1e-9)
+            row[f"{system}_low"] = row[f"{system}_drawn"] - below**0.5 / len(photos)
+            row[f"{system}_high"] = row[f"{system}_drawn"] + above**0.5 / len(photos)
+    low, high = row["optimised_low"] - 1e-9, row["optimised_high"] + 1e-9
+    row["inside"] = bool(low <= row["optimised"] <= high)
     return row
 
 
@@ -105,7 +108,7 @@ def main() -> None:
     torch.set_num_threads(1)
     utility, codec = Utility.parse(args.utility), LayeredCodec()
     photos = [Photo(name, utility, codec) for name in PHOTOS[: args.photos]]
-    head = "channel rho esno_db | optimised equal unequal | drawn +- half (equal) | inside"
+    head = "channel rho esno_db | optimised equal unequal | drawn [low, high] (equal) | inside"
     print(head, flush=True)
     rows, start = [], time.monotonic()
     for channel in args.channels.split(","):
@@ -116,8 +119,9 @@ def main() -> None:
                 rows.append(row)
                 print(
                     f"{channel:15} {row['rho']} {esno_db:5.1f} | {row['optimised']:7.3f} "
-                    f"{row['equal']:7.3f} {row['unequal']:7.3f} | {row['optimised_drawn']:7.3f} +- "
-                    f"{row['optimised_half']:.3f} ({row['equal_drawn']:7.3f}) | {row['inside']}",
+                    f"{row['equal']:7.3f} {row['unequal']:7.3f} | {row['optimised_drawn']:7.3f} "
+                    f"[{row['optimised_low']:.3f}, {row['optimised_high']:.3f}] "
+                    f"({row['equal_drawn']:7.3f}) | {row['inside']}",
                     flush=True,
                 )
                 if args.out:
