@@ -2,7 +2,7 @@
 
     python -m benchmarks.cold_cell --data DIR [--system NAME] [--metrics NAMES] [--out FILE.csv]
 
-Seconds of a core of this process and of the programs that it calls, start and imports included, with
+Seconds of a core of this process and of programs that it calls, start and imports included, with
 one thread. To hold two revisions against each other, run it in the checkout of each, in turns.
 """
 

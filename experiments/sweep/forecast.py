@@ -122,7 +122,7 @@ def forecast(
     metrics = tasks[0].metrics
     scoring = {name: dict.fromkeys(metrics, 0.0) for name in spec.systems}
     for task in tasks:
-        part = parts[task.system, task.img.shape]
+        part = parts[task.system, task.img.size]
         for number, points in designs_in(task).items():
             left[task.system][1] += 1
             if is_finished(task, number, points):
@@ -139,16 +139,16 @@ class _UnknownError(Exception):
     """A part was never measured on this machine."""
 
 
-Parts = dict[tuple[str, tuple[int, ...]], dict[str, float]]
+Parts = dict[tuple[str, int], dict[str, float]]
 
 
 def _parts(tasks: Sequence[Task], calibrate: bool) -> Parts:
     """Cost of a design of each system and size of picture, and of each metric of a set."""
     middle = len(tasks[0].spec.rho) // 2
-    typical: dict[tuple[str, tuple[int, ...]], Task] = {}
+    typical: dict[tuple[str, int], Task] = {}
     for task in tasks:
         if task.rho == middle:
-            typical.setdefault((task.system, task.img.shape), task)
+            typical.setdefault((task.system, task.img.size), task)
     found = {}
     bar = tqdm(typical.items(), "calibration", unit="system", leave=False, disable=not calibrate)
     for at, task in bar:
@@ -165,7 +165,7 @@ def _identity(task: Task) -> tuple[object, ...]:
     spec = task.spec
     trials = () if spec.estimator == "expected" else (spec.num_trials, spec.analog_trials)
     return (
-        "part", task.system, list(task.img.shape), spec.rho[task.rho], spec.utility, spec.estimator,
+        "part", task.system, task.img.size, spec.rho[task.rho], spec.utility, spec.estimator,
         spec.channels, spec.esno_db, spec.phy, *trials,
     )  # fmt: skip
 
