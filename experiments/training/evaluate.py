@@ -98,7 +98,10 @@ def evaluate(img: Tensor, metrics: tuple[str, ...] = METRICS) -> dict[str, Row]:
             start = time.monotonic()
             shown = codec.decode(every, size).img_hat
             add(f"all layers, {rate} bpp", shown, num_bytes, time.monotonic() - start)
-            add(f"signal alone, {rate} bpp", codec.decode(every[-1:], size).img_hat, num_bytes)
+        alone = fill(codec, img, (), rate)
+        if alone is not None:
+            shown = codec.decode(alone, size).img_hat
+            add(f"signal alone, {rate} bpp", shown, _container_bytes(alone, size))
         jpeg = make_image_codec("jpeg")
         coded = largest_fitting(jpeg, img, int(rate * size[0] * size[1] / 8))
         if coded is not None:
