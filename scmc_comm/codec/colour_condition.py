@@ -33,8 +33,8 @@ def colour_condition(colours: Tensor, size: tuple[int, int]) -> Tensor:
     small = working_size(size)
     half = [-(-side // HYPER_STRIDE) * HYPER_STRIDE // 2 for side in size]
     if small == tuple(size):
-        return colours[:, : half[0], : half[1]]
-    out = colours[:, : (small[0] + 1) // 2, : (small[1] + 1) // 2].long()
+        return colours  # padded likewise
+    out = colours[:, : (small[0] + 1) // 2, : (small[1] + 1) // 2].int()
     for axis, side in ((1, size[0]), (2, size[1])):
         out = _enlarged(out, axis, (side + 1) // 2)
         last = out.narrow(axis, out.shape[axis] - 1, 1)
@@ -45,7 +45,7 @@ def colour_condition(colours: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _enlarged(x: Tensor, axis: int, length: int) -> Tensor:
-    """int64 values along one axis at another length, pixel centres kept; times 2^_WEIGHT_BITS."""
+    """int32 values along one axis at another length, pixel centres kept; times 2^_WEIGHT_BITS."""
     old, one = x.shape[axis], 1 << _WEIGHT_BITS
     # Pixel i of the new axis lies at ((2 i + 1) old - length) / (2 length) of the old one.
     place = ((2 * torch.arange(length) + 1) * old - length).clamp(min=0)
@@ -53,5 +53,5 @@ def _enlarged(x: Tensor, axis: int, length: int) -> Tensor:
     high = (low + 1).clamp(max=old - 1)
     weight = ((place - 2 * length * low) * one // (2 * length)).clamp(0, one)
     shape = [-1 if i == axis else 1 for i in range(x.ndim)]
-    share = weight.view(shape)
+    share = weight.int().view(shape)
     return x.index_select(axis, low) * (one - share) + x.index_select(axis, high) * share

@@ -175,9 +175,8 @@ class LayeredCodec:
 
     def needs(self, layer: Layer) -> LayerKind | None:
         """The layer without which this one does not decode, or None."""
-        is_signal = layer.kind is LayerKind.SIGNAL and _is_ours(layer)
-        given_colours = is_signal and is_conditioned(layer.parts)
-        return LayerKind.STRUCTURE if given_colours else None
+        conditioned = layer.kind is LayerKind.SIGNAL and is_conditioned(layer.parts)
+        return LayerKind.STRUCTURE if conditioned else None
 
     def _coder(self, img: Tensor, structure: Layer | None) -> Callable[[int], Layer]:
         """Codes the signal layer of one picture at any quality."""

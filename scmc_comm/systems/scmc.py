@@ -115,6 +115,11 @@ class Scmc(CodecOptions, System):
                 f"plan is {self.plan!r} and protection is {self.protection!r}; keep one of them"
             )
         check_seed(self.seed)
+        if self.signal_given == "nothing" and self.protection in ("optimised", "range"):
+            raise ScmcError(
+                f"signal_given is 'nothing' and protection is {self.protection!r}, whose curves "
+                "are of signals given the structure; use protection=unequal or equal"
+            )
         self._planner()
 
     @property
