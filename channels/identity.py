@@ -144,6 +144,9 @@ def _installed() -> tuple[str, ...]:
     return tuple({paths["purelib"], paths["platlib"], paths["stdlib"], site.getusersitepackages()})
 
 
+_TELLS_TOO_LITTLE = re.compile(r" at 0x[0-9a-fA-F]+|\.\.\.")
+
+
 class _Writer:
     """Writes values; an object that is met again inside of itself is written once."""
 
@@ -167,6 +170,8 @@ class _Writer:
             return f"[{', '.join(map(self.text, value))}]"
         if isinstance(value, dict | Mapping):
             return f"{{{', '.join(f'{k!r}: {self.text(v)}' for k, v in value.items())}}}"
+        if isinstance(value, set | frozenset):  # whose own order differs from process to process
+            return f"{type(value).__name__} {sorted(map(self.text, value))}"
         if isinstance(value, type):
             return f"{value.__module__}.{value.__qualname__}{self._code(value)}"
         if isinstance(value, types.ModuleType):
@@ -183,9 +188,11 @@ class _Writer:
         if hasattr(value, "state_dict"):
             weights = self.text(sorted(value.state_dict().items()))
             return f"{value} {weights}{self._code(type(value))}"
-        array = value.detach().cpu().numpy() if hasattr(value, "detach") else value
-        digest = hashlib.sha256(array.tobytes()).hexdigest()
-        return f"{array.dtype} {array.shape} {digest}"
+        if hasattr(value, "detach"):
+            return f"{value.dtype} {tuple(value.shape)} {_sha256(_tensor_bytes(value))}"
+        if value.dtype.hasobject:  # whose bytes are addresses
+            return f"{value.dtype} {value.shape} {self.text(value.tolist())}"
+        return f"{value.dtype} {value.shape} {_sha256(value.tobytes())}"
 
     def _function(self, value: Any) -> str | None:
         """A function, a method, a part of one; None for an object that can be called."""
@@ -206,9 +213,9 @@ class _Writer:
         return f"{name} {self.text([cells, value.__defaults__, value.__kwdefaults__])}"
 
     def _object(self, value: object) -> str:
-        """By its own words or, if they only say where it lies in memory, by its attributes."""
+        """By its own words or, if they are shortened or an address in memory, by its attributes."""
         text = repr(value)
-        if not re.search(r" at 0x[0-9a-fA-F]+>", text):
+        if isinstance(value, str | bytes) or not _TELLS_TOO_LITTLE.search(text):
             return f"{text}{self._code(type(value))}"
         module = type(value).__module__
         ours = module.partition(".")[0] in OURS
@@ -232,6 +239,17 @@ class _Writer:
             if _is_state(item)
         }
         return f" source={source} {self.text(held)}"
+
+
+def _tensor_bytes(tensor: Any) -> bytes:
+    """The values as they lie in memory; NumPy lacks some of their types."""
+    plain = tensor.detach().cpu().to_dense().resolve_conj().resolve_neg().flatten().contiguous()
+    found: bytes = plain.view(sys.modules["torch"].uint8).numpy().tobytes()
+    return found
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _is_state(value: object) -> bool:

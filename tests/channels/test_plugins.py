@@ -1,8 +1,12 @@
 """One mechanism for components of other people: names, origins, identities, files that change."""
 
+import collections
+import copy
 import importlib.metadata
 import logging
+import os
 import pickle
+import subprocess
 import sys
 import types
 
@@ -254,3 +258,36 @@ def test_content_tells_arrays_apart_that_print_alike():
     other = many.copy()
     other[1000] = 2
     assert content(many) == content(many.copy()) != content(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.array(["a", [1]], object), np.array(["a", [2]], object)),
+        (torch.ones(2, dtype=torch.bfloat16), torch.tensor([1, 2], dtype=torch.bfloat16)),
+        (torch.eye(2).to_sparse(), (2 * torch.eye(2)).to_sparse()),
+        (torch.tensor([1 + 1j]).conj(), torch.tensor([1 + 1j])),
+        ({"a", "b"}, {"a", "c"}),
+        ("one at 0x1f>", "two ... at 0x1f>"),
+    ],
+    ids=["objects", "bfloat16", "sparse", "conjugate", "set", "text"],
+)
+def test_content_tells_values_apart_and_their_copies_alike(one, other):
+    assert content(one) == content(copy.deepcopy(one)) != content(other)
+
+
+def test_content_of_a_set_is_the_same_in_each_process():
+    code = "from channels.identity import content; print(content({'a', 'bb', 'ccc', 'dddd'}))"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, env=os.environ | seed
+        ).stdout
+        for seed in ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"})
+    ]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("value", [collections.deque([np.ones(2000)]), np.random.default_rng(0)])
+def test_what_prints_shortened_or_by_its_address_has_no_identity(value):
+    with pytest.raises(NoIdentityError, match="has no identity"):
+        content(value)
