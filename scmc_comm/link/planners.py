@@ -214,11 +214,11 @@ def make_planner(name: str, utility: str | None = None, plan: str | None = None)
         if utility is not None:
             raise ScmcError(f"plan is {plan!r} and utility is {utility!r}; keep one of them")
         return load_plan(plan)
+    if utility is None:
+        return planner
     if isinstance(planner, OptimisedPlanner):
         return replace(planner, utility=utility)
-    if utility is not None:
-        raise ScmcError(
-            f"utility is {utility!r} and protection is {name!r}, a rule that makes nothing best; "
-            "use protection=optimised"
-        )
-    return planner
+    raise ScmcError(
+        f"utility is {utility!r} and protection is {name!r}, a rule that makes nothing best; "
+        "use protection=optimised"
+    )

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from channels import plugins
 from channels.coding.transport_block import max_payload_bits, num_channel_uses
 from scmc_comm.errors import InfeasibleBudgetError, ScmcError
 from scmc_comm.link.mcs import MCS_GRID, choose_mcs, required_esno_db
-from scmc_comm.link.planners import make_planner
+from scmc_comm.link.planners import OptimisedPlanner, make_planner
 from scmc_comm.link.protection import (
     SIGNAL_MARGINS_DB,
     equal_plan,
@@ -91,6 +92,13 @@ def test_small_budgets_leave_layers_out_then_fail():
             plan(20, BITS, 10.0, SIZE)
         needed = int(str(error.value).split(" needs ")[1].split(",")[0])
         assert SEMANTIC in plan(needed, BITS, 10.0, SIZE).layers
+
+
+def test_an_optimiser_of_somebody_keeps_the_utility_it_was_made_with(monkeypatch):
+    monkeypatch.setattr(plugins, "_state", plugins._State({}, {}, None, "run", plugins.changes()))
+    plugins.register("planner", "theirs", OptimisedPlanner(utility="lpips"))
+    assert make_planner("theirs").utility == "lpips"
+    assert make_planner("theirs", utility="ms_ssim").utility == "ms_ssim"
 
 
 def test_an_unknown_planner_is_named():
