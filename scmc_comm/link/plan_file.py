@@ -130,7 +130,7 @@ def _protection(tag: str, row: Mapping[str, Any], place: int) -> Protection:
     if modulation not in MODULATIONS:
         raise ChannelError(f"{tag}: {no_such('modulation', str(modulation), MODULATIONS)}")
     try:
-        rate, repetition = float(Fraction(str(row["coderate"]))), int(row.get("repetition", 1))
+        rate, repetition = float(Fraction(str(row["coderate"]))), int(str(row.get("repetition", 1)))
         power_db = float(row.get("power_db", 0.0))
     except (KeyError, ValueError, TypeError, ZeroDivisionError):
         raise ChannelError(
