@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ class Registry(Mapping[str, T]):
         built_in: Those of the package, in the order to list them.
         adapt: Makes of a plug-in what the package has; PluginError if it cannot.
         also: Another kind whose plug-ins are of this one too.
+        aliases: Other names of built-in components, which a plug-in may not have either.
 
     Example:
         >>> codecs = Registry("image_codec", {"jpeg": "JPEG"}, lambda plugin: plugin.component)
@@ -40,8 +41,10 @@ class Registry(Mapping[str, T]):
         built_in: Mapping[str, T],
         adapt: Callable[[Plugin], T],
         also: tuple[str, ...] = (),
+        aliases: Iterable[str] = (),
     ) -> None:
         self.kinds, self.built_in = (kind, *also), MappingProxyType(dict(built_in))
+        self._taken = frozenset([*built_in, *aliases])
         self._adapt = functools.lru_cache(maxsize=256)(adapt)
 
     def __getitem__(self, name: str) -> T:
@@ -87,7 +90,7 @@ class Registry(Mapping[str, T]):
         found: dict[str, Plugin] = {}
         for kind in self.kinds:
             for name, plugin in added(kind).items():
-                if name in self.built_in or name in found:
+                if name in self._taken or name in found:
                     other = found[name].origin if name in found else "a built-in one"
                     raise PluginError(
                         f"{words(kind)} {name!r} of {plugin.origin} has the name of {other}; "
@@ -101,12 +104,13 @@ class Registry(Mapping[str, T]):
         found = {}
         for kind in reversed(self.kinds):
             for name, point in _entry_points(kind).items():
-                found[name] = kind, point
-                if name in self.built_in:
-                    _warn_once(
-                        f"{words(kind)} {name!r} of {_package(point)} is passed over: it has the "
-                        "name of a built-in one"
-                    )
+                if name not in self._taken:
+                    found[name] = kind, point
+                    continue
+                _warn_once(
+                    f"{words(kind)} {name!r} of {_package(point)} is passed over: it has the "
+                    "name of a built-in one"
+                )
         return found
 
 

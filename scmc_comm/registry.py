@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from channels.plugins import Plugin, PluginError
 from channels.registry import Registry
 from scmc_comm.errors import ScmcError
+from scmc_comm.types import CODEC_ALIASES
 
 if TYPE_CHECKING:
     from scmc_comm.codec.options import CodecOptions
@@ -102,7 +103,9 @@ _BUILT_IN = {
         "scmc_comm.systems.deepjscc_clone:DeepJsccClone", "the first deep JSCC, from a clone of it"
     ),
 }
-SYSTEMS: Registry[Entry] = Registry("system", _BUILT_IN, _plugin_entry, also=("image_codec",))
+SYSTEMS: Registry[Entry] = Registry(
+    "system", _BUILT_IN, _plugin_entry, also=("image_codec",), aliases=CODEC_ALIASES
+)
 """All systems by name."""
 
 
@@ -143,11 +146,10 @@ def find_system(name: str) -> Entry:
         ScmcError: There is none; the nearest name is proposed.
     """
     from channels.errors import no_such
-    from scmc_comm.baselines.image_codec import ALIASES
 
-    name = ALIASES.get(name, name)
+    name = CODEC_ALIASES.get(name, name)
     if name not in SYSTEMS:
-        raise ScmcError(no_such("system", name, SYSTEMS, ALIASES))
+        raise ScmcError(no_such("system", name, SYSTEMS, CODEC_ALIASES))
     return SYSTEMS[name]
 
 

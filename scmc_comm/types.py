@@ -13,6 +13,9 @@ from scmc_comm.errors import ScmcError
 if TYPE_CHECKING:
     import torch
 
+CODEC_ALIASES = {"bpg": "hevc"}
+"""The field's words for image codecs of ours: BPG is HEVC intra in a container of its own."""
+
 MIN_SIDE = 32
 MAX_PARTS = 4
 """Parts that a signal layer can have."""

@@ -10,20 +10,21 @@ from experiments.commands.common import AddVerb, listed, origin
 
 def systems(args: argparse.Namespace) -> None:
     """List the systems, or some of them with options, units, defaults and sources."""
-    from scmc_comm.baselines.image_codec import ALIASES
     from scmc_comm.registry import SYSTEMS, find_system, make_system
+    from scmc_comm.types import CODEC_ALIASES
 
     if not args.names:
         width = max(map(len, SYSTEMS))
         for name in SYSTEMS:
             print(listed(SYSTEMS, name, SYSTEMS[name].summary, width))
-        print("\naliases: " + ", ".join(f"{alias} = {name}" for alias, name in ALIASES.items()))
+        aliases = (f"{alias} = {name}" for alias, name in CODEC_ALIASES.items())
+        print(f"\naliases: {', '.join(aliases)}")
         print("written NAME:key=value,key=value; scmc-comm systems NAME lists the keys")
         return
     entries = [(name, find_system(name)) for name in args.names]
     for name, entry in entries:
         known = ", ".join(sorted(make_system(name).side_information)) or "none"
-        where = origin(SYSTEMS, ALIASES.get(name, name))
+        where = origin(SYSTEMS, CODEC_ALIASES.get(name, name))
         about = f"{entry.summary}{where}; transmitter side information by default: {known}"
         print("\n".join(describe(name, entry.load(), about)))
         if entry.layered is not None:

@@ -10,7 +10,6 @@ import torch
 from channels.errors import no_such
 from experiments.specs import check_distinct
 from experiments.sweep.rate_points import LADDERS, Coded, CurveCodec, ImageCurveCodec
-from scmc_comm.baselines.image_codec import ALIASES
 from scmc_comm.baselines.image_codecs import (
     IMAGE_CODECS,
     codec_options,
@@ -19,7 +18,7 @@ from scmc_comm.baselines.image_codecs import (
 )
 from scmc_comm.errors import ScmcError
 from scmc_comm.registry import parse_options
-from scmc_comm.types import STRUCTURE_LEVELS
+from scmc_comm.types import CODEC_ALIASES, STRUCTURE_LEVELS
 
 SCMC = "scmc"
 # First and last quality, up to about 2 bpp on photographs; other families use all of their ladder.
@@ -108,7 +107,7 @@ def check_codec_names(names: tuple[str, ...]) -> None:
         elif family_of(name) in IMAGE_CODECS:
             meanings[name] = family_of(name), repr(sorted(codec_options(name).items()))
         else:
-            raise ScmcError(no_such("codec", family, [SCMC, *IMAGE_CODECS], ALIASES))
+            raise ScmcError(no_such("codec", family, [SCMC, *IMAGE_CODECS], CODEC_ALIASES))
     check_distinct("codecs", meanings)
 
 

@@ -21,9 +21,6 @@ from PIL import Image, features
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8, to_uint8
 
-ALIASES = {"bpg": "hevc"}
-"""The field's words for names of ours: BPG is HEVC intra in a container of its own."""
-
 PILLOW_FIX = "install Pillow's wheel: pip install 'pillow>=11.3'"
 
 

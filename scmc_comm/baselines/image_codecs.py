@@ -20,7 +20,7 @@ from channels.specs import parse_arguments
 from scmc_comm.baselines.avif import AvifCodec
 from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, ZooCodec
 from scmc_comm.baselines.hevc import HevcCodec
-from scmc_comm.baselines.image_codec import ALIASES, ImageCodec
+from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.jpeg import JpegCodec
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Codec
 from scmc_comm.baselines.vvc import VvcCodec
@@ -29,6 +29,7 @@ from scmc_comm.errors import ScmcError, TooFineError
 from scmc_comm.images import to_uint8
 from scmc_comm.lru_cache import LruCache
 from scmc_comm.models import files_state, weights_state
+from scmc_comm.types import CODEC_ALIASES
 
 Enhance = Literal["none", "perceptual"]
 """What the receiver does to decoded pictures: nothing, or a network makes them look better."""
@@ -85,6 +86,7 @@ IMAGE_CODECS: Registry[Callable[..., ImageCodec]] = Registry(
         "scmc-signal": _scmc_signal,
     },
     _plugin_codec,
+    aliases=CODEC_ALIASES,
 )
 Headers = Literal["slim", "file"]
 """Constant headers known to the receiver, or sent with each picture."""
@@ -132,7 +134,7 @@ def family_of(name: str) -> str:
         'hevc'
     """
     base = name.partition(":")[0]
-    return ALIASES.get(base, base)
+    return CODEC_ALIASES.get(base, base)
 
 
 def codec_options(name: str) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def codec_options(name: str) -> dict[str, Any]:
     """
     base, args = family_of(name), name.partition(":")[2]
     if base not in IMAGE_CODECS:
-        raise ScmcError(no_such("image codec", base, IMAGE_CODECS, ALIASES))
+        raise ScmcError(no_such("image codec", base, IMAGE_CODECS, CODEC_ALIASES))
     known: dict[str, Any] = {"headers": Headers}
     if base in ARCHITECTURES:
         known["weights"] = str

@@ -67,6 +67,13 @@ def test_a_built_in_name_is_never_shadowed():
         known["jpeg"]
 
 
+def test_another_name_of_a_built_in_one_is_not_shadowed_either():
+    known = Registry("image_codec", {"hevc": "HEVC"}, lambda p: p.component, aliases=["bpg"])
+    register("image_codec", "bpg", "MINE")
+    with pytest.raises(PluginError, match="'bpg' of registered by builtins has the name of a bu"):
+        known["bpg"]
+
+
 def test_two_plugins_cannot_have_one_name(tmp_path):
     load(write(tmp_path / "one.py"))
     with pytest.raises(PluginError, match=r"'turned' of plug-in .*two.py is there already, from"):

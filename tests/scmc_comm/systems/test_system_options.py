@@ -12,7 +12,8 @@ import pytest
 import torch
 from compressai.models import FactorizedPrior
 
-from channels.plugins import new_run
+from channels import plugins
+from channels.plugins import PluginError, new_run
 from channels.specs import option_types
 from experiments.figures.style import styles
 from experiments.rd.anchors import Anchors, counterparts
@@ -32,6 +33,14 @@ from scmc_comm.registry import SYSTEMS, make_system
 from scmc_comm.systems.deepjscc import DeepJscc
 from scmc_comm.systems.scmc import Scmc
 from scmc_comm.systems.separate import Separate
+
+
+@pytest.mark.parametrize("kind", ["system", "image_codec"])
+def test_the_alias_of_a_codec_is_no_name_for_a_plugin(monkeypatch, kind):
+    monkeypatch.setattr(plugins, "_state", plugins._State({}, {}, None, "run", plugins.changes()))
+    plugins.register(kind, "bpg", Separate)
+    with pytest.raises(PluginError, match="'bpg' of .* has the name of a built-in one"):
+        make_system("bpg")
 
 
 @pytest.mark.parametrize(
