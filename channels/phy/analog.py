@@ -13,7 +13,7 @@ from channels.fading.models import Channel, noise
 
 
 def equalise(y: Tensor, h: Tensor, no: Tensor) -> tuple[Tensor, Tensor]:
-    """Least-squares-error equaliser for symbols of unit power, and the Es/N0 that is left.
+    """Linear MMSE equaliser for symbols of unit power, and the Es/N0 that is left.
 
     ``x_hat = conj(h) y / (abs(h)^2 + no)``, whose error is ``no / (abs(h)^2 + no)`` per symbol; the
     Es/N0 is that of a channel without fading of the same mean error, so ``abs(h)^2 / no`` where h
@@ -22,7 +22,7 @@ def equalise(y: Tensor, h: Tensor, no: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         y: Received symbols, complex64 [b, n].
         h: Gains, complex64 [b, n].
-        no: Noise variance per complex dimension, float32 [b].
+        no: Noise variance per complex symbol, float32 [b].
 
     Returns:
         Estimates complex64 [b, n] and linear Es/N0 float32 [b].

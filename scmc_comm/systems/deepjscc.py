@@ -9,29 +9,28 @@ import functools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from channels.phy.waveform import limit_peak
 from channels.types import ReceivedSymbols
 from scmc_comm.baselines.deepjscc_net import PILOT_SPACING, DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
+from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR, Budget
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.models import weights_state
-from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
-from scmc_comm.types import LayerKind, Reconstruction
+from scmc_comm.systems.analog import Analog
+from scmc_comm.systems.base import PYTHON_ONLY, check_image
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
-class DeepJscc(System):
+class DeepJscc(Analog):
     """An image's latent sent as it is, one network for every SNR and bandwidth.
 
     The sender knows the mean Es/N0 of the link, the receiver that and, as it knows h and the
@@ -59,8 +58,6 @@ class DeepJscc(System):
         (16, torch.Size([3, 32, 32]))
     """
 
-    analog: ClassVar[bool] = True
-
     fixed: bool = False
     peak_db: float | None = None
     net: DeepJsccNet | None = field(default=None, metadata=PYTHON_ONLY)
@@ -83,37 +80,31 @@ class DeepJscc(System):
         rho 0.17 with the shipped one) stay unused.
         """
         net, size = self.network(), check_image(img)
-        padded = pad(img)
-        blocks = padded[0].numel() // LATENT_STRIDE**2
+        padded = pad_to(img[None], LATENT_STRIDE)
+        blocks = padded[0, 0].numel() // LATENT_STRIDE**2
         uses = min(budget.uses(size), sum(net.num_symbols(blocks)))
         if uses < 1:
             return Prepared.nothing(size, budget, "deepjscc: the budget holds no channel use")
         esno_db, count = torch.tensor([budget.design_esno_db]), torch.tensor([uses])
-        symbols = net.encode(padded[None], esno_db, count)[0, _order(net, uses, blocks)]
+        symbols = net.encode(padded, esno_db, count)[0, _order(net, uses, blocks)]
         if self.peak_db is not None:
             symbols = limit_peak(spread(symbols), self.peak_db, budget.phy)
         return Prepared.of_symbols(symbols, uses // PILOT_SPACING, budget, size)
 
-    @torch.no_grad()
-    def reconstruct(
-        self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
-    ) -> Reconstruction:
-        """See `System.reconstruct`; mid-grey where nothing was sent."""
-        if not isinstance(delivered, ReceivedSymbols):
-            return grey(prepared.size)
+    def shown(self, prepared: Prepared, received: ReceivedSymbols) -> Tensor:
+        """See `Analog.shown`."""
         assert prepared.design_esno_db is not None
         net, (height, width) = self.network(), prepared.size
         rows, cols = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
-        x_hat = delivered.symbols if self.peak_db is None else gather(delivered.symbols)
+        x_hat = received.symbols if self.peak_db is None else gather(received.symbols)
         full = torch.zeros(1, sum(net.num_symbols(rows * cols)), dtype=torch.complex64)
         full[0, _order(net, len(x_hat), rows * cols)] = x_hat
         assumed = torch.tensor([prepared.design_esno_db])
-        found = 10 * torch.tensor([delivered.esno]).clamp(min=1e-3).log10()
+        found = 10 * torch.tensor([received.esno]).clamp(min=1e-3).log10()
         whole = (rows * LATENT_STRIDE, cols * LATENT_STRIDE)
         count = torch.tensor([len(x_hat)])
         shown = net.decode(full, whole, assumed, assumed if self.fixed else found, count)
-        img_hat = shown[0, :, :height, :width].clamp(0, 1)
-        return Reconstruction(img_hat, LayerKind.SIGNAL, frozenset(prepared.tags))
+        return shown[0, :, :height, :width].clamp(0, 1)
 
     def load(self) -> None:
         """See `System.load`."""
@@ -132,13 +123,6 @@ def _order(net: DeepJsccNet, uses: int, blocks: int) -> Tensor:
 @functools.lru_cache(maxsize=1)
 def _shipped_net(_: str) -> DeepJsccNet:
     return load_net().eval()
-
-
-def pad(img: Tensor) -> Tensor:
-    """The image [3, H, W] with its last rows and columns repeated up to multiples of 16."""
-    height, width = img.shape[1], img.shape[2]
-    padding = (0, -width % LATENT_STRIDE, 0, -height % LATENT_STRIDE)
-    return F.pad(img[None], padding, mode="replicate")[0]
 
 
 def interleaver(num_symbols: int) -> Tensor:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,8 +20,8 @@ from scmc_comm.baselines.function_codec import as_image
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR, Budget
 from scmc_comm.link.prepared import Prepared
-from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
-from scmc_comm.types import LayerKind, Reconstruction
+from scmc_comm.systems.analog import Analog, unbiased
+from scmc_comm.systems.base import PYTHON_ONLY, check_image
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Jscc:
 
 
 @dataclass(frozen=True)
-class JsccSystem(System):
-    """An analog network: its symbols are sent as they are, at mean power 1 over an image.
+class JsccSystem(Analog):
+    """An analog network.
 
     The decoder is given what a channel without fading of the same mean error would have left:
-    symbols ``x + n`` with the noise variance ``no`` that this transmission had, the least-squares
+    symbols ``x + n`` with the noise variance ``no`` that this transmission had, the linear MMSE
     equaliser's bias taken out.
 
     Attributes:
@@ -81,8 +81,6 @@ class JsccSystem(System):
         >>> sent.prepared.ledger.used, sent.reconstruction(0).img_hat.shape
         (32, torch.Size([3, 32, 32]))
     """
-
-    analog: ClassVar[bool] = True
 
     fixed: bool = False
     functions: Jscc = field(kw_only=True, metadata=PYTHON_ONLY)
@@ -109,38 +107,13 @@ class JsccSystem(System):
         symbols = _checked_symbols(self.functions.encode(img, uses, **known), uses)
         return Prepared.of_symbols(symbols, 0, budget, size)
 
-    @torch.no_grad()
-    def reconstruct(
-        self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
-    ) -> Reconstruction:
-        """See `System.reconstruct`; mid-grey where nothing was sent."""
-        if not isinstance(delivered, ReceivedSymbols):
-            return grey(prepared.size)
-        symbols, no = unbiased(delivered)
+    def shown(self, prepared: Prepared, received: ReceivedSymbols) -> Tensor:
+        """See `Analog.shown`."""
+        symbols, no = unbiased(received)
         found = self.functions.decode(symbols, no, prepared.size)
         # Noise may lead far outside; where there is little, it is another scale, as 0 to 255.
         slack = 10.0 if no < 1.0 else sys.float_info.max
-        shown = as_image(found, prepared.size, "decode", slack)
-        return Reconstruction(shown, LayerKind.SIGNAL, frozenset(prepared.tags))
-
-
-def unbiased(received: ReceivedSymbols) -> tuple[Tensor, float]:
-    """Symbols ``x + n`` and the variance of ``n``, from what the least-squares equaliser left.
-
-    It gives ``esno / (1 + esno) (x + n)``, where ``esno`` is the Es/N0 of symbols of power 1.
-
-    Returns:
-        complex64 [n] and the noise variance per complex symbol, linear.
-
-    Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 8.3.3.
-
-    Example:
-        >>> x, no = unbiased(ReceivedSymbols(torch.tensor([0.8 + 0j]), 4.0))
-        >>> round(float(x.real), 3), no
-        (1.0, 0.25)
-    """
-    esno = max(received.esno, 1e-9)
-    return received.symbols * (1 + 1 / esno), 1 / esno
+        return as_image(found, prepared.size, "decode", slack)
 
 
 def _checked_symbols(found: Any, uses: int) -> Tensor:

@@ -20,12 +20,13 @@ from torch.nn import functional as F
 from channels.identity import files_digest
 from channels.types import ReceivedSymbols
 from scmc_comm.baselines.function_codec import as_image
+from scmc_comm.codec.tensors import pad_to
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.prepared import Prepared
-from scmc_comm.systems.base import System, check_image, grey
+from scmc_comm.systems.analog import Analog, unbiased
+from scmc_comm.systems.base import check_image
 from scmc_comm.systems.clones import check_commit, on_processor
-from scmc_comm.systems.jscc import unbiased
 from scmc_comm.systems.side_bits import (
     POWER_BITS,
     from_symbols,
@@ -34,7 +35,6 @@ from scmc_comm.systems.side_bits import (
     power_of,
     to_symbols,
 )
-from scmc_comm.types import LayerKind, Reconstruction
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Published(System):
+class Published(Analog):
     """A scheme of a clone; it sends real features as the two dimensions of complex symbols.
 
     The features' mean power, which its authors' receivers are given, is sent in front of them, as
@@ -63,7 +63,6 @@ class Published(System):
         trust: Run the code in that folder; without it nothing of it is run.
     """
 
-    analog: ClassVar[bool] = True
     COMMIT: ClassVar[str]
     multiple: ClassVar[int]
 
@@ -128,9 +127,8 @@ class Published(System):
         before = num_uses(POWER_BITS + self.num_bits())
         with on_processor():
             self.network()
-            found = self.features(
-                self._padded(img), 2 * max(uses - before, 0), budget.design_esno_db
-            )
+            padded, num_values = pad_to(img[None], self.multiple)[0], 2 * max(uses - before, 0)
+            found = self.features(padded, num_values, budget.design_esno_db)
         if isinstance(found, int):
             needed = before + -(-found // 2)
             why = f"{type(self).__name__} needs {needed} channel uses, there are {uses}"
@@ -141,18 +139,13 @@ class Published(System):
         symbols /= symbols.abs().square().mean(dtype=torch.float64) ** 0.5
         return Prepared.of_symbols(symbols.to(torch.complex64), before, budget, size)
 
-    @torch.no_grad()
-    def reconstruct(
-        self, prepared: Prepared, delivered: frozenset[str] | ReceivedSymbols
-    ) -> Reconstruction:
-        """See `System.reconstruct`; mid-grey where the bits in front did not arrive."""
-        if not isinstance(delivered, ReceivedSymbols):
-            return grey(prepared.size)
-        symbols, no = unbiased(delivered)
+    def shown(self, prepared: Prepared, received: ReceivedSymbols) -> Tensor | None:
+        """See `Analog.shown`; nothing where the bits in front did not arrive."""
+        symbols, no = unbiased(received)
         num_bits = POWER_BITS + self.num_bits()
         bits = from_symbols(symbols[: num_uses(num_bits)], no, num_bits)
         if bits is None:
-            return grey(prepared.size)
+            return None
         power, own = power_of(bits[:POWER_BITS]), bits[POWER_BITS:]
         height, width = prepared.size
         whole = (height + -height % self.multiple, width + -width % self.multiple)
@@ -160,13 +153,7 @@ class Published(System):
         with on_processor():
             self.network()
             found = self.picture(values, own, whole, 10 * float(np.log10(1 / no)))
-        img_hat = as_image(found[:, :height, :width], prepared.size, type(self).__name__)
-        return Reconstruction(img_hat, LayerKind.SIGNAL, frozenset(prepared.tags))
-
-    def _padded(self, img: Tensor) -> Tensor:
-        """The picture with its last rows and columns repeated up to multiples."""
-        padding = (0, -img.shape[2] % self.multiple, 0, -img.shape[1] % self.multiple)
-        return F.pad(img[None], padding, mode="replicate")[0] if any(padding) else img
+        return as_image(found[:, :height, :width], prepared.size, type(self).__name__)
 
 
 @functools.lru_cache(maxsize=4)
