@@ -10,6 +10,10 @@ same few qualities of each, chosen so that their rates lie evenly.
 A learned codec is measured with the user's weights, into the folder where systems look for that:
 
     scmc-comm train codec_curves --data DIR --out $SCMC_WEIGHTS --codecs hyperprior:weights=DIR
+
+and so is a plug-in's:
+
+    scmc-comm train --plugin FILE.py codec_curves --data DIR --out $SCMC_WEIGHTS --codecs NAME
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from experiments.training.data import SETS, evenly, load_split
 from experiments.training.layer_curves import rounded_scores
 from scmc_comm.baselines.codec_curves import FILE, FORMAT, METRICS, curves_key, weights_of
 from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.baselines.image_codecs import WITHOUT_HEADERS, family_of, make_image_codec
+from scmc_comm.baselines.image_codecs import family_of, has_headers, make_image_codec
 from scmc_comm.baselines.reduced import at_divisor, divisors_for
 from scmc_comm.errors import ScmcError
 
@@ -129,7 +133,7 @@ def measure_reduced(
     """
     slim = at_divisor(make_image_codec(name), divisor)
     whole = None
-    if family_of(name) not in WITHOUT_HEADERS and "enhance=" not in name:
+    if has_headers(family_of(name)) and "enhance=" not in name:
         form = f"{name}{',' if ':' in name else ':'}headers=file"
         whole = at_divisor(make_image_codec(form), divisor)
     qualities = qualities or spread_qualities(slim, imgs, count)

@@ -7,6 +7,7 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from channels.identity import files_digest
 from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, zoo_files
-from scmc_comm.baselines.image_codecs import PLAIN, codec_options, family_of
+from scmc_comm.baselines.image_codecs import IMAGE_CODECS, PLAIN, codec_options, family_of
 from scmc_comm.baselines.reduced import divisors_for
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.utility import HIGHER_IS_BETTER, Utility
@@ -152,13 +153,15 @@ def curves_key(codec: str) -> str:
 
 
 def weights_of(codec: str) -> str:
-    """Content of the weights that a codec's curves are of, as a hash; "" without any.
+    """Content of the weights, or of the plug-in, that curves are of, as a hash; "" without any.
 
     Example:
         >>> weights_of("vvc"), len(weights_of("vvc:enhance=perceptual"))
         ('', 64)
     """
     options, family = codec_options(codec), family_of(codec)
+    if IMAGE_CODECS.plugin(family) is not None:
+        return sha256(IMAGE_CODECS.identity(family).encode()).hexdigest()
     files: tuple[Path, ...] = ()
     if options.get("enhance", PLAIN) != PLAIN:
         files = (enhance_path(),)
@@ -180,13 +183,14 @@ def _entry(codec: str) -> tuple[Path, Mapping[str, Any], Mapping[str, Any]] | No
 
 def _missing(codec: str) -> str:
     """What to do about a codec without curves."""
-    key, own = curves_key(codec), ""
-    if family_of(codec) in ARCHITECTURES:
+    key, own, family = curves_key(codec), "", family_of(codec)
+    if family in ARCHITECTURES:
         own = f":weights={codec_options(codec).get('weights', 'CHECKPOINTS')}"
+    load = " --plugin FILE.py" if IMAGE_CODECS.plugin(family) is not None else ""
     files = " or ".join(map(str, curves_paths()))
     return (
         f"{codec} has no validation curves of these weights in {files}, by which its modulation "
-        f"and coding are chosen; measure it: scmc-comm train codec_curves --data DATA --out "
+        f"and coding are chosen; measure it: scmc-comm train{load} codec_curves --data DATA --out "
         f"{weights_dir()} --codecs {key}{own}; or design it for AWGN, without them: "
         f"{key}{',' if ':' in key else ':'}law=awgn"
     )

@@ -90,8 +90,16 @@ IMAGE_CODECS: Registry[Callable[..., ImageCodec]] = Registry(
 )
 Headers = Literal["slim", "file"]
 """Constant headers known to the receiver, or sent with each picture."""
-WITHOUT_HEADERS = ("scmc-signal",)
-"""Codecs that have no constant headers."""
+
+
+def has_headers(family: str) -> bool:
+    """Has the codec of a name constant headers? A plug-in's has none that are known of.
+
+    Example:
+        >>> has_headers("jpeg"), has_headers("scmc-signal")
+        (True, False)
+    """
+    return family != "scmc-signal" and IMAGE_CODECS.plugin(family) is None
 
 
 def make_image_codec(name: str) -> ImageCodec:
@@ -160,7 +168,7 @@ def codec_options(name: str) -> dict[str, Any]:
     except ChannelError as error:
         raise ScmcError(str(error)) from error
     headers = options.pop("headers", None)
-    if base in WITHOUT_HEADERS or IMAGE_CODECS.plugin(base) is not None:
+    if not has_headers(base):
         if headers == "file":
             raise ScmcError(f"image codec {base!r} got {args!r}; it has no constant headers")
     elif headers is not None:

@@ -6,6 +6,7 @@ import made_up_sets as made
 import pytest
 import torch
 
+from channels import plugins
 from experiments.training import codec_curves
 from scmc_comm.baselines import compressai_zoo
 from scmc_comm.baselines.codec_curves import FILE, METRICS, find_curves, load_curves, weights_of
@@ -72,6 +73,38 @@ def test_curves_of_other_weights_are_not_used(measured, tmp_path):
     assert again["weights"] == weights_of(name) != first["weights"]
     assert find_curves(name) is not None
     assert find_curves("factorized") is None  # the zoo's own weights are others
+
+
+PLUGIN = """
+from channels.plugins import register
+from scmc_comm.baselines.function_codec import FunctionCodec
+from scmc_comm.images import to_uint8
+import numpy as np
+def encode(img, quality):
+    return bytes([int(quality)]) + to_uint8(img)[::8, ::8].tobytes()[: int(quality)]
+def decode(data, size):
+    return np.full((*size, 3), {grey}, np.uint8)
+register("image_codec", "mine", FunctionCodec(encode, decode, (1, 2, 4)))
+"""
+
+
+def test_a_plugin_goes_over_the_link_with_curves_of_its_own_content(
+    measured, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(plugins, "_state", plugins._State({}, {}, None, "run", plugins.changes()))
+    file = tmp_path / "mine.py"
+    file.write_text(PLUGIN.format(grey=128))
+    plugins.load(str(file))
+    with pytest.raises(
+        ScmcError, match=r"train --plugin FILE.py codec_curves .* --codecs mine; or"
+    ):
+        load_curves("mine")
+    assert measured("mine")["mine"]["weights"] == weights_of("mine")
+    prepared = make_system("mine:mcs=adaptive").prepare(torch.rand(3, 64, 64), Budget(1 / 8, 10.0))
+    assert prepared.frames
+    file.write_text(PLUGIN.format(grey=100))
+    plugins.load(str(file))
+    assert find_curves("mine") is None  # they are of another codec
 
 
 def test_shipped_curves_of_the_enhancement_network_are_of_the_shipped_one():
