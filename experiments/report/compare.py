@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,12 +41,22 @@ class Pair:
         against: The other.
         own: For each metric the first one's means of images, [*`AXES`].
         other: The same of the other.
+        asked: For each metric where both measured it, flags [channel, rho, esno_db].
     """
 
     system: str
     against: str
     own: dict[str, xr.DataArray]
     other: dict[str, xr.DataArray]
+    asked: dict[str, xr.DataArray]
+
+    def gaps(self, metric: str, channel: str, rho: float) -> xr.DataArray:
+        """The first minus the other, [esno_db, image], at the SNRs where both measured it."""
+        own, other, asked = (
+            part[metric].sel(channel=channel, rho=rho)
+            for part in (self.own, self.other, self.asked)
+        )
+        return (own - other).isel(esno_db=np.flatnonzero(asked))
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,9 @@ class Compared:
 
     Attributes:
         differences: A row for each pair, metric, channel and bandwidth ratio: ``difference``, the
-            mean over images and SNRs of the first minus the other, with ``low`` and ``high`` of its
-            95 % interval, ``p`` and ``p_holm``, corrected for the number of rows.
+            mean of the first minus the other over ``num_images`` images and the SNRs that both
+            measured, with ``low`` and ``high`` of its 95 % interval, ``p`` and ``p_holm``,
+            corrected for the number of rows.
         deltas: A row for each pair, metric, channel and what is held ``fixed``: Bjontegaard's
             ``delta`` in ``unit`` with ``low`` and ``high``; negative needs less. ``reason`` says
             why there is none.
@@ -98,7 +108,7 @@ def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] =
 
 def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:
     ds = store.load(folder)
-    first, *others = systems or map(str, ds.system.values)
+    first, *others = dict.fromkeys(systems) or map(str, ds.system.values)
     if not others:
         raise ScmcError(f"{folder} has one system to compare; name another one, or a second folder")
     for other in others:
@@ -113,8 +123,11 @@ def _of_two(a: Path, b: Path, systems: Sequence[str]) -> Iterator[Pair]:
     pairs = [tuple(systems)] if systems else [(name, name) for name in both]
     if not pairs:
         raise ScmcError(f"{a} and {b} have no system in common; name one of each with --systems")
+    names = a.resolve().name, b.resolve().name
+    if names[0] == names[1]:
+        names = str(a), str(b)
     for own, other in pairs:
-        yield _pair(left, own, f"{own} ({a.name})", right, other, f"{other} ({b.name})")
+        yield _pair(left, own, f"{own} ({names[0]})", right, other, f"{other} ({names[1]})")
 
 
 def _pair(
@@ -125,19 +138,22 @@ def _pair(
             raise ScmcError(no_such("system of the sweep", name, list(map(str, ds.system.values))))
     metrics = [name for name in metrics_of(left) if name in metrics_of(right)]
     means: list[dict[str, xr.DataArray]] = [{}, {}]
+    asked: dict[str, xr.DataArray] = {}
     for metric in metrics:
         both = (
             summary.image_means(ds.sel(system=[name]), metric).isel(system=0, drop=True)
             for ds, name in ((left, own), (right, other))
         )
-        aligned = xr.align(*map(_exact_ratios, both), join="inner")
+        flags = (store.asked(ds, metric) for ds in (left, right))
+        *aligned, one, two = xr.align(*map(_exact_ratios, (*both, *flags)), join="inner")
         for side, found in zip(means, aligned, strict=True):
             side[metric] = found.transpose(*AXES)
+        asked[metric] = (one & two).transpose("channel", "rho", "esno_db")
     shared = next(iter(means[0].values()), None)
     missing = ["metric"] if shared is None else [d for d in AXES if not shared.sizes[d]]
     if missing:
         raise ScmcError(f"{label} and {against} have no {', '.join(missing)} in common")
-    return Pair(label, against, *means)
+    return Pair(label, against, means[0], means[1], asked)
 
 
 def _exact_ratios(means: xr.DataArray) -> xr.DataArray:
@@ -149,11 +165,12 @@ def _differences(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, Table]:
     rows, found, cells = [], list[Comparison](), []
     for pair in pairs:
         for metric, own in pair.own.items():
-            gap = (own - pair.other[metric]).mean("esno_db", skipna=False)
-            for channel, rho in itertools.product(gap.channel.values, gap.rho.values):
-                values = gap.sel(channel=channel, rho=rho).values
-                found.append(paired_t(values[~np.isnan(values)]))
-                ends = float(own.esno_db.min()), float(own.esno_db.max())
+            for channel, rho in itertools.product(own.channel.values, own.rho.values):
+                gaps = pair.gaps(metric, channel, rho)
+                if not gaps.sizes["esno_db"]:
+                    continue
+                found.append(paired_t(gaps.mean("esno_db", skipna=False)))
+                ends = float(gaps.esno_db.min()), float(gaps.esno_db.max())
                 rows.append((pair, Endpoint(metric, str(channel), float(rho), *ends)))
     corrected = holm([comparison.p for comparison in found])
     table = []
@@ -162,7 +179,7 @@ def _differences(pairs: Sequence[Pair]) -> tuple[pd.DataFrame, Table]:
         table.append({
             "system": pair.system, "against": pair.against, "metric": at.metric,
             "channel": at.channel, "rho": at.rho, "low_esno_db": at.low_db,
-            "high_esno_db": at.high_db, "num_images": pair.own[at.metric].sizes["image"],
+            "high_esno_db": at.high_db, "num_images": comparison.num_images,
             "difference": float(interval.mean), "low": float(interval.low),
             "high": float(interval.high), "p": comparison.p, "p_holm": float(p),
         })  # fmt: skip
@@ -181,23 +198,29 @@ def _label(name: str) -> str:
 
 
 def _charts(pairs: Sequence[Pair]) -> Iterator[Chart]:
-    """Differences against SNR, a panel a channel, where there are two SNRs or more."""
+    """Differences against SNR, a panel a channel, where two SNRs or more are measured."""
     first = pairs[0].own
     look = styles([pair.system.partition(" (")[0] for pair in pairs] if _two_folders(pairs) else [
         pair.against for pair in pairs
     ])  # fmt: skip
     for metric, whole in first.items():
-        for rho in whole.rho.values if whole.sizes["esno_db"] > 1 else ():
-            row = []
+        y = Axis(f"difference in {metric_name(metric)}")
+        for rho in whole.rho.values:
+            row, numbers = [], set[int]()
             for channel in map(str, whole.channel.values):
+                gaps = [pair.gaps(metric, channel, rho) for pair in pairs]
+                if gaps[0].sizes["esno_db"] < 2:
+                    continue
+                numbers |= {int(n) for gap in gaps for n in gap.notnull().sum("image")}
                 curves = [
-                    _gap_curve(pair, metric, {"channel": channel, "rho": rho}, style)
-                    for pair, style in zip(pairs, look.values(), strict=True)
+                    _gap_curve(pair, gap, style)
+                    for pair, gap, style in zip(pairs, gaps, look.values(), strict=True)
                 ]
-                title = channel_label(channel)
-                row.append(Panel(ESNO, Axis(f"difference in {metric_name(metric)}"), curves, title))
+                row.append(Panel(ESNO, y, curves, channel_label(channel)))
+            if not row:
+                continue
             ratio = ratio_label(float(rho))
-            number = whole.sizes["image"]
+            number = " to ".join(map(str, sorted({min(numbers), max(numbers)})))
             note = rf"$\rho$ = {ratio}; bands: 95 %, Student's t over {number} paired images"
             stem = f"{metric}_compared_rho{ratio.replace('/', '-')}"
             yield Chart(stem, f"{metric_name(metric)} compared at ρ = {ratio}", [row], note=note)
@@ -207,15 +230,13 @@ def _two_folders(pairs: Sequence[Pair]) -> bool:
     return pairs[0].system.endswith(")")
 
 
-def _gap_curve(pair: Pair, metric: str, at: dict[str, Any], style: Style) -> Curve:
-    gap = (pair.own[metric] - pair.other[metric]).sel(at)
-    rows = (values[~np.isnan(values)] for values in gap.transpose("esno_db", "image").values)
-    found = [paired_t(values).difference for values in rows]
+def _gap_curve(pair: Pair, gaps: xr.DataArray, style: Style) -> Curve:
+    found = [paired_t(values).difference for values in gaps.transpose("esno_db", "image").values]
     mean, low, high = (
         np.array([getattr(one, end) for one in found]) for end in ("mean", "low", "high")
     )
     label = f"{_label(pair.system)} minus {_label(pair.against)}"
-    x = gap.esno_db.values.astype(float)
+    x = gaps.esno_db.values.astype(float)
     return Curve(x, mean, low, high, style, label, column=f"{pair.system}_{pair.against}_mean")
 
 

@@ -51,8 +51,7 @@ def _compare(ds: xr.Dataset, endpoint: Endpoint, rival: str) -> Comparison:
     )  # fmt: skip
     means = summary.image_means(part, endpoint.metric).isel(channel=0, rho=0)
     own, other = means.mean("esno_db", skipna=False).transpose("system", "image").values
-    differences = own - other
-    return paired_t(differences[~np.isnan(differences)])
+    return paired_t(own - other)
 
 
 def comparison_table(ds: xr.Dataset, endpoints: list[Endpoint]) -> Table:
@@ -79,12 +78,12 @@ def comparison_cells(metric: str, comparison: Comparison, p: float) -> list[str]
     unit = "dB" if metric == "psnr_db" else ""
     difference = interval_text(comparison.difference, DIGITS.get(metric, 3), unit, sign=True)
     better = bool((comparison.difference.mean > 0) != (metric in LOWER_IS_BETTER))
-    return [difference, _p_text(p), _verdict(p, better)]
+    return [difference, _p_text(comparison, p), _verdict(p, better)]
 
 
-def _p_text(p: float) -> str:
+def _p_text(comparison: Comparison, p: float) -> str:
     if math.isnan(p):
-        return "one image"
+        return "one image" if comparison.num_images else "no image"
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 

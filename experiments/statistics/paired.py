@@ -19,18 +19,20 @@ class Comparison(NamedTuple):
 
     Attributes:
         difference: With its 95 % interval, not corrected for other comparisons.
-        p: Two-sided p-value; NaN for a single image.
+        p: Two-sided p-value; NaN for a single image, or none.
+        num_images: Images that it is over.
     """
 
     difference: Interval
     p: float
+    num_images: int
 
 
 def paired_t(differences: ArrayLike, confidence: float = 0.95) -> Comparison:
     """Student's paired t test on images.
 
     Args:
-        differences: Of each image's means, [images].
+        differences: Of each image's means, [images]; NaN where it has none, which is left out.
         confidence: Coverage of the interval.
 
     Example:
@@ -41,17 +43,18 @@ def paired_t(differences: ArrayLike, confidence: float = 0.95) -> Comparison:
         True
     """
     values = np.asarray(differences, dtype=float)
+    values = values[~np.isnan(values)]
     values = np.where(np.abs(values) < _ROUNDING, 0.0, values)
-    mean = values.mean()
+    mean = values.mean() if len(values) else np.asarray(np.nan)
     if len(values) < 2:
-        return Comparison(no_interval(mean), np.nan)
+        return Comparison(no_interval(mean), np.nan, len(values))
     error = values.std(ddof=1) / np.sqrt(len(values))
     half = stats.t.ppf(0.5 + confidence / 2, len(values) - 1) * error
     if error > 0:
         p = float(2 * stats.t.sf(abs(mean) / error, len(values) - 1))
     else:  # every image differs by the same
         p = 0.0 if mean else 1.0
-    return Comparison(Interval(mean, mean - half, mean + half), p)
+    return Comparison(Interval(mean, mean - half, mean + half), p, len(values))
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -1,16 +1,18 @@
 """Systems of one sweep, or of two, compared."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from fakes import TOYS
+from fakes import PARTLY, TOY, TOYS
 
 from experiments.commands.main import main
 from experiments.report.compare import compare
 from experiments.report.comparisons import comparison_table, others_of
 from experiments.sweep import store, summary
+from experiments.sweep.primary import Endpoint
 from experiments.sweep.runner import run_sweep
 from scmc_comm.errors import ScmcError
 
@@ -75,6 +77,35 @@ def test_differences_are_drawn_against_snr(toy_run, other):
         "toy (run) minus toy (other)", "toy-flat (run) minus toy-flat (other)"
     ]  # fmt: skip
     assert across.draw().axes
+
+
+def test_what_was_measured_at_some_points_is_compared_there(tmp_path):
+    """A metric of the primary endpoints alone, which one picture has no value of."""
+    spec = dataclasses.replace(
+        TOY, systems=("toy", "toy-flat"), metrics=("psnr_db",), estimator="expected",
+        primary=("psnr_db awgn 1/24 3:9",), primary_metrics=("ms_ssim",),
+    )  # fmt: skip
+    run_sweep(spec, tmp_path, components=PARTLY, use_cache=False, progress=False)
+    found = compare(tmp_path)
+    (row,) = found.differences[found.differences.metric == "ms_ssim"].itertuples()
+    assert (row.channel, row.low_esno_db, row.high_esno_db, row.num_images) == ("awgn", 3, 9, 2)
+    ds = store.load(tmp_path)
+    (said,) = comparison_table(ds, [Endpoint("ms_ssim", "awgn", 1 / 24, 3, 9)]).rows
+    assert f"{row.difference:+.4f} [{row.low:+.4f}, {row.high:+.4f}]" == said[2]
+    chart = next(chart for chart in found.charts if chart.stem.startswith("ms_ssim"))
+    assert [panel.title for panel in chart.rows[0]] == ["AWGN"]
+    assert chart.rows[0][0].curves[0].x.tolist() == [3, 9] and "over 2 paired" in chart.note
+
+
+def test_a_system_named_twice_is_compared_once(toy_run):
+    found = compare(toy_run, systems=("toy", "toy-flat", "toy-flat")).differences
+    assert found.equals(compare(toy_run, systems=("toy", "toy-flat")).differences)
+
+
+def test_folders_of_one_name_are_told_apart(toy_run, tmp_path):
+    shutil.copytree(toy_run, again := tmp_path / toy_run.name)
+    row = next(compare(toy_run, again).differences.itertuples())
+    assert (row.system, row.against) == (f"toy ({toy_run})", f"toy ({again})")
 
 
 def test_the_verb_writes_both_tables(toy_run, tmp_path, capsys):

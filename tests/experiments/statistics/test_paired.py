@@ -49,3 +49,9 @@ def test_many_true_nulls_are_seldom_called_different():
 
 def test_rounding_errors_are_no_difference():
     assert paired_t([1e-15, 1.1e-15, 0.9e-15]).p == 1.0
+
+
+def test_images_without_a_difference_are_left_out():
+    assert paired_t([1.0, np.nan, 2.0, 4.0]) == paired_t([1.0, 2.0, 4.0])
+    nothing = paired_t([np.nan, np.nan])
+    assert nothing.num_images == 0 and np.isnan([nothing.difference.mean, nothing.p]).all()

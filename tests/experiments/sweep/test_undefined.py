@@ -1,12 +1,11 @@
 """A metric that is undefined for some pictures is left out and counted, from spec to report."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from fakes import TOY, TOYS, toy_annotations, toy_measure
+from fakes import ANNOTATED, PARTLY, TOY, toy_annotations
 
 from experiments.figures.plots import plot_sweep
 from experiments.report import tables
@@ -16,24 +15,7 @@ from experiments.sweep import store, summary
 from experiments.sweep.bounds import bound_lines
 from experiments.sweep.primary import Endpoint
 from experiments.sweep.runner import run_sweep
-from scmc_comm.types import Annotation
 
-KNOWN = ("img1", "img2")
-
-
-def annotations(name: str, num_images: int | None) -> dict[str, Annotation]:
-    return {name: Annotation("rose") for name in KNOWN}
-
-
-def measure(img, img_hat, names, annotation):
-    """MS-SSIM for pictures with a class name alone."""
-    found = toy_measure(img, img_hat, names, annotation)
-    if "ms_ssim" in found and not annotation.class_name:
-        found["ms_ssim"] = math.nan
-    return found
-
-
-PARTLY = dataclasses.replace(TOYS, measure=measure, annotations=annotations)
 SPEC = dataclasses.replace(
     TOY, systems=("toy", "toy-flat"), metrics=("psnr_db", "ms_ssim"), bounds=("toy-codec",),
     estimator="expected",
@@ -54,7 +36,7 @@ def ds(folder):
 
 def alone(ds):
     """The same store of those images alone that have a value."""
-    return ds.sel(image=list(KNOWN))
+    return ds.sel(image=list(ANNOTATED))
 
 
 def test_means_are_those_of_the_images_that_have_a_value(ds):
