@@ -71,9 +71,20 @@ def _plugin_set(plugin: Plugin) -> Callable[[int | None, int | None], list[Named
 def _picture(name: str, value: object, side: int | None) -> torch.Tensor:
     if isinstance(value, str | Path):
         return load_image(Path(value)) if side is None else load_square(Path(value), side)
-    img = torch.as_tensor(value).float()
-    if img.ndim != 3 or img.shape[0] != 3 or not 0 <= float(img.min()) <= float(img.max()) <= 1:
+    try:
+        img = torch.as_tensor(value).float()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ScmcError(
+            f"picture {name!r} is {type(value).__name__}; expected [3, H, W] in [0, 1], or a path"
+        ) from error
+    if img.ndim != 3 or img.shape[0] != 3 or min(img.shape) == 0:
         raise ScmcError(f"picture {name!r} is {list(img.shape)}; expected [3, H, W] in [0, 1]")
+    low, high = float(img.min()), float(img.max())
+    if not 0 <= low <= high <= 1:
+        raise ScmcError(
+            f"picture {name!r} has values from {low:g} to {high:g}; expected 0 to 1 (divide 8-bit "
+            "values by 255)"
+        )
     return img if side is None else square(img, side)
 
 
@@ -112,8 +123,8 @@ def image_set(
         sub-folders are passed over.
 
     Raises:
-        ScmcError: if there is no such set or folder, it holds no or too few pictures, or one
-            cannot be read.
+        ScmcError: if there is no such set or folder, it holds no pictures or two of one name, or
+            one cannot be read.
 
     Example:
         >>> [(x.name, x.img.shape[1]) for x in image_set("photos@32+64", 1)]
@@ -212,6 +223,7 @@ def _picture_files(source: str | Path) -> dict[Path, Annotation]:
         pictures = [picture for picture in read_set(folder) if picture.split == split]
         if not pictures:
             raise ScmcError(f"data set {folder} has no pictures in split {split!r}")
+        _check_names(folder, {picture.path for picture in pictures})
         return {p.path: Annotation(p.class_name, p.captions) for p in pictures}
     source = Path(source)
     if source.is_file():
@@ -224,6 +236,17 @@ def _picture_files(source: str | Path) -> dict[Path, Annotation]:
     if not files:
         raise ScmcError(f"folder {source} holds no pictures; expected {', '.join(SUFFIXES)}")
     return dict.fromkeys(files, UNANNOTATED)
+
+
+def _check_names(folder: Path, files: set[Path]) -> None:
+    """Results are kept by the names of files, whatever folder of the data set they lie in."""
+    known: dict[str, Path] = {}
+    for file in sorted(files):
+        if (other := known.setdefault(file.name, file)) != file:
+            raise ScmcError(
+                f"data set {folder} has two pictures called {file.name}, {other} and {file}; "
+                "rename one of them"
+            )
 
 
 def _count(source: object, found: int, wanted: int | None) -> int:

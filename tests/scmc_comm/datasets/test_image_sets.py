@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from scmc_comm.datasets.image_sets import annotations_of, image_set, set_size, side_of
+from scmc_comm.datasets.image_sets import _picture, annotations_of, image_set, set_size, side_of
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTOS, save_png
 from scmc_comm.types import UNANNOTATED, Annotation
@@ -110,6 +110,20 @@ def test_a_split_of_a_data_set_gives_every_nth_picture(tmp_path):
         image_set(f"{tmp_path}:val")
 
 
+def test_two_pictures_of_one_name_in_a_split_are_refused(tmp_path):
+    """One of them would take the other's place in results, and its captions."""
+    for kind in ("rose", "tulip"):
+        (tmp_path / "images" / kind).mkdir(parents=True)
+        save_png(torch.rand(3, 40, 40), tmp_path / "images" / kind / "1.png")
+    table = tmp_path / "captions.csv"
+    table.write_text("file,split\nrose/1.png,test\ntulip/1.png,test\n")
+    for read in (image_set, annotations_of):
+        with pytest.raises(ScmcError, match="two pictures called 1.png, .*rose.* and .*tulip"):
+            read(f"{tmp_path}:test")
+    table.write_text("file,split\nrose/1.png,test\ntulip/1.png,train\n")
+    assert [x.name for x in image_set(f"{tmp_path}:test")] == ["1.png"]
+
+
 def test_what_a_table_states_goes_with_its_pictures(tmp_path):
     (tmp_path / "images").mkdir()
     rows = ["file,split,class_name,caption,caption2"]
@@ -127,3 +141,17 @@ def test_what_a_table_states_goes_with_its_pictures(tmp_path):
     loose = {x.name: x.annotation for x in image_set(tmp_path / "images")}
     assert loose == annotations_of(tmp_path / "images") == dict.fromkeys(loose, UNANNOTATED)
     assert set(annotations_of("photos", 2).values()) == {UNANNOTATED}
+
+
+@pytest.mark.parametrize(
+    ("picture", "match"),
+    [
+        (torch.full((3, 40, 40), 200.0), "values from 200 to 200; expected 0 to 1"),
+        (torch.full((3, 40, 40), torch.nan), "values from nan"),
+        (torch.zeros(3, 0, 40), r"is \[3, 0, 40\]"),
+        (object(), "is object; expected"),
+    ],
+)
+def test_a_plug_in_s_pictures_that_are_none_say_what_came(picture, match):
+    with pytest.raises(ScmcError, match=match):
+        _picture("mine", picture, None)
