@@ -1,6 +1,7 @@
 """The verb ``train`` and the recipe that retrains every layer on one set."""
 
 import json
+import re
 import shutil
 
 import made_up_sets as made
@@ -9,6 +10,7 @@ import torch
 
 from experiments.commands import main as cli
 from experiments.commands.train import NETWORKS
+from experiments.execution.fingerprint import ROOT
 from experiments.training import codec_curves, layer_curves, recipe
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
@@ -90,6 +92,10 @@ def test_minutes_are_shared_out_whole(roses, tmp_path, monkeypatch):
     ]
     assert minutes == [10, 16, 34, 24, 6, 30, 14, 16, 14, 18, 18] and sum(minutes) == 200
     assert stages[0].name == "edges"
+    page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    told = re.search(r"The stages are .*?Those without a share", page, re.DOTALL)
+    assert told is not None
+    assert [2 * int(share) for share in re.findall(r"\((\d+) %", told[0])] == minutes
 
 
 def test_a_stopped_run_goes_on_where_it_was(roses, tmp_path):
