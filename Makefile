@@ -1,13 +1,14 @@
 # make demo   install into .venv, run the main job, say where the figures are
 # make test   install into .venv, run the test suite in WORKERS processes of one thread each
-# make check  ruff and mypy
+# make check  lint, format and types
+# make wheel  a wheel in dist/, installed apart from this folder, runs a small sweep
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= results/quick
 WORKERS ?= 2
 
-.PHONY: demo test check clean
+.PHONY: demo test check wheel clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11")'
@@ -23,7 +24,11 @@ test: $(VENV)/installed
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+wheel: $(VENV)/installed
+	$(BIN)/python -m benchmarks.clean_install --wheel dist
+
 clean:
-	rm -rf $(VENV) results build *.egg-info
+	rm -rf $(VENV) results build dist *.egg-info
