@@ -32,7 +32,7 @@ from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.utility import Utility
 from scmc_comm.metrics import measure
 from scmc_comm.systems.scmc import Scmc
-from scmc_comm.transmit import send
+from scmc_comm.transmission import send
 
 SYSTEMS = ("optimised", "equal", "unequal")
 

@@ -35,7 +35,7 @@ FOLDERS_IN_ORDER = {
     ),
     "scmc_comm": (
         "", "codec", "link", "zoo", "metrics", "datasets", "baselines", "systems", "registry", "plugins",
-        "transmit", "testing", "__main__",
+        "transmission", "testing", "__main__",
     ),
     "experiments": (
         "", "execution", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",

@@ -94,7 +94,7 @@ REAL_SPEC = SweepSpec(
 def _reconstruct_each_trial() -> float:
     """The plain way: every trial is sent, reconstructed and measured; seconds, coding left out."""
     from scmc_comm.link.budget import Budget
-    from scmc_comm.transmit import send
+    from scmc_comm.transmission import send
     from scmc_comm.types import UNANNOTATED
 
     parts = Components()

@@ -161,7 +161,7 @@ def _simulate(
     from channels.phy.bit_true import BitTruePhy
     from experiments.statistics.means import bounded_mean
     from scmc_comm.link.prepared import Prepared
-    from scmc_comm.transmit import send
+    from scmc_comm.transmission import send
 
     frames = found.frames()
     prepared = Prepared.of_frames(frames, [8] * len(frames), budget, size)

@@ -14,7 +14,7 @@ from scmc_comm import __version__
 if TYPE_CHECKING:
     from channels.fading.models import Channel
     from scmc_comm.link.prepared import Prepared
-    from scmc_comm.transmit import Transmission
+    from scmc_comm.transmission import Transmission
     from scmc_comm.types import Reconstruction
 
 
@@ -26,7 +26,7 @@ def transmit(args: argparse.Namespace) -> None:
     from scmc_comm.images import load_image, save_png
     from scmc_comm.link.budget import design_for
     from scmc_comm.metrics import measure
-    from scmc_comm.transmit import transmit
+    from scmc_comm.transmission import transmit
 
     check_picture(args.output, args.report)
     channel, phy = make_channel(args.channel), make_phy(args.phy)

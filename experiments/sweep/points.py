@@ -21,7 +21,7 @@ from experiments.execution.cache import Cache, digest
 from experiments.statistics.proportions import known_within
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
-from scmc_comm.transmit import send
+from scmc_comm.transmission import send
 
 if TYPE_CHECKING:
     from scmc_comm.link.prepared import Prepared

@@ -42,7 +42,7 @@ from experiments.sweep.shown import shown_columns
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.link.budget import CHANNEL_LAW, Budget, Design
 from scmc_comm.link.prepared import Prepared
-from scmc_comm.transmit import prepare, send
+from scmc_comm.transmission import prepare, send
 from scmc_comm.types import UNANNOTATED, Annotation
 
 if TYPE_CHECKING:

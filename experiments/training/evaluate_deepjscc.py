@@ -32,7 +32,7 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import design_for
 from scmc_comm.registry import make_system
 from scmc_comm.systems.base import System
-from scmc_comm.transmit import transmit
+from scmc_comm.transmission import transmit
 
 
 def squared_errors(

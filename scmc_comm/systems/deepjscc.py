@@ -50,7 +50,7 @@ class DeepJscc(Analog):
     Example:
         >>> from channels.fading.models import make_channel
         >>> from channels.phy.names import make_phy
-        >>> from scmc_comm.transmit import transmit
+        >>> from scmc_comm.transmission import transmit
         >>> system = DeepJscc(net=DeepJsccNet(DeepJsccConfig(16, (4, 4, 8), 8)))
         >>> img, budget = torch.rand(3, 32, 32), Budget(1 / 192, 10.0)
         >>> sent = transmit(system, img, budget, make_channel("awgn"), 10.0, [1, 2], make_phy())

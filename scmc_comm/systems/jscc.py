@@ -70,7 +70,7 @@ class JsccSystem(Analog):
     Example:
         >>> from channels.fading.models import make_channel
         >>> from channels.phy.names import make_phy
-        >>> from scmc_comm.transmit import transmit
+        >>> from scmc_comm.transmission import transmit
         >>> def encode(img, num_symbols):
         ...     return torch.view_as_complex(img.flatten()[: 2 * num_symbols].view(-1, 2))
         >>> def decode(symbols, no, size):

@@ -24,7 +24,7 @@ from scmc_comm.link.prepared import Prepared
 from scmc_comm.metrics import METRICS, measure
 from scmc_comm.registry import make_system
 from scmc_comm.systems.base import System
-from scmc_comm.transmit import prepare, send
+from scmc_comm.transmission import prepare, send
 from scmc_comm.types import MIN_SIDE, Annotation
 
 SIZES = ((64, 80), (96, 64))

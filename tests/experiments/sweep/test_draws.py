@@ -18,7 +18,7 @@ from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
-from scmc_comm.transmit import transmit
+from scmc_comm.transmission import transmit
 from scmc_comm.types import UNANNOTATED
 
 SPEC = dataclasses.replace(

@@ -28,7 +28,7 @@ from experiments.sweep.points import (
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.prepared import Prepared
-from scmc_comm.transmit import send
+from scmc_comm.transmission import send
 
 TAGS = ("semantic", "structure", "signal", "signal.2")
 

@@ -18,7 +18,7 @@ from experiments.sweep.runner import make_tasks, run_sweep
 from experiments.sweep.tasks import prepare_cached, run_task
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
-from scmc_comm.transmit import send
+from scmc_comm.transmission import send
 
 
 def results(folder):

@@ -17,7 +17,7 @@ from scmc_comm.link.mcs import required_esno_db
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import make_system
 from scmc_comm.systems.scmc import Scmc
-from scmc_comm.transmit import prepare, send
+from scmc_comm.transmission import prepare, send
 
 NAMES = ("scmc", "scmc:protection=equal", "jpeg", "webp:layers=3", "jpeg2000:layers=4")
 

@@ -20,7 +20,7 @@ from scmc_comm.link.ledger import Ledger, ledger_entry
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import make_system
 from scmc_comm.systems.scmc import Scmc
-from scmc_comm.transmit import send, transmit
+from scmc_comm.transmission import send, transmit
 
 LINKS = ("ofdm", "ofdm:antennas=2x2,csi=lmmse", "ofdm:num_pilot_symbols=4,pilot_spacing=2")
 

@@ -17,7 +17,7 @@ from scmc_comm.link.budget import Budget
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import make_system
 from scmc_comm.systems.deepjscc import DeepJscc, gather, interleaver, spread
-from scmc_comm.transmit import transmit
+from scmc_comm.transmission import transmit
 
 TINY = DeepJsccConfig(24, (4, 4, 8), 8)  # at most 12 symbols a block and pilots, rho 1/63
 

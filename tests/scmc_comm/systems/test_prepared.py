@@ -21,7 +21,7 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget, design_for
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import SYSTEMS, make_system
-from scmc_comm.transmit import send
+from scmc_comm.transmission import send
 
 LEARNED = ("hyperprior", "factorized", "mbt2018", "mbt2018-mean", "cheng2020-anchor",
            "cheng2020-attn")  # fmt: skip

@@ -17,7 +17,7 @@ from scmc_comm.systems import side_bits
 from scmc_comm.systems.clones import on_processor
 from scmc_comm.systems.swin_clones import SwinJscc, Witt
 from scmc_comm.testing import checks
-from scmc_comm.transmit import prepare, transmit
+from scmc_comm.transmission import prepare, transmit
 
 # An encoder takes the means of 16 x 16 pixels apart into features; a decoder keeps what it is given.
 SWIN_ENCODER = """

@@ -13,7 +13,7 @@ from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import choose_mcs, required_esno_db
 from scmc_comm.registry import make_system
 from scmc_comm.systems.separate import TAG, Separate
-from scmc_comm.transmit import Transmission, send, transmit
+from scmc_comm.transmission import Transmission, send, transmit
 from scmc_comm.types import LayerKind
 
 AWGN = make_channel("awgn")

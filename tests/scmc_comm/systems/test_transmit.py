@@ -20,7 +20,7 @@ from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import SYSTEMS, find_system, make_system
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image
 from scmc_comm.systems.scmc import Scmc, reassemble
-from scmc_comm.transmit import Transmission, send, transmit
+from scmc_comm.transmission import Transmission, send, transmit
 from scmc_comm.types import Layer, LayerKind, Reconstruction
 
 IMG = torch.full((3, 256, 256), 0.25)

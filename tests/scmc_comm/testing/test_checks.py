@@ -16,7 +16,7 @@ from scmc_comm.link.budget import Budget
 from scmc_comm.plugins import FunctionCodec, Jscc, Metric
 from scmc_comm.registry import make_system
 from scmc_comm.testing import checks
-from scmc_comm.transmit import transmit
+from scmc_comm.transmission import transmit
 
 ROOT = Path(__file__).parents[3]
 SYSTEM_CHECKS = (
