@@ -68,7 +68,7 @@ def load_image(path: str | Path) -> torch.Tensor:
             if deep:  # Pillow keeps eight bits of each sample without a word
                 logger.warning("%s: 16 bits a sample cut to 8", path)
             picture = ImageOps.exif_transpose(opened)
-            img = _to_tensor(picture, path)
+            img = from_picture(picture, f"image {path}")
     except ScmcError:
         raise
     # Pillow's decoders answer damaged files with a dozen kinds of exception.
@@ -83,24 +83,37 @@ def load_image(path: str | Path) -> torch.Tensor:
     return img
 
 
-def _to_tensor(picture: Image.Image, path: Path) -> torch.Tensor:
+def from_picture(picture: Image.Image, name: str) -> torch.Tensor:
+    """An open Pillow picture as float32 [3, H, W] in [0, 1]; what is converted is logged.
+
+    Args:
+        picture: Grey, palette, CMYK, transparent (put over white), 16-bit grey or RGB.
+        name: What messages call it.
+
+    Raises:
+        ScmcError: for floats, or integers beyond 16 bits.
+
+    Example:
+        >>> from_picture(Image.new("RGB", (40, 32), "white"), "a wall").shape
+        torch.Size([3, 32, 40])
+    """
     mode = picture.mode
     if mode == "RGB" and "transparency" not in picture.info:
         return from_uint8(np.asarray(picture))
     if mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
         samples = np.asarray(picture).astype(np.float32)
         if samples.min() < 0 or samples.max() > 65535:
-            raise ScmcError(f"image {path} has samples beyond 16 bits; convert it to 8 or 16 bits")
-        logger.warning("%s: 16-bit grey converted to RGB", path)
+            raise ScmcError(f"{name} has samples beyond 16 bits; convert it to 8 or 16 bits")
+        logger.warning("%s: 16-bit grey converted to RGB", name)
         return torch.from_numpy(samples / 65535).expand(3, -1, -1).contiguous()
     if mode == "F":
-        raise ScmcError(f"image {path} holds floats of unknown range; convert it to 8 or 16 bits")
+        raise ScmcError(f"{name} holds floats of unknown range; convert it to 8 or 16 bits")
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        logger.warning("%s: %s picture with transparency put over white", path, mode)
+        logger.warning("%s: %s picture with transparency put over white", name, mode)
         rgba = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     else:
-        logger.warning("%s: %s picture converted to RGB", path, mode)
+        logger.warning("%s: %s picture converted to RGB", name, mode)
     return from_uint8(np.asarray(picture.convert("RGB")))
 
 

@@ -35,18 +35,21 @@ FOLDERS_IN_ORDER = {
     ),
     "scmc_comm": (
         "", "codec", "link", "zoo", "metrics", "datasets", "baselines", "systems", "registry", "plugins",
-        "transmission", "testing", "__main__",
+        "pictures", "transmission", "sent", "testing", "__main__",
     ),
     "experiments": (
         "", "execution", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",
-        "bench", "training", "reproduce", "commands",
+        "bench", "training", "reproduce", "api", "commands",
     ),
 }  # fmt: skip
 LAUNCHER = "scmc_comm/__main__.py"
 """``python -m scmc_comm`` starts the command line, which lives above; nothing imports it."""
+FRONT_DOOR = "scmc_comm/__init__.py"
+"""``import scmc_comm as sc``: it names the modules whose functions it offers, and loads them late."""
+OFFERED = ("experiments.api", "scmc_comm.sent")
 # The only places that import a module by its name as text.
 BY_NAME = (
-    LAUNCHER, "channels/plugins.py", "scmc_comm/registry.py",
+    LAUNCHER, FRONT_DOOR, "channels/plugins.py", "scmc_comm/registry.py",
     "scmc_comm/systems/clones.py", "scmc_comm/codec/ffmpeg.py",
     "experiments/sweeps/__init__.py", "experiments/commands/main.py",
     "experiments/commands/train.py",
@@ -60,10 +63,18 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def nodes_of(path):
+    """Syntax of a file; of the front door without what it imports for type checkers alone."""
+    tree = ast.parse((ROOT / path).read_text())
+    if path.as_posix() == FRONT_DOOR:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+    return ast.walk(tree)
+
+
 def imports_of(path):
     """Absolute names that a file imports, anywhere in it."""
     package = path.parent.parts
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -105,11 +116,21 @@ def test_imports_point_one_way(path):
     name = module_name(path)
     for importer, imported in FORBIDDEN:
         if inside(name, importer):
-            said = [] if path.as_posix() == LAUNCHER else names_in_text(path)
+            by_name = path.as_posix() in (LAUNCHER, FRONT_DOOR)
+            said = [] if by_name else names_in_text(path)
             found = [*imports_of(path), *said]
             wrong = [target for target in found if inside(target, imported)]
             wrong = [t for t in wrong if not any(inside(t, common) for common in MECHANISM)]
             assert not wrong, f"{name} must not import {wrong}"
+
+
+def test_the_front_door_names_what_it_offers_and_nothing_else():
+    path = Path(FRONT_DOOR)
+    assert tuple(sorted(set(names_in_text(path)))) == OFFERED
+    assert [name for name in imports_of(path) if inside(name, "scmc_comm")] == []
+    (typed,) = (n for n in ast.parse((ROOT / path).read_text()).body if isinstance(n, ast.If))
+    assert ast.unparse(typed.test) == "TYPE_CHECKING"
+    assert sorted({node.module for node in typed.body}) == list(OFFERED)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)

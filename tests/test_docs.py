@@ -18,23 +18,51 @@ from scmc_comm.registry import make_system
 ROOT = Path(__file__).parents[1]
 
 
-def readme_python():
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def python_of(page, word):
+    """The one example of a page that holds a word."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
+    (code,) = (code for code in found if word in code)
     return code
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 @pytest.mark.parametrize(
     ("system", "assumed"),
     [("scmc", ("awgn", 10.0)), ("jpeg:mcs=adaptive", ("rayleigh_block", 4.0))],
 )
-def test_the_readme_s_python_tells_a_sender_what_it_knows(tmp_path, monkeypatch, system, assumed):
+def test_the_python_examples_tell_a_sender_what_it_knows(
+    tmp_path, monkeypatch, page, system, assumed
+):
     monkeypatch.chdir(tmp_path)
     save_png(load_photo("chelsea", 64), tmp_path / "photo.png")
     found = {}
-    exec(readme_python().replace('"scmc"', f'"{system}"'), found)
-    design = found["design"]
-    assert (design.channel, design.esno_db) == assumed
+    exec(python_of(page, "design_").replace('"scmc"', f'"{system}"'), found)
+    budget = found["sent"].setting.budget() if page == "README.md" else found["design"].budget(1)
+    assert (budget.channel, budget.design_esno_db) == assumed
     assert len(found["sent"].delivered) == 100
+
+
+def test_the_page_on_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_png(load_photo("chelsea", 64), tmp_path / "photo.png")
+    page = (ROOT / "docs" / "python.md").read_text().partition("## Step by step")[0]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.S))
+    small = {
+        '"quick", "results/quick", num_trials=100, cbr="1/24,1/12", jobs=2': (
+            '"quick", "results/quick", num_trials=2, cbr="1/4", systems="scmc,vvc", snr="0,12",'
+            ' num_images=1, images="photos@64", channels="awgn", metrics="psnr_db,lpips",'
+            ' progress=False'
+        ),
+        'metric="lpips", cbr="1/24"': 'metric="lpips"', "trials=100": "trials=3",
+        'sc.transmit_each("photos"': 'sc.transmit_each("photos@64"',
+    }  # fmt: skip
+    for shown, quick in small.items():
+        assert shown in code, shown
+        code = code.replace(shown, quick)
+    found = {}
+    exec(code, found)
+    assert (tmp_path / "got.png").is_file() and (tmp_path / "fig.pdf").is_file()
+    assert len(found["results"].trials) == 2 * 2 * 2 and found["sent"].name == "rocket@64"
 
 
 def test_the_docs_list_every_key_with_its_default():

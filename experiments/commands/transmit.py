@@ -3,100 +3,117 @@
 from __future__ import annotations
 
 import argparse
-import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.commands.codec_options import add_codec_options, chosen_system, codec_options
-from experiments.commands.common import AddVerb, bandwidth_ratio, say_shown
+from experiments.commands.common import AddVerb, bandwidth_ratio
 from scmc_comm import __version__
+from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
-    from channels.fading.models import Channel
-    from scmc_comm.link.prepared import Prepared
-    from scmc_comm.transmission import Transmission
-    from scmc_comm.types import Reconstruction
+    from scmc_comm.sent import Sent, Setting
 
 
 def transmit(args: argparse.Namespace) -> None:
-    """Send one image over a channel and show what arrives."""
-    from channels.fading.models import make_channel
-    from channels.phy.names import make_phy
-    from experiments.execution.output import check_picture, write_json
-    from scmc_comm.images import load_image, save_png
-    from scmc_comm.link.budget import design_for
-    from scmc_comm.metrics import measure
-    from scmc_comm.transmission import transmit
+    """Send one picture, or many, over draws of a channel and show what arrives."""
+    from scmc_comm.sent import Setting
+
+    setting = Setting(
+        chosen_system(args), args.channel, args.esno_db, args.rho, args.phy, args.trials, args.seed,
+        args.design_esno_db,
+    )  # fmt: skip
+    if args.report is not None and args.report.suffix not in (".json", ".csv"):
+        raise ScmcError(f"--report is {args.report}; expected a name ending in .json or .csv")
+    single = len(args.images) == 1 and Path(args.images[0]).is_file()
+    (_send_one if single else _send_many)(args, setting)
+
+
+def _send_one(args: argparse.Namespace, setting: Setting) -> None:
+    from experiments.commands.transmit_report import entry_of, lines_of, row_of
+    from experiments.execution.output import check_picture
+    from scmc_comm.images import save_png
+    from scmc_comm.pictures import each_picture
+    from scmc_comm.sent import send_each
 
     check_picture(args.output, args.report)
-    channel, phy = make_channel(args.channel), make_phy(args.phy)
-    system = chosen_system(args)
-    img = load_image(args.image)
-    stated = args.esno_db if args.design_esno_db is None else args.design_esno_db
-    design = design_for(system.side_information, args.channel, args.esno_db, args.phy, stated)
-    sent = transmit(system, img, design.budget(args.rho), channel, args.esno_db, [args.seed], phy)
-    shown, prepared = sent.reconstruction(0), sent.prepared
-    metrics, fade_db = measure(img, shown.img_hat), _fade_db(args, channel, prepared)
-    save_png(shown.img_hat, args.output)
+    (sent,) = send_each(each_picture(args.images), setting)
+    save_png(sent.reconstruction().img_hat, args.output)
     if args.report is not None:
-        write_json(args.report, _report(args, sent, shown, metrics, fade_db))
-    if prepared.infeasible:
-        print(f"infeasible: {prepared.infeasible}")
-    print(f"where the channel uses go:\n{prepared.ledger.to_text()}")
-    if not prepared.infeasible:
-        print(f"PAPR of the waveform: {prepared.papr_db:.2f} dB")
-    if fade_db is not None:
-        print(f"fade of this draw: {fade_db:+.2f} dB, so Es/N0 {args.esno_db + fade_db:.2f} dB")
-    arrived = [tag for tag in prepared.tags if tag in shown.delivered]
-    print(f"delivered: {', '.join(arrived) or 'nothing'}")
-    say_shown(shown)
-    print("  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+        entry = entry_of(sent) | {"image": args.images[0]}
+        _write(args, [row_of(sent, args.system)], _told(args) | entry)
+    print("\n".join(lines_of(sent)))
     print(args.output)
 
 
-def _fade_db(args: argparse.Namespace, channel: Channel, prepared: Prepared) -> float | None:
-    """Mean gain of the draw over all channel uses in dB; None on another link than the flat one.
+def _send_many(args: argparse.Namespace, setting: Setting) -> None:
+    """A line a picture; what the first draw shows of each goes to a folder."""
+    from experiments.commands.transmit_report import entry_of, metrics_line, row_of
+    from experiments.execution.output import check_files, check_folder
+    from scmc_comm.images import save_png
 
-    The draw is that of the transmission, since channels draw by the seed alone.
-    """
-    if args.phy != "flat" or prepared.infeasible:
-        return None
-    state = channel.draw(prepared.ledger.used, args.esno_db, [args.seed])
-    return 10 * math.log10(float(state.h.abs().square().mean()))
+    if args.output.suffix == ".png":
+        raise ScmcError(f"-o is {args.output}; several pictures go to a folder")
+    sources = {Path(source).resolve() for source in args.images}
+    if args.output.resolve() in sources | {source.parent for source in sources}:
+        raise ScmcError(f"{args.output} holds the originals; give another folder for what arrives")
+    check_folder(args.output)
+    check_files(args.report)
+    entries, rows = list[dict[str, Any]](), list[dict[str, Any]]()
+    for sent in _each(args, setting):
+        target = args.output / (sent.name if sent.name.endswith(".png") else f"{sent.name}.png")
+        if any(entry["image"] == sent.name for entry in entries):
+            raise ScmcError(f"two pictures are called {sent.name}; send them one by one")
+        args.output.mkdir(parents=True, exist_ok=True)
+        save_png(sent.reconstruction().img_hat, target)
+        entries.append(entry_of(sent))
+        rows.append(row_of(sent, args.system))
+        arrived = "  ".join(f"{tag} {share:.3g}" for tag, share in sent.delivery.items())
+        print(f"{sent.name}: delivered {arrived or 'nothing'}; {metrics_line(sent)}", flush=True)
+    if args.report is not None:
+        _write(args, rows, _told(args) | {"pictures": entries})
+    print(f"{len(rows)} pictures in {args.output}")
 
 
-def _report(
-    args: argparse.Namespace,
-    sent: Transmission,
-    shown: Reconstruction,
-    metrics: dict[str, float],
-    fade_db: float | None,
-) -> dict[str, Any]:
+def _each(args: argparse.Namespace, setting: Setting) -> Iterator[Sent]:
+    """The pictures as they are sent, with a progress bar that says how long all will take."""
+    from tqdm import tqdm
+
+    from scmc_comm.datasets.image_sets import set_size
+    from scmc_comm.pictures import each_picture
+    from scmc_comm.sent import send_each
+
+    count = sum(map(set_size, args.images))
+    yield from tqdm(send_each(each_picture(args.images), setting), "pictures", count, leave=False)
+
+
+def _told(args: argparse.Namespace) -> dict[str, Any]:
+    """What was asked for."""
     return {
         "version": __version__,
-        "image": str(args.image),
         "system": args.system,
         "options": codec_options(args).chosen(),
         "channel": args.channel,
         "phy": args.phy,
         "esno_db": args.esno_db,
+        "design_esno_db": args.design_esno_db,
         "rho": args.rho,
         "seed": args.seed,
-        "size": list(sent.prepared.size),
-        "bpp": sent.prepared.bpp,
-        "papr_db": None if sent.prepared.infeasible else sent.prepared.papr_db,
-        "infeasible": sent.prepared.infeasible,
-        "fade_db": fade_db,
-        "delivered": [tag for tag in sent.prepared.tags if tag in shown.delivered],
-        "level": None if shown.level is None else shown.level.tag,
-        "caption": shown.caption,
-        "metrics": metrics,
-        "ledger_units": {
-            "frames": "bits, but for channel_uses and pilots",
-            "uses_by_item": "channel uses",
-        },
-        "ledger": sent.prepared.ledger.to_dict(),
+        "trials": args.trials,
     }
+
+
+def _write(args: argparse.Namespace, rows: list[dict[str, Any]], told: dict[str, Any]) -> None:
+    import pandas as pd
+
+    from experiments.execution.cache import write_atomic
+    from experiments.execution.output import write_json
+
+    if args.report.suffix == ".json":
+        write_json(args.report, told)
+    else:
+        write_atomic(args.report, pd.DataFrame(rows).to_csv(index=False).encode())
 
 
 def add(verb: AddVerb) -> None:
@@ -104,9 +121,11 @@ def add(verb: AddVerb) -> None:
     sub = verb(
         "transmit",
         transmit,
-        "transmit photo.png --channel rayleigh_block --esno-db 4 --rho 1/16 -o got.png",
+        "transmit photo.png --channel rayleigh_block --snr 4 --cbr 1/24 --trials 100 -o got.png",
     )
-    sub.add_argument("image", type=Path, metavar="IMG")
+    sub.add_argument(
+        "images", nargs="+", metavar="IMG", help="a picture; or several, folders or 'photos'"
+    )
     sub.add_argument("--channel", default="awgn", help="for example awgn, rayleigh_block (awgn)")
     sub.add_argument(
         "--phy", default="flat", help="flat, or ofdm:KEY=VALUE,... with pilots charged (flat)"
@@ -123,7 +142,17 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--system", default="scmc", help="scmc, vvc:mcs=adaptive, ...: see scmc-comm systems (scmc)"
     )
-    sub.add_argument("--seed", type=int, default=0, help="of the channel's draw (0)")
-    sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
-    sub.add_argument("--report", type=Path, help="JSON with ledger and metrics to write")
+    sub.add_argument(
+        "--trials", type=int, default=1, metavar="N",
+        help="draws of the channel for each picture: delivery probabilities and mean metrics (1)",
+    )  # fmt: skip
+    sub.add_argument("--seed", type=int, default=0, help="of the channel's draws (0)")
+    sub.add_argument(
+        "-o", "--output", type=Path, required=True,
+        help="PNG to write, of several pictures a folder; it shows the first draw",
+    )  # fmt: skip
+    sub.add_argument(
+        "--report", type=Path, metavar="FILE",
+        help=".json (draws, means, ledger with units) or .csv (a row a picture), docs/results.md",
+    )  # fmt: skip
     add_codec_options(sub, encoder=True, decoder=True)

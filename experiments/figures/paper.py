@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import xarray as xr
 
@@ -64,6 +64,10 @@ class PaperSpec:
     style: Path | None = None
     delivery: bool = True
 
+    def __post_init__(self) -> None:
+        if self.column not in get_args(Column):
+            raise ScmcError(no_such("column", self.column, get_args(Column)))
+
     def theme(self, num_channels: int) -> Theme:
         """Sizes, with the user's style on top."""
         single = self.column == "single" or (self.column == "ieee" and num_channels == 1)
@@ -71,12 +75,12 @@ class PaperSpec:
         return Theme(SINGLE_IN if single else DOUBLE_IN, 1.9, rc, note=False)
 
 
-def plot(folder: str | Path, **choices: Any) -> Figure:
+def plot(folder: str | Path, spec: PaperSpec) -> Figure:
     """One figure of a finished sweep.
 
     Args:
         folder: Output folder of a sweep.
-        **choices: Fields of `PaperSpec`, such as ``metric="lpips"`` or ``systems=("scmc", "vvc")``.
+        spec: What to draw.
 
     Returns:
         A Matplotlib figure, which a notebook shows; it needs no display and no pyplot.
@@ -85,9 +89,8 @@ def plot(folder: str | Path, **choices: Any) -> Figure:
         ScmcError: The folder holds no results, or a name does not exist.
 
     Example:
-        >>> figure = plot("results/quick", systems=("scmc", "vvc"))  # doctest: +SKIP
+        >>> figure = plot("results/quick", PaperSpec("lpips"))  # doctest: +SKIP
     """
-    spec = PaperSpec(**choices)
     _, chart = _paper_chart(folder, spec)
     theme = spec.theme(len(chart.rows[0]))
     figure = chart.draw(theme)

@@ -39,7 +39,20 @@ def load_sweep(name_or_yaml: str | Path) -> SweepSpec | TimedSpec:
     except UnicodeDecodeError as error:
         raise ScmcError(f"{path} is not UTF-8 text; expected a YAML sweep") from error
     try:
-        timed = read_mapping(text).get("kind") == TimedSpec.KIND
-        return TimedSpec.from_yaml(text) if timed else SweepSpec.from_yaml(text)
+        return read_sweep(text)
     except ScmcError as error:
         raise ScmcError(f"{path}: {error}") from error
+
+
+def read_sweep(text: str) -> SweepSpec | TimedSpec:
+    """A sweep from YAML text; its ``kind`` says which.
+
+    Raises:
+        ScmcError: It is none.
+
+    Example:
+        >>> read_sweep("{name: a, systems: jpeg, channels: awgn, snr: 0:10:5, cbr: 1/24}").esno_db
+        (0.0, 5.0, 10.0)
+    """
+    timed = read_mapping(text).get("kind") == TimedSpec.KIND
+    return TimedSpec.from_yaml(text) if timed else SweepSpec.from_yaml(text)

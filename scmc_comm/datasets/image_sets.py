@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,24 +130,37 @@ def image_set(
         >>> [(x.name, x.img.shape[1]) for x in image_set("photos@32+64", 1)]
         [('astronaut@32', 32), ('astronaut@64', 64)]
     """
+    return list(each_image(source, num_images, side))
+
+
+def each_image(
+    source: str | Path, num_images: int | None = None, side: int | None = None
+) -> Iterator[NamedImage]:
+    """The images of `image_set` one after the other: of files only one is in memory.
+
+    Raises:
+        ScmcError: as `image_set`, when its turn comes.
+
+    Example:
+        >>> next(each_image("photos@32")).name
+        'astronaut@32'
+    """
     if num_images is not None and num_images < 1:
         raise ScmcError(f"num_images is {num_images}; expected 1 or more")
     if side is not None and side < MIN_SIDE:
         raise ScmcError(f"side is {side}; expected {MIN_SIDE} pixels or more")
     several = _SIDES.fullmatch(str(source))
     if several and side is None and not Path(source).exists():
-        return [
-            NamedImage(f"{found.name}@{own}", found.img, found.annotation)
-            for own in map(int, several["sides"].split("+"))
-            for found in image_set(several["source"], num_images, own)
-        ]
-    if isinstance(source, str) and source in DATASETS:
+        for own in map(int, several["sides"].split("+")):
+            for found in each_image(several["source"], num_images, own):
+                yield NamedImage(f"{found.name}@{own}", found.img, found.annotation)
+    elif isinstance(source, str) and source in DATASETS:
         _say_of_folder(source)
-        return DATASETS[source](num_images, side)
-    return [
-        NamedImage(f.name, load_image(f) if side is None else load_square(f, side), annotation)
-        for f, annotation in _chosen(source, num_images)
-    ]
+        yield from DATASETS[source](num_images, side)
+    else:
+        for f, annotation in _chosen(source, num_images):
+            img = load_image(f) if side is None else load_square(f, side)
+            yield NamedImage(f.name, img, annotation)
 
 
 def annotations_of(source: str | Path, num_images: int | None = None) -> dict[str, Annotation]:

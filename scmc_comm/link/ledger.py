@@ -18,6 +18,13 @@ from scmc_comm.errors import ScmcError
 
 ITEMS = ("payload", "header", "crc", "filler", "parity", "repetition")
 PILOTS, CONTROL, UNUSED = "pilots", "control", "unused"
+UNITS = {
+    "budget_uses, used, unused, uses_by_item": "channel uses",
+    "frames: payload to repetition": "bits on the wire",
+    "frames: uses, channel_uses, pilots": "channel uses",
+    "frames: num_bits_per_symbol": "bits per channel use",
+}
+"""Units of `Ledger.to_dict`."""
 
 
 @dataclass(frozen=True)
@@ -153,34 +160,44 @@ class Ledger:
             raise ScmcError(f"the link sent {sent} symbols per frame; the ledger has {expected}")
 
     def to_dict(self) -> dict[str, object]:
-        """Plain numbers for a JSON report: bits per frame, and totals in channel uses."""
+        """Plain numbers for a JSON report, with their ``units``.
+
+        Each frame has its items in bits and, as ``uses``, in channel uses, as `to_text` shows them.
+        """
         totals = self.uses_by_item()
+        frames = [
+            {**asdict(entry), "pilots": count, "uses": {item: entry.uses(item) for item in ITEMS}}
+            for entry, count in self._frames()
+        ]
         return {
+            "units": dict(UNITS),
             "budget_uses": self.budget_uses,
             "used": self.used,
             "unused": self.unused,
             "uses_by_item": {item: totals[item] for item in (*ITEMS, PILOTS, CONTROL)},
-            "frames": [{**asdict(entry), "pilots": count} for entry, count in self._frames()],
+            "frames": frames,
         }
 
     def to_text(self) -> str:
-        """A table: a row per frame, a column per item, in channel uses."""
+        """A table in channel uses: a row per frame, a column per item, and bits per channel use."""
         items = (*ITEMS, PILOTS) if self.pilots else ITEMS
-        head, totals, rows = ("frame", *items, "uses"), self.uses_by_item(), []
+        head, totals, rows = ("frame", *items, "uses", "bit/use"), self.uses_by_item(), []
         for entry, count in self._frames():
             uses = {**{item: entry.uses(item) for item in ITEMS}, PILOTS: count}
             cells = (f"{uses[item]:.1f}" for item in items)
-            rows.append((entry.tag, *cells, str(entry.channel_uses + count)))
+            bits = str(entry.num_bits_per_symbol)
+            rows.append((entry.tag, *cells, str(entry.channel_uses + count), bits))
         if self.control:
-            rows.append((CONTROL, *[""] * len(items), str(self.control)))
-        rows.append(("sum", *(f"{totals[item]:.1f}" for item in items), str(self.used)))
+            rows.append((CONTROL, *[""] * len(items), str(self.control), ""))
+        rows.append(("sum", *(f"{totals[item]:.1f}" for item in items), str(self.used), ""))
         for name, left in ((UNUSED, self.unused), ("budget", self.budget_uses)):
-            rows.append((name, *[""] * len(items), str(left)))
+            rows.append((name, *[""] * len(items), str(left), ""))
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-        return "\n".join(
+        table = "\n".join(
             "  ".join(
                 cell.ljust(width) if i == 0 else cell.rjust(width)
                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
             for row in (head, *rows)
         )
+        return f"{table}\n(all in channel uses, but for bit/use)"

@@ -64,6 +64,17 @@ def test_text_and_json():
     assert report["used"] + report["unused"] == report["budget_uses"] == 1000
     assert sum(report["uses_by_item"].values()) == pytest.approx(report["used"])
     lines = ledger.to_text().splitlines()
-    assert lines[0].split() == ["frame", *ITEMS, "uses"]
-    assert lines[1].split()[0] == "semantic" and lines[1].split()[-1] == "528"
-    assert lines[-2].split() == ["unused", "472"]
+    assert lines[0].split() == ["frame", *ITEMS, "uses", "bit/use"]
+    assert lines[1].split()[0] == "semantic" and lines[1].split()[-2:] == ["528", "2"]
+    assert lines[-3].split() == ["unused", "472"] and "in channel uses" in lines[-1]
+
+
+def test_text_and_json_say_the_same_uses_and_their_units():
+    ledger = Ledger((ledger_entry(frame(512, Mcs(4, 0.5), "semantic"), 8),), 1000)
+    (told,) = ledger.to_dict()["frames"]
+    row = dict(zip(*(line.split() for line in ledger.to_text().splitlines()[:2]), strict=True))
+    for item in ITEMS:
+        assert float(row[item]) == pytest.approx(told["uses"][item], abs=0.05)
+        assert told["uses"][item] == told[item] / 4
+    units = " ".join(ledger.to_dict()["units"])
+    assert all(key in units for key in ("budget_uses", "uses_by_item", "frames", "pilots"))

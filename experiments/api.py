@@ -1,0 +1,273 @@
+"""Sweeps from Python, as ``import scmc_comm as sc`` offers them: run, read, plot, compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+import yaml
+
+from channels.specs import split_specs
+from experiments.figures.paper import Column, PaperSpec, write_paper_figure
+from experiments.figures.paper import plot as plot_paper
+from experiments.report.compare import Compared
+from experiments.report.compare import compare as compare_folders
+from experiments.specs import ALIASES
+from experiments.sweep import store, tables
+from experiments.sweep.runner import run_sweep
+from experiments.sweep.spec import SweepSpec
+from experiments.sweeps import load_sweep, read_sweep
+from experiments.timed import results as timed
+from experiments.timed.runner import run_timed
+from experiments.timed.spec import TimedSpec
+from scmc_comm.errors import ScmcError
+from scmc_comm.sent import bandwidth_ratio
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+
+Spec = SweepSpec | TimedSpec
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished sweep.
+
+    Attributes:
+        folder: Where it lies.
+
+    Example:
+        >>> load("results/quick").trials.groupby("system").lpips.mean()  # doctest: +SKIP
+    """
+
+    folder: Path
+
+    @cached_property
+    def ds(self) -> xr.Dataset:
+        """The store; ``docs/results.md`` says what each variable is.
+
+        Raises:
+            ScmcError: The folder holds no results.
+        """
+        if not timed.is_timed(self.folder):
+            return store.load(self.folder)
+        with timed.reading(self.folder / "results.nc") as ds:
+            return ds
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial, failures too; of a timed experiment a row a run.
+
+        Raises:
+            ScmcError: It holds exact expectations, which have no trials.
+        """
+        if self.ds.attrs.get("kind") == TimedSpec.KIND:
+            return timed.to_frame(self.ds)
+        if store.is_exact(self.ds):
+            raise ScmcError(
+                f"{self.folder} holds exact expectations, without trials; look at points"
+            )
+        return tables.trial_rows(self.ds)
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """A row a (system, channel, Es/N0, rho): means over images and trials with intervals.
+
+        Raises:
+            ScmcError: It is a timed experiment, whose rows are runs.
+        """
+        if self.ds.attrs.get("kind") == TimedSpec.KIND:
+            raise ScmcError(f"{self.folder} is a timed experiment, a row a run; look at trials")
+        return tables.point_rows(self.ds)
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What was run."""
+        return read_sweep(self.ds.attrs["spec_yaml"])
+
+    def plot(self, **choices: Any) -> Figure:
+        """See `plot`."""
+        return plot(self, **choices)
+
+
+def sweep(
+    spec: str | Path | Mapping[str, Any] | Spec,
+    out: str | Path,
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
+    progress: bool = True,
+    **changes: Any,
+) -> Results:
+    """Runs a sweep, or a timed experiment; what was finished before is not done again.
+
+    Args:
+        spec: The name of one that ships, a YAML file, its keys as a dict, or a spec.
+        out: Folder of the results.
+        jobs: Processes.
+        dask: Address of a Dask scheduler, or ``local``.
+        progress: Show progress bars.
+        **changes: Keys of the spec (``docs/sweeps.md``), such as ``snr=(0, 10)``, ``cbr="1/24"`` or
+            ``num_trials=100``.
+
+    Raises:
+        ScmcError: A key, value or name is wrong.
+
+    Example:
+        >>> sweep("quick", "results/quick", num_trials=100).points  # doctest: +SKIP
+    """
+    return run_spec(changed(spec, changes), Path(out), jobs, dask, progress)
+
+
+def changed(spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, Any]) -> Spec:
+    """A spec with changes.
+
+    Example:
+        >>> changed("quick", {"cbr": "1/48", "snr": range(0, 3)}).esno_db
+        (0.0, 1.0, 2.0)
+    """
+    if isinstance(spec, Mapping):
+        keys = {str(key): _plain(value) for key, value in spec.items()}
+        spec = read_sweep(yaml.safe_dump(keys, sort_keys=False))
+    elif not isinstance(spec, SweepSpec | TimedSpec):
+        spec = load_sweep(spec)
+    values: dict[str, Any] = {}
+    for key, value in changes.items():
+        name = ALIASES.get(key, key)
+        if name in values:
+            raise ScmcError(f"{name!r} is given twice; keep one of them")
+        values[name] = spec.coerce(key, _plain(value))
+    return dataclasses.replace(spec, **values)
+
+
+def _plain(value: Any) -> Any:
+    """Arrays, ranges and paths as what a spec is read from."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, range | tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def run_spec(
+    spec: Spec,
+    out: Path,
+    jobs: int,
+    dask: str | None,
+    progress: bool = True,
+    each_point_s: Mapping[str, float] | None = None,
+) -> Results:
+    """Runs a spec of either kind; says so if results of another one are replaced."""
+    before = out / "spec.yaml"
+    if before.is_file() and before.read_text(encoding="utf-8") != spec.to_yaml():
+        logger.warning("%s holds results of another spec; they are replaced", out)
+    if isinstance(spec, SweepSpec):
+        run_sweep(spec, out, jobs, dask=dask, progress=progress, each_point_s=each_point_s)
+    else:
+        run_timed(spec, out, jobs, dask=dask, progress=progress)
+    return Results(out)
+
+
+def load(folder: str | Path) -> Results:
+    """Reads a finished sweep.
+
+    Args:
+        folder: Its output folder.
+
+    Raises:
+        ScmcError: There are no results, or they cannot be read.
+
+    Example:
+        >>> load("results/quick").ds.lpips.mean("image")  # doctest: +SKIP
+    """
+    found = Results(Path(folder))
+    _ = found.ds  # so that what is wrong is said here
+    return found
+
+
+def plot(
+    results: str | Path | Results,
+    *,
+    metric: str | None = None,
+    systems: str | Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    channels: str | Sequence[str] = (),
+    cbr: float | str | None = None,
+    column: Column = "ieee",
+    style: str | Path | None = None,
+    delivery: bool = True,
+    out: str | Path | None = None,
+) -> Figure:
+    """One figure of a sweep, as ``scmc-comm plot`` draws it for a paper.
+
+    Args:
+        results: A finished sweep, or its folder.
+        metric: Of which metric; None for the first of the sweep.
+        systems: Which, in this order; empty for all.
+        labels: Legend entries of systems in place of their own.
+        channels: Over which; empty for all.
+        cbr: At which bandwidth ratio; None for the only one.
+        column: Width: 3.5 in (single), 7.16 in (double), or single for one channel and double for
+            several (ieee).
+        style: A Matplotlib style file on top of the package's own look.
+        delivery: Draw the delivery probability below.
+        out: Also write it to this file, .pdf, .svg or .png, and its numbers beside it.
+
+    Returns:
+        A Matplotlib figure, which a notebook shows; it needs no display and no pyplot.
+
+    Raises:
+        ScmcError: There are no results, or a name does not exist.
+
+    Example:
+        >>> plot("results/quick", systems="scmc,vvc", metric="lpips")  # doctest: +SKIP
+    """
+    rho = None if cbr is None else bandwidth_ratio(cbr)
+    look = None if style is None else Path(style)
+    choices = PaperSpec(
+        metric, _names(systems), dict(labels or {}), _names(channels), rho, column, look, delivery
+    )
+    if out is not None:
+        write_paper_figure(_folder(results), Path(out), choices)
+    return plot_paper(_folder(results), choices)
+
+
+def compare(
+    a: str | Path | Results,
+    b: str | Path | Results | None = None,
+    systems: str | Sequence[str] = (),
+) -> Compared:
+    """Compares systems of a sweep, or of two sweeps of the same pictures.
+
+    Args:
+        a: A finished sweep, or its folder.
+        b: Another one; None compares systems of ``a``.
+        systems: See `experiments.report.compare.compare`.
+
+    Returns:
+        ``differences`` and ``deltas`` as data frames, both as ``text``, and ``charts``.
+
+    Raises:
+        ScmcError: There are no results, a name does not exist, or nothing is in common.
+
+    Example:
+        >>> print(compare("results/quick", systems="scmc,vvc").text)  # doctest: +SKIP
+    """
+    other = None if b is None else _folder(b)
+    return compare_folders(_folder(a), other, _names(systems))
+
+
+def _folder(results: str | Path | Results) -> Path:
+    return results.folder if isinstance(results, Results) else Path(results)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(split_specs(given)) if isinstance(given, str) else tuple(given)

@@ -1,0 +1,312 @@
+"""Pictures sent in one call: `transmit` and `transmit_each`, and what came of each.
+
+The sender's assumptions are those of a sweep (`scmc_comm.link.budget.design_for`); the command line
+sends through here too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from channels.fading.models import make_channel
+from channels.phy.names import make_phy
+from channels.types import LinkReport, ReceivedSymbols
+from scmc_comm.datasets.image_sets import NamedImage
+from scmc_comm.errors import ScmcError
+from scmc_comm.images import to_uint8
+from scmc_comm.link.budget import Budget, design_for
+from scmc_comm.metrics import default_metrics, measure
+from scmc_comm.pictures import as_image, each_picture
+from scmc_comm.registry import make_system
+from scmc_comm.systems.base import System
+from scmc_comm.transmission import Transmission, prepare, send
+from scmc_comm.types import UNANNOTATED, Annotation, Reconstruction
+
+if TYPE_CHECKING:
+    from scmc_comm.link.ledger import Ledger
+    from scmc_comm.link.prepared import Prepared
+
+_CHUNK = 50  # draws sent at once
+
+
+@dataclass(frozen=True)
+class Setting:
+    """By what system, over what link and how often pictures are sent.
+
+    Attributes:
+        system: The system.
+        channel: As `channels.fading.models.make_channel` takes it.
+        esno_db: Mean Es/N0 per complex channel use in dB.
+        rho: Bandwidth ratio, complex channel uses / (3 H W).
+        phy: As `channels.phy.names.make_phy` takes it.
+        trials: Draws of the channel for each picture.
+        seed: Of the draws, 0 or more.
+        design_esno_db: What systems without that side information are designed for, in dB; None
+            for the mean Es/N0.
+    """
+
+    system: System
+    channel: str
+    esno_db: float
+    rho: float
+    phy: str = "flat"
+    trials: int = 1
+    seed: int = 0
+    design_esno_db: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("trials", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ScmcError(f"{name} is {getattr(self, name)}; expected {least} or more")
+        if not math.isfinite(self.esno_db):
+            raise ScmcError(f"esno_db is {self.esno_db}; expected a number in dB")
+
+    def budget(self) -> Budget:
+        """What may be spent, and what the sender assumes of the link."""
+        stated = self.esno_db if self.design_esno_db is None else self.design_esno_db
+        known = self.system.side_information
+        design = design_for(known, self.channel, self.esno_db, self.phy, stated)
+        return design.budget(self.rho)
+
+    def seeds(self, number: int) -> tuple[int, ...]:
+        """Of the draws of one of the pictures, counted from 0; the first of all is `seed`.
+
+        Example:
+            >>> setting = Setting(make_system("jpeg"), "awgn", 4.0, 1 / 24, trials=3, seed=7)
+            >>> setting.seeds(0)[0], len({*setting.seeds(0), *setting.seeds(1)})
+            (7, 6)
+        """
+        drawn = np.random.default_rng([self.seed, number]).integers(2**63, size=self.trials)
+        first = drawn.tolist() if number else [self.seed, *drawn.tolist()[1:]]
+        return tuple(map(int, first))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One picture, sent over some draws of a channel.
+
+    Attributes:
+        name: Of the picture.
+        img: float32 [3, H, W] in [0, 1], the original.
+        setting: How it was sent.
+        seeds: Of each draw: `transmit` with one of them as its seed repeats that draw.
+        transmission: What was sent, and what came of it.
+        fades_db: Mean gain of each draw over the channel uses in dB; None on another link than the
+            flat one, and where nothing was sent.
+        annotation: What the data set states of the picture.
+    """
+
+    name: str
+    img: torch.Tensor
+    setting: Setting
+    seeds: tuple[int, ...]
+    transmission: Transmission
+    fades_db: tuple[float, ...] | None
+    annotation: Annotation = UNANNOTATED
+    _scores: dict[Any, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """A line: the pictures themselves would be pages."""
+        return f"Sent({self.name!r}, {self.setting}, delivery={self.delivery})"
+
+    @property
+    def prepared(self) -> Prepared:
+        """What was sent; ``prepared.infeasible`` says why nothing was."""
+        return self.transmission.prepared
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the channel uses went: ``to_text()``, ``to_dict()``."""
+        return self.prepared.ledger
+
+    @property
+    def delivered(self) -> tuple[frozenset[str], ...]:
+        """Tags of what arrived in each draw."""
+        return self.transmission.delivered
+
+    @property
+    def delivery(self) -> dict[str, float]:
+        """Share of the draws in which each unit arrived."""
+        arrived = Counter(tag for tags in self.delivered for tag in tags)
+        return {tag: arrived[tag] / len(self.seeds) for tag in self.prepared.tags}
+
+    def reconstruction(self, trial: int = 0) -> Reconstruction:
+        """What the receiver shows in one draw: ``img_hat``, ``level``, ``caption``."""
+        return self.transmission.reconstruction(trial)
+
+    def picture(self, trial: int = 0) -> Image.Image:
+        """The same as a picture of 8 bits."""
+        return Image.fromarray(to_uint8(self.reconstruction(trial).img_hat))
+
+    def metrics(self, trial: int = 0, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Quality of what is shown in one draw; measured once for each delivered set.
+
+        Args:
+            trial: Which draw.
+            names: Of `scmc_comm.metrics.METRICS`; None for `scmc_comm.metrics.default_metrics`.
+
+        Raises:
+            ScmcError: There is no such metric, or its weights are missing.
+        """
+        chosen = default_metrics() if names is None else tuple(names)
+        received = self.transmission.report.received(trial)
+        shown: Any = trial
+        if not isinstance(received, ReceivedSymbols):
+            shown = self.prepared.usable(received)
+        known = self._scores.setdefault(shown, {})
+        if missing := [name for name in chosen if name not in known]:
+            img_hat = self.reconstruction(trial).img_hat
+            known |= measure(self.img, img_hat, missing, self.annotation)
+        return {name: known[name] for name in chosen}
+
+    def mean_metrics(self, names: Sequence[str] | None = None) -> dict[str, float]:
+        """Mean of `metrics` over the draws, failures (mid-grey) included."""
+        each = [self.metrics(trial, names) for trial in range(len(self.seeds))]
+        return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+
+
+def transmit(
+    img: Any,
+    system: str | System = "scmc",
+    *,
+    snr_db: float,
+    cbr: float | str,
+    channel: str = "awgn",
+    phy: str = "flat",
+    trials: int = 1,
+    seed: int = 0,
+    design_snr_db: float | None = None,
+) -> Sent:
+    """Sends one picture over draws of a channel.
+
+    Args:
+        img: A path, a PIL image, or an array or tensor, see `scmc_comm.pictures.as_image`.
+        system: Its name, such as ``"vvc:mcs=adaptive"``, or the system itself.
+        snr_db: Mean Es/N0 per complex channel use in dB.
+        cbr: Bandwidth ratio, complex channel uses / (3 H W), such as ``"1/24"``.
+        channel: Its name, such as ``"rician_block:k_factor_db=6"``.
+        phy: The physical layer, such as ``"ofdm:csi=ls"``, whose pilots are charged.
+        trials: Draws of the channel.
+        seed: Of the draws, 0 or more; each system sees the same fades and noise.
+        design_snr_db: What systems that do not know the mean Es/N0 are designed for, in dB; None
+            for the mean.
+
+    Raises:
+        ScmcError: It is no single picture, or a name or value is wrong.
+
+    Example:
+        >>> sent = transmit(torch.rand(3, 64, 64), "jpeg", snr_db=20, cbr="1/2", trials=3)
+        >>> sent.delivery, sent.picture().size
+        ({'image': 1.0}, (64, 64))
+        >>> sent.metrics(names=["psnr_db"])["psnr_db"] > 8
+        True
+    """
+    link = channel, snr_db, bandwidth_ratio(cbr), phy, trials, seed, design_snr_db
+    return send_picture(NamedImage("picture", as_image(img)), 0, Setting(_system(system), *link))
+
+
+def transmit_each(
+    imgs: Any,
+    system: str | System = "scmc",
+    *,
+    snr_db: float,
+    cbr: float | str,
+    channel: str = "awgn",
+    phy: str = "flat",
+    trials: int = 1,
+    seed: int = 0,
+    design_snr_db: float | None = None,
+) -> Iterator[Sent]:
+    """Sends pictures one after the other, each over draws of its own; only one is in memory.
+
+    Args:
+        imgs: A folder, the name of a set, an array or tensor [N, ...], pictures by name, or a
+            list, see `scmc_comm.pictures.each_picture`.
+        system: This and what follows as in `transmit`.
+        snr_db: Mean Es/N0 in dB.
+        cbr: Bandwidth ratio.
+        channel: The channel.
+        phy: The physical layer.
+        trials: Draws of the channel for each picture.
+        seed: Of the draws.
+        design_snr_db: Design Es/N0 in dB.
+
+    Raises:
+        ScmcError: As `transmit`, when a picture's turn comes.
+
+    Example:
+        >>> batch = np.zeros((2, 64, 64, 3), np.uint8)
+        >>> [sent.name for sent in transmit_each(batch, "jpeg", snr_db=20, cbr=1 / 2)]
+        ['0', '1']
+    """
+    link = channel, snr_db, bandwidth_ratio(cbr), phy, trials, seed, design_snr_db
+    return send_each(each_picture(imgs), Setting(_system(system), *link))
+
+
+def _system(system: str | System) -> System:
+    return make_system(system) if isinstance(system, str) else system
+
+
+def bandwidth_ratio(cbr: float | str) -> float:
+    """A bandwidth ratio: a number, or a fraction in text.
+
+    Raises:
+        ScmcError: It is none.
+
+    Example:
+        >>> bandwidth_ratio("1/16")
+        0.0625
+    """
+    try:
+        return float(Fraction(cbr) if isinstance(cbr, str) else cbr)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        raise ScmcError(
+            f"cbr is {cbr!r}; expected a bandwidth ratio, a number or a fraction such as '1/16'"
+        ) from None
+
+
+def send_each(pictures: Iterable[NamedImage], setting: Setting) -> Iterator[Sent]:
+    """Sends pictures one after the other, each over draws of its own."""
+    return (send_picture(named, number, setting) for number, named in enumerate(pictures))
+
+
+def send_picture(named: NamedImage, number: int, setting: Setting) -> Sent:
+    """Sends one picture once for each of its draws, some at a time.
+
+    Args:
+        named: The picture.
+        number: Its number among those sent, which decides over the seeds.
+        setting: How to send it.
+
+    Raises:
+        ScmcError: As `scmc_comm.transmission.prepare` and `scmc_comm.transmission.send`.
+    """
+    channel, phy = make_channel(setting.channel), make_phy(setting.phy)
+    prepared = prepare(setting.system, named.img, setting.budget())
+    seeds, esno_db, uses = setting.seeds(number), setting.esno_db, prepared.ledger.used
+    reports, fades = [], list[float]()
+    parts = [seeds[n : n + _CHUNK] for n in range(0, len(seeds), _CHUNK)]
+    for part in tqdm(parts, named.name, unit=f"{_CHUNK} draws", disable=len(parts) == 1):
+        reports.append(send(prepared, channel, esno_db, part, phy))
+        if setting.phy == "flat" and prepared.infeasible is None:
+            power = channel.draw(uses, esno_db, part).h.abs().square().mean(dim=1)
+            fades += (10 * power.double().log10()).tolist()
+    first = reports[0]
+    report = LinkReport(
+        first.tags, np.concatenate([r.delivered for r in reports]), first.channel_uses,
+        symbols=tuple(received for r in reports for received in r.symbols),
+    )  # fmt: skip
+    return Sent(
+        named.name, named.img, setting, seeds, Transmission(setting.system, prepared, report),
+        tuple(fades) or None, named.annotation,
+    )  # fmt: skip

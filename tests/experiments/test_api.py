@@ -1,0 +1,100 @@
+"""Sweeps from Python: run, read with every failure, plot, compare."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import scmc_comm as sc
+from experiments.api import changed
+from experiments.sweep.spec import SweepSpec
+from scmc_comm.errors import ScmcError
+
+SPEC = {
+    "name": "small", "systems": ["jpeg", "webp"], "channels": ["rayleigh_block"],
+    "snr": np.array([3, 6, 9, 12]), "cbr": "1/4", "images": "photos@64", "num_images": 2,
+    "metrics": ("psnr_db",), "num_trials": 3, "seed": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return sc.sweep(SPEC, tmp_path_factory.mktemp("api") / "small", progress=False, num_trials=4)
+
+
+def test_trials_hold_every_failure(results):
+    assert results.spec == changed(SPEC, {"num_trials": 4})
+    assert len(results.trials) == 2 * 4 * 2 * 4
+    lost = results.trials[results.trials.delivered == "none"]
+    assert len(lost) and lost.psnr_db.notna().all()
+    means = results.trials.groupby(["system", "esno_db"]).psnr_db.mean()
+    points = results.points.set_index(["system", "esno_db"]).psnr_db
+    assert means.to_numpy() == pytest.approx(points[means.index].to_numpy())
+    assert results.ds.psnr_db.mean() == pytest.approx(results.trials.psnr_db.mean())
+
+
+def test_what_was_written_is_read_again(results):
+    again = sc.load(results.folder)
+    assert again.trials.equals(results.trials) and again == results
+    with pytest.raises(ScmcError, match="run the sweep first"):
+        sc.load(results.folder / "none")
+
+
+def test_exact_expectations_have_points_and_no_trials(tmp_path):
+    found = sc.sweep(SPEC, tmp_path, progress=False, estimator="expected", systems="jpeg")
+    assert len(found.points) == 4
+    with pytest.raises(ScmcError, match="look at points"):
+        _ = found.trials
+
+
+def test_another_spec_in_the_same_folder_is_said(results, tmp_path, caplog):
+    sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=9)
+    sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=12)
+    assert "holds results of another spec" in caplog.text
+
+
+def test_a_figure_is_that_of_the_command(results, tmp_path):
+    figure = sc.plot(results, systems="webp", labels={"webp": "Mine"}, delivery=False)
+    assert isinstance(figure, Figure) and figure.get_size_inches()[0] == 3.5
+    assert figure._repr_png_()[:4] == b"\x89PNG"
+    results.plot(column="double", out=tmp_path / "fig.pdf", cbr="1/4")
+    assert {"fig.pdf", "fig.csv", "fig.dat", "fig.tex"} == {p.name for p in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [({"column": "triple"}, "no column 'triple'"), ({"systems": "vvc"}, "no system"),
+     ({"cbr": "1/0"}, "cbr is"), ({"metric": "lpips"}, "no metric"),
+     ({"style": "none.mplstyle"}, "no style file")],
+)  # fmt: skip
+def test_wrong_choices_of_a_figure_get_one_line(results, wrong, word):
+    with pytest.raises(ScmcError, match=word):
+        sc.plot(results, **wrong)
+
+
+def test_systems_are_compared(results):
+    found = sc.compare(results, systems="jpeg,webp")
+    assert found.differences.num_images.tolist() == [2] and "JPEG" in found.text
+    with pytest.raises(ScmcError, match="one system"):
+        sc.compare(results.folder, systems=["jpeg"])
+
+
+def test_specs_come_in_every_form(tmp_path):
+    spec = changed(SPEC, {})
+    (tmp_path / "a.yaml").write_text(spec.to_yaml())
+    assert spec == changed(spec, {}) == changed(tmp_path / "a.yaml", {}) == changed(
+        str(tmp_path / "a.yaml"), {}
+    )  # fmt: skip
+    assert isinstance(changed("quick", {}), SweepSpec)
+    assert changed("congestion", {"num_users": 2}).num_users == 2
+    assert changed(SPEC, {"cbr": (1 / 24, "1/12")}).rho == (1 / 24, 1 / 12)
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes", "word"),
+    [("quik", {}, "did you mean quick"), ("quick", {"sytems": "jpeg"}, "did you mean systems"),
+     ("quick", {"snr": 1, "esno_db": 2}, "given twice"), ("quick", {"num_trials": "many"}, "whole"),
+     ({"systems": "jpeg"}, {}, "lacks name"), ("none.yaml", {}, "no sweep file")],
+)  # fmt: skip
+def test_wrong_specs_get_one_line(spec, changes, word):
+    with pytest.raises(ScmcError, match=word):
+        changed(spec, changes)
