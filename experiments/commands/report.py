@@ -14,10 +14,12 @@ def report(args: argparse.Namespace) -> None:
 
     spec = ReportSpec(
         tuple(args.dir), args.out, args.run_checks, args.reference, args.threshold, args.rd,
-        args.anchors,
+        args.anchors, args.explorer,
     )  # fmt: skip
     page, pdf, files = write_report(spec)
     print(f"page: {page}\npdf (by matplotlib): {pdf}\nfigures, numbers, LaTeX: {files}")
+    for explorer in sorted(files.glob("*/explorer.html")) if args.explorer else ():
+        print(f"explorer: {explorer}")
 
 
 def add(verb: AddVerb) -> None:
@@ -38,3 +40,8 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("--rd", type=Path, metavar="DIR", help="of 'scmc-comm rd': times, parameters")
     sub.add_argument("--anchors", type=Path, metavar="DIR", help="of 'scmc-comm anchors'")
+    sub.add_argument(
+        "--explorer", type=int, nargs="?", const=2, default=0, metavar="IMAGES",
+        help="a page beside it to look at what each system delivers of the first IMAGES (2), with "
+        "a slider for the SNR",
+    )  # fmt: skip

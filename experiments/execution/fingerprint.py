@@ -28,8 +28,8 @@ _PRESENTING = (
         f"experiments/{name}.py"
         for name in (
             "sweep/bounds", "sweep/cells", "sweep/forecast", "sweep/known", "sweep/labels",
-            "sweep/spec", "sweep/store", "sweep/summary", "sweep/tables", "sweep/writer",
-            "timed/results", "timed/spec",
+            "sweep/pictures", "sweep/spec", "sweep/store", "sweep/summary", "sweep/tables",
+            "sweep/writer", "timed/results", "timed/spec",
         )
     ),
     *(f"scmc_comm/testing/{name}.py" for name in ("checks", "options", "test_contract")),

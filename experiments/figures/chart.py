@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.figures.panel import Panel, legend_line, wrapped
+from experiments.figures.panel import Curve, Panel, legend_line, view_limits, wrapped
 from experiments.figures.style import SCREEN, Style, Theme, paper_style
 
 if TYPE_CHECKING:
@@ -49,10 +50,35 @@ class Chart:
 
     def whole(self, place: int) -> Panel:
         """All curves of a column's main quantity in one panel, those in several groups once."""
-        first = self.rows[0][place]
-        rows = [row[place] for row in self.rows if row[place].y == first.y]
+        first = self.framed[0][place]
+        rows = [row[place] for row in self.framed if row[place].y == first.y]
         curves = {(c.column, c.label, c.part): c for panel in rows for c in panel.curves}
         return replace(first, curves=list(curves.values()))
+
+    @cached_property
+    def framed(self) -> list[list[Panel]]:
+        """The panels, with limits where bands would press the curves together (`view_limits`)."""
+        groups: dict[str, list[Curve]] = {}
+        name = "{}" if "y" in self.shared else "{} {} {}"  # panels that share an axis share limits
+        places = [(r, c, panel) for r, row in enumerate(self.rows) for c, panel in enumerate(row)]
+        for r, c, panel in places:
+            groups.setdefault(name.format(panel.y.label, r, c), []).extend(panel.curves)
+        found = [list(row) for row in self.rows]
+        for r, c, panel in places:
+            limits = view_limits(groups[name.format(panel.y.label, r, c)])
+            if limits and panel.y.limits is None and panel.y.scale == "linear":
+                found[r][c] = replace(panel, y=replace(panel.y, limits=limits))
+        return found
+
+    @property
+    def crops(self) -> bool:
+        """Do bands leave a panel?"""
+        return any(panel.crops for row in self.framed for panel in row)
+
+    @property
+    def said(self) -> str:
+        """The small print, and whether bands leave a panel."""
+        return "; ".join(filter(None, [self.note, "bands leave the panel" if self.crops else ""]))
 
     def draw(self, theme: Theme = SCREEN) -> Figure:
         """The figure, laid out."""
@@ -66,7 +92,7 @@ class Chart:
             FigureCanvasAgg(figure)
             legends = [_legend(figure, part) for part in self._entries() if part]
             head = _PAD + sum(map(_height, legends))
-            foot = self._small_print(figure) if self.note and theme.note else 0.0
+            foot = self._small_print(figure) if self.said and theme.note else 0.0
             height = head + foot + theme.height * sum(self.heights) + _LABELS
             figure.set_size_inches(width, height)
             top = height - _PAD
@@ -101,7 +127,7 @@ class Chart:
         """Writes the note at the foot; its height in inches."""
         width = figure.get_size_inches()[0]
         text = figure.text(
-            width / 2, _PAD, wrapped(self.note, width, 6.2), fontsize=6.5, ha="center", va="bottom",
+            width / 2, _PAD, wrapped(self.said, width, 6.2), fontsize=6.5, ha="center", va="bottom",
             transform=figure.dpi_scale_trans,
         )  # fmt: skip
         text.set_in_layout(False)
@@ -110,7 +136,7 @@ class Chart:
     def _fill(self, axes: np.ndarray, theme: Theme, column: float) -> None:
         from matplotlib import rcParams
 
-        for r, row in enumerate(self.rows):
+        for r, row in enumerate(self.framed):
             height = theme.height * self.heights[r]
             for c, panel in enumerate(row):
                 ax: Axes = axes[r, c]

@@ -37,6 +37,10 @@ def _axis_options(panel: Panel) -> list[str]:
         "legend style={font=\\tiny, at={(0.5,-0.22)}, anchor=north, draw=none}",
         "legend columns=2", "legend cell align=left", "mark options={scale=0.7, solid}",
     ]  # fmt: skip
+    if panel.crops and panel.y.limits is not None:
+        options += [
+            f"{end}={at:.6g}" for end, at in zip(("ymin", "ymax"), panel.y.limits, strict=True)
+        ]
     modes = (("xmode=log", panel.x), ("ymode=log", panel.y))
     return options + [mode for mode, axis in modes if axis.scale == "log"]
 

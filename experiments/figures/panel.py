@@ -186,6 +186,14 @@ class Panel:
     marks: Mapping[float, str] = field(default_factory=dict)
     extra: Callable[[Axes], None] | None = None
 
+    @property
+    def crops(self) -> bool:
+        """Does a band leave the panel?"""
+        if self.y.limits is None or self.y.scale != "linear":
+            return False
+        ends = band_ends(self.curves)
+        return bool(len(ends) and (ends.min() < self.y.limits[0] or ends.max() > self.y.limits[1]))
+
     def draw(self, ax: Axes, scale: float) -> None:
         """Draws all but labels and title; ``scale`` is that of lines and markers."""
         labels = list(dict.fromkeys(curve.label for curve in self.curves if curve.weight >= 1))
@@ -215,6 +223,42 @@ class Panel:
             fontsize=rcParams["xtick.labelsize"],
             ha="right" if left else "left",
         )  # fmt: skip
+
+
+def band_ends(curves: Sequence[Curve]) -> Floats:
+    """All ends of all bands, those that exist."""
+    ends = [end for curve in curves for end in (curve.low, curve.high) if end is not None]
+    found = np.concatenate(ends) if ends else np.empty(0)
+    return found[np.isfinite(found)]
+
+
+def view_limits(curves: Sequence[Curve]) -> tuple[float, float] | None:
+    """Limits that show curves side by side where their bands would press them together.
+
+    Intervals from two or three images can be ten times as wide as all that systems differ by.
+    Bands widen the range of the curves by 30 % at each end at most; what is beyond leaves the
+    panel.
+
+    Returns:
+        None where all bands fit, or where a single curve's band is what there is to see.
+
+    Example:
+        >>> style, x, none = Style("#000000"), np.arange(2.0), np.zeros(2)
+        >>> a, b = (Curve(x, np.full(2, v), none + v - 50, none + v + 50, style) for v in (20, 30))
+        >>> view_limits([a, b])
+        (16.36, 33.64)
+        >>> view_limits([a])
+    """
+    means = np.concatenate([curve.mean for curve in curves]) if curves else np.empty(0)
+    means, ends = means[np.isfinite(means)], band_ends(curves)
+    if len(curves) < 2 or not len(means) or not len(ends) or not np.ptp(means):
+        return None
+    low, high = means.min() - 0.3 * np.ptp(means), means.max() + 0.3 * np.ptp(means)
+    if ends.min() >= low and ends.max() <= high:
+        return None
+    low, high = max(low, min(ends.min(), means.min())), min(high, max(ends.max(), means.max()))
+    margin = 0.04 * (high - low)
+    return float(low - margin), float(high + margin)
 
 
 def wrapped(text: str, inches: float, size: float) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,16 @@ from experiments.execution.cache import write_atomic
 from experiments.execution.output import check_folder
 from experiments.rd import capacity
 from experiments.rd.tables import cost_cells
-from experiments.report.chapter import Chapter, steps
+from experiments.report.chapter import Chapter
 from experiments.report.checks import MISTAKES, states
+from experiments.report.explorer import explorer_page
 from experiments.report.markup import Section, page, paragraph
+from experiments.report.parts import steps
 from experiments.report.pdf import WIDEST, write_pdf
 from experiments.report.tables import reference_of
 from experiments.statistics.tables import Table
 from experiments.sweep import store
+from experiments.sweep.pictures import Pictures
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ class ReportSpec:
         threshold_psnr_db: PSNR that must hold; None takes the middle between failure and best.
         rd: Output folder of a rate-distortion run, for times and parameters; or None.
         anchors: Output folder of the anchors' run; or None.
+        explorer: Of how many images of each sweep the explorer shows the pictures; 0 for none.
     """
 
     folders: tuple[Path, ...]
@@ -50,6 +55,7 @@ class ReportSpec:
     threshold_psnr_db: float | None = None
     rd: Path | None = None
     anchors: Path | None = None
+    explorer: int = 0
 
     def __post_init__(self) -> None:
         if self.out.suffix.lower() not in (".html", ".htm"):
@@ -58,6 +64,8 @@ class ReportSpec:
             raise ScmcError(f"{self.out} is a folder; give the name of a file in it")
         if not self.folders:
             raise ScmcError("no sweep was named; give the output folder of at least one")
+        if self.explorer < 0:
+            raise ScmcError(f"the explorer is to show {self.explorer} images; expected 1 or more")
 
     @property
     def files(self) -> Path:
@@ -65,12 +73,15 @@ class ReportSpec:
         return self.out.with_name(f"{self.out.stem}_files")
 
 
-def write_report(spec: ReportSpec, progress: bool = True) -> list[Path]:
+def write_report(
+    spec: ReportSpec, progress: bool = True, pictures: Callable[..., Pictures] = Pictures
+) -> list[Path]:
     """Writes the report; each file is there whole or not at all, the page last.
 
     Args:
         spec: What it holds.
         progress: Show a progress bar.
+        pictures: Opens the pictures of a sweep by its store and its folder.
 
     Returns:
         The page, the PDF and the folder of files.
@@ -88,6 +99,8 @@ def write_report(spec: ReportSpec, progress: bool = True) -> list[Path]:
             chapters.append(Chapter(
                 ds, folder, spec.files / name, f"{spec.files.name}/{name}", f"s{number + 1}",
                 spec.reference, spec.threshold_psnr_db,
+                partial(explorer_page, pictures(ds, folder), spec.explorer, progress=progress)
+                if spec.explorer else None,
             ))  # fmt: skip
         check_folder(spec.files)
         todo = [step for chapter in chapters for step in steps(chapter)]

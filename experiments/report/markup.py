@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 
 from experiments.statistics.tables import html_text
 
-CSS = """
+PALETTE = """
 :root { color-scheme: light dark; --text: #1c1d1f; --back: #fbfbfa; --soft: #63666b;
   --line: #d9dadd; --card: #ffffff; --link: #0a58a6; --good: #146c2e; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4e5e7; --back: #17181a; --soft: #a3a7ad;
   --line: #3a3c40; --card: #1f2123; --link: #7db8f0; --good: #7fcf95; --bad: #f2857d; } }
+"""
+CSS = (
+    PALETTE
+    + """
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.2rem 1rem 4rem; max-width: 80rem; color: var(--text);
   background: var(--back); font: 16px/1.5 system-ui, sans-serif; }
@@ -50,6 +54,7 @@ figure { margin: 0; }
 @media print { body { max-width: none; } h2 { break-before: page; }
   figure { break-inside: avoid; } }
 """
+)
 
 
 @dataclass

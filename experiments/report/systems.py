@@ -42,7 +42,7 @@ def links_table(ds: xr.Dataset) -> Table:
 def systems_table(ds: xr.Dataset) -> Table:
     """For each system what is sent, the headers, and the transmitter side information."""
     rows = [
-        [system_label(name), _sent(ds, name), _headers(ds, name), _knows(ds, name)]
+        [system_label(name), _sent(ds, name), headers(ds, name), side_information(ds, name)]
         for name in map(str, ds.system.values)
     ]
     header = ["system", "units sent", "constant headers", "transmitter side information"]
@@ -58,14 +58,15 @@ def _sent(ds: xr.Dataset, system: str) -> str:
     return " + ".join(map(unit_label, layers)) or "nothing fits"
 
 
-def _headers(ds: xr.Dataset, system: str) -> str:
+def headers(ds: xr.Dataset, system: str) -> str:
+    """Where a system's constant headers are."""
     if bool(store.is_analog(ds).sel(system=system)):
         return "none"
     return "in the file" if ("headers", "file") in options_of(system) else "out of band"
 
 
-def _knows(ds: xr.Dataset, system: str) -> str:
-    """What its designs follow, as far as the sweep varies it."""
+def side_information(ds: xr.Dataset, system: str) -> str:
+    """Transmitter side information: what its designs follow, as far as the sweep varies it."""
     used, assumed = ds.design_of.sel(system=system), ds.designed_esno_db.sel(system=system)
     at = assumed.isel(design=used)
     follows = bool(np.allclose(at.values, np.broadcast_to(ds.esno_db.values, at.shape)))

@@ -27,6 +27,11 @@ def digest_of(img: np.ndarray, annotation: Annotation = UNANNOTATED) -> str:
     return pixels if annotation == UNANNOTATED else digest(pixels, asdict(annotation))
 
 
+def picture_key(key: str) -> str:
+    """Where the picture of what is shown lies in the cache, by its content key."""
+    return digest("png", key)
+
+
 def png_bytes(img: torch.Tensor) -> bytes:
     """A picture, float [3, H, W] in [0, 1], as 8-bit PNG."""
     buffer = io.BytesIO()
@@ -71,7 +76,7 @@ class Scorer:
             show: Makes it; called only if it is not known.
             keep: Keep the picture too.
         """
-        quality_key, png_key = digest("quality", key), digest("png", key)
+        quality_key, png_key = digest("quality", key), picture_key(key)
         features_key = digest("features", self.fingerprint, key) if self.features else ""
         known = self.cache.get_json(quality_key) or {"metrics": {}}
         kept = {name: self.metric_identity(name) for name in metrics}

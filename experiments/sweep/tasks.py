@@ -194,7 +194,7 @@ def _scorer(task: Task, cache: Cache) -> Scorer:
     )  # fmt: skip
 
 
-def _prepare(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
+def prepare_design(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
     """Content key and transmission of one of the task's designs."""
     spec, design = task.spec, task_designs(task).each[number]
     key, img = cell_key(task, design), torch.from_numpy(task.img)
@@ -212,7 +212,7 @@ def shown_key(task: Task, prepared: Prepared, usable: frozenset[str]) -> str:
 
 def _run_design(task: Task, number: int, own: Sequence[Point], cache: Cache) -> CellResult:
     spec, system = task.spec, system_of(task)
-    key, prepared = _prepare(task, number, cache)
+    key, prepared = prepare_design(task, number, cache)
     points = {at: _point(task, key, prepared, cache, at) for at in own}
     columns = shown_columns(spec.esno_db, spec.design_esno_db) if task.keep_png else ()
     shown = {m for at, point in points.items() if at[1] in columns for m in point.weights}
@@ -235,31 +235,35 @@ def draws_key(task: Task, cell: str, at: Point) -> str:
     return digest("draws", cell, channel, phy, esno_db, spec.seed, task.image)
 
 
-def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
-    """An analog system at one point: a set for each draw, measured once."""
-    spec, system, count = task.spec, system_of(task), num_draws(task.spec)
+def show_draw(task: Task, prepared: Prepared, at: Point, draw: int) -> Reconstruction:
+    """What the receiver of an analog system shows of one draw at a point."""
+    spec = task.spec
     link, esno_db = Link.parse(spec.channels[at[0]], spec.phy), spec.esno_db[at[1]]
     model, phy = link_of(task.components, link, spec.estimator)
-    cell, prepared = _prepare(task, number, cache)
+    seeds = trial_seeds(spec.seed, task.image, draw, draw + 1)
+    return system_of(task).reconstruct(
+        prepared, send(prepared, model, esno_db, seeds, phy).received(0)
+    )
+
+
+def _run_draws(task: Task, number: int, at: Point, cache: Cache) -> CellResult:
+    """An analog system at one point: a set for each draw, measured once."""
+    spec, count = task.spec, num_draws(task.spec)
+    cell, prepared = prepare_design(task, number, cache)
     key = draws_key(task, cell, at)
     tags = () if prepared.infeasible else draw_tags(count)
     masks = draw_masks(count) if tags else np.zeros(count, mask_dtype(0))
     log_key = digest("trials of draws", key, len(tags))
     list(trial_log(cache, log_key, len(tags)).extend(0, count, lambda a, b: masks[a:b]))
-    seeds = trial_seeds(spec.seed, task.image, 0, count)
-
-    def show(draw: int) -> Reconstruction:
-        report = send(prepared, model, esno_db, [seeds[draw]], phy)
-        return system.reconstruct(prepared, report.received(0))
-
     keep = task.keep_png and at[1] in shown_columns(spec.esno_db, spec.design_esno_db)
     scorer, asked = _scorer(task, cache), metrics_at(spec, task.metrics, task.rho, [at])
     quality = {
         mask: scorer.quality(
-            digest("draw", key, tags[n : n + 1]), asked, functools.partial(show, n), keep
+            digest("draw", key, tags[n : n + 1]), asked,
+            functools.partial(show_draw, task, prepared, at, n), keep,
         )
         for n, mask in enumerate(dict.fromkeys(masks.tolist()))
-    }
+    }  # fmt: skip
     each = 1 / count if spec.estimator == "expected" else 1.0
     weights = {mask: each * times for mask, times in Counter(masks.tolist()).items()}
     return _cell(task, number, prepared, tags, {at: PointResult(log_key, weights)}, quality)

@@ -1,9 +1,12 @@
 """Panels and charts: what is data and what is drawn."""
 
+import re
+
 import numpy as np
 import pytest
 
 from experiments.figures.chart import Chart
+from experiments.figures.exports import pgfplots
 from experiments.figures.panel import Axis, Curve, Panel
 from experiments.figures.style import DOUBLE, SINGLE, Style
 
@@ -84,3 +87,37 @@ def test_a_line_that_tells_the_part_is_left_out_of_the_legend_and_a_column_of_ba
     (legend,) = chart([curve]).draw().legends
     assert legend.legend_handles[0].get_linestyle() == "None"
     assert list(curve.table()) == ["scmc_a_mean", "scmc_a_low", "scmc_a_high"]
+
+
+def banded(*means, width):
+    """Curves of these levels with bands of this half width."""
+    return [
+        Curve(X, X / 4 + m, X / 4 + m - width, X / 4 + m + width, BLUE, f"system {m}")
+        for m in means
+    ]
+
+
+def linear(curves):
+    return Panel(Axis("x", "x"), Axis("quality"), curves)
+
+
+def test_bands_that_would_press_the_curves_together_leave_the_panel_and_the_figure_says_so():
+    wide = Chart("s", "t", [[linear(banded(20, 22, width=80)), linear(banded(21, width=80))]])
+    figure = wide.draw()
+    for ax in figure.axes:
+        assert 18 < ax.get_ylim()[0] < 20 and 23 < ax.get_ylim()[1] < 25
+    assert wide.crops and [text.get_text() for text in figure.texts] == ["bands leave the panel"]
+    curve = wide.whole(0).curves[0]
+    assert curve.low.min() == -60, "the numbers are whole"
+    assert {f"{wide.whole(0).y.limits[0]:.6g}"} == set(
+        re.findall(r"ymin=([\d.]+)", pgfplots(wide.whole(0), "x.csv"))
+    )
+
+
+@pytest.mark.parametrize("curves", [banded(20, 22, width=0.5), banded(20, width=80)])
+def test_bands_that_fit_and_the_band_of_one_curve_are_whole(curves):
+    chart = Chart("s", "t", [[linear(curves)]])
+    (ax,) = chart.draw().axes
+    ends = np.concatenate([[*curve.low, *curve.high] for curve in curves])
+    assert ax.get_ylim()[0] < ends.min() and ax.get_ylim()[1] > ends.max()
+    assert not chart.crops and not chart.draw().texts
