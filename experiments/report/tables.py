@@ -190,6 +190,8 @@ def _outage(ds: xr.Dataset, place: Place, system: str, delivery: xr.Dataset) -> 
     unit = base_unit(ds, system)
     if unit is None:
         return "nothing sent"
+    if unit == store.SYMBOLS:
+        return "none, analog"
     esno = ds.esno_db.values.astype(float)
     at = {"channel": place.channel, "system": system, "rho": place.fixed, "unit": unit}
     found = delivery.sel(at).sortby("esno_db")
