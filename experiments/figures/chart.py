@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
+WIDER = "bands leave the panel; none is drawn where both of its ends do"
 _PAD = 0.04  # inches between the parts of a figure
 _LABELS = 0.62  # inches for titles, ticks and the label of the x axis
 
@@ -78,7 +79,7 @@ class Chart:
     @property
     def said(self) -> str:
         """The small print, and whether bands leave a panel."""
-        return "; ".join(filter(None, [self.note, "bands leave the panel" if self.crops else ""]))
+        return "; ".join(filter(None, [self.note, WIDER if self.crops else ""]))
 
     def draw(self, theme: Theme = SCREEN) -> Figure:
         """The figure, laid out."""

@@ -56,12 +56,18 @@ class Curve:
         base = name.removesuffix("_mean")
         return {name: self.mean, f"{base}_low": self.low, f"{base}_high": self.high}
 
-    def draw(self, ax: Axes, scale: float, nudge: float) -> None:
-        """Line, band, arrows (moved by ``nudge`` points) and notes."""
+    def draw(
+        self, ax: Axes, scale: float, nudge: float, view: tuple[float, float] | None = None
+    ) -> None:
+        """Line, band, arrows (moved by ``nudge`` points) and notes.
+
+        Where bands leave the ``view``, limits of a panel, they are faint, and there is none where
+        both of its ends are outside, as a shade all over tells nothing.
+        """
         properties = look(self.style, scale * self.weight)
         ax.plot(self.x, self.mean, **properties, zorder=1.5 if self.weight < 1 else 2.0)
         if self.low is not None and self.high is not None:
-            self._draw_band(ax, nudge)
+            self._draw_band(ax, nudge, view)
         rising = self.mean[-1] > self.mean[0]
         for n, text in self.notes.items():
             left = n > 0 and not rising  # on the side of the curve that others seldom cross
@@ -71,13 +77,19 @@ class Curve:
                 ha="right" if left else "left", color=self.style.colour,
             )  # fmt: skip
 
-    def _draw_band(self, ax: Axes, nudge: float) -> None:
+    def _draw_band(self, ax: Axes, nudge: float, view: tuple[float, float] | None) -> None:
         from matplotlib.transforms import ScaledTranslation
 
         assert self.low is not None and self.high is not None
         limit = np.isnan(self.mean) & np.isfinite(self.high)
         low = np.where(limit, np.nan, self.low)
-        ax.fill_between(self.x, low, self.high, color=self.style.colour, alpha=0.13, linewidth=0)
+        seen = np.ones(len(low), bool)
+        if view is not None:
+            seen = (low >= view[0]) | (self.high <= view[1])
+        ax.fill_between(
+            self.x, low, self.high, where=seen, color=self.style.colour, linewidth=0,
+            alpha=0.13 if view is None else 0.06,
+        )  # fmt: skip
         if limit.any():
             shift = ScaledTranslation(nudge / 72, -3 / 72, ax.figure.dpi_scale_trans)
             ax.plot(
@@ -104,8 +116,11 @@ def look(style: Style, scale: float = 1.0) -> dict[str, Any]:
     return {
         "color": style.colour, "marker": style.marker, "linestyle": style.line,
         "linewidth": scale * rcParams["lines.linewidth"],
-        "markersize": scale * rcParams["lines.markersize"] * (1.6 if style.marker == "*" else 1),
-        "markerfacecolor": "white" if style.hollow else style.colour,
+        # A hollow marker is a ring round what it may lie on.
+        "markersize": scale * rcParams["lines.markersize"] * (
+            1.6 if style.marker == "*" else 1.3 if style.hollow else 1
+        ),
+        "markerfacecolor": "none" if style.hollow else style.colour,
         "markeredgecolor": style.colour if style.hollow else "white",
         "markeredgewidth": 0.9 if style.hollow else 0.4,
     }  # fmt: skip
@@ -189,7 +204,7 @@ class Panel:
     @property
     def crops(self) -> bool:
         """Does a band leave the panel?"""
-        if self.y.limits is None or self.y.scale != "linear":
+        if self.y.limits is None or self.y.scale == "one_minus":
             return False
         ends = band_ends(self.curves)
         return bool(len(ends) and (ends.min() < self.y.limits[0] or ends.max() > self.y.limits[1]))
@@ -203,7 +218,7 @@ class Panel:
             # that coincide show as well, the first drawn being the widest.
             place = labels.index(curve.label) - middle if curve.weight >= 1 else 0.0
             width = 1 - min(0.13, 0.3 / max(middle, 1)) * place
-            curve.draw(ax, scale * width, 3 * place)
+            curve.draw(ax, scale * width, 3 * place, self.y.limits if self.crops else None)
         if self.extra is not None:
             self.extra(ax)
         self.x.apply(ax, "x")

@@ -61,7 +61,7 @@ def comparison_table(ds: xr.Dataset, endpoints: list[Endpoint]) -> Table:
         ds: A result store of two systems or more.
         endpoints: Rows, for each rival one.
     """
-    first, *rivals = map(str, ds.system.values)
+    rivals = list(map(str, ds.system.values[1:]))
     rows = [(endpoint, rival) for endpoint in endpoints for rival in rivals]
     found = [_compare(ds, *row) for row in rows]
     corrected = holm([comparison.p for comparison in found])
@@ -69,8 +69,7 @@ def comparison_table(ds: xr.Dataset, endpoints: list[Endpoint]) -> Table:
     for (endpoint, rival), comparison, p in zip(rows, found, corrected, strict=True):
         found_cells = comparison_cells(endpoint.metric, comparison, p)
         cells.append([endpoint.label(), system_label(rival), *found_cells])
-    name = system_label(first)
-    return Table(["endpoint", "against", f"{name} minus it", "p (Holm)", f"{name} is"], cells)
+    return Table(["endpoint", "against", "difference", "p (Holm)", "verdict"], cells)
 
 
 def comparison_cells(metric: str, comparison: Comparison, p: float) -> list[str]:

@@ -77,7 +77,7 @@ class LedgerPanel:
             ax.invert_yaxis()
             ax.grid(False, axis="y")
             ax.set_xlim(0, 100)
-            ax.set_xlabel("share of the channel uses (%)")
+            ax.set_xlabel("channel uses (%)")  # short, as the axis is beside long names
             figure.legend(
                 loc="outside lower center", ncols=4, frameon=False, handlelength=1.3,
                 columnspacing=1.0,

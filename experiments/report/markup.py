@@ -19,7 +19,7 @@ CSS = (
     PALETTE
     + """
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.2rem 1rem 4rem; max-width: 80rem; color: var(--text);
+body { margin: 0 auto; padding: 1.2rem 1rem 4rem; max-width: 100rem; color: var(--text);
   background: var(--back); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: .4rem 0 .6rem; }
 h2 { font-size: 1.35rem; margin: 2.6rem 0 .6rem; padding-top: .6rem;

@@ -15,9 +15,9 @@ def comparisons(chapter: Chapter) -> None:
     first = system_label(str(ds.system.values[0]))
     part = chapter.part("comparisons", f"{first} against each rival")
     part.body.append(paragraph(
-        "Differences of images' means, averaged over the SNRs, with 95 % intervals (Student's t, "
-        "paired by image). p-values are two-sided and corrected by Holm for the number of rows of "
-        "their table.", "note",
+        f"Differences are {first} minus the rival, verdicts on {first}: images' means, averaged "
+        "over the SNRs, with 95 % intervals (Student's t, paired by image). p-values are "
+        "two-sided and corrected by Holm for the number of rows of their table.", "note",
     ))  # fmt: skip
     primary = primary_of(ds)
     if not primary:
@@ -36,7 +36,8 @@ def comparisons(chapter: Chapter) -> None:
 def deltas(chapter: Chapter) -> None:
     """Bjontegaard deltas against the reference."""
     ds, reference = chapter.ds, tables.reference_of(chapter.ds, chapter.reference)
-    part = chapter.part("bd", f"Bjontegaard deltas against {reference}")
+    rival = system_label(reference)
+    part = chapter.part("bd", f"Bjontegaard deltas against {rival}")
     part.body.append(paragraph(
         "Mean difference of SNR (dB), or of bandwidth (%), at equal quality; negative needs less. "
         "In brackets 95 % intervals: Student's t with fewer than ten images, else "
@@ -49,7 +50,7 @@ def deltas(chapter: Chapter) -> None:
             continue
         for metric in tables.metrics_of(ds):
             cells, notes = tables.delta_table(ds, x, metric, reference)
-            title = f"{name} against {reference} by {metric_label(metric)}, in {unit}"
+            title = f"{name} against {rival} by {metric_label(metric)}, in {unit}"
             chapter.add_table(part, title, cells, f"{name.lower()}_{metric}")
             if notes:
                 part.body.append(paragraph(f"No delta: {notes}.", "note"))

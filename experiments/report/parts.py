@@ -8,7 +8,7 @@ from functools import partial
 
 import xarray as xr
 
-from experiments.figures.chart import Chart
+from experiments.figures.chart import WIDER, Chart
 from experiments.figures.exports import figure_table, pgfplots
 from experiments.figures.strips import strips as strips_of
 from experiments.figures.style import file_stem, rendered
@@ -149,7 +149,7 @@ def _figure(chapter: Chapter, part: Section, panel: Chart, number: int) -> None:
             prefix = f"{chapter.prefix}-f{number}-{chosen[0]}"
             said = panel.title if len(chosen) > 1 else f"{panel.title}, {channel_label(channel)}"
             links = chapter.links(stem, *files)
-            said += "; bands leave the panel" if panel.column(*chosen).crops else ""
+            said += f"; {WIDER}" if panel.column(*chosen).crops else ""
             drawings.append(plot(kinds["svg"], prefix, f"{said}.", links, len(chosen) > 1))
     below = Section(f"{part.anchor}-{number}", panel.title)
     below.body.append(f'<div class="figures">{"".join(drawings)}</div>')

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from experiments.figures.chart import Chart
+from experiments.figures.chart import WIDER, Chart
 from experiments.figures.exports import pgfplots
 from experiments.figures.panel import Axis, Curve, Panel
 from experiments.figures.style import DOUBLE, SINGLE, Style
@@ -106,7 +106,10 @@ def test_bands_that_would_press_the_curves_together_leave_the_panel_and_the_figu
     figure = wide.draw()
     for ax in figure.axes:
         assert 18 < ax.get_ylim()[0] < 20 and 23 < ax.get_ylim()[1] < 25
-    assert wide.crops and [text.get_text() for text in figure.texts] == ["bands leave the panel"]
+        assert not any(band.get_paths() for band in ax.collections), (
+            "a shade all over tells nothing"
+        )
+    assert wide.crops and [text.get_text() for text in figure.texts] == [WIDER]
     curve = wide.whole(0).curves[0]
     assert curve.low.min() == -60, "the numbers are whole"
     assert {f"{wide.whole(0).y.limits[0]:.6g}"} == set(
@@ -121,3 +124,15 @@ def test_bands_that_fit_and_the_band_of_one_curve_are_whole(curves):
     ends = np.concatenate([[*curve.low, *curve.high] for curve in curves])
     assert ax.get_ylim()[0] < ends.min() and ax.get_ylim()[1] > ends.max()
     assert not chart.crops and not chart.draw().texts
+
+
+def test_a_band_with_one_end_in_the_panel_is_drawn():
+    up = Curve(X, X / 4 + 20, X / 4 + 19.9, X / 4 + 99, BLUE, "up")
+    (ax,) = Chart("s", "t", [[linear([up, *banded(22, width=0.1)])]]).draw().axes
+    assert all(band.get_paths() for band in ax.collections) and len(ax.collections) == 2
+
+
+def test_hollow_markers_let_what_is_below_them_be_seen():
+    hollow = Style("#0072B2", "D", hollow=True)
+    (ax,) = chart([Curve(X, X + 1, None, None, hollow)]).draw().axes
+    assert ax.lines[0].get_markerfacecolor() == "none"
