@@ -142,8 +142,11 @@ class Pictures:
 
     def _check(self, png: bytes, at: Place) -> None:
         found = float(np.mean((_pixels(png) - _pixels(self.original(at.image))) ** 2))
-        values = self.ds["mse" + store.OF_SET].transpose("system", "rho", "image", "design", "set")
-        stored = float(values[at.system, at.rho, at.image, at.design, at.delivered])
+        where = {
+            "system": at.system, "rho": at.rho, "image": at.image, "design": at.design,
+            "set": at.delivered,
+        }  # fmt: skip
+        stored = float(store.set_table(self.ds, "mse").isel(where))
         if not abs(found - stored) <= _SHARE * stored + _STEP**2 / 4:
             raise ScmcError(
                 f"a picture of {self.ds.image.values[at.image]} by "
