@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from channels.ranges import EsnoDb, Seed
 from experiments.commands.codec_options import add_codec_options, chosen_system, codec_options
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.commands.common import COUNT, AddVerb, Number, add_max_pixels, bandwidth_ratio
 from scmc_comm import __version__
 from scmc_comm.errors import ScmcError
 
@@ -130,10 +131,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--phy", default="flat", help="flat, or ofdm:KEY=VALUE,... with pilots charged (flat)"
     )
-    sub.add_argument("--esno-db", type=float, required=True, help="mean Es/N0 in dB")
+    sub.add_argument("--esno-db", type=Number(EsnoDb), required=True, help="mean Es/N0 in dB")
     sub.add_argument(
         "--design-esno-db",
-        type=float,
+        type=Number(EsnoDb),
         help="of systems that do not know the mean (the mean)",
     )
     sub.add_argument(
@@ -143,10 +144,10 @@ def add(verb: AddVerb) -> None:
         "--system", default="scmc", help="scmc, vvc:mcs=adaptive, ...: see scmc-comm systems (scmc)"
     )
     sub.add_argument(
-        "--trials", type=int, default=1, metavar="N",
+        "--trials", type=COUNT, default=1, metavar="N",
         help="draws of the channel for each picture: delivery probabilities and mean metrics (1)",
     )  # fmt: skip
-    sub.add_argument("--seed", type=int, default=0, help="of the channel's draws (0)")
+    sub.add_argument("--seed", type=Number(Seed), default=0, help="of the channel's draws (0)")
     sub.add_argument(
         "-o", "--output", type=Path, required=True,
         help="PNG to write, of several pictures a folder; it shows the first draw",
@@ -155,4 +156,5 @@ def add(verb: AddVerb) -> None:
         "--report", type=Path, metavar="FILE",
         help=".json (draws, means, ledger with units) or .csv (a row a picture), docs/results.md",
     )  # fmt: skip
+    add_max_pixels(sub)
     add_codec_options(sub, encoder=True, decoder=True)

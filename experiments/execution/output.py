@@ -46,6 +46,8 @@ def check_files(*paths: Path | None) -> None:
     """
     given = [path for path in paths if path is not None]
     for path in given:
+        if not path.name:
+            raise ScmcError(f"output {path} is a folder; give a file, such as out.png")
         if not path.parent.is_dir():
             raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
         if path.is_dir():
@@ -61,7 +63,7 @@ def check_picture(path: Path, *others: Path | None) -> None:
         ScmcError: As `check_files`, or its name is of another format.
     """
     if path.suffix.lower() != ".png":
-        name = path.with_suffix(".png").name
+        name = path.with_suffix(".png").name if path.name else "out.png"
         raise ScmcError(f"output {path} is to be a PNG; name it {name}")
     check_files(path, *others)
 
