@@ -21,7 +21,7 @@ def decode(args: argparse.Namespace) -> None:
 
     if not args.container.is_file():
         raise ScmcError(f"no file {args.container}; make one with 'scmc-comm encode'")
-    check_picture(args.output)
+    check_picture(args.output, inputs=[args.container])
     try:
         stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
     except ScmcError as error:

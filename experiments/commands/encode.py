@@ -21,7 +21,7 @@ def encode(args: argparse.Namespace) -> None:
     from scmc_comm.codec.options import make_codec
     from scmc_comm.images import load_image
 
-    check_files(args.output)
+    check_files(args.output, inputs=[args.image])
     img = load_image(args.image)
     codec = make_codec(codec_options(args))
     stream = codec.encode(img, args.quality, args.seed, args.level)

@@ -38,7 +38,7 @@ def _send_one(args: argparse.Namespace, setting: Setting) -> None:
     from scmc_comm.pictures import each_picture
     from scmc_comm.sent import send_each
 
-    check_picture(args.output, args.report)
+    check_picture(args.output, args.report, inputs=args.images)
     (sent,) = send_each(each_picture(args.images), setting)
     save_png(sent.reconstruction().img_hat, args.output)
     if args.report is not None:

@@ -152,9 +152,11 @@ MISTAKES = {
         "create it first",
     ),
     "no folder for the picture": ((*SENDS, "-o", "no/x.png"), "create it first"),
-    "picture and report in one": ((*SENDS, "-o", "x.png", "--report", "x.png"), "written twice"),
+    "picture and report in one": ((*SENDS, "-o", "x.png", "--report", "x.png"), ".json or .csv"),
     "a picture of another format": ((*SENDS, "-o", "x.jpg"), "name it x.png"),
     "decoded to another format": (("decode", "cat.scmc", "-o", "x.webp"), "name it x.png"),
+    "container over the picture": (("encode", "cat.png", "-o", "cat.png"), "is the input"),
+    "received over the picture": ((*SENDS, "-o", "cat.png"), "is the input"),
     "container is a folder": (("encode", "cat.png", "-o", "."), "is a folder"),
     "no folder for the plan": (
         ("plan", "--rho", "1/24", "--esno-db", "6", "--json", "no/p.json"),
