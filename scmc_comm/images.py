@@ -17,7 +17,6 @@ import torch
 from PIL import Image, ImageOps
 
 from scmc_comm.errors import ScmcError
-from scmc_comm.pixels import check_pixels
 from scmc_comm.types import MIN_SIDE
 
 logger = logging.getLogger(__name__)
@@ -56,8 +55,7 @@ def load_image(path: str | Path) -> torch.Tensor:
         float32 [3, H, W] in [0, 1], contiguous.
 
     Raises:
-        ScmcError: if the file is missing, no picture, damaged, of too many pixels
-            (`scmc_comm.pixels`), or a side is below 32 pixels.
+        ScmcError: if the file is missing, no picture, damaged, or a side is below 32 pixels.
     """
     path = Path(path)
     if not path.is_file():
@@ -66,7 +64,6 @@ def load_image(path: str | Path) -> torch.Tensor:
     try:
         with Image.open(path) as opened:
             deep = opened.mode.startswith("RGB") and ";16" in str(opened.tile)
-            check_pixels((opened.height, opened.width), f"image {path}")
             opened.load()
             if deep:  # Pillow keeps eight bits of each sample without a word
                 logger.warning("%s: 16 bits a sample cut to 8", path)

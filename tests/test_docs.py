@@ -90,6 +90,10 @@ def plugin_examples():
     for title, part in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S):
         for code in re.findall(r"```python\n(.*?)```", part, re.S):
             yield pytest.param(code, id=title)
+    for page in sorted((ROOT / "docs" / "howto").glob("own-*.md")):
+        for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
+            if code not in text:
+                yield pytest.param(code, id=page.stem)
 
 
 @pytest.mark.parametrize("code", plugin_examples())

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from channels.ranges import Range
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR
 from scmc_comm.systems.clones import load_modules, load_part, quiet, state_of
@@ -64,7 +63,7 @@ class SwinClone(Published):
     """
 
     pictures: Literal["large", "small"] = "large"
-    channels: Annotated[int, Range(1, 1024)] = 96
+    channels: int = 96
 
     @property
     def stride(self) -> int:
