@@ -27,6 +27,8 @@ _DECODER = (
      "ControlNet or T2I-Adapter that paints over the edges"),
     ("--structure.base", "structure_base", "NAME|DIR",
      "text-to-image model under it (the one it was trained for)"),
+    ("--generator.dtype", "dtype", "NAME",
+     "numbers of these generators: float32, float16 or bfloat16 (float32)"),
     ("--signal.realism", "realism", "R",
      "0 shows the least squared error, 1 the best look (by quality: 1 to 0.75); same bits"),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from channels.errors import no_such
 from experiments.commands.codec_options import add_codec_options, codec_options
-from experiments.commands.common import AddVerb, say_shown
+from experiments.commands.common import AddVerb, add_device, say_shown
 from scmc_comm.errors import ScmcError
 
 
@@ -51,4 +51,5 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
     sub.add_argument("--layers", help="comma-separated: semantic, structure, signal (all)")
     sub.add_argument("--caption", help="paint these words instead of the caption that was sent")
+    add_device(sub)
     add_codec_options(sub, decoder=True)

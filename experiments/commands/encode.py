@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from experiments.commands.codec_options import add_codec_options, codec_options
-from experiments.commands.common import AddVerb
+from experiments.commands.common import AddVerb, add_device
 from scmc_comm.types import FINEST
 
 
@@ -43,4 +43,5 @@ def add(verb: AddVerb) -> None:
         help=f"of the structure layer, 0 (coarse) to {FINEST}, which shows more without signal (0)",
     )  # fmt: skip
     sub.add_argument("--seed", type=int, default=0, help="of the generator (0: no byte)")
+    add_device(sub)
     add_codec_options(sub, encoder=True)

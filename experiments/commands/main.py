@@ -99,6 +99,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.verbose:
         warnings.simplefilter("ignore")
     try:
+        if "device" in args:
+            from scmc_comm.device import choose_device
+
+            choose_device(args.device)
         for plugin in args.plugin:
             load(plugin)
         args.run(args)

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
 
@@ -253,5 +253,6 @@ def add(verb: AddVerb) -> None:
     )  # fmt: skip
     sub.add_argument("--power", action="store_true", help="let units differ in power")
     sub.add_argument("--simulate", type=int, metavar="N", help="check with N bit-true trials")
+    add_device(sub)
     sub.add_argument("--seed", type=int, default=0, help="of the simulation (0)")
     sub.add_argument("--json", type=Path, metavar="FILE", help="JSON to write")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from channels.specs import split_specs
-from experiments.commands.common import AddVerb
+from experiments.commands.common import AddVerb, add_device
 
 CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
 
@@ -67,3 +67,4 @@ def add(verb: AddVerb) -> None:
         "--metrics", help="comma-separated (psnr_db, ms_ssim, lpips, dists; also lpips_vgg)"
     )
     sub.add_argument("--anchors", type=Path, help="JSON of published curves, drawn as thin lines")
+    add_device(sub)

@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
 from scmc_comm.errors import ScmcError
 
 
@@ -73,3 +73,4 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--num-images", type=int, help="only the first so many pictures")
     sub.add_argument("--side", type=int, default=160, help="height of a picture in the film (160)")
     sub.add_argument("--seed", type=int, default=1, help="of block errors (1)")
+    add_device(sub)

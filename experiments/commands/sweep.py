@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from channels.specs import split_specs
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
 from scmc_comm.errors import ScmcError
 
 
@@ -111,6 +111,7 @@ def add(verb: AddVerb) -> None:
         help="run on the Dask scheduler at this address, such as tcp://host:8786, or on a "
         "'local' cluster of --jobs workers",
     )
+    add_device(sub)
 
     sub = verb("plot", plot, "plot results/quick --systems scmc,vvc --metric lpips -o fig.pdf")
     sub.add_argument("dir", type=Path, metavar="DIR")

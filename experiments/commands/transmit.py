@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.commands.codec_options import add_codec_options, chosen_system, codec_options
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
 from scmc_comm import __version__
 from scmc_comm.errors import ScmcError
 
@@ -155,4 +155,5 @@ def add(verb: AddVerb) -> None:
         "--report", type=Path, metavar="FILE",
         help=".json (draws, means, ledger with units) or .csv (a row a picture), docs/results.md",
     )  # fmt: skip
+    add_device(sub)
     add_codec_options(sub, encoder=True, decoder=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from channels.errors import no_such
-from experiments.commands.common import AddVerb
+from experiments.commands.common import AddVerb, add_device
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -86,3 +86,4 @@ def add(verb: AddVerb) -> None:
     sub = verb("weights", weights, "weights fetch alexnet vgg16")
     sub.add_argument("action", choices=("list", "fetch", "verify"))
     sub.add_argument("names", nargs="*", metavar="NAME", help="which (all; 'list' names them)")
+    add_device(sub)

@@ -3,6 +3,7 @@
 Which one, with how many workers and in which order they finish, never changes a result. Each
 worker computes on one thread: a sum in torch depends on how many threads share it. Only the LDPC
 decoder, which is exact in integers, takes the cores that the workers leave: cores / workers.
+Workers run their networks on the device that the process that starts them has chosen.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from scmc_comm.device import choose_device, chosen_device, device_class
 from scmc_comm.errors import ScmcError
 
 T = TypeVar("T")
@@ -113,10 +115,11 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _start_worker(workers: int) -> None:
+def _start_worker(workers: int, device: str) -> None:
     # Without the watch, workers of a killed run would compute on, unseen.
     threading.Thread(target=_die_with_parent, daemon=True).start()
     limit_threads(workers)
+    choose_device(device)
 
 
 @dataclass(frozen=True)
@@ -124,14 +127,15 @@ class ProcessPool(Executor):
     """Processes of this machine.
 
     On Linux they are forked after the weights were loaded, and so share the memory these lie
-    in; elsewhere, and once CUDA has started, each loads its own.
+    in; elsewhere, and where networks run on another device than the processor, each loads its own.
     """
 
     workers: int
 
     def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
         """See `Executor.run`."""
-        fork = sys.platform == "linux" and not torch.cuda.is_initialized()
+        on_processor = device_class() == "cpu" and not torch.cuda.is_initialized()
+        fork = sys.platform == "linux" and on_processor
         if fork and warm_up is not None:
             with one_thread():
                 warm_up()
@@ -140,7 +144,7 @@ class ProcessPool(Executor):
             max_workers=workers,
             mp_context=multiprocessing.get_context("fork" if fork else "spawn"),
             initializer=_start_worker,
-            initargs=(workers,),
+            initargs=(workers, str(chosen_device())),
         )
         waiting = iter(tasks)
         running: set[Future[R]] = set()
@@ -162,10 +166,11 @@ class ProcessPool(Executor):
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _alone(function: Callable[[T], R], task: T, workers: int) -> R:
+def _alone(function: Callable[[T], R], task: T, workers: int, device: str) -> R:
     """Runs a task on a cluster's worker, one at a time even where the worker has more threads."""
     with _BUSY:
         limit_threads(workers)
+        choose_device(device)
         return function(task)
 
 
@@ -188,11 +193,11 @@ class DaskCluster(Executor):
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        waiting = iter(tasks)
+        waiting, device = iter(tasks), str(chosen_device())
 
         def submit(count: int) -> list[Any]:
             return [
-                self.client.submit(_alone, function, task, self.per_host, pure=False)
+                self.client.submit(_alone, function, task, self.per_host, device, pure=False)
                 for task in islice(waiting, count)
             ]
 

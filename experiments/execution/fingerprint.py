@@ -128,8 +128,20 @@ def outside_files() -> set[Path]:
     return files
 
 
+def on_this_device(content: str) -> str:
+    """The identity of what some code computes on the chosen device.
+
+    On the processor it is the code's own. What another class of device computes differs by
+    rounding, and is kept apart.
+    """
+    from scmc_comm.device import device_class
+
+    found = device_class()
+    return content if found == "cpu" else hashlib.sha256(f"{content} {found}".encode()).hexdigest()
+
+
 def code_fingerprint() -> str:
-    """Hash of everything that a sweep's numbers are computed by: code, weights, packages."""
+    """Hash of what a sweep's numbers are computed by: code, weights, packages, class of device."""
     from scmc_comm.models import MODELS_ENV, model_path
 
     files = {
@@ -140,4 +152,4 @@ def code_fingerprint() -> str:
     }
     if os.environ.get(MODELS_ENV):
         files |= set(model_path("").rglob("*"))
-    return fingerprint(files | outside_files())
+    return on_this_device(fingerprint(files | outside_files()))

@@ -31,6 +31,7 @@ from experiments.sweep.rate_points import (
 from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.baselines.jpeg import JpegCodec, encode_file
 from scmc_comm.datasets.image_sets import NamedImage, image_set
+from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics import measure
 
@@ -252,6 +253,10 @@ def run_anchors(
     write_atomic(out / "anchors.csv", table.to_csv(index=False).encode())
     write_atomic(out / "anchors.md", (text.markdown() + "\n").encode())
     write_atomic(out / "anchors.tex", (text.latex() + "\n").encode())
-    provenance = {"git": git_revision(), "versions": package_versions()}
+    provenance = {
+        "git": git_revision(),
+        "versions": package_versions(),
+        "device": describe_device(),
+    }
     write_json(out / "anchors.json", provenance | {"points": [asdict(points) for points in found]})
     return table

@@ -14,6 +14,7 @@ from experiments.execution.fingerprint import (
     ROOT,
     code_fingerprint,
     fingerprint,
+    on_this_device,
     outside_files,
 )
 from experiments.rd import codecs
@@ -107,4 +108,5 @@ def codec_fingerprint(codec: str, maker: str = codecs.__file__) -> str:
     elif family in ARCHITECTURES:
         paths |= set(zoo_files(family))
     added = filter(None, [IMAGE_CODECS.identity(family_of(codec))])
-    return digest(fingerprint(paths, packages=_PACKAGES), made_by, *added)
+    code = on_this_device(fingerprint(paths, packages=_PACKAGES))
+    return digest(code, made_by, *added)

@@ -18,6 +18,7 @@ from experiments.rd.codecs import check_codec_names, make_rd_codec
 from experiments.rd.measure import METRICS, codec_fingerprint, measure_points
 from experiments.sweep.rate_points import curve_codec
 from scmc_comm.datasets.image_sets import image_set
+from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics import default_metrics, unavailable
 
@@ -111,7 +112,12 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     text = "\n\n".join(f"## {title}\n\n{cells.markdown()}" for _, title, cells in parts)
     write_atomic(out / "tables.md", f"{_explanation(spec, note)}\n\n{text}\n".encode())
     told = asdict(spec) | {"anchors": spec.anchors and str(spec.anchors)}
-    provenance = {"spec": told, "git": git_revision(), "versions": package_versions()}
+    provenance = {
+        "spec": told,
+        "git": git_revision(),
+        "versions": package_versions(),
+        "device": describe_device(),
+    }
     write_json(out / "run.json", provenance)
     return out / "tables.md"
 

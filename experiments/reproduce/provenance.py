@@ -21,6 +21,7 @@ from experiments.execution.fingerprint import (
     package_versions,
 )
 from experiments.reproduce.spec import WEIGHTS, ResultSpec
+from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 
 NOTE = "Made with other weights than those that ship now"
@@ -69,7 +70,10 @@ def _hardware() -> dict[str, Any]:
         if line.startswith("model name")
     ]
     cpu = names[0] if names else platform.processor() or platform.machine()
-    return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.system()}
+    return {
+        "cpu": cpu, "cores": os.cpu_count(), "system": platform.system(),
+        "device": describe_device(),
+    }  # fmt: skip
 
 
 def provenance(spec: ResultSpec, data: Path | None, jobs: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from channels.phy.names import phy_identity
 from channels.plugins import Loaded, changes, load_same, new_run
 from experiments.sweep.components import Components
 from experiments.sweep.links import Link
+from scmc_comm.device import device_class
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ def _made_link(
     return components.make_channel(link.channel), components.make_phy(estimator, link.phy)
 
 
-@functools.cache
 def fingerprint_of(components: Components) -> str:
-    """Identity of the code and weights that this process runs, hashed once."""
+    """Identity of the code and weights that this process runs, hashed once for each device."""
+    return _fingerprint_on(components, device_class())
+
+
+@functools.cache
+def _fingerprint_on(components: Components, _: str) -> str:
     return components.fingerprint()
 
 
@@ -61,7 +66,7 @@ def check_code(
         run: The sweep's token, see `channels.plugins.new_run`.
 
     Raises:
-        ScmcError: Other code, weights or packages are here.
+        ScmcError: Other code, weights or packages, or another class of device, are here.
         PluginError: Another plug-in is here.
     """
     for plugin in plugins:
@@ -71,6 +76,6 @@ def check_code(
     found = fingerprint_of(components)
     if found != fingerprint:
         raise ScmcError(
-            f"a worker runs other code, weights or packages ({found[:12]}) than the sweep "
+            f"a worker has other code, weights, packages or device ({found[:12]}) than the sweep "
             f"({fingerprint[:12]}); install the same version on every machine"
         )

@@ -31,6 +31,7 @@ from experiments.sweep.results import CellResult, PointResult
 from experiments.sweep.shown import shown
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import trial_log
+from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import CONTROL, ITEMS, PILOTS, UNUSED
 from scmc_comm.metrics import METRICS
@@ -232,6 +233,7 @@ def _provenance(spec: SweepSpec) -> dict[str, Any]:
         "spec_yaml": spec.to_yaml(),
         "git_revision": git_revision(),
         "versions": json.dumps(package_versions(), sort_keys=True),
+        "device": describe_device(),
         "seed": spec.seed,
         "estimator": spec.estimator,
         "design_esno_db": spec.design_esno_db,

@@ -19,6 +19,7 @@ from experiments.sweep.store import opened
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import Job, Outcome
 from experiments.timed.spec import TimedSpec
+from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _provenance(spec: TimedSpec, jobs: Sequence[Job]) -> dict[str, Any]:
         "spec_yaml": spec.to_yaml(),
         "git_revision": git_revision(),
         "versions": json.dumps(package_versions(), sort_keys=True),
+        "device": describe_device(),
         "seed": spec.seed,
         "frames_per_s_at_load_1": jobs[0].frames_per_s * spec.num_users,
         "failure_policy": "a picture of which nothing came in time is scored as mid-grey",

@@ -19,6 +19,7 @@ import torch
 
 from scmc_comm.baselines.image_codec import ImageCodec, damaged
 from scmc_comm.codec.tensors import pad_to
+from scmc_comm.device import place_part
 from scmc_comm.errors import ScmcError
 from scmc_comm.wire import MAX_AREA, Reader, encode_varint
 from scmc_comm.zoo.sources import server_error, weights_dir
@@ -242,4 +243,5 @@ def _build(architecture: str, state: dict[str, torch.Tensor], source: str) -> Co
         raise ScmcError(f"{source} holds no {architecture} network: {reason}") from error
     net = net.eval().requires_grad_(False)
     net.update()  # integer tables, where the checkpoint has none
+    place_part(net.g_s)  # the synthesis decides no bits
     return net

@@ -161,7 +161,7 @@ class Decoder(nn.Module):
     def mean_power(self, per_block: Tensor) -> Tensor:
         """Mean power of the real channels that are sent, usual for a picture: [b, 1]."""
         power = self.log_power.exp()
-        share = (2 * per_block[:, None] - torch.arange(len(power))).clamp(0, 1)
+        share = (2 * per_block[:, None] - torch.arange(len(power), device=power.device)).clamp(0, 1)
         return (share * power).sum(1, keepdim=True) / share.sum(1, keepdim=True)
 
     def shrinkage(self, no: Tensor, per_block: Tensor) -> Tensor:
@@ -221,7 +221,7 @@ class DeepJsccNet(nn.Module):
         noise (Lee, Petersen, "Optimal linear coding for vector channels", IEEE Trans. Commun.
         1976), where none is left out.
         """
-        zeros = torch.zeros(len(img), 2)
+        zeros = img.new_zeros(len(img), 2)
         y = self.encoder(img, zeros)
         mean, std = y.mean((0, 2, 3)), y.std((0, 2, 3)).clamp(min=1e-4)
         log_gain = -0.5 * std.log()
@@ -240,8 +240,8 @@ class DeepJsccNet(nn.Module):
         """Flags of the symbols that are sent in so many uses [b]: bool [b, pilots + data]."""
         pilots, data = self.num_symbols(blocks)
         count = uses[:, None] // PILOT_SPACING
-        first = torch.arange(pilots) < count
-        return torch.cat([first, torch.arange(data) < uses[:, None] - count], 1)
+        first, others = (torch.arange(n, device=uses.device) for n in (pilots, data))
+        return torch.cat([first < count, others < uses[:, None] - count], 1)
 
     def encode(self, img: Tensor, esno_db: Tensor, uses: Tensor) -> Tensor:
         """Pilots, then symbols, most important first.
@@ -261,7 +261,7 @@ class DeepJsccNet(nn.Module):
         z = self.encoder(img, side).float()[..., *scattered(img.shape[2], img.shape[3])]
         z = z / (2 * self.decoder.mean_power(per_block)).sqrt()[..., None]
         pairs = z.unflatten(1, (-1, 2)).movedim(2, -1).flatten(1, 2)
-        pilots = torch.tensor([1.0, 0.0]).expand(len(z), self.num_symbols(blocks)[0], 2)
+        pilots = z.new_tensor([1.0, 0.0]).expand(len(z), self.num_symbols(blocks)[0], 2)
         pairs = torch.cat([pilots, pairs], 1) * self.sent(uses, blocks)[..., None]
         power = pairs.double().square().sum((1, 2), keepdim=True) / uses[:, None, None]
         return torch.view_as_complex((pairs / power.sqrt().clamp(min=1e-9).float()).contiguous())

@@ -13,6 +13,7 @@ from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.reduced import ReducedCodec, at_divisor
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.tiles import in_tiles
+from scmc_comm.device import on_device
 
 HALO = 9
 """Cells that the network sees in each direction, 130 pixels, rounded up."""
@@ -72,5 +73,5 @@ class EnhancedVvc(ReducedCodec):
         padded = pad_to(img[None], CELL)
         known = torch.tensor([float(qp)]), torch.tensor([float(self.divisor)])
         cells = padded.shape[2] // CELL, padded.shape[3] // CELL
-        shown = in_tiles(lambda tile: self.net(tile, *known), [padded], cells, HALO)
+        shown = in_tiles(lambda tile: on_device(self.net, tile, *known), [padded], cells, HALO)
         return shown[0, :, : img.shape[1], : img.shape[2]].clamp(0, 1).contiguous()

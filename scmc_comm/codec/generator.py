@@ -20,6 +20,7 @@ from torch import Tensor
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet, SemanticBranch
 from scmc_comm.codec.memory import Memory, layout_map, smooth
 from scmc_comm.codec.weights import filled, load_weights, save_weights, with_tuples
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 
 SIDE = 256
@@ -93,11 +94,11 @@ class Generator:
         """
         maps = [self.colour_map(c, g, seed) for c, g in zip(contents, layouts, strict=True)]
         colours = smooth(torch.stack(maps), SIDE // 2).clamp(0, 1)
-        return self.renderer.from_colours(colours, self._blank).clamp(0, 1)
+        return on_device(self.renderer.from_colours, colours, self._blank).clamp(0, 1)
 
     @cached_property
     def _blank(self) -> SemanticBranch:
-        return self.renderer.blank_branch(SIDE, SIDE)
+        return on_device(self.renderer.blank_branch, SIDE, SIDE)
 
     def colour_map(self, content: str, layout: Tensor | None, seed: int) -> Tensor:
         """What is recalled of one caption, float32 [3, 32, 32], in the layout's colours."""

@@ -143,7 +143,7 @@ class PhotoCaptioner(nn.Module):
         ]
 
     def _confidence(self, seen: Tensor, words: list[int]) -> float:
-        ids = torch.tensor([[BOS_ID, *words, EOS_ID]])
+        ids = torch.tensor([[BOS_ID, *words, EOS_ID]], device=seen.device)
         log = self(seen[None], ids[:, :-1]).float().log_softmax(-1)
         return float(log.gather(2, ids[:, 1:, None]).mean())
 

@@ -35,6 +35,7 @@ from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.tiles import in_tiles
 from scmc_comm.codec.weights import filled, load_weights
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 
 MAX_PIXELS = 4096 * 4096
@@ -213,7 +214,7 @@ class SignalCodec:
         elif lower is not None:
             inputs.append(pad_to(lower[None], HYPER_STRIDE))
         share = usual_realism(parts[0][0] % _WITH_MAP) if realism is None else realism
-        network = functools.partial(self.net.synthesis, realism=share)
+        network = functools.partial(on_device, self.net.synthesis, realism=share)
         img = in_tiles(network, inputs, (y_hat.shape[2], y_hat.shape[3]))
         return img[0, :, :height, :width].float().clamp(0, 1)
 

@@ -23,6 +23,7 @@ from scmc_comm.codec.fusion_net import FusionNet
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.vvc import decode_slim, encode_slim
 from scmc_comm.codec.vvc_stream import VvcSettings
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import FINEST, STRUCTURE_LEVELS
 from scmc_comm.wire import Reader, encode_varint
@@ -206,9 +207,8 @@ class StructureCodec(SketchCodec):
         maps = self.sketch(payload, size)
         present = torch.tensor([float(semantic is not None)])
         guide = torch.zeros(3, *size) if semantic is None else semantic
-        img = self.fusion(
-            pad_to(guide[None], STRIDE), present, maps.edges[None], maps.colours[None]
-        )
+        inputs = pad_to(guide[None], STRIDE), present, maps.edges[None], maps.colours[None]
+        img = on_device(self.fusion, *inputs)
         return img[0, :, : size[0], : size[1]].clamp(0, 1)
 
 

@@ -170,7 +170,8 @@ def beam_search(
 
 
 def _search(decoder: WordDecoder, seen: Tensor, beams: int, max_words: int) -> list[int]:
-    running, scores = torch.full((1, 1), BOS_ID), torch.zeros(1)
+    running = torch.full((1, 1), BOS_ID, device=seen.device)
+    scores = torch.zeros(1, device=seen.device)
     ended: list[tuple[float, list[int]]] = []
     for length in range(1, max_words + 1):
         logits = decoder(running, seen.expand(len(running), -1, -1))[:, -1]

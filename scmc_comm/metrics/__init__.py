@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 
 from channels.registry import Registry
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics.added import Metric, plugin_metric
 from scmc_comm.metrics.distortion import (
@@ -227,6 +228,6 @@ def _measure_batch(
         elif METRICS.plugin(name) is not None:
             values = METRICS[name].values(img.float(), img_hat.float())
         else:
-            values = perceptual_metric(name)(img.float(), img_hat.float())
+            values = on_device(perceptual_metric(name), img.float(), img_hat.float())
         columns[name] = values.tolist()
     return [{name: column[i] for name, column in columns.items()} for i in range(img.shape[0])]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.metrics.perceptual import perceptual_metric
@@ -32,7 +33,7 @@ def check_metric(name: str) -> float:
     Raises:
         ScmcError: if it is not what it should be, or the weights cannot be reached.
     """
-    found = perceptual_metric(name)(*check_pair()).item()
+    found = on_device(perceptual_metric(name), *check_pair()).item()
     if abs(found - CHECK_VALUES[name]) > TOLERANCE:
         raise ScmcError(
             f"{name} of the check pair is {found:.4f}, expected {CHECK_VALUES[name]:.4f}; the "

@@ -10,6 +10,7 @@ import math
 
 import torch
 
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 
 PSNR_CAP_DB = 100.0
@@ -70,10 +71,8 @@ def ssim(img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
         raise ScmcError(f"SSIM needs sides of {SSIM_MIN_SIDE} pixels or more, got {size}")
     from pytorch_msssim import ssim as library_ssim
 
-    value: torch.Tensor = library_ssim(
-        img.float(), img_hat.float(), data_range=1.0, size_average=False
-    )
-    return value
+    pair = img.float(), img_hat.float()
+    return on_device(library_ssim, *pair, data_range=1.0, size_average=False)
 
 
 def ms_ssim(img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
@@ -91,10 +90,8 @@ def ms_ssim(img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
         return torch.full((img.shape[0],), math.nan)
     from pytorch_msssim import ms_ssim as library_ms_ssim
 
-    value: torch.Tensor = library_ms_ssim(
-        img.float(), img_hat.float(), data_range=1.0, size_average=False
-    )
-    return value
+    pair = img.float(), img_hat.float()
+    return on_device(library_ms_ssim, *pair, data_range=1.0, size_average=False)
 
 
 def check_pair(img: torch.Tensor, img_hat: torch.Tensor) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from scmc_comm.device import device_class, on_device
 from scmc_comm.metrics.perceptual import IMAGENET_MEAN, IMAGENET_STD, Trunk
 from scmc_comm.zoo.feature_nets import VGG16
 from scmc_comm.zoo.sources import vgg16_features
@@ -80,12 +81,16 @@ def picture_features(imgs: Tensor) -> Tensor:
     Args:
         imgs: float [b, 3, H, W] in [0, 1].
     """
-    keys = [sha256(repr(x.shape).encode() + x.contiguous().numpy().tobytes()) for x in imgs.float()]
+    where = device_class()
+    keys = [
+        sha256(repr((x.shape, where)).encode() + x.contiguous().numpy().tobytes())
+        for x in imgs.float()
+    ]
     names = [key.digest() for key in keys]
     new = {name: i for i, name in enumerate(names) if name not in _memory}
     if new:
         _memory.update(
-            zip(new, compute_features(vgg16_trunk(), imgs[[*new.values()]]), strict=True)
+            zip(new, on_device(compute_features, vgg16_trunk(), imgs[[*new.values()]]), strict=True)
         )
     out = torch.stack([_memory[name] for name in names])
     while len(_memory) > _REMEMBERED:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from scmc_comm.device import chosen_device
 from scmc_comm.metrics.distortion import check_pair
 from scmc_comm.types import Annotation
 from scmc_comm.zoo.sentence import load_sentence_model
@@ -157,7 +158,9 @@ def text_similarity(references: Sequence[str], texts: Sequence[str]) -> torch.Te
     model = load_sentence_model()
     unique = list(dict.fromkeys((*references, *texts)))
     with torch.inference_mode():
-        vectors = model.encode(unique, convert_to_tensor=True, show_progress_bar=False)
+        vectors = model.encode(
+            unique, convert_to_tensor=True, show_progress_bar=False, device=str(chosen_device())
+        ).cpu()
     unit = torch.nn.functional.normalize(vectors.double(), dim=-1)  # equal texts: 1 to 15 digits
     rows = dict(zip(unique, unit, strict=True))
     cosines = [(rows[a] @ rows[b]).clamp(-1, 1) for a, b in zip(references, texts, strict=True)]

@@ -16,6 +16,7 @@ from unittest import mock
 
 import torch
 
+from scmc_comm.device import chosen_device
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
@@ -97,11 +98,11 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def on_processor() -> Iterator[None]:
-    """Lets code that asks for a GPU by ``.cuda()`` and ``.get_device()`` run on the processor."""
+def on_chosen_device() -> Iterator[None]:
+    """Lets code that calls ``.cuda()`` and ``.get_device()`` run on the chosen device."""
     tensor: Any = torch.Tensor
     with (
-        mock.patch.object(tensor, "cuda", lambda self, *_, **__: self),
+        mock.patch.object(tensor, "cuda", lambda self, *_, **__: self.to(chosen_device())),
         mock.patch.object(tensor, "get_device", lambda self: self.device),
     ):
         yield

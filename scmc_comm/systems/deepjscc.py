@@ -19,6 +19,7 @@ from scmc_comm.baselines.deepjscc_net import PILOT_SPACING, DeepJsccConfig, Deep
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.weights import load_weights
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR, Budget
 from scmc_comm.link.prepared import Prepared
@@ -86,7 +87,7 @@ class DeepJscc(Analog):
         if uses < 1:
             return Prepared.nothing(size, budget, "deepjscc: the budget holds no channel use")
         esno_db, count = torch.tensor([budget.design_esno_db]), torch.tensor([uses])
-        symbols = net.encode(padded, esno_db, count)[0, _order(net, uses, blocks)]
+        symbols = on_device(net.encode, padded, esno_db, count)[0, _order(net, uses, blocks)]
         if self.peak_db is not None:
             symbols = limit_peak(spread(symbols), self.peak_db, budget.phy)
         return Prepared.of_symbols(symbols, uses // PILOT_SPACING, budget, size)
@@ -103,7 +104,8 @@ class DeepJscc(Analog):
         found = 10 * torch.tensor([received.esno]).clamp(min=1e-3).log10()
         whole = (rows * LATENT_STRIDE, cols * LATENT_STRIDE)
         count = torch.tensor([len(x_hat)])
-        shown = net.decode(full, whole, assumed, assumed if self.fixed else found, count)
+        known = assumed, assumed if self.fixed else found, count
+        shown = on_device(net.decode, full, whole, *known)
         return shown[0, :, :height, :width].clamp(0, 1)
 
     def load(self) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scmc_comm.device import on_device
 from scmc_comm.systems.clones import load_modules, load_part, quiet, state_of
 from scmc_comm.systems.published import Features, Published
 
@@ -54,7 +55,7 @@ class DeepJsccClone(Published):
 
     def features(self, img: Tensor, num_values: int, esno_db: float) -> Features | int:
         """See `Published.features`."""
-        values = self.network().encoder(img[None]).flatten()
+        values = on_device(self.network().encoder, img[None]).flatten()
         if len(values) > num_values:
             return len(values)
         return Features(values, np.zeros(0, np.uint8))
@@ -63,7 +64,8 @@ class DeepJsccClone(Published):
         self, values: Tensor, bits: np.ndarray, size: tuple[int, int], esno_db: float
     ) -> Tensor:
         """See `Published.picture`."""
-        shown: Tensor = self.network().decoder(values.reshape(1, *self._shape(size)))[0]
+        received = values.reshape(1, *self._shape(size))
+        shown: Tensor = on_device(self.network().decoder, received)[0]
         return shown
 
     def _shape(self, size: tuple[int, int]) -> tuple[int, ...]:
@@ -73,5 +75,5 @@ class DeepJsccClone(Published):
 @functools.lru_cache(maxsize=64)
 def _shape_of(system: DeepJsccClone, size: tuple[int, int], _: str) -> tuple[int, ...]:
     """Shape of the encoder's values for a picture of ``(H, W)``."""
-    found = system.network().encoder(torch.full((1, 3, *size), 0.5))
+    found = on_device(system.network().encoder, torch.full((1, 3, *size), 0.5))
     return tuple(found.shape[-3:])

@@ -26,7 +26,7 @@ from scmc_comm.link.budget import Budget
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.systems.analog import Analog, unbiased
 from scmc_comm.systems.base import check_image
-from scmc_comm.systems.clones import check_commit, on_processor
+from scmc_comm.systems.clones import check_commit, on_chosen_device
 from scmc_comm.systems.side_bits import (
     POWER_BITS,
     from_symbols,
@@ -125,7 +125,7 @@ class Published(Analog):
         """See `System.prepare`; a network of one rate sends nothing in a smaller budget."""
         size, uses = check_image(img), budget.uses(check_image(img))
         before = num_uses(POWER_BITS + self.num_bits())
-        with on_processor():
+        with on_chosen_device():
             self.network()
             padded, num_values = pad_to(img[None], self.multiple)[0], 2 * max(uses - before, 0)
             found = self.features(padded, num_values, budget.design_esno_db)
@@ -150,7 +150,7 @@ class Published(Analog):
         height, width = prepared.size
         whole = (height + -height % self.multiple, width + -width % self.multiple)
         values = _real(symbols[num_uses(num_bits) :] * power**0.5, self.num_values(whole, own))
-        with on_processor():
+        with on_chosen_device():
             self.network()
             found = self.picture(values, own, whole, 10 * float(np.log10(1 / no)))
         return as_image(found[:, :height, :width], prepared.size, type(self).__name__)

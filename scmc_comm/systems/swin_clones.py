@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR
 from scmc_comm.systems.clones import load_modules, load_part, quiet, state_of
@@ -153,7 +154,7 @@ class Witt(SwinClone):
         if (needed := self.num_values(size, np.zeros(0))) > num_values:
             return needed
         encoder, _ = self._resize(size)
-        values = encoder(img[None], _trained(esno_db), self._model)
+        values = on_device(encoder, img[None], _trained(esno_db), self._model)
         return Features(values.flatten(), np.zeros(0, np.uint8))
 
     def picture(
@@ -162,7 +163,7 @@ class Witt(SwinClone):
         """See `Published.picture`."""
         _, decoder = self._resize(size)
         features = values.reshape(1, self.places(size), self.channels)
-        shown: Tensor = decoder(features, _trained(esno_db), self._model)[0]
+        shown: Tensor = on_device(decoder, features, _trained(esno_db), self._model)[0]
         return shown.clamp(0, 1)
 
 
@@ -229,7 +230,8 @@ class SwinJscc(SwinClone):
         if not fitting:
             return self.places(size) * (min(RATES) if self._chooses else self.channels)
         encoder, _ = self._resize(size)
-        found = encoder(img[None], _trained(esno_db), fitting[-1], self._MODELS[self.adaptive])
+        model = self._MODELS[self.adaptive]
+        found = on_device(encoder, img[None], _trained(esno_db), fitting[-1], model)
         if not self._chooses:
             return Features(found.flatten(), np.zeros(0, np.uint8))
         features, mask = found
@@ -246,5 +248,6 @@ class SwinJscc(SwinClone):
             features[:, torch.from_numpy(bits.astype(bool))] = values.reshape(self.places(size), -1)
         else:
             features = values.reshape(self.places(size), self.channels)
-        shown: Tensor = decoder(features[None], _trained(esno_db), self._MODELS[self.adaptive])[0]
+        model = self._MODELS[self.adaptive]
+        shown: Tensor = on_device(decoder, features[None], _trained(esno_db), model)[0]
         return shown.clamp(0, 1)

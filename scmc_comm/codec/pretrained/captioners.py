@@ -9,6 +9,7 @@ import torch
 
 from scmc_comm.codec.captioner_net import MAX_NEW_TOKENS
 from scmc_comm.codec.pretrained.hub import load_model
+from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 
 WHAT = "image-to-text model with image processor and tokenizer"
@@ -42,9 +43,10 @@ class PublishedBackend:
         else:
             text = [self.task] * len(images)
             inputs = self._processor(images=images, text=text, return_tensors="pt")
-        tokens = self._model.generate(
-            **inputs, max_new_tokens=MAX_NEW_TOKENS, num_beams=beams, do_sample=False
-        )
+        tokens = on_device(
+            self._model.generate, **inputs, max_new_tokens=MAX_NEW_TOKENS, num_beams=beams,
+            do_sample=False,
+        )  # fmt: skip
         return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
 
 

@@ -1,7 +1,7 @@
 """What text-to-image pipelines of diffusers have in common here: loading, presets, sizes.
 
-Noise comes from a ``torch.Generator`` on the processor seeded with the container's seed, weights
-are float32 on the processor, so the same versions of the libraries repeat a picture exactly.
+Noise comes from a ``torch.Generator`` on the processor seeded with the container's seed, whatever
+the device, so the same versions of the libraries repeat a picture exactly on the same device.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from scmc_comm.codec.pretrained.hub import load_model, quiet
+from scmc_comm.device import chosen_device
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
@@ -52,14 +53,14 @@ def preset_of(pipeline: Any) -> Preset:
     return TURBO if spacing == "trailing" else PLAIN
 
 
-def load_pipeline(name: str, what: str, classes: tuple[str, ...], **parts: Any) -> Any:
-    """A pipeline of one of these classes, float32, ready to run.
+def load_pipeline(name: str, what: str, classes: tuple[str, ...], dtype: str = "float32") -> Any:
+    """A pipeline of one of these classes, ready to run.
 
     Args:
         name: Folder or hub name.
         what: What is looked for, for messages.
         classes: Names of the classes of diffusers that will do.
-        **parts: Components in the place of those in the folder.
+        dtype: Of its numbers, ``float32``, ``float16`` or ``bfloat16``.
 
     Raises:
         ScmcError: It is missing or of another class.
@@ -73,7 +74,7 @@ def load_pipeline(name: str, what: str, classes: tuple[str, ...], **parts: Any) 
         if found not in classes:
             raise ScmcError(f"{name} is a {found}; expected a {what}")
         kind = getattr(diffusers, found)
-        return kind.from_pretrained(source, dtype=torch.float32, **options, **parts)
+        return kind.from_pretrained(source, dtype=getattr(torch, dtype), **options)
 
     pipeline = load_model(name, what, load)
     show_progress(pipeline)
@@ -119,6 +120,8 @@ def run(pipeline: Any, prompt: str, seed: int, **options: Any) -> Tensor:
     limit = pipeline.tokenizer.model_max_length
     if len(pipeline.tokenizer(prompt).input_ids) > limit:
         logger.warning("the text encoder reads the first %d tokens of %r only", limit, prompt)
+    if pipeline.device != (device := chosen_device()):
+        pipeline.to(device)
     with torch.inference_mode(), quiet(bars=True):
         made = pipeline(
             prompt=prompt,

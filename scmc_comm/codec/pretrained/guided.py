@@ -11,6 +11,7 @@ Prior for Real-World Image Super-Resolution", IJCV 2024, with a box for the wave
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -124,7 +125,7 @@ def match_colours(img: Tensor, colours: Tensor) -> Tensor:
     return padded[0, :, : img.shape[1], : img.shape[2]].clamp(0, 1)
 
 
-def load_guided(name: str, base: str | None = None) -> Any:
+def load_guided(name: str, base: str | None = None, dtype: str = "float32") -> Any:
     """A pipeline that follows edges.
 
     Args:
@@ -132,20 +133,22 @@ def load_guided(name: str, base: str | None = None) -> Any:
             (``TencentARC/t2i-adapter-canny-sdxl-1.0``), or a whole pipeline with one in it.
         base: The text-to-image model under it, by hub name or folder. By default the one that
             it was trained for (``DEFAULT_BASES``); a whole pipeline has its own.
+        dtype: Of their numbers, as for `load_pipeline`.
 
     Raises:
         ScmcError: A model is missing, is something else, or does not fit the other one.
     """
-    guide = load_model(name, WHAT, _load_guide)
+    guide = load_model(name, WHAT, functools.partial(_load_guide, dtype))
     if guide is None:
         if base is not None:
             raise ScmcError(f"{name} is a whole pipeline; leave the base {base} out")
-        return load_pipeline(name, WHAT, tuple(_JOINED.values()))
-    under = load_pipeline(base or _default_base(name, guide), TEXT_TO_IMAGE, (_PLAIN, _XL))
+        return load_pipeline(name, WHAT, tuple(_JOINED.values()), dtype)
+    wanted = base or _default_base(name, guide)
+    under = load_pipeline(wanted, TEXT_TO_IMAGE, (_PLAIN, _XL), dtype)
     return _join(name, guide, under)
 
 
-def _load_guide(source: str, local_files_only: bool) -> Any:
+def _load_guide(dtype: str, source: str, local_files_only: bool) -> Any:
     """The ControlNet or adapter; None if it is a whole pipeline."""
     import diffusers
 
@@ -159,7 +162,7 @@ def _load_guide(source: str, local_files_only: bool) -> Any:
     if found not in _GUIDES:
         raise ScmcError(f"{source} is a {found}; expected a {WHAT}")
     guide = getattr(diffusers, found)
-    return guide.from_pretrained(source, dtype=torch.float32, **options)
+    return guide.from_pretrained(source, dtype=getattr(torch, dtype), **options)
 
 
 def _default_base(name: str, guide: Any) -> str:
@@ -192,6 +195,6 @@ def _join(name: str, guide: Any, under: Any) -> Any:
     slot = "controlnet" if kind == "ControlNetModel" else "adapter"
     joined = getattr(diffusers, _JOINED[kind, base])
     with quiet():
-        pipeline = joined.from_pipe(under, **{slot: guide})
+        pipeline = joined.from_pipe(under, dtype=under.dtype, **{slot: guide})
     show_progress(pipeline)
     return pipeline

@@ -46,13 +46,17 @@ class DiffusionPainter:
         self.preset = preset_of(pipeline)
 
     @classmethod
-    def load(cls, name: str) -> Self:
+    def load(cls, name: str, dtype: str = "float32") -> Self:
         """Load by hub name (``stabilityai/sd-turbo``, ``stabilityai/sdxl-turbo``) or folder.
+
+        Args:
+            name: Which.
+            dtype: As for `load_pipeline`.
 
         Raises:
             ScmcError: The model is missing or is no such pipeline.
         """
-        return cls(load_pipeline(name, TEXT_TO_IMAGE, CLASSES))
+        return cls(load_pipeline(name, TEXT_TO_IMAGE, CLASSES, dtype))
 
     def __call__(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
         """Picture of a caption, float32 [3, H, W] in [0, 1]; the same for the same seed."""

@@ -7,15 +7,19 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tiny_models as tiny
 import torch
 from torch.nn import functional as F
 
+from scmc_comm import device
 from scmc_comm.bitstream import DEFAULT_CODECS
 from scmc_comm.codec.captioner import Captioner
 from scmc_comm.codec.options import CodecOptions, make_codec
+from scmc_comm.codec.pretrained import diffusion
 from scmc_comm.codec.pretrained.diffusion import PLAIN, TURBO, render_size
 from scmc_comm.codec.pretrained.guided import (
     DEFAULT_BASES,
@@ -117,6 +121,58 @@ def test_painter_repeats_itself_by_seed_and_reads_words(models, name):
     assert not torch.equal(first, painter(CAPTION, (40, 56), 8))
     assert not torch.equal(first, painter(CAPTION.replace("rose", "cat"), (40, 56), 7))
     assert torch.equal(before, torch.get_rng_state()), "noise comes from the seed alone"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_painter_computes_in_half_precision(models, dtype):
+    painter = DiffusionPainter.load(str(models / "sd-turbo"), dtype)
+    assert painter._paint.unet.dtype == getattr(torch, dtype)
+    for caption in ("a red rose.", CAPTION):  # from noise, and from a layout's colours
+        img = painter(caption, (32, 32), seed=1)
+        assert img.dtype == torch.float32
+        assert img.isfinite().all()
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_guided_pictures_are_painted_in_half_precision(models, payload, name):
+    base = models / ("sdxl-turbo" if GUIDES[name][1] else "sd-turbo")
+    pipeline = load_guided(str(models / name), str(base), "bfloat16")
+    codec = GuidedStructureCodec(StructureCodec.load().detector, pipeline)
+    assert pipeline.unet.dtype == torch.bfloat16
+    assert codec.decode(payload, (64, 64), None, "a rose").isfinite().all()
+
+
+def test_half_precision_without_a_named_generator_is_refused():
+    with pytest.raises(ScmcError, match="no generator is named"):
+        CodecOptions(dtype="float16")
+    with pytest.raises(ScmcError, match="dtype is 'half'"):
+        CodecOptions(dtype="half", generator="owner/model")
+
+
+def test_pipelines_run_on_the_chosen_device_and_draw_on_the_processor(monkeypatch):
+    drawn = []
+
+    class Words:
+        model_max_length = 77
+
+        def __call__(self, prompt):
+            return SimpleNamespace(input_ids=[])
+
+    class Pipeline:
+        device = torch.device("cpu")
+        tokenizer = Words()
+
+        def to(self, where):
+            self.device = where
+
+        def __call__(self, prompt, generator, **options):
+            drawn.append((self.device.type, generator.device.type))
+            return SimpleNamespace(images=np.zeros((1, 8, 8, 3), np.float32))
+
+    monkeypatch.setattr(device, "_chosen", torch.device("meta"))
+    img = diffusion.run(Pipeline(), "a rose", seed=3)
+    assert drawn == [("meta", "cpu")]
+    assert img.shape == (3, 8, 8)
 
 
 def test_layout_sentence_is_the_start_and_words_alone_start_from_noise(models, monkeypatch):

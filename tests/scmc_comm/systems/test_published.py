@@ -14,7 +14,7 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.registry import make_system
 from scmc_comm.systems import side_bits
-from scmc_comm.systems.clones import on_processor
+from scmc_comm.systems.clones import on_chosen_device
 from scmc_comm.systems.swin_clones import SwinJscc, Witt
 from scmc_comm.testing import checks
 from scmc_comm.transmission import prepare, transmit
@@ -232,7 +232,7 @@ def test_what_their_receivers_are_given_is_sent_and_paid(clones):
     )
     assert sent.prepared.ledger.entries[0].header == side_bits.num_uses(10 + 320)
     assert all(sent.reconstruction(k).level is None for k in range(3))
-    with on_processor():
+    with on_chosen_device():
         chosen = [system.features(img, 64 * rate, 10.0).bits.sum() for rate in (100, 192)]
     assert chosen == [96, 192]
 
