@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.commands.common import AddVerb, add_device
+from experiments.commands.common import AddVerb
+from experiments.execution.devices import add_device
 
 CODECS = "jpeg-plain,jpeg:headers=file,vvc:headers=file"
 

@@ -27,14 +27,6 @@ def bandwidth_ratio(text: str) -> float:
         ) from None
 
 
-def add_device(sub: argparse.ArgumentParser) -> None:
-    """Add the option that chooses where networks run; `main` reads it."""
-    sub.add_argument(
-        "--device", metavar="NAME",
-        help="where networks run: cpu, cuda, cuda:N, mps or auto ($SCMC_DEVICE, else cpu)",
-    )  # fmt: skip
-
-
 def origin(registry: Registry[Any], name: str) -> str:
     """Where a component comes from, behind its description; nothing for a built-in one."""
     found = registry.origin(name)

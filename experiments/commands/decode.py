@@ -7,7 +7,8 @@ from pathlib import Path
 
 from channels.errors import no_such
 from experiments.commands.codec_options import add_codec_options, codec_options
-from experiments.commands.common import AddVerb, add_device, say_shown
+from experiments.commands.common import AddVerb, say_shown
+from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
 

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from experiments.commands.codec_options import add_codec_options, codec_options
-from experiments.commands.common import AddVerb, add_device
+from experiments.commands.common import AddVerb
+from experiments.execution.devices import add_device
 from scmc_comm.types import FINEST
 
 

@@ -7,7 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
+from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
 

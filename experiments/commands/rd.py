@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from channels.specs import split_specs
-from experiments.commands.common import AddVerb, add_device
+from experiments.commands.common import AddVerb
+from experiments.execution.devices import add_device
 
 CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
 

@@ -6,7 +6,8 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
+from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
 

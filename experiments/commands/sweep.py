@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from channels.specs import split_specs
-from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
+from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.commands.codec_options import add_codec_options, chosen_system, codec_options
-from experiments.commands.common import AddVerb, add_device, bandwidth_ratio
+from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.execution.devices import add_device
 from scmc_comm import __version__
 from scmc_comm.errors import ScmcError
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from channels.errors import no_such
-from experiments.commands.common import AddVerb, add_device
+from experiments.commands.common import AddVerb
+from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
+from experiments.execution.devices import add_device
 from experiments.training.data import evenly, load_split, to_float
+from scmc_comm.device import choose_device
 
 T = TypeVar("T")
 
@@ -41,14 +43,17 @@ def script_parser(
     if minutes is not None:
         what = f"wall time of the training loop ({minutes:g})"
         parser.add_argument("--minutes", type=float, default=minutes, help=what)
+        add_device(parser)
     return parser
 
 
 def script_arguments(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:
-    """The arguments of a script, its log set up and its cache named."""
+    """The arguments of a script, its device chosen, its log set up and its cache named."""
     args = parser.parse_args(argv)
+    if "device" in args:
+        choose_device(args.device)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     args.cache = args.cache or getattr(args, args.cache_beside) / "cache"
     return args

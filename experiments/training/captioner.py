@@ -27,6 +27,7 @@ from experiments.training.loop import Averaged, Run, adam, descend
 from experiments.training.precision import mixed_precision
 from scmc_comm.codec import captioner_net as net
 from scmc_comm.codec.captioner import Captioner, save_small
+from scmc_comm.device import chosen_device
 from scmc_comm.zoo.sources import alexnet_features
 
 logger = logging.getLogger(__name__)
@@ -164,6 +165,8 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
     encoder.classifier.requires_grad_(False)
     ids = {w: i + len(net.SPECIALS) for i, w in enumerate(words)}
 
+    where = chosen_device()
+    model.to(where)
     optimizer = adam([p for p in model.parameters() if p.requires_grad], recipe.lr)
     averaged = Averaged(model, decay=0.99)
     state = {"model": model, "averaged": averaged, "optimizer": optimizer}
@@ -177,11 +180,13 @@ def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerR
         start = torch.ones(len(rows), 1, dtype=torch.long)
         inputs = torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] < 0, 2)], dim=1)
         with mixed_precision():
-            tokens = encoder.tokens(parts[rows, views].float(), colors[rows], kinds[rows])
-            logits = model(tokens, inputs)
+            seen = parts[rows, views].float(), colors[rows], kinds[rows]
+            tokens = encoder.tokens(*(x.to(where) for x in seen))
+            logits = model(tokens, inputs.to(where))
         loss = F.cross_entropy(
-            logits.float().flatten(0, 1), labels.flatten(), label_smoothing=recipe.smoothing
-        )
+            logits.float().flatten(0, 1), labels.flatten().to(where),
+            label_smoothing=recipe.smoothing,
+        )  # fmt: skip
         descend(loss, optimizer)
         averaged.update(model)
         run.step_done(loss=loss.item())

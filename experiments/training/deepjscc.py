@@ -24,6 +24,7 @@ from experiments.training.loop import Averaged, Run, adam, descend, start_state
 from experiments.training.signal import Crops, SignalRecipe
 from scmc_comm.baselines.deepjscc_net import DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
+from scmc_comm.device import chosen_device
 
 _NEW = (".attend", ".more", ".gain.", ".log_", ".mean", ".usual")
 """Parts of names of what the signal layer does not have."""
@@ -67,7 +68,7 @@ def received(
     symbols: Tensor, gain: Tensor, no: Tensor, noise: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Symbols after noise and equalisation, and the Es/N0 in dB that is left, [b]."""
-    unit = torch.randn(symbols.shape, generator=noise, dtype=symbols.dtype)
+    unit = torch.randn(symbols.shape, generator=noise, dtype=symbols.dtype).to(symbols.device)
     y = symbols * gain + unit * no[:, None].sqrt()
     x_hat, esno = equalise(y, gain.to(y.dtype), no)
     return x_hat, 10 * esno.clamp(min=1e-3).log10()
@@ -94,8 +95,8 @@ def started(recipe: DeepJsccRecipe, start: Path | None, pictures: Tensor) -> Dee
         for part in ("analysis.", "synthesis.")
     }
     net.start_from(parts["analysis."], parts["synthesis."])
-    net.balance(pictures)
-    return net.to(memory_format=torch.channels_last)
+    net.balance(pictures.cpu())
+    return net.to(chosen_device(), memory_format=torch.channels_last)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -121,10 +122,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     while run.goes_on():
         img, _, _ = crops.batch(rng)
         rho = np.exp(rng.uniform(low, high, recipe.batch))
-        uses = torch.from_numpy(rho * 3 * recipe.crop**2).long().clamp(min=1)
+        uses = torch.from_numpy(rho * 3 * recipe.crop**2).long().clamp(min=1).to(img.device)
         esno_db = torch.from_numpy(rng.uniform(*recipe.esno_db, recipe.batch)).float()
+        esno_db = esno_db.to(img.device)
         symbols = net.encode(img.to(memory_format=torch.channels_last), esno_db, uses)
-        gain = amplitudes(rng, (recipe.batch, symbols.shape[1]), recipe.faded)
+        gain = amplitudes(rng, (recipe.batch, symbols.shape[1]), recipe.faded).to(img.device)
         x_hat, left_db = received(symbols, gain, 10 ** (-esno_db / 10), noise)
         size = (recipe.crop, recipe.crop)
         img_hat = net.decode(x_hat * net.sent(uses, blocks), size, esno_db, left_db, uses)

@@ -26,6 +26,7 @@ from experiments.training.precision import mixed_precision
 from experiments.training.signal import Crops, SignalRecipe, load_start, random_levels
 from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.signal_transforms import SignalConfig
+from scmc_comm.device import chosen_device
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     crops = Crops(sets, [load_lower(args.lower, name) for name in SETS], recipe.crops)
     net = TrainedSignalNet(recipe.net).to(memory_format=torch.channels_last).eval()
     load_start(net, args.start)
-    net.requires_grad_(False)
+    net = net.to(chosen_device()).requires_grad_(False)
     detail = net.synthesis.detail.train().requires_grad_(True)
     losses = recipe.losses
     adversary = Adversary(3, losses.judge_lr, losses.adversarial_weight, losses.adversarial_from)

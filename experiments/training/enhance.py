@@ -24,6 +24,7 @@ from experiments.training.perceptual import PerceptualLoss, RefinementRecipe, re
 from experiments.training.precision import mixed_precision
 from experiments.training.vvc_pairs import load_pairs, pairs_folder, write_pairs
 from scmc_comm.baselines.enhance_net import EnhanceConfig, EnhanceNet
+from scmc_comm.device import chosen_device
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_pairs(originals, folder, args.count)
         sets.append(originals)
         pairs.append(load_pairs(folder))
-    net = EnhanceNet(recipe.net).to(memory_format=torch.channels_last)
+    where = chosen_device()
+    net = EnhanceNet(recipe.net).to(where, memory_format=torch.channels_last)
     adversary = Adversary(3, losses.judge_lr, losses.adversarial_weight, losses.adversarial_from)
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))
@@ -66,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     while run.goes_on():
         which = int(rng.random() < recipe.general_share) if len(sets) > 1 else 0
         rows = rng.integers(len(pairs[which]), size=recipe.batch)
-        img, seen, qp, divisor = pairs[which].crops(sets[which], rows, recipe.crop, rng)
+        batch = pairs[which].crops(sets[which], rows, recipe.crop, rng)
+        img, seen, qp, divisor = (x.to(where) for x in batch)
         img, seen = (x.contiguous(memory_format=torch.channels_last) for x in (img, seen))
         with mixed_precision():
             fake = net(seen, qp, divisor)

@@ -38,6 +38,7 @@ from experiments.training.views import (
     random_window,
 )
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
+from scmc_comm.device import chosen_device
 from scmc_comm.errors import ScmcError
 
 
@@ -143,7 +144,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(recipe.seed)
     originals = [load_split(args.data, name, "train", args.cache) for name in SETS]
     lowers = [load_lower(args.lower, name) for name in SETS]
-    net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
+    where = chosen_device()
+    net = FusionNet(recipe.net).to(where, memory_format=torch.channels_last)
     if args.start:
         net.load_state_dict(start_state("fusion", args.start))
     adversary = Adversary(
@@ -171,6 +173,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             img, semantic, colours, edges = (x.flip(3) for x in (img, semantic, colours, edges))
         img, semantic, colours, edges = random_crop(rng, recipe.crop, img, semantic, colours, edges)
         present = torch.from_numpy(rng.random(recipe.batch) > recipe.drop_semantic).float()
+        maps = img, semantic, colours, edges, present
+        img, semantic, colours, edges, present = (x.to(where) for x in maps)
         shown, penalty = Inputs(semantic, present, edges, colours), torch.zeros(())
         with mixed_precision():
             if recipe.agreement:

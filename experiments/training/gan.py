@@ -15,6 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from experiments.training.loop import adam
 from experiments.training.precision import mixed_precision
+from scmc_comm.device import chosen_device
 
 
 class PatchDiscriminator(nn.Module):
@@ -44,7 +45,8 @@ class Adversary:
     """
 
     def __init__(self, in_channels: int, lr: float, weight: float, starts_at: float) -> None:
-        self.judge = PatchDiscriminator(in_channels).to(memory_format=torch.channels_last)
+        judge = PatchDiscriminator(in_channels).to(memory_format=torch.channels_last)
+        self.judge = judge.to(chosen_device())
         self.optimizer = adam(self.judge.parameters(), lr, (0.5, 0.99))
         self.weight, self.starts_at = weight, starts_at
 

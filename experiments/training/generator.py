@@ -45,6 +45,7 @@ from scmc_comm.codec.generator import SIDE as PICTURE_SIDE
 from scmc_comm.codec.generator import Generator, coarse_map
 from scmc_comm.codec.layout import GRID, layout_grid
 from scmc_comm.codec.memory import SIDE, Memory, beyond_layout, smooth, words_of
+from scmc_comm.device import chosen_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.models import FOLDER
 
@@ -183,7 +184,8 @@ def train_renderer(
     """
     recipe = GeneratorRecipe()
     torch.manual_seed(recipe.seed)
-    net = FusionNet(recipe.net).to(memory_format=torch.channels_last)
+    where = chosen_device()
+    net = FusionNet(recipe.net).to(where, memory_format=torch.channels_last)
     start = start_state("fusion", args.start)
     net.load_state_dict(start)
     averaged = Averaged(net)
@@ -197,7 +199,8 @@ def train_renderer(
         img = data.batch(rng.integers(len(data), size=recipe.batch))
         if rng.random() < 0.5:
             img = img.flip(3)
-        img, colours = random_crop(rng, recipe.crop, img, own_map(img, basis, rng, recipe))
+        pair = random_crop(rng, recipe.crop, img, own_map(img, basis, rng, recipe))
+        img, colours = (x.to(where) for x in pair)
         view, other = random_views(rng, recipe.crop, recipe.view)
         window = random_window(rng, recipe.view, recipe.view, recipe.window)
         real = view.of(img, 2)[:, :, *window].contiguous(memory_format=torch.channels_last)

@@ -48,7 +48,7 @@ def start_state(name: str, path: Path) -> dict[str, Any]:
     """Weights to go on from: the average in a checkpoint, or a file of shipped weights."""
     if path.suffix == ".safetensors":
         return load_weights(name, path)[1]
-    return torch.load(path, weights_only=True)["state"]["averaged"]
+    return torch.load(path, weights_only=True, map_location="cpu")["state"]["averaged"]
 
 
 def keep_some(
@@ -68,8 +68,7 @@ def keep_some(
         {'w': tensor(3.)}
     """
     return {
-        k: v.lerp(start[k].to(v.dtype), share) if v.is_floating_point() else v
-        for k, v in trained.items()
+        k: v.lerp(start[k].to(v), share) if v.is_floating_point() else v for k, v in trained.items()
     }
 
 
@@ -194,7 +193,7 @@ class Run:
             torch.save(saved, part)
 
     def _load(self) -> None:
-        saved = torch.load(self.path, weights_only=True)
+        saved = torch.load(self.path, weights_only=True, map_location="cpu")
         self.step, self.used_s = saved["step"], saved["used_s"]
         for name, part in self.state.items():
             _stateful(part).load_state_dict(saved["state"][name])

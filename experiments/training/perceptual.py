@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from experiments.training.views import random_window
+from scmc_comm.device import chosen_device
 from scmc_comm.metrics.perceptual import load_lpips
 
 
@@ -41,9 +42,9 @@ class PerceptualLoss:
     """
 
     def __init__(self, recipe: PerceptualRecipe) -> None:
-        self.recipe = recipe
-        self.alex = load_lpips("alex") if recipe.alex else None
-        self.vgg = load_lpips("vgg") if recipe.vgg else None
+        self.recipe, where = recipe, chosen_device()
+        self.alex = load_lpips("alex").to(where) if recipe.alex else None
+        self.vgg = load_lpips("vgg").to(where) if recipe.vgg else None
 
     def __call__(self, img: Tensor, img_hat: Tensor, rng: np.random.Generator) -> Tensor:
         """Distances [b] of pictures float32 [b, 3, h, w], h and w at least ``vgg_side``.

@@ -1,4 +1,4 @@
-"""Mixed precision on a CPU, where it pays."""
+"""Mixed precision, where it pays."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ from functools import cache
 
 import torch
 
+from scmc_comm.device import device_class
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the chosen device computes with bfloat16.
+
+    Processors that do not emulate it a hundred times slower; GPUs of before 2020 do likewise.
+    """
+    return _has_fast_bfloat16(device_class())
+
 
 @cache
-def has_fast_bfloat16() -> bool:
-    """Whether this processor computes with bfloat16; others emulate it a hundred times slower."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+def _has_fast_bfloat16(kind: str) -> bool:
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return kind == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def mixed_precision() -> torch.autocast:
@@ -22,4 +33,4 @@ def mixed_precision() -> torch.autocast:
         >>> y.dtype == (torch.bfloat16 if has_fast_bfloat16() else torch.float32)
         True
     """
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16())
+    return torch.autocast(device_class(), torch.bfloat16, enabled=has_fast_bfloat16())

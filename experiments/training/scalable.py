@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from experiments.execution.devices import add_device
 from experiments.training.colour_maps import ColourMaps, load_maps
 from experiments.training.data import CaptionedImages, load_split, to_float
 from experiments.training.export import export_signal
@@ -45,6 +46,7 @@ from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.base_prior import BASE_UNIT, upsampled
 from scmc_comm.codec.signal_net import checkerboard
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
+from scmc_comm.device import choose_device, chosen_device
 from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
@@ -87,7 +89,8 @@ class MapCrops:
         imgs, maps, keep = (list(column) for column in zip(*picks, strict=True))
         # Steps of 1 / 256 about 128, as the integer form has them.
         base = (to_float(np.stack(maps)) * 255 - 128) / 256
-        return to_float(np.stack(imgs)), base, torch.tensor(keep)
+        where = chosen_device()
+        return to_float(np.stack(imgs)).to(where), base.to(where), torch.tensor(keep, device=where)
 
     def _pick(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
         shares = np.array(self.recipe.shares)
@@ -163,7 +166,7 @@ def fit_linear(net: TrainedSignalNet, crops: MapCrops, batches: int = 160) -> No
             energies[number] = energies[number] + wanted.square().sum(0)
         count += len(x)
     for number, (gram, cross, energy) in enumerate(zip(grams, crosses, energies, strict=True)):
-        ridge = _RIDGE * 0.05 * count * torch.eye(len(gram), dtype=torch.float64)
+        ridge = _RIDGE * 0.05 * count * torch.eye(len(gram)).to(gram)
         solved = torch.linalg.solve(gram + ridge, cross)
         left = (energy - 2 * (solved * cross).sum(0) + (solved * (gram @ solved)).sum(0)) / energy
         shown = " ".join(f"{v:.2f}" for v in left[:16].tolist())
@@ -191,6 +194,7 @@ def train(args: argparse.Namespace) -> None:
     crops = MapCrops(sets, maps, recipe)
     net = TrainedSignalNet(shape).to(memory_format=torch.channels_last)
     load_start(net, args.start)
+    net = net.to(chosen_device())
     fresh = not (args.out / "checkpoint.pt").is_file()
     if fresh and net.base is not None and not net.base.linear.weight.any():
         fit_linear(net, crops)
@@ -211,7 +215,8 @@ def train(args: argparse.Namespace) -> None:
         channels = np.where(cut, rng.choice(edges[:-1], len(img)), edges[-1])
         with mixed_precision():
             told = None if args.plain else base * keep[:, None, None, None]
-            arrived = torch.from_numpy(channels) if cut.any() and not args.rate_only else None
+            some = cut.any() and not args.rate_only
+            arrived = torch.from_numpy(channels).to(img.device) if some else None
             img = img.to(memory_format=torch.channels_last)
             y_hat, bits = net.encode_decode(img, quality, arrived, told, keep)
             lower = None if told is None else upsampled(told) + 0.5
@@ -255,16 +260,18 @@ def judge(args: argparse.Namespace) -> None:
     base_latents = saved["base.linear.weight"].shape[0] // 2 if "base.linear.weight" in saved else 0
     net = TrainedSignalNet(replace(SignalConfig(), base_latents=base_latents)).eval()
     load_start(net, args.net)
+    where = chosen_device()
+    net = net.to(where)
     qp = int(args.qps.split(",")[0])
     for name in SETS:
         data = load_split(args.data, name, "val", args.cache)
         maps = load_maps(args.cache, name, "val", qp)
         count = min(args.count, len(maps.rows))
-        img = data.batch(maps.rows[:count])
-        base = (to_float(np.array(maps.maps[:count])) * 255 - 128) / 256
+        img = data.batch(maps.rows[:count]).to(where)
+        base = ((to_float(np.array(maps.maps[:count])) * 255 - 128) / 256).to(where)
         for told in (False, True) if base_latents else (False,):
             for level in JUDGED_LEVELS:
-                quality = torch.full((count,), level)
+                quality = torch.full((count,), level, device=where)
                 with mixed_precision():
                     img_hat, bits = net(img, quality, base=base if told else None)
                 mse = (img_hat.float().clamp(0, 1) - img).square().mean((1, 2, 3))
@@ -281,7 +288,7 @@ def judge(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Write the file of weights of a checkpoint."""
-    saved = torch.load(args.net, weights_only=True)
+    saved = torch.load(args.net, weights_only=True, map_location="cpu")
     export_signal(saved["config"]["signal"]["net"], saved["state"]["averaged"], args.out)
 
 
@@ -301,7 +308,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="train: length in steps, in place of minutes")
     parser.add_argument("--emphasis", type=float, default=1.0, help="above 1: low rates more often")
     parser.add_argument("--count", type=int, default=24, help="judge: pictures of each set")
+    add_device(parser)
     args = parser.parse_args(argv)
+    choose_device(args.device)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     {"train": train, "judge": judge, "export": export}[args.what](args)

@@ -29,6 +29,7 @@ from experiments.training.precision import mixed_precision
 from experiments.training.signal_net import TrainedSignalNet
 from scmc_comm.codec.signal_net import LOWEST_LEVEL
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE, SignalConfig
+from scmc_comm.device import chosen_device
 from scmc_comm.errors import ScmcError
 
 TABLES = ("_quantized_cdf", "_offset", "_cdf_length", "scale_table", "integer_gain")
@@ -65,8 +66,9 @@ class Crops:
         """Pictures, lower pictures (None without any), and [b] of 1 where there is one."""
         picks = [self._pick(rng) for _ in range(self.recipe.batch)]
         imgs, lows, keep = (list(column) for column in zip(*picks, strict=True))
-        lower = to_float(np.stack(lows)) if self.lowers else None
-        return to_float(np.stack(imgs)), lower, torch.tensor(keep)
+        where = chosen_device()
+        lower = to_float(np.stack(lows)).to(where) if self.lowers else None
+        return to_float(np.stack(imgs)).to(where), lower, torch.tensor(keep, device=where)
 
     def _pick(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
         which = int(rng.integers(len(self.sets)))
@@ -146,14 +148,14 @@ def random_levels(
     """Levels [count] over the whole range, low ones more often the larger ``emphasis`` is."""
     share = rng.random(count) ** emphasis
     top = len(config.lambdas) - 1
-    return torch.from_numpy(LOWEST_LEVEL + share * (top - LOWEST_LEVEL)).float()
+    return torch.from_numpy(LOWEST_LEVEL + share * (top - LOWEST_LEVEL)).float().to(chosen_device())
 
 
 def rate_distortion(
     net: TrainedSignalNet, img: Tensor, bits: Tensor, img_hat: Tensor, quality: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss ``lambda 255^2 MSE + bpp``, evened out over the rates; and MSE and bpp per sample."""
-    log_lambda = torch.tensor(net.config.lambdas).log()
+    log_lambda = torch.tensor(net.config.lambdas, device=quality.device).log()
     low = quality.floor().long().clamp(0, len(net.config.lambdas) - 2)
     lam = (log_lambda[low] + (log_lambda[low + 1] - log_lambda[low]) * (quality - low)).exp()
     mse = (img_hat.float() - img).square().mean((1, 2, 3))
@@ -177,6 +179,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         net.start_from_components(block_components(sets, recipe.net.num_latents))
     else:
         load_start(net, args.start)
+    net = net.to(chosen_device())
     averaged = Averaged(net)
     net.synthesis.detail.requires_grad_(False)  # experiments.training.detail trains it
     optimizer = adam(parameter_groups(net, recipe, bool(args.start)), recipe.lr)
@@ -200,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 quality,
                 lower,
                 keep,
-                num_channels=torch.from_numpy(channels) if cut.any() else None,
+                num_channels=torch.from_numpy(channels).to(img.device) if cut.any() else None,
             )
         loss, mse, bpp = rate_distortion(net, img, bits, img_hat, quality)
         descend(loss, optimizer)

@@ -87,7 +87,7 @@ class TrainedSignalNet(SignalNet):
         gain, inverse = self.gains(quality)
         y = self.analysis(img, None if base is None else upsampled(base)).float() * gain
         z = self.hyper_analysis(y)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(z.device.type, enabled=False):
             z_hat, z_likelihood = self.bottleneck(z.float())
         arrived = None
         if num_channels is not None:
@@ -145,7 +145,7 @@ class TrainedSignalNet(SignalNet):
                 if seen_means is not None:
                     seen_means.append(means)
                 scales = torch.exp2(log_scales.clamp(max=8.0))
-                with torch.autocast("cpu", enabled=False):
+                with torch.autocast(part.device.type, enabled=False):
                     _, likelihood = self.gaussian(part, scales, means)
                 rounded = part + (torch.round(part - means) + means - part).detach()
                 cost = -torch.log2(likelihood) * mask

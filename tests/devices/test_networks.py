@@ -74,13 +74,17 @@ def _generator() -> Any:
 
 
 def _signal() -> Any:
+    from experiments.training.signal import rate_distortion
     from experiments.training.signal_net import TrainedSignalNet
     from scmc_comm.codec.signal_transforms import SignalConfig
 
     net, img = made(lambda: TrainedSignalNet(SignalConfig(base_latents=8))).train(), _img(2)
     colours = _img(2, side=32) - 0.5
-    img_hat, bits = on_device(net, img, torch.ones(2), None, torch.ones(2), None, colours)
-    return img_hat, bits, on_device(net.synthesis, torch.rand(1, 256, 4, 4), _img(), realism=1.0)
+    given = img, torch.ones(2), None, torch.ones(2), torch.tensor([24, 256]), colours
+    img_hat, bits = on_device(net, *given)
+    loss = on_device(rate_distortion, net, img, bits, img_hat, torch.ones(2))
+    shown = on_device(net.synthesis, torch.rand(1, 256, 4, 4), _img(), realism=1.0)
+    return img_hat, bits, loss, shown
 
 
 def _enhance() -> Any:
