@@ -144,7 +144,7 @@ def steps_a_second(budget_s: float = 20.0) -> float:
     """Training steps of the signal layer on noise: forward, backward and the optimiser's."""
     recipe, where = SignalRecipe(), chosen_device()
     torch.manual_seed(0)
-    net = TrainedSignalNet(recipe.net).to(where, memory_format=torch.channels_last)
+    net = TrainedSignalNet(recipe.net).to(where).to(memory_format=torch.channels_last)
     optimizer = adam([p for p in net.parameters() if p.requires_grad], recipe.lr)
     img = torch.rand(recipe.batch, 3, recipe.crop, recipe.crop, device=where)
     quality = torch.full((recipe.batch,), 3.0, device=where)

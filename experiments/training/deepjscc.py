@@ -96,7 +96,7 @@ def started(recipe: DeepJsccRecipe, start: Path | None, pictures: Tensor) -> Dee
     }
     net.start_from(parts["analysis."], parts["synthesis."])
     net.balance(pictures.cpu())
-    return net.to(chosen_device(), memory_format=torch.channels_last)
+    return net.to(chosen_device()).to(memory_format=torch.channels_last)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

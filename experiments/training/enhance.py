@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sets.append(originals)
         pairs.append(load_pairs(folder))
     where = chosen_device()
-    net = EnhanceNet(recipe.net).to(where, memory_format=torch.channels_last)
+    net = EnhanceNet(recipe.net).to(where).to(memory_format=torch.channels_last)
     adversary = Adversary(3, losses.judge_lr, losses.adversarial_weight, losses.adversarial_from)
     averaged = Averaged(net)
     optimizer = adam(net.parameters(), recipe.lr, (0.5, 0.99))

@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     originals = [load_split(args.data, name, "train", args.cache) for name in SETS]
     lowers = [load_lower(args.lower, name) for name in SETS]
     where = chosen_device()
-    net = FusionNet(recipe.net).to(where, memory_format=torch.channels_last)
+    net = FusionNet(recipe.net).to(where).to(memory_format=torch.channels_last)
     if args.start:
         net.load_state_dict(start_state("fusion", args.start))
     adversary = Adversary(

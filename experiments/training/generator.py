@@ -185,7 +185,7 @@ def train_renderer(
     recipe = GeneratorRecipe()
     torch.manual_seed(recipe.seed)
     where = chosen_device()
-    net = FusionNet(recipe.net).to(where, memory_format=torch.channels_last)
+    net = FusionNet(recipe.net).to(where).to(memory_format=torch.channels_last)
     start = start_state("fusion", args.start)
     net.load_state_dict(start)
     averaged = Averaged(net)
