@@ -5,6 +5,9 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -57,6 +60,7 @@ sphinx_gallery_conf = {
     "reset_modules": (),
 }
 
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = f"scmc_comm {release}"
 html_static_path = []
@@ -83,6 +87,19 @@ def link_cards(app, docname, source):
     source[0] = re.sub(r"\]\(\.\./scmc_comm/zoo/cards/\w+\.md\)", "](model-cards.md)", source[0])
 
 
+def inline_math(translator, node):
+    """Equations are MathML, which browsers draw without a script or a network."""
+    translator.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def display_math(translator, node):
+    """As `inline_math`, on a line of its own."""
+    translator.body.append(convert(node.astext(), display="block"))
+    raise nodes.SkipNode
+
+
 def setup(app):
+    app.add_html_math_renderer("mathml", (inline_math, None), (display_math, None))
     app.connect("autodoc-process-docstring", plain_text, priority=400)
     app.connect("source-read", link_cards)
