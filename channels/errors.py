@@ -3,9 +3,41 @@
 import difflib
 from collections.abc import Collection
 
+LONGEST = 500
+"""The most characters of an error message."""
+
 
 class ChannelError(ValueError):
-    """Wrong input to the link: says what came, what was expected and how to mend it."""
+    """Wrong input to the link: says what came, what was expected and how to mend it.
+
+    The message is `printable`, whatever stood in the input that it quotes.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message), LONGEST))
+
+
+def printable(text: str, longest: int | None = None) -> str:
+    r"""A text in which nothing can move a terminal's cursor or hide a part of the line.
+
+    Control characters, line ends, marks of writing direction and lone surrogates are written as
+    Python escapes them.
+
+    Args:
+        text: Any text, perhaps from a hostile file.
+        longest: The most characters; the middle of a longer text is left out.
+
+    Example:
+        >>> printable("a\x1b[31m rose"), printable("x" * 600, 10)
+        ('a\\x1b[31m rose', 'xxx...xxxx')
+    """
+    if longest is not None and len(text) > longest:
+        tail = longest * 2 // 5
+        text = f"{text[: longest - tail - 3]}...{text[-tail:]}"
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return printable(text, longest)
+    return text
 
 
 def no_such(what: str, name: str, known: Collection[str], aliases: Collection[str] = ()) -> str:

@@ -19,6 +19,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from channels.errors import ChannelError, no_such
+from channels.ranges import Range
 
 _SPLIT = re.compile(r",\s*(?![A-Za-z_]\w*=)")
 _TYPE_NAMES = {
@@ -26,6 +27,9 @@ _TYPE_NAMES = {
     dict: "named values",
 }  # fmt: skip
 _LARGEST_INT = 2**63 - 1
+WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+"""A whole number of no more digits than 64 bits have."""
+_LONGEST_NUMBER = 40  # characters: 64 bits have 20 digits, a float 17
 _UNITS = {"db": "dB", "s": "s", "m": "m", "hz": "Hz", "kmh": "km/h", "symbols": "uses"}
 
 
@@ -38,12 +42,14 @@ class Parameter:
         default: Its default as written in a spec; None where it must be given.
         unit: From the suffix of the name; empty for a plain number or a word.
         meaning: From the docstring.
+        range: What a number may be, in words; empty for what is no number.
     """
 
     name: str
     default: str | None
     unit: str
     meaning: str
+    range: str = ""
 
 
 def split_specs(text: str) -> list[str]:
@@ -103,7 +109,7 @@ def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str
         if key in values:
             raise ChannelError(f"{owner} got {key} twice; write it once")
         try:
-            values[key] = _converter(known[key])(text)
+            values[key] = read_value(text, known[key])
         except ValueError:
             raise ChannelError(
                 f"{owner} got {item!r}; expected {key} as {type_name(known[key])}"
@@ -112,17 +118,18 @@ def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str
 
 
 def check_values(component: Any) -> None:
-    """Refuses parameters that are not of their types: Python takes what text could not say.
+    """Refuses parameters that are not of their types, or out of range: Python takes any.
 
     Args:
         component: A dataclass whose fields are parameters.
 
     Raises:
-        ChannelError: A value of another type, or none of the words that it can be.
+        ChannelError: A value of another type or out of range, or none of the words it can be.
     """
+    defaults = {f.name: f.default for f in fields(component)}
     for name, kind in option_types(type(component)).items():
         value = getattr(component, name)
-        if not fits(value, kind):
+        if value is not defaults[name] and not fits(value, kind):
             raise ChannelError(f"{name} is {reprlib.repr(value)}; expected {type_name(kind)}")
 
 
@@ -133,7 +140,7 @@ def parameters(cls: Any) -> tuple[Parameter, ...]:
     >>> [(p.name, p.default, p.unit) for p in parameters(RicianBlock)]
     [('k_factor_db', '6', 'dB'), ('coherence_symbols', '', 'uses')]
     """
-    meanings = _attributes(cls)
+    meanings, types_of = _attributes(cls), option_types(cls)
     found = []
     for f in fields(cls):
         if f.init and not f.metadata:
@@ -142,7 +149,9 @@ def parameters(cls: Any) -> tuple[Parameter, ...]:
             unit = _UNITS.get(f.name.rpartition("_")[2], "") if "_" in f.name else ""
             if f.name.startswith("num_"):
                 unit = ""
-            found.append(Parameter(f.name, text, unit, meanings.get(f.name, "")))
+            allowed = range_of(types_of[f.name])
+            said = "" if allowed is None else str(allowed)
+            found.append(Parameter(f.name, text, unit, meanings.get(f.name, ""), said))
     return tuple(found)
 
 
@@ -180,15 +189,68 @@ def _text(value: Any) -> str:
 
 def option_types(cls: Any) -> dict[str, Any]:
     """Types of a component's parameters by name; a field with metadata has no form as text."""
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     return {f.name: hints[f.name] for f in fields(cls) if f.init and not f.metadata}
 
 
-def _plain(kind: Any) -> Any:
+def is_union(kind: Any) -> bool:
+    """Whether a type is one of several, such as ``int | None``."""
+    return typing.get_origin(kind) in (types.UnionType, typing.Union)
+
+
+def _or_none(kind: Any) -> Any:
     """The type itself where None is the alternative."""
-    if isinstance(kind, types.UnionType):
+    if is_union(kind):
         return next(part for part in typing.get_args(kind) if part is not type(None))
     return kind
+
+
+def _plain(kind: Any) -> Any:
+    """The type without None and without its range."""
+    kind = _or_none(kind)
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
+
+
+def range_of(kind: Any) -> Range | None:
+    """The range that a type states; None if it states none.
+
+    >>> str(range_of(typing.Annotated[int, Range(1, 4)] | None))
+    '1 to 4'
+    """
+    found = getattr(_or_none(kind), "__metadata__", ())
+    return next((part for part in found if isinstance(part, Range)), None)
+
+
+def read_value(text: str, kind: Any) -> Any:
+    """A value of a parameter's type from text.
+
+    Raises:
+        ValueError: The text is none, or its number is out of range.
+
+    >>> read_value("3", typing.Annotated[int, Range(1, 4)])
+    3
+    """
+    value, allowed = _converter(kind)(text), range_of(kind)
+    if allowed is not None and value not in allowed:
+        raise ValueError(text)
+    return value
+
+
+def read_number(text: str) -> float:
+    """A number, or a fraction of whole numbers, in no more time than such a text deserves.
+
+    Raises:
+        ValueError: It is none; ZeroDivisionError alike.
+
+    >>> read_number("1/16")
+    0.0625
+    """
+    if len(text) > _LONGEST_NUMBER or not text.isascii() or "_" in text:
+        raise ValueError("no number of a usual length")
+    above, slash, below = (part.strip() for part in text.partition("/"))
+    if slash and not (WHOLE.fullmatch(above) and WHOLE.fullmatch(below)):
+        raise ValueError("no fraction of whole numbers")
+    return int(above) / int(below) if slash else float(text)
 
 
 def _converter(kind: Any) -> Callable[[str], Any]:
@@ -205,7 +267,8 @@ def _converter(kind: Any) -> Callable[[str], Any]:
 
 def _number(text: str, kind: type[int] | type[float]) -> float:
     """A number as it is usually written, which Python's own reading goes beyond."""
-    if text.isascii() and "_" not in text and fits(value := kind(text), kind):
+    short = len(text) <= _LONGEST_NUMBER and text.isascii() and "_" not in text
+    if short and fits(value := kind(text), kind):
         return value
     raise ValueError(text)
 
@@ -215,21 +278,29 @@ def _truth(text: str) -> bool:
 
 
 def type_name(kind: Any) -> str:
-    """A parameter's type in words."""
-    kind = _plain(kind)
+    """A parameter's type in words, with its range.
+
+    >>> type_name(typing.Annotated[int, Range(1, 4)] | None)
+    'a whole number, 1 to 4'
+    """
+    allowed, kind = range_of(kind), _plain(kind)
     if typing.get_origin(kind) is typing.Literal:
         return "one of " + ", ".join(typing.get_args(kind))
-    return _TYPE_NAMES.get(kind, "text")
+    named = _TYPE_NAMES.get(kind, "text")
+    return named if allowed is None else f"{named.replace('finite ', '')}, {allowed}"
 
 
 def fits(value: object, kind: Any) -> bool:
-    """Whether a value is of a parameter's type: of a number, that it is finite as well.
+    """Whether a value is of a parameter's type: of a number, that it is in range as well.
 
     >>> fits(3, float), fits(True, int), fits(float("nan"), float), fits(None, int | None)
     (True, False, False, True)
     """
-    if isinstance(kind, types.UnionType):
+    if is_union(kind):
         return any(fits(value, part) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is typing.Annotated:
+        base, allowed = typing.get_args(kind)[0], range_of(kind)
+        return fits(value, base) and (allowed is None or typing.cast("float", value) in allowed)
     if typing.get_origin(kind) is typing.Literal:
         return isinstance(value, str) and value in typing.get_args(kind)
     if kind in (int, float) and isinstance(value, numbers.Integral):

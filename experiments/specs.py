@@ -5,19 +5,28 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-import types
+import reprlib
 import typing
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 
 from channels.errors import no_such
-from channels.specs import split_specs
+from channels.specs import (
+    WHOLE,
+    fits,
+    is_union,
+    range_of,
+    read_number,
+    split_specs,
+    type_name,
+)
 from scmc_comm.errors import ScmcError
+from scmc_comm.guarded_yaml import GuardedLoader, load_yaml
 
 ALIASES = {"cbr": "rho", "snr": "esno_db"}
 """Other names of keys, those of the literature."""
@@ -31,9 +40,10 @@ _NONE = (None, "", "none", "None", "null")
 class Spec:
     """What the descriptions share; each is a frozen dataclass whose field types say what is read.
 
-    A type is ``str``, ``int``, ``float`` or a ``Literal`` of words, as such, with ``| None``, or
-    in a tuple of any length. In text, tuples are separated by commas, numbers may be fractions
-    such as ``1/24``, and a tuple of numbers may be ``start:stop:step`` with the stop included.
+    A type is ``str``, ``int``, ``float`` or a ``Literal`` of words, as such, with a
+    `channels.ranges.Range`, with ``| None``, or in a tuple of any length. In text, tuples are
+    separated by commas, numbers may be fractions such as ``1/24``, and a tuple of numbers may be
+    ``start:stop:step`` with the stop included.
     """
 
     KIND: ClassVar[str] = "sweep"
@@ -44,8 +54,15 @@ class Spec:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
             raise ScmcError(f"sweep name is {name!r}; expected letters, digits, '_', '-', '.'")
         for key, kind in _types(type(self)).items():
-            if typing.get_origin(kind) is Literal:
-                self.coerce(key, getattr(self, key))
+            value, each = getattr(self, key), _item_type(kind)
+            if each is not None and not isinstance(value, tuple):
+                raise ScmcError(
+                    f"{key} is {reprlib.repr(value)}; expected a tuple of at least one value"
+                )
+            for item in value if each is not None else (value,):
+                wanted = each if each is not None else kind
+                if not (fits(item, wanted) or (wanted is float and isinstance(item, float))):
+                    raise ScmcError(f"{key} is {reprlib.repr(value)}; expected {_expected(kind)}")
 
     def require(self, key: str, holds: bool, expected: str) -> None:
         """Refuses the value of a key unless a condition holds.
@@ -76,11 +93,12 @@ class Spec:
         if key not in known:
             raise ScmcError(no_such(f"{cls.KIND} key", key, known, ALIASES))
         try:
-            return _convert(known[key], value)
+            return convert(known[key], value)
         except ScmcError as error:
             raise ScmcError(f"{key}: {error}") from error
         except (ValueError, ZeroDivisionError, OverflowError) as error:
-            raise ScmcError(f"{key} is {value!r}; expected {_expected(known[key])}") from error
+            shown = reprlib.repr(value)
+            raise ScmcError(f"{key} is {shown}; expected {_expected(known[key])}") from error
 
     def to_yaml(self) -> str:
         """The description as YAML; ``rho`` is written as a fraction where it is one."""
@@ -104,7 +122,7 @@ class Spec:
         for name, value in read_mapping(text).items():
             group = name in _GROUPS
             if group and not isinstance(value, dict):
-                raise ScmcError(f"{name} is {value!r}; expected a mapping of keys to values")
+                raise ScmcError(f"{name} is {reprlib.repr(value)}; expected a mapping")
             for inner, item in value.items() if group else ((name, value),):
                 key = ALIASES.get(inner, inner)
                 if key in flat:
@@ -137,7 +155,7 @@ class Spec:
         return dataclasses.replace(self, **changes)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(GuardedLoader):
     """Leaves numbers as text for the fields' types, and refuses a key that stands twice.
 
     YAML itself would read -6:21:3 as a number to base 60, and take the last of two values.
@@ -151,7 +169,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = Counter(key.value for key, _ in node.value if isinstance(key.value, str))
         for key in (key for key, count in keys.items() if count > 1):
-            raise ScmcError(f"key {key!r} stands twice in the sweep; keep one of them")
+            raise ScmcError(f"key {key!r} stands twice in it; keep one of them")
         return super().construct_mapping(node, deep)
 
 
@@ -161,13 +179,7 @@ def read_mapping(text: str) -> dict[Any, Any]:
     Raises:
         ScmcError: It holds something else, or is no YAML.
     """
-    try:
-        tree = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        said = problem or " ".join(str(error).split())
-        raise ScmcError(f"the sweep is not valid YAML: {where}{said}") from error
+    tree = load_yaml(text, "the sweep", _Loader)
     if not isinstance(tree, dict):
         raise ScmcError(f"the sweep is a YAML {type(tree).__name__}; expected a mapping")
     return tree
@@ -194,8 +206,13 @@ def check_distinct(what: str, meanings: Mapping[str, object]) -> None:
 
 
 def _types(cls: type[Spec]) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     return {f.name: hints[f.name] for f in fields(cls)}
+
+
+def _item_type(kind: Any) -> Any:
+    """The type of each value of a tuple; None for what is no tuple."""
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
 
 
 def _ratio_text(rho: float) -> str | float:
@@ -205,22 +222,28 @@ def _ratio_text(rho: float) -> str | float:
     return f"{ratio.numerator}/{ratio.denominator}" if exact and ratio.denominator > 1 else rho
 
 
-def _convert(kind: Any, value: Any) -> Any:
+def convert(kind: Any, value: Any) -> Any:
     """The value as a type; raises ValueError, ZeroDivisionError or OverflowError if it is none."""
-    if isinstance(kind, types.UnionType):
-        return None if value in _NONE else _convert(typing.get_args(kind)[0], value)
+    if is_union(kind):
+        none = value is None or (isinstance(value, str) and value in _NONE)
+        return None if none else convert(typing.get_args(kind)[0], value)
+    if typing.get_origin(kind) is Annotated:
+        found, allowed = convert(typing.get_args(kind)[0], value), range_of(kind)
+        if allowed is not None and found not in allowed:
+            raise ValueError("out of range")
+        return found
     if typing.get_origin(kind) is tuple:
-        of = typing.get_args(kind)[0]
+        of = _item_type(kind)
         grid = of is not str and isinstance(value, str) and value.count(":") == 2
-        return tuple(_convert(of, item) for item in (_grid(value) if grid else _items(value)))
+        return tuple(convert(of, item) for item in (_grid(value) if grid else _items(value)))
     if kind is str or typing.get_origin(kind) is Literal:
         if not isinstance(value, str) or (kind is not str and value not in typing.get_args(kind)):
             raise ValueError("no such word")
         return value
-    if kind is int and isinstance(value, str) and value.isdecimal():
-        return int(value)  # of any length
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("no number")
+    if kind is int and isinstance(value, str) and WHOLE.fullmatch(value):
+        return int(value)  # a float has 53 bits
     found = number(value)
     if kind is int and found != int(found):
         raise ValueError("no whole number")
@@ -237,7 +260,7 @@ def number(value: int | float | str) -> float:
         >>> number("1/16")
         0.0625
     """
-    return float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
+    return read_number(value) if isinstance(value, str) else float(value)
 
 
 def _items(value: Any) -> list[Any]:
@@ -248,7 +271,9 @@ def _items(value: Any) -> list[Any]:
 
 def _grid(text: str) -> list[float]:
     """The numbers of ``start:stop:step``, the stop included."""
-    start, stop, step = (float(part) for part in text.split(":"))
+    start, stop, step = (number(part) for part in text.split(":"))
+    if not all(map(math.isfinite, (start, stop, step))):
+        raise ValueError("no finite range")
     if abs(step) > abs(stop - start) > 0:
         raise ScmcError(
             f"the range {text} holds {start:g} alone; write start:stop:step, such as "
@@ -265,11 +290,16 @@ def _grid(text: str) -> list[float]:
 
 def _expected(kind: Any) -> str:
     """What a value of a type looks like, for errors."""
-    if isinstance(kind, types.UnionType):
-        return f"{_expected(typing.get_args(kind)[0])} or null"
+    if is_union(kind):
+        return f"{_expected(typing.get_args(kind)[0])}, or null"
     if typing.get_origin(kind) is Literal:
         return f"one of {', '.join(typing.get_args(kind))}"
     if typing.get_origin(kind) is tuple:
-        words = typing.get_args(kind)[0] is str
-        return "names, such as scmc,vvc" if words else "numbers, such as 1/48,1/24 or -6:21:3"
+        if (of := _item_type(kind)) is str:
+            return "names, such as scmc,vvc"
+        allowed = range_of(of)
+        each = "" if allowed is None else f", each {allowed}"
+        return f"numbers, such as 1/48,1/24 or -6:21:3{each}"
+    if range_of(kind) is not None:
+        return type_name(kind)
     return {str: "a text", int: "a whole number", float: "a number"}[kind]

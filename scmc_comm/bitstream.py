@@ -30,6 +30,7 @@ from dataclasses import dataclass
 
 from scmc_comm import wire
 from scmc_comm.errors import ScmcError
+from scmc_comm.pixels import check_pixels
 from scmc_comm.types import Layer, LayerKind
 
 logger = logging.getLogger(__name__)
@@ -111,10 +112,12 @@ class LayeredBitstream:
             strict: Raise if any layer is damaged, instead of dropping it with a warning.
 
         Raises:
-            ScmcError: The header is wrong, no layer is intact, or (strict) one is not.
+            ScmcError: The header is wrong, it states more pixels than so few bytes may
+                (`scmc_comm.pixels`), no layer is intact, or (strict) one is not.
         """
         reader = wire.Reader(data, "bitstream")
         size, seed, kinds, named, num_cuts = _read_header(reader)
+        check_pixels(size, "bitstream", len(data))
         header = bytes(data[: reader.pos])
         layers: list[Layer] = []
         for kind in kinds:

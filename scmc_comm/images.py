@@ -5,7 +5,7 @@ Everywhere in this package an image is float32 [3, H, W] in [0, 1], RGB as store
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import importlib.util
 import io
 import logging
@@ -17,6 +17,8 @@ import torch
 from PIL import Image, ImageOps
 
 from scmc_comm.errors import ScmcError
+from scmc_comm.new_file import new_file
+from scmc_comm.pixels import check_pixels
 from scmc_comm.types import MIN_SIDE
 
 logger = logging.getLogger(__name__)
@@ -55,7 +57,8 @@ def load_image(path: str | Path) -> torch.Tensor:
         float32 [3, H, W] in [0, 1], contiguous.
 
     Raises:
-        ScmcError: if the file is missing, no picture, damaged, or a side is below 32 pixels.
+        ScmcError: if the file is missing, no picture, damaged, of too many pixels
+            (`scmc_comm.pixels`), or a side is below 32 pixels.
     """
     path = Path(path)
     if not path.is_file():
@@ -64,6 +67,7 @@ def load_image(path: str | Path) -> torch.Tensor:
     try:
         with Image.open(path) as opened:
             deep = opened.mode.startswith("RGB") and ";16" in str(opened.tile)
+            check_pixels((opened.height, opened.width), f"image {path}")
             opened.load()
             if deep:  # Pillow keeps eight bits of each sample without a word
                 logger.warning("%s: 16 bits a sample cut to 8", path)
@@ -154,13 +158,12 @@ def save_png(img: torch.Tensor, path: str | Path) -> None:
     path = Path(path)
     buffer = io.BytesIO()
     Image.fromarray(to_uint8(img)).save(buffer, "PNG")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(buffer.getvalue())
-        os.replace(temporary, path)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        with new_file(path) as part:
+            part.write_bytes(buffer.getvalue())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         reason = error.strerror or error
         raise ScmcError(f"cannot write {path}: {reason}; choose a folder that is there") from error
 

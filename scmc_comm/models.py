@@ -51,10 +51,13 @@ def files_state(named: Iterable[str | Path | None]) -> str:
     """
     paths = [Path(name).expanduser() for name in named if name]
     files = [
-        file
-        for path in paths
-        for file in ([path] if path.is_file() else sorted(path.rglob("*")))
-        if file.is_file()
+        file for path in paths for file in ([path] if os.path.isfile(path) else _files_below(path))
     ]
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return sha256(repr(stats).encode()).hexdigest() if stats else ""
+
+
+def _files_below(path: Path) -> list[Path]:
+    """Files of a folder, in order; none where there is no such folder, however it is called."""
+    found = sorted(path.rglob("*")) if os.path.isdir(path) else []
+    return [file for file in found if file.is_file()]

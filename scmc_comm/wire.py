@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from scmc_comm.errors import ScmcError
+from scmc_comm.pixels import check_pixels
+from scmc_comm.ranges import MAX_SEED
 from scmc_comm.types import MIN_SIDE
 
 DEFAULT_SIZE = (256, 256)
 DEFAULT_SEED = 0
 MAX_SIDE = 65535
-MAX_AREA = 1 << 26
-MAX_SEED = (1 << 32) - 1
 _MAX_NAME_BYTES = 32
 
 
@@ -37,11 +37,7 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
         raise ScmcError(
             f"image size is {height}x{width}; expected sides of {MIN_SIDE} to {MAX_SIDE} pixels"
         )
-    if height * width > MAX_AREA:
-        raise ScmcError(
-            f"image size {height}x{width} has {height * width} pixels; at most {MAX_AREA} are "
-            "accepted, cut the image into tiles"
-        )
+    check_pixels((height, width))
     return height, width
 
 

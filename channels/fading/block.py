@@ -6,16 +6,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import scipy  # its parts are imported by who first uses them: scipy.stats takes half a second
 import torch
 
-from channels.errors import ChannelError
-from channels.fading.draws import check_coherence, check_size
+from channels.fading.draws import check_size
 from channels.kernels.normal import complex_normal, stream_keys
-from channels.specs import Component
+from channels.ranges import CoherenceSymbols, Decibels, Range
+from channels.specs import Component, check_values
 from channels.types import ChannelState
 from channels.units import db_to_lin, esno_db_to_no
 
@@ -128,10 +128,10 @@ class RayleighBlock(LineOfSight):
     (torch.Size([2, 8]), True)
     """
 
-    coherence_symbols: int | None = None
+    coherence_symbols: CoherenceSymbols | None = None
 
     def __post_init__(self) -> None:
-        check_coherence(self.coherence_symbols)
+        check_values(self)
 
     @property
     def fixed_gain(self) -> float:
@@ -144,22 +144,18 @@ class RicianBlock(LineOfSight):
     """Rician block fading: a constant line of sight plus a Rayleigh part, E|h|^2 = 1.
 
     Attributes:
-        k_factor_db: Power of the line of sight over that of the scattered part.
+        k_factor_db: Power of the line of sight over that of the scattered part; the limits are
+            rayleigh_block and awgn.
         coherence_symbols: Channel uses per block; None for one fade over the transmission.
 
     Source: D. Tse, P. Viswanath, Fundamentals of Wireless Communication, section 2.4.2.
     """
 
-    k_factor_db: float = 6.0
-    coherence_symbols: int | None = None
+    k_factor_db: Decibels = 6.0
+    coherence_symbols: CoherenceSymbols | None = None
 
     def __post_init__(self) -> None:
-        check_coherence(self.coherence_symbols)
-        if not math.isfinite(self.k_factor_db):
-            raise ChannelError(
-                f"k_factor_db is {self.k_factor_db}; expected a finite value; use awgn or "
-                "rayleigh_block for the limits"
-            )
+        check_values(self)
 
     @property
     def fixed_gain(self) -> float:
@@ -186,13 +182,11 @@ class NakagamiBlock(BlockFading):
     torch.Size([2, 8])
     """
 
-    m: float = 2.0
-    coherence_symbols: int | None = None
+    m: Annotated[float, Range(0.5, 1e4)] = 2.0
+    coherence_symbols: CoherenceSymbols | None = None
 
     def __post_init__(self) -> None:
-        check_coherence(self.coherence_symbols)
-        if not 0.5 <= self.m <= 1e4:
-            raise ChannelError(f"m is {self.m}; expected 0.5 to 1e4; use awgn for no fading")
+        check_values(self)
 
     def gains_of(self, scattered: np.ndarray) -> np.ndarray:
         """See `BlockFading.gains_of`."""

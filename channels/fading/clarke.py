@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from channels.fading.draws import check_rate, check_size
+from channels.fading.draws import check_size
 from channels.ofdm.grid import OfdmGrid, check_links
+from channels.ranges import CarrierHz, SpeedKmh, SymbolRateHz
 from channels.rng import generator
-from channels.specs import Component
+from channels.specs import Component, check_values
 from channels.types import ChannelState
 from channels.units import esno_db_to_no, kmh_to_mps, max_doppler_hz
 
@@ -97,13 +98,12 @@ class Clarke(Component):
     torch.Size([1, 100])
     """
 
-    speed_kmh: float = 30.0
-    carrier_hz: float = 3.5e9
-    symbol_rate_hz: float = 1e6
+    speed_kmh: SpeedKmh = 30.0
+    carrier_hz: CarrierHz = 3.5e9
+    symbol_rate_hz: SymbolRateHz = 1e6
 
     def __post_init__(self) -> None:
-        max_doppler_hz(kmh_to_mps(self.speed_kmh), self.carrier_hz)
-        check_rate(self.symbol_rate_hz)
+        check_values(self)
 
     @property
     def doppler_hz(self) -> float:

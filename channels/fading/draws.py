@@ -48,23 +48,6 @@ def with_random_phase(amplitude: torch.Tensor, seeds: Sequence[int]) -> torch.Te
     )
 
 
-def check_rate(symbol_rate_hz: float) -> None:
-    """Refuses a rate that is no rate."""
-    if not 0.0 < symbol_rate_hz < math.inf:
-        raise ChannelError(
-            f"symbol_rate_hz is {symbol_rate_hz}; expected channel uses per second, above 0"
-        )
-
-
-def check_coherence(coherence_symbols: int | None) -> None:
-    """Refuses blocks of less than one symbol."""
-    if coherence_symbols is not None and coherence_symbols < 1:
-        raise ChannelError(
-            f"coherence_symbols is {coherence_symbols}; expected at least 1, or None for one "
-            "fade over the whole transmission"
-        )
-
-
 def child_seed(seed: int, *names: str | int) -> int:
     """A seed of its own for a part of a trial, 0 to 2**63 - 1."""
     high = torch.iinfo(torch.int64).max

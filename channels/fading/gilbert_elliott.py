@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 
 from channels.errors import ChannelError
-from channels.fading.draws import check_coherence, check_size, uniform, with_random_phase
+from channels.fading.draws import check_size, uniform, with_random_phase
 from channels.ofdm.grid import OfdmGrid
-from channels.specs import Component
+from channels.ranges import CoherenceSymbols, Range
+from channels.specs import Component, check_values
 from channels.types import ChannelState
 from channels.units import db_to_lin, esno_db_to_no
 
@@ -34,22 +36,16 @@ class GilbertElliott(Component):
     2
     """
 
-    bad_fraction: float = 0.1
-    mean_burst_blocks: float = 4.0
-    bad_db: float = -20.0
-    coherence_symbols: int = 64
+    bad_fraction: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.1
+    mean_burst_blocks: Annotated[float, Range(1, 1e9)] = 4.0
+    bad_db: Annotated[float, Range(-100, 0)] = -20.0
+    coherence_symbols: CoherenceSymbols = 64
 
     def __post_init__(self) -> None:
-        check_coherence(self.coherence_symbols)
-        if not 0.0 < self.bad_fraction < 1.0:
-            raise ChannelError(
-                f"bad_fraction is {self.bad_fraction}; expected a share above 0 and below 1"
-            )
-        if not (self.bad_db <= 0.0 and math.isfinite(self.bad_db)):
-            raise ChannelError(f"bad_db is {self.bad_db}; expected 0 or less, in dB")
+        check_values(self)
         # Independent blocks have runs of this mean length; shorter ones would alternate.
         shortest = 1.0 / (1.0 - self.bad_fraction)
-        if not shortest <= self.mean_burst_blocks < math.inf:
+        if not shortest <= self.mean_burst_blocks:
             raise ChannelError(
                 f"mean_burst_blocks is {self.mean_burst_blocks}; expected at least "
                 f"{shortest:.4g} for a bad_fraction of {self.bad_fraction}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ import torch
 from channels.errors import ChannelError
 from channels.fading.draws import check_size
 from channels.ofdm.grid import OfdmGrid, check_links, draw_default_grid
+from channels.ranges import CarrierHz, Range, SpeedKmh
 from channels.rng import generator, preserve_torch_rng
-from channels.specs import Component
+from channels.specs import Component, check_values
 from channels.types import ChannelState
 from channels.units import esno_db_to_no, kmh_to_mps, max_doppler_hz
 
@@ -29,6 +31,8 @@ _MAX_DEPTH, _NUM_RAYS, _MAX_TRIES = 3, 100_000, 100
 # Older compilers abort the whole process on Dr.Jit's code (seen with 15; 19 works).
 _MIN_LLVM = 17
 _RT = threading.Lock()
+
+Metres = Annotated[float, Range(-1e5, 1e5)]
 
 
 @dataclass(frozen=True)
@@ -54,21 +58,17 @@ class RayTraced(Component):
     """
 
     scene: str = "simple_street_canyon"
-    tx_x_m: float = 0.0
-    tx_y_m: float = 0.0
-    tx_z_m: float = 20.0
-    radius_m: float = 50.0
-    speed_kmh: float = 3.0
-    carrier_hz: float = 3.5e9
+    tx_x_m: Metres = 0.0
+    tx_y_m: Metres = 0.0
+    tx_z_m: Metres = 20.0
+    radius_m: Annotated[float, Range(0, 1e5, open_low=True)] = 50.0
+    speed_kmh: SpeedKmh = 3.0
+    carrier_hz: CarrierHz = 3.5e9
     content_sha256: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_values(self)
         object.__setattr__(self, "content_sha256", _content_sha256(self.scene))
-        max_doppler_hz(kmh_to_mps(self.speed_kmh), self.carrier_hz)
-        if not 0.0 < self.radius_m < math.inf:
-            raise ChannelError(f"radius_m is {self.radius_m}; expected metres, above 0")
-        if not all(map(math.isfinite, (self.tx_x_m, self.tx_y_m, self.tx_z_m))):
-            raise ChannelError("tx_x_m, tx_y_m and tx_z_m are not finite; expected metres")
         try:
             version("sionna-rt")
         except PackageNotFoundError:
@@ -129,7 +129,7 @@ class RayTraced(Component):
 def _content_sha256(scene: str) -> str:
     """Hash of a scene's XML file and of the files that it names; empty for a scene by name."""
     path = Path(scene)
-    if not (scene.endswith(".xml") and path.is_file()):
+    if not (scene.endswith(".xml") and os.path.isfile(scene)):  # a name of any length
         return ""
     content = path.read_bytes()
     digest = hashlib.sha256(content)
@@ -139,7 +139,7 @@ def _content_sha256(scene: str) -> str:
         raise ChannelError(f"scene {scene!r} is no XML: {error}; expected a scene file") from None
     for element in elements:
         part = path.parent / element.get("value", "")
-        if element.get("name") == "filename" and part.is_file():
+        if element.get("name") == "filename" and os.path.isfile(part):
             digest.update(part.read_bytes())
     return digest.hexdigest()
 

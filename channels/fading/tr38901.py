@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
@@ -15,14 +15,16 @@ from channels.errors import ChannelError
 from channels.fading.clarke import clarke_correlation
 from channels.fading.draws import check_size, child_seed
 from channels.ofdm.grid import OfdmGrid, check_links, draw_default_grid
+from channels.ranges import Range, SpeedKmh
 from channels.rng import preserve_torch_rng, sionna_seed
-from channels.specs import Component
+from channels.specs import Component, check_values
 from channels.types import ChannelState
 from channels.units import esno_db_to_no, kmh_to_mps, max_doppler_hz
 
 MODELS = ("A", "B", "C", "D", "E")
-MAX_DELAY_SPREAD_S = 1e-3
-CARRIERS_HZ = (0.5e9, 100e9)
+DelaySpread = Annotated[float, Range(0, 1e-3)]
+Carrier = Annotated[float, Range(0.5e9, 100e9)]
+"""Where TR 38.901 holds."""
 # Sionna draws from one generator for the whole process.
 _SIONNA = threading.Lock()
 # Power that may arrive after the cyclic prefix, where the model's gains would not be the truth.
@@ -43,9 +45,9 @@ class _DelayLine(Component):
     """What the two kinds of delay line have in common."""
 
     model: str
-    delay_spread_s: float
-    speed_kmh: float
-    carrier_hz: float
+    delay_spread_s: DelaySpread
+    speed_kmh: SpeedKmh
+    carrier_hz: Carrier
 
     def __post_init__(self) -> None:
         kind = self.word()
@@ -53,18 +55,7 @@ class _DelayLine(Component):
             raise ChannelError(
                 f"{kind} model is {self.model!r}; expected one of {', '.join(MODELS)}"
             )
-        if not 0.0 <= self.delay_spread_s <= MAX_DELAY_SPREAD_S:
-            raise ChannelError(
-                f"delay_spread_s is {self.delay_spread_s}; expected 0 to {MAX_DELAY_SPREAD_S}, in "
-                "seconds, such as 3e-7"
-            )
-        max_doppler_hz(kmh_to_mps(self.speed_kmh), self.carrier_hz)
-        low, high = CARRIERS_HZ
-        if not low <= self.carrier_hz <= high:
-            raise ChannelError(
-                f"carrier_hz is {self.carrier_hz}; expected {low:g} to {high:g}, where TR 38.901 "
-                "holds"
-            )
+        check_values(self)
 
     @property
     def doppler_hz(self) -> float:
@@ -155,9 +146,9 @@ class Tdl(_DelayLine):
     """
 
     model: str = "C"
-    delay_spread_s: float = 1e-7
-    speed_kmh: float = 3.0
-    carrier_hz: float = 3.5e9
+    delay_spread_s: DelaySpread = 1e-7
+    speed_kmh: SpeedKmh = 3.0
+    carrier_hz: Carrier = 3.5e9
 
 
 @dataclass(frozen=True)
@@ -176,9 +167,9 @@ class Cdl(_DelayLine):
     """
 
     model: str = "C"
-    delay_spread_s: float = 1e-7
-    speed_kmh: float = 3.0
-    carrier_hz: float = 3.5e9
+    delay_spread_s: DelaySpread = 1e-7
+    speed_kmh: SpeedKmh = 3.0
+    carrier_hz: Carrier = 3.5e9
 
 
 @lru_cache(maxsize=32)

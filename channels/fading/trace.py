@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import math
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ import numpy as np
 import torch
 
 from channels.errors import ChannelError
-from channels.fading.draws import check_rate, check_size, uniform, with_random_phase
+from channels.fading.draws import check_size, uniform, with_random_phase
 from channels.ofdm.grid import OfdmGrid
-from channels.specs import Component
+from channels.ranges import SymbolRateHz
+from channels.specs import Component, check_values
 from channels.types import ChannelState
 from channels.units import esno_db_to_no
 
@@ -110,12 +112,12 @@ class Trace(Component):
     """
 
     path: str
-    symbol_rate_hz: float = 1e6
+    symbol_rate_hz: SymbolRateHz = 1e6
     content_sha256: str = field(init=False, repr=False)
     recording: ReplayTrace = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_rate(self.symbol_rate_hz)
+        check_values(self)
         content = _read(self.path)
         object.__setattr__(self, "content_sha256", hashlib.sha256(content).hexdigest())
         object.__setattr__(self, "recording", _parse(self.path, content))
@@ -160,7 +162,7 @@ class Trace(Component):
 
 
 def _read(path: str | Path) -> bytes:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # a name of any length or form
         raise ChannelError(
             f"no trace file {str(path)!r}; expected a CSV with columns time_s,esno_db"
         )

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import torch
 
 from channels.errors import ChannelError
+from channels.ranges import Range
 from channels.rng import generator
+from channels.specs import check_values
 
 SYMBOLS_PER_SLOT = 14
 SUBCARRIERS_PER_BLOCK = 12
@@ -79,26 +81,20 @@ class OfdmGrid:
     (1944, 72, 144)
     """
 
-    num_subcarriers: int = 144
-    subcarrier_spacing_hz: float = 15e3
-    num_pilot_symbols: int = 2
-    pilot_spacing: int = 4
+    num_subcarriers: Annotated[int, Range(SUBCARRIERS_PER_BLOCK, MAX_SUBCARRIERS)] = 144
+    subcarrier_spacing_hz: Annotated[float, Range(0, 1e10, open_low=True)] = 15e3
+    num_pilot_symbols: Annotated[int, Range(min(PILOT_SYMBOLS), max(PILOT_SYMBOLS))] = 2
+    pilot_spacing: Annotated[int, Range(1, MAX_SUBCARRIERS)] = 4
 
     def __post_init__(self) -> None:
         width, spacing = self.num_subcarriers, self.pilot_spacing
-        if width < 1 or width > MAX_SUBCARRIERS or width % SUBCARRIERS_PER_BLOCK:
+        check_values(self)
+        if width % SUBCARRIERS_PER_BLOCK:
             raise ChannelError(
                 f"num_subcarriers is {width}; expected a multiple of {SUBCARRIERS_PER_BLOCK} from "
                 f"{SUBCARRIERS_PER_BLOCK} to {MAX_SUBCARRIERS}"
             )
-        if not 0.0 < self.subcarrier_spacing_hz < math.inf:
-            raise ChannelError(
-                f"subcarrier_spacing_hz is {self.subcarrier_spacing_hz}; expected a frequency "
-                "above 0, such as 15e3"
-            )
-        if self.num_pilot_symbols not in PILOT_SYMBOLS:
-            raise ChannelError(f"num_pilot_symbols is {self.num_pilot_symbols}; expected 1 to 4")
-        if spacing < 1 or width % spacing:
+        if width % spacing:
             raise ChannelError(
                 f"pilot_spacing is {spacing}; expected a divisor of num_subcarriers, {width}"
             )

@@ -11,12 +11,15 @@ import cmath
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
 from channels.errors import ChannelError
 from channels.ofdm.grid import SYMBOLS_PER_SLOT, OfdmGrid
+from channels.ranges import Decibels, Range, Share
 from channels.rng import generator
+from channels.specs import check_values
 from channels.units import db_to_lin
 
 MAX_OFFSET_SHARE = 0.5
@@ -43,22 +46,14 @@ class Impairments:
     0.0325
     """
 
-    cfo_hz: float = 0.0
-    linewidth_hz: float = 0.0
-    sir_db: float = math.inf
-    interferer_band: float = 1.0
-    interferer_duty: float = 1.0
+    cfo_hz: Annotated[float, Range(-1e10, 1e10)] = 0.0
+    linewidth_hz: Annotated[float, Range(0, 1e10)] = 0.0
+    sir_db: Decibels = math.inf
+    interferer_band: Share = 1.0
+    interferer_duty: Share = 1.0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.cfo_hz):
-            raise ChannelError(f"cfo_hz is {self.cfo_hz}; expected a finite offset in Hz")
-        if not 0.0 <= self.linewidth_hz < math.inf:
-            raise ChannelError(f"linewidth_hz is {self.linewidth_hz}; expected 0 or more, in Hz")
-        if math.isnan(self.sir_db) or self.sir_db == -math.inf:
-            raise ChannelError(f"sir_db is {self.sir_db}; expected dB, or inf for no interferer")
-        for key in ("interferer_band", "interferer_duty"):
-            if not 0.0 < getattr(self, key) <= 1.0:
-                raise ChannelError(f"{key} is {getattr(self, key)}; expected above 0 and up to 1")
+        check_values(self)
 
     def check(self, grid: OfdmGrid) -> None:
         """Refuses an offset that another subcarrier would be nearer to."""

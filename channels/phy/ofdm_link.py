@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
-from typing import Self, get_type_hints
+from typing import Annotated, Self, get_type_hints
 
 from channels.coding.transport_block import check_decoder
 from channels.errors import ChannelError
@@ -12,7 +11,8 @@ from channels.ofdm.antennas import parse_antennas
 from channels.ofdm.estimation import CSI
 from channels.ofdm.grid import OfdmGrid
 from channels.ofdm.impairments import Impairments
-from channels.specs import parse_arguments
+from channels.ranges import Decibels, Range
+from channels.specs import check_values, parse_arguments
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,24 @@ class OfdmLink:
 
     antennas: str = "1x1"
     csi: str = "perfect"
-    csi_error_variance: float = 0.0
-    pilot_power_db: float = 0.0
+    csi_error_variance: Annotated[float, Range(0, 1e3)] = 0.0
+    pilot_power_db: Decibels = 0.0
     decoder: str = "fast"
     grid: OfdmGrid = field(default_factory=OfdmGrid)
     impairments: Impairments = field(default_factory=Impairments)
 
     def __post_init__(self) -> None:
+        check_values(self)
         self.grid.pilots_per_slot(self.num_tx)
         if self.grid.data_per_slot(self.num_tx) < 2:
             raise ChannelError("the pilots leave no room for data; raise pilot_spacing")
         if self.csi not in CSI:
             raise ChannelError(f"csi is {self.csi!r}; expected one of {', '.join(CSI)}")
-        if not 0.0 <= self.csi_error_variance < math.inf:
-            raise ChannelError(
-                f"csi_error_variance is {self.csi_error_variance}; expected 0 or more"
-            )
         if self.csi_error_variance > 0.0 and self.csi != "perfect":
             raise ChannelError(
                 f"csi_error_variance is {self.csi_error_variance} with csi={self.csi}; expected "
                 "csi=perfect, since an estimator makes errors of its own"
             )
-        if not abs(self.pilot_power_db) <= 100.0:
-            raise ChannelError(f"pilot_power_db is {self.pilot_power_db}; expected -100 to 100")
         check_decoder(self.decoder)
         self.impairments.check(self.grid)
 
@@ -65,7 +60,7 @@ class OfdmLink:
         1
         """
         parts = {"": cls, "grid": OfdmGrid, "impairments": Impairments}
-        types = {part: get_type_hints(owner) for part, owner in parts.items()}
+        types = {part: get_type_hints(owner, include_extras=True) for part, owner in parts.items()}
         known = {
             f.name: types[part][f.name]
             for part, owner in parts.items()

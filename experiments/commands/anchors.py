@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.commands.common import AddVerb
+from channels.ranges import Jobs
+from experiments.commands.common import AddVerb, Number
 from experiments.execution.devices import add_device
 
 CODECS = "jpeg-plain,jpeg:headers=file,vvc:headers=file"
@@ -30,5 +31,5 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     sub.add_argument("--codecs", default=CODECS, help=f"comma-separated ({CODECS})")
     sub.add_argument("--curves", type=Path, help="JSON of published curves, to read them anew")
-    sub.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    sub.add_argument("--jobs", type=Number(Jobs), default=1, help="processes (1)")
     add_device(sub)

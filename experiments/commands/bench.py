@@ -6,7 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from experiments.commands.common import AddVerb
+from channels.ranges import Jobs
+from experiments.commands.common import COUNT, AddVerb, Number
 
 PARTS = ("ldpc", "chain", "loss", "timed", "sweep")
 
@@ -67,10 +68,10 @@ def add(verb: AddVerb) -> None:
         "timed (link with queues), sweep (ldpc and chain)",
     )  # fmt: skip
     sub.add_argument("--json", action="store_true", help="print JSON")
-    sub.add_argument("--repeats", type=int, default=5, help="alternating repeats (5)")
-    sub.add_argument("--blocks", type=int, default=2000, help="code blocks a repeat, ours (2000)")
+    sub.add_argument("--repeats", type=COUNT, default=5, help="alternating repeats (5)")
+    sub.add_argument("--blocks", type=COUNT, default=2000, help="code blocks a repeat, ours (2000)")
     sub.add_argument(
-        "--plain-blocks", type=int, default=32, metavar="N", help="the same for Sionna (32)"
+        "--plain-blocks", type=COUNT, default=32, metavar="N", help="the same for Sionna (32)"
     )
-    sub.add_argument("--errors", type=int, default=100, help="block errors of 'loss' (100)")
-    sub.add_argument("--threads", type=int, help="threads or processes (all cores)")
+    sub.add_argument("--errors", type=COUNT, default=100, help="block errors of 'loss' (100)")
+    sub.add_argument("--threads", type=Number(Jobs), help="threads or processes (all cores)")

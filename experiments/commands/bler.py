@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import Annotated
 
-from experiments.commands.common import AddVerb
+from channels.ranges import Jobs, Range, Seed, Share
+from experiments.commands.common import COUNT, AddVerb, Number
 
 
 def bler(args: argparse.Namespace) -> None:
@@ -53,15 +55,19 @@ def add(verb: AddVerb) -> None:
         help="bits per symbol and code rate, may be repeated (all schemes of the link)",
     )  # fmt: skip
     sub.add_argument(
-        "--bits", type=int, action="append", metavar="N",
+        "--bits", type=Number(Annotated[int, Range(1, 1_000_000)]), action="append", metavar="N",
         help="information bits of a code block with its CRC, may be repeated (eight lengths)",
     )  # fmt: skip
-    sub.add_argument("--errors", type=int, default=100, help="block errors a point (100)")
-    sub.add_argument("--min-bler", type=float, default=1e-4, help="where a curve ends (1e-4)")
+    sub.add_argument("--errors", type=COUNT, default=100, help="block errors a point (100)")
     sub.add_argument(
-        "--max-bits", type=float, default=1e12, metavar="N",
+        "--min-bler", type=Number(Share), default=1e-4, help="where a curve ends (1e-4)"
+    )
+    sub.add_argument(
+        "--max-bits", type=Number(Annotated[float, Range(1, 1e18)]), default=1e12, metavar="N",
         help="coded bits a point may take; a curve ends where they run out (1e12)",
     )  # fmt: skip
     sub.add_argument("--decoder", default="fast", help="fast or sionna (fast)")
-    sub.add_argument("--seed", type=int, default=0, help="of payloads and noise (0)")
-    sub.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
+    sub.add_argument("--seed", type=Number(Seed), default=0, help="of payloads and noise (0)")
+    sub.add_argument(
+        "--jobs", type=Number(Jobs), default=os.cpu_count() or 1, help="processes (all cores)"
+    )

@@ -48,9 +48,10 @@ def describe(name: str, cls: Any, about: str = "", where: str = "") -> Iterable[
             continue
         given = "required" if parameter.default is None else parameter.default or "unset"
         given = given.lower() if given in ("True", "False") else given
+        allowed = f" [{parameter.range}]" if parameter.range else ""
         head = f"    {parameter.name}={given} {parameter.unit}".rstrip()
         yield from textwrap.wrap(
-            f"{head:{COLUMN - 1}} {plain(parameter.meaning)}",
+            f"{head:{COLUMN - 1}} {plain(parameter.meaning)}{allowed}",
             WIDTH,
             subsequent_indent=" " * COLUMN,
             break_on_hyphens=False,

@@ -6,7 +6,10 @@ import argparse
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from channels.specs import range_of
+from experiments.commands.common import Number
 from scmc_comm.errors import ScmcError
+from scmc_comm.ranges import Beams, Realism
 
 if TYPE_CHECKING:
     from scmc_comm.codec.options import CodecOptions
@@ -32,7 +35,7 @@ _DECODER = (
     ("--signal.realism", "realism", "R",
      "0 shows the least squared error, 1 the best look (by quality: 1 to 0.75); same bits"),
 )  # fmt: skip
-_TYPES = {"beams": int, "realism": float}
+_TYPES = {"beams": Number(Beams), "realism": Number(Realism)}
 
 
 class _OtherEnd(argparse.Action):
@@ -58,8 +61,9 @@ def add_codec_options(
     ):
         for flag, field, metavar, text in options:
             if present:
-                kind = _TYPES.get(field, str)
-                group.add_argument(flag, dest=field, metavar=metavar, help=text, type=kind)
+                kind: Any = _TYPES.get(field, str)
+                told = f"{text} [{range_of(kind.kind)}]" if isinstance(kind, Number) else text
+                group.add_argument(flag, dest=field, metavar=metavar, help=told, type=kind)
             else:
                 sub.add_argument(flag, action=_OtherEnd, const=reason, help=argparse.SUPPRESS)
 

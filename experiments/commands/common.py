@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
+from channels.errors import printable
+from channels.ranges import Range
 from channels.registry import BUILT_IN, Registry
-from experiments.specs import number
+from channels.specs import range_of, type_name
+from experiments.specs import convert
+from scmc_comm.pixels import MAX_PIXELS
+from scmc_comm.ranges import MaxPixels, Rho
 
 if TYPE_CHECKING:
     from scmc_comm.types import Reconstruction
@@ -17,14 +23,44 @@ AddVerb = Callable[[str, Command, str], argparse.ArgumentParser]
 """``verb(name, function, example)`` makes a verb; the function's docstring is its help."""
 
 
-def bandwidth_ratio(text: str) -> float:
-    """A ratio written as a number or a fraction such as 1/16."""
-    try:
-        return number(text)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a bandwidth ratio; write a number or a fraction such as 1/16"
-        ) from None
+@dataclass(frozen=True)
+class Number:
+    """Reads an option's number and refuses one out of its range, which the help tells.
+
+    Attributes:
+        kind: A type with its range, such as `channels.ranges.Seed`.
+
+    Example:
+        >>> Number(Seed)("3")
+        3
+    """
+
+    kind: Any
+
+    def __call__(self, text: str) -> Any:
+        """The number; argparse's error with the range where it is none or out of it."""
+        try:
+            return convert(self.kind, text)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            expected = type_name(self.kind)
+            if self.kind is Rho:
+                expected = f"a bandwidth ratio, {range_of(Rho)}, such as 1/16"
+            raise argparse.ArgumentTypeError(
+                f"{printable(text, 60)!r} is not right; expected {expected}"
+            ) from None
+
+
+bandwidth_ratio = Number(Rho)
+"""A ratio written as a number or a fraction such as 1/16."""
+COUNT = Number(Annotated[int, Range(1, 10_000_000)])
+
+
+def add_max_pixels(sub: argparse.ArgumentParser) -> None:
+    """Add the limit on the size of a picture; `experiments.commands.main` keeps to it."""
+    sub.add_argument(
+        "--max-pixels", type=Number(MaxPixels), metavar="N",
+        help=f"refuse a picture of more pixels ({MAX_PIXELS}, less for files of a few bytes)",
+    )  # fmt: skip
 
 
 def origin(registry: Registry[Any], name: str) -> str:
@@ -42,4 +78,4 @@ def say_shown(shown: Reconstruction) -> None:
     """Print what a receiver shows: the level reached, and the caption if there is one."""
     print(f"shown from: {'none, mid-grey' if shown.level is None else shown.level.tag}")
     if shown.caption is not None:
-        print(f"caption: {shown.caption}")
+        print(f"caption: {printable(shown.caption)}")

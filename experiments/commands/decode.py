@@ -7,7 +7,7 @@ from pathlib import Path
 
 from channels.errors import no_such
 from experiments.commands.codec_options import add_codec_options, codec_options
-from experiments.commands.common import AddVerb, say_shown
+from experiments.commands.common import AddVerb, add_max_pixels, say_shown
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
@@ -22,7 +22,7 @@ def decode(args: argparse.Namespace) -> None:
 
     if not args.container.is_file():
         raise ScmcError(f"no file {args.container}; make one with 'scmc-comm encode'")
-    check_picture(args.output)
+    check_picture(args.output, inputs=[args.container])
     try:
         stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
     except ScmcError as error:
@@ -52,5 +52,6 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("-o", "--output", type=Path, required=True, help="PNG to write")
     sub.add_argument("--layers", help="comma-separated: semantic, structure, signal (all)")
     sub.add_argument("--caption", help="paint these words instead of the caption that was sent")
+    add_max_pixels(sub)
     add_device(sub)
     add_codec_options(sub, decoder=True)

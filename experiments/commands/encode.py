@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Annotated
 
+from channels.errors import printable
+from channels.ranges import Range
 from experiments.commands.codec_options import add_codec_options, codec_options
-from experiments.commands.common import AddVerb
+from experiments.commands.common import AddVerb, Number, add_max_pixels
 from experiments.execution.devices import add_device
+from scmc_comm.ranges import CodecSeed
 from scmc_comm.types import FINEST
 
 
@@ -18,7 +22,7 @@ def encode(args: argparse.Namespace) -> None:
     from scmc_comm.codec.options import make_codec
     from scmc_comm.images import load_image
 
-    check_files(args.output)
+    check_files(args.output, inputs=[args.image])
     img = load_image(args.image)
     codec = make_codec(codec_options(args))
     stream = codec.encode(img, args.quality, args.seed, args.level)
@@ -29,7 +33,7 @@ def encode(args: argparse.Namespace) -> None:
     sizes["container"] = len(data) - sum(sizes.values())
     for name, size in sizes.items():
         print(f"{name:10} {size:7} bytes  {size * bpp_of_a_byte:.4f} bpp")
-    print(f"caption: {codec.semantic.caption(stream.layers[0].payload)}")
+    print(f"caption: {printable(codec.semantic.caption(stream.layers[0].payload))}")
     print(f"{args.output}: {len(data)} bytes, {len(data) * bpp_of_a_byte:.4f} bpp")
 
 
@@ -38,11 +42,19 @@ def add(verb: AddVerb) -> None:
     sub = verb("encode", encode, "encode photo.png -o photo.scmc --quality 48")
     sub.add_argument("image", type=Path, metavar="IMG", help="picture, 32 x 32 or larger")
     sub.add_argument("-o", "--output", type=Path, required=True, help="container to write")
-    sub.add_argument("--quality", type=int, default=48, help="of the signal layer, 0 to 96 (48)")
     sub.add_argument(
-        "--level", type=int, default=0,
+        "--quality",
+        type=Number(Annotated[int, Range(0, 96)]),
+        default=48,
+        help="of the signal layer, 0 to 96 (48)",
+    )
+    sub.add_argument(
+        "--level", type=Number(Annotated[int, Range(0, FINEST)]), default=0,
         help=f"of the structure layer, 0 (coarse) to {FINEST}, which shows more without signal (0)",
     )  # fmt: skip
-    sub.add_argument("--seed", type=int, default=0, help="of the generator (0: no byte)")
+    sub.add_argument(
+        "--seed", type=Number(CodecSeed), default=0, help="of the generator (0: no byte)"
+    )
+    add_max_pixels(sub)
     add_device(sub)
     add_codec_options(sub, encoder=True)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import re
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from channels.errors import ChannelError, no_such
+from channels.errors import LONGEST, ChannelError, no_such, printable
 from channels.plugins import load
+from channels.specs import range_of
 from experiments.commands import COMMANDS
-from experiments.commands.common import Command
+from experiments.commands.common import Command, Number
 from scmc_comm import __version__
 from scmc_comm.errors import ScmcError
+from scmc_comm.pixels import pixel_limit
 
 OTHER_NAMES = {"--rho": "--cbr", "--esno-db": "--snr", "--design-esno-db": "--design-snr"}
 """Options that may also be called as in the literature."""
@@ -48,9 +51,16 @@ class Parser(argparse.ArgumentParser):
         self.register("action", None, _Once)  # in groups of options too
         self._negative_number_matcher = re.compile(r"-[\d.]+(e[-+]?\d+)?(,-?[\d.]+(e[-+]?\d+)?)*$")
 
+    def error(self, message: str) -> NoReturn:
+        """See `argparse.ArgumentParser.error`; what the message quotes cannot harm a terminal."""
+        super().error(printable(message, LONGEST))
+
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
-        """See `argparse.ArgumentParser.add_argument`."""
+        """See `argparse.ArgumentParser.add_argument`; the help tells a number's range."""
         others = [OTHER_NAMES[name] for name in names if name in OTHER_NAMES]
+        kind = settings.get("type")
+        if isinstance(kind, Number) and (allowed := range_of(kind.kind)) is not None:
+            settings["help"] = f"{settings.get('help') or ''} [{allowed}]".strip()
         return super().add_argument(*names, *others, **settings)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -59,6 +69,14 @@ class Parser(argparse.ArgumentParser):
         if value not in known:
             what = str(action.metavar or action.dest).lower()
             raise argparse.ArgumentError(None, no_such(what, value, known[1:]))
+
+
+class _Printable(logging.Formatter):
+    """Writes what was logged so that nothing in it can harm a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """See `logging.Formatter.formatMessage`."""
+        return printable(super().formatMessage(record), LONGEST)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,10 +110,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; a user's error is one line on standard error and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):  # a name need not be text of this terminal
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     args = parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, handlers=[handler])
     if not args.verbose:
         warnings.simplefilter("ignore")
     try:
@@ -105,14 +126,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             choose_device(args.device)
         for plugin in args.plugin:
             load(plugin)
-        args.run(args)
+        with pixel_limit(getattr(args, "max_pixels", None)):
+            args.run(args)
     except (ScmcError, ChannelError) as error:
         print(f"scmc-comm: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print(f"scmc-comm: {error.strerror}: {error.filename}", file=sys.stderr)
+        line = f"{error.strerror}: {error.filename}"
+        print(f"scmc-comm: {printable(line, LONGEST)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,7 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from channels.ranges import Seed
+from experiments.commands.common import COUNT, AddVerb, Number, bandwidth_ratio
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import STRUCTURE_LEVELS, LayerKind
@@ -253,7 +254,7 @@ def add(verb: AddVerb) -> None:
         help="plan for this picture, measured now, in place of the mean of validation pictures",
     )  # fmt: skip
     sub.add_argument("--power", action="store_true", help="let units differ in power")
-    sub.add_argument("--simulate", type=int, metavar="N", help="check with N bit-true trials")
+    sub.add_argument("--simulate", type=COUNT, metavar="N", help="check with N bit-true trials")
+    sub.add_argument("--seed", type=Number(Seed), default=0, help="of the simulation (0)")
     add_device(sub)
-    sub.add_argument("--seed", type=int, default=0, help="of the simulation (0)")
     sub.add_argument("--json", type=Path, metavar="FILE", help="JSON to write")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from channels.ranges import Jobs
 from channels.specs import split_specs
-from experiments.commands.common import AddVerb
+from experiments.commands.common import COUNT, AddVerb, Number
 from experiments.execution.devices import add_device
 
 CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
@@ -54,8 +55,8 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("--images", required=True, help="'photos' (built in) or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
-    sub.add_argument("--limit", type=int, metavar="N", help="only the first N pictures (all)")
-    sub.add_argument("--jobs", type=int, default=1, help="processes (1: times are truest)")
+    sub.add_argument("--limit", type=COUNT, metavar="N", help="only the first N pictures (all)")
+    sub.add_argument("--jobs", type=Number(Jobs), default=1, help="processes (1: times are truest)")
     sub.add_argument("--reference", help="codecs that BD-rates are against (jpeg and vvc)")
     sub.add_argument(
         "--bpp",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.commands.common import AddVerb
+from channels.ranges import Decibels
+from experiments.commands.common import COUNT, AddVerb, Number
 
 
 def report(args: argparse.Namespace) -> None:
@@ -36,12 +37,12 @@ def add(verb: AddVerb) -> None:
         help="what BD figures are against (VVC, with adaptive MCS if it is there)",
     )
     sub.add_argument(
-        "--threshold", type=float, metavar="DB", help="PSNR that must hold (half way up)"
+        "--threshold", type=Number(Decibels), metavar="DB", help="PSNR that must hold (half way up)"
     )
     sub.add_argument("--rd", type=Path, metavar="DIR", help="of 'scmc-comm rd': times, parameters")
     sub.add_argument("--anchors", type=Path, metavar="DIR", help="of 'scmc-comm anchors'")
     sub.add_argument(
-        "--explorer", type=int, nargs="?", const=2, default=0, metavar="IMAGES",
+        "--explorer", type=COUNT, nargs="?", const=2, default=0, metavar="IMAGES",
         help="a page beside it to look at what each system delivers of the first IMAGES (2), with "
         "a slider for the SNR",
     )  # fmt: skip

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.commands.common import AddVerb
+from channels.ranges import Jobs
+from experiments.commands.common import AddVerb, Number
 
 if TYPE_CHECKING:
     from experiments.reproduce.spec import ResultSpec
@@ -117,4 +118,4 @@ def add(verb: AddVerb) -> None:
         help="folder of the data sets ($SCMC_DATA)",
     )  # fmt: skip
     sub.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"work folder ({OUT})")
-    sub.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    sub.add_argument("--jobs", type=Number(Jobs), default=1, help="processes (1)")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from channels.ranges import EsnoDb, Range, Seed, SymbolRateHz
+from experiments.commands.common import COUNT, AddVerb, Number, bandwidth_ratio
 from experiments.execution.devices import add_device
-from scmc_comm.errors import ScmcError
+
+PicturesPerS = Annotated[float, Range(0, 1e6, open_low=True)]
+Seconds = Annotated[float, Range(0, 1e6, open_low=True)]
+FilmSide = Annotated[int, Range(64, 1024)]
 
 
 def stream(args: argparse.Namespace) -> None:
@@ -28,8 +33,6 @@ def stream(args: argparse.Namespace) -> None:
     trace = synthetic_fade() if args.trace is None else read_trace(args.trace)
     settings = StreamSettings(args.pictures_per_s, args.bandwidth_hz, args.duration_s, args.seed)
     count = settings.num_pictures(trace)
-    if args.num_images is not None and args.num_images < 1:
-        raise ScmcError(f"num-images is {args.num_images}; expected at least 1")
     components = Components()
     wanted = args.num_images or set_size(args.images)
     images = components.load_images(args.images, min(wanted, count))
@@ -61,17 +64,26 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--trace", type=Path, metavar="CSV", help="columns time_s,esno_db (a built-in fade)"
     )
-    sub.add_argument("--pictures-per-s", type=float, default=1.0, help="pictures a second (1)")
     sub.add_argument(
-        "--bandwidth-hz", type=float, default=20e3, help="channel uses a second (20000)"
+        "--pictures-per-s", type=Number(PicturesPerS), default=1.0, help="pictures a second (1)"
     )
-    sub.add_argument("--duration-s", type=float, help="length (once through the trace)")
+    sub.add_argument(
+        "--bandwidth-hz",
+        type=Number(SymbolRateHz),
+        default=20e3,
+        help="channel uses a second (20000)",
+    )
+    sub.add_argument("--duration-s", type=Number(Seconds), help="length (once through the trace)")
     sub.add_argument(
         "--rho", type=bandwidth_ratio, default=1 / 24,
         help="bandwidth ratio that SCMC codes a picture for; rivals get as many bytes (1/24)",
     )  # fmt: skip
-    sub.add_argument("--design-esno-db", type=float, default=10.0, help="and Es/N0 in dB (10)")
-    sub.add_argument("--num-images", type=int, help="only the first so many pictures")
-    sub.add_argument("--side", type=int, default=160, help="height of a picture in the film (160)")
-    sub.add_argument("--seed", type=int, default=1, help="of block errors (1)")
+    sub.add_argument(
+        "--design-esno-db", type=Number(EsnoDb), default=10.0, help="and Es/N0 in dB (10)"
+    )
+    sub.add_argument("--num-images", type=COUNT, help="only the first so many pictures")
+    sub.add_argument(
+        "--side", type=Number(FilmSide), default=160, help="height of a picture in the film (160)"
+    )
+    sub.add_argument("--seed", type=Number(Seed), default=1, help="of block errors (1)")
     add_device(sub)

@@ -8,8 +8,9 @@ import os
 import sys
 from pathlib import Path
 
+from channels.ranges import Jobs
 from channels.specs import split_specs
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.commands.common import AddVerb, Number, bandwidth_ratio
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
@@ -105,7 +106,9 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--no-figures", action="store_true", help="results alone; 'plot DIR' draws figures later"
     )
-    sub.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
+    sub.add_argument(
+        "--jobs", type=Number(Jobs), default=os.cpu_count() or 1, help="processes (all cores)"
+    )
     sub.add_argument(
         "--dask",
         metavar="ADDRESS",

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from channels.ranges import EsnoDb, Seed
 from experiments.commands.codec_options import add_codec_options, chosen_system, codec_options
-from experiments.commands.common import AddVerb, bandwidth_ratio
+from experiments.commands.common import COUNT, AddVerb, Number, add_max_pixels, bandwidth_ratio
 from experiments.execution.devices import add_device
 from scmc_comm import __version__
 from scmc_comm.errors import ScmcError
@@ -38,7 +39,7 @@ def _send_one(args: argparse.Namespace, setting: Setting) -> None:
     from scmc_comm.pictures import each_picture
     from scmc_comm.sent import send_each
 
-    check_picture(args.output, args.report)
+    check_picture(args.output, args.report, inputs=args.images)
     (sent,) = send_each(each_picture(args.images), setting)
     save_png(sent.reconstruction().img_hat, args.output)
     if args.report is not None:
@@ -131,10 +132,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--phy", default="flat", help="flat, or ofdm:KEY=VALUE,... with pilots charged (flat)"
     )
-    sub.add_argument("--esno-db", type=float, required=True, help="mean Es/N0 in dB")
+    sub.add_argument("--esno-db", type=Number(EsnoDb), required=True, help="mean Es/N0 in dB")
     sub.add_argument(
         "--design-esno-db",
-        type=float,
+        type=Number(EsnoDb),
         help="of systems that do not know the mean (the mean)",
     )
     sub.add_argument(
@@ -144,10 +145,10 @@ def add(verb: AddVerb) -> None:
         "--system", default="scmc", help="scmc, vvc:mcs=adaptive, ...: see scmc-comm systems (scmc)"
     )
     sub.add_argument(
-        "--trials", type=int, default=1, metavar="N",
+        "--trials", type=COUNT, default=1, metavar="N",
         help="draws of the channel for each picture: delivery probabilities and mean metrics (1)",
     )  # fmt: skip
-    sub.add_argument("--seed", type=int, default=0, help="of the channel's draws (0)")
+    sub.add_argument("--seed", type=Number(Seed), default=0, help="of the channel's draws (0)")
     sub.add_argument(
         "-o", "--output", type=Path, required=True,
         help="PNG to write, of several pictures a folder; it shows the first draw",
@@ -156,5 +157,6 @@ def add(verb: AddVerb) -> None:
         "--report", type=Path, metavar="FILE",
         help=".json (draws, means, ledger with units) or .csv (a row a picture), docs/results.md",
     )  # fmt: skip
+    add_max_pixels(sub)
     add_device(sub)
     add_codec_options(sub, encoder=True, decoder=True)

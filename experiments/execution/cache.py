@@ -6,14 +6,13 @@ import hashlib
 import json
 import logging
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+
+from scmc_comm.new_file import new_file
 
 logger = logging.getLogger(__name__)
 
@@ -37,22 +36,6 @@ def digest(*parts: Any) -> str:
         data = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()
         state.update(f"{type(part) is bytes}:{len(data)}:".encode() + data)
     return state.hexdigest()
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """A path beside ``path``, of no file yet, that takes its place if the body succeeds.
-
-    Args:
-        path: The file that is to be whole or not there; its folder is made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,17 +37,24 @@ def check_folder(path: str | Path) -> Path:
     return folder
 
 
-def check_files(*paths: Path | None) -> None:
+def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
     """Refuses output files that could not be written, before the work that fills them.
 
     Args:
         paths: The files; None for one that is not asked for.
+        inputs: Files that are read, which no output may replace.
 
     Raises:
-        ScmcError: One lies in no folder or is a folder, or two are the same.
+        ScmcError: One lies in no folder or is a folder, two are the same, or one is an input.
     """
     given = [path for path in paths if path is not None]
+    read = [path for path in map(Path, inputs) if os.path.isfile(path)]
     for path in given:
+        if path.is_file() and any(path.samefile(other) for other in read):
+            raise ScmcError(f"output {path} is the input; give it another name")
+    for path in given:
+        if not path.name:
+            raise ScmcError(f"output {path} is a folder; give a file, such as out.png")
         if not path.parent.is_dir():
             raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
         if path.is_dir():
@@ -54,16 +63,16 @@ def check_files(*paths: Path | None) -> None:
         raise ScmcError(f"{given[0]} would be written twice; give each output a file of its own")
 
 
-def check_picture(path: Path, *others: Path | None) -> None:
+def check_picture(path: Path, *others: Path | None, inputs: Iterable[str | Path] = ()) -> None:
     """`check_files` of a PNG, and of what is written beside it.
 
     Raises:
         ScmcError: As `check_files`, or its name is of another format.
     """
     if path.suffix.lower() != ".png":
-        name = path.with_suffix(".png").name
+        name = path.with_suffix(".png").name if path.name else "out.png"
         raise ScmcError(f"output {path} is to be a PNG; name it {name}")
-    check_files(path, *others)
+    check_files(path, *others, inputs=inputs)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
+from channels.specs import read_number
 from experiments.sweep.labels import channel_label, metric_name, ratio_label
 from scmc_comm.errors import ScmcError
 
@@ -42,7 +42,7 @@ class Endpoint:
         try:
             metric, channel, rho, snrs = text.split()
             low, _, high = snrs.partition(":")
-            found = cls(metric, channel, float(Fraction(rho)), float(low), float(high or low))
+            found = cls(metric, channel, read_number(rho), float(low), float(high or low))
         except (ValueError, ZeroDivisionError) as error:
             raise ScmcError(
                 f"primary endpoint is {text!r}; expected METRIC CHANNEL RHO LOW:HIGH, such as "

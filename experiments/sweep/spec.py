@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from channels.phy.names import Estimator
+from channels.ranges import EsnoDb, Range, Seed
 from experiments.specs import Spec
 from experiments.sweep.primary import Endpoint
-from scmc_comm.link.budget import MAX_CONTROL_BITS, MAX_RHO
+from scmc_comm.ranges import ControlBits, NumImages, Rho
+
+NumTrials = Annotated[int, Range(1, 100_000_000)]
+HalfWidth = Annotated[float, Range(0, 0.5, open_low=True, open_high=True)]
 
 
 @dataclass(frozen=True)
@@ -69,26 +74,26 @@ class SweepSpec(Spec):
     name: str
     systems: tuple[str, ...]
     channels: tuple[str, ...]
-    esno_db: tuple[float, ...]
-    rho: tuple[float, ...]
+    esno_db: tuple[EsnoDb, ...]
+    rho: tuple[Rho, ...]
     images: str = "photos"
-    num_images: int | None = None
-    design_esno_db: float = 10.0
+    num_images: NumImages | None = None
+    design_esno_db: EsnoDb = 10.0
     utility: str = "psnr_db"
-    control_bits: int = 0
+    control_bits: ControlBits = 0
     phy: str = "flat"
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim", "lpips")
     estimator: Estimator = "monte-carlo"
-    num_trials: int = 32
-    analog_trials: int = 16
-    seed: int = 1
-    stop_half_width: float | None = None
-    stop_errors: int | None = None
-    min_trials: int = 16
+    num_trials: NumTrials = 32
+    analog_trials: Annotated[int, Range(1, 64)] = 16
+    seed: Seed = 1
+    stop_half_width: HalfWidth | None = None
+    stop_errors: NumTrials | None = None
+    min_trials: NumTrials = 16
     primary: tuple[str, ...] = ()
     primary_metrics: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
-    strip_images: int = 1
+    strip_images: Annotated[int, Range(0, 10_000_000)] = 1
     plugins: tuple[str, ...] = ()
     description: str = ""
 
@@ -96,20 +101,6 @@ class SweepSpec(Spec):
         super().__post_init__()
         self.require_lists("systems", "channels", "esno_db", "rho", "metrics")
         self.require("bounds", len(set(self.bounds)) == len(self.bounds), "each image codec once")
-        self.require("esno_db", all(map(math.isfinite, self.esno_db)), "finite numbers in dB")
-        self.require("design_esno_db", math.isfinite(self.design_esno_db), "a finite number in dB")
-        ratios = f"uses / (3 H W), such as 1/24, above 0 and up to {MAX_RHO}"
-        self.require("rho", all(0 < rho <= MAX_RHO for rho in self.rho), ratios)
-        for key, low in (("num_trials", 1), ("min_trials", 1), ("strip_images", 0), ("seed", 0)):
-            self.require(key, getattr(self, key) >= low, f"at least {low}")
-        in_range = 0 <= self.control_bits <= MAX_CONTROL_BITS
-        self.require("control_bits", in_range, f"0 to {MAX_CONTROL_BITS} bits a frame")
-        self.require("analog_trials", 1 <= self.analog_trials <= 64, "1 to 64")
-        for key in ("num_images", "stop_errors"):
-            value = getattr(self, key)
-            self.require(key, value is None or value >= 1, "at least 1, or null")
-        narrow = self.stop_half_width is None or 0 < self.stop_half_width < 0.5
-        self.require("stop_half_width", narrow, "0 to 0.5, or null")
         apart = len({*self.metrics, *self.primary_metrics})
         once = apart == len(self.metrics) + len(self.primary_metrics)
         self.require("primary_metrics", once, "metrics that 'metrics' has not, each once")

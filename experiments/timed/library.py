@@ -18,9 +18,10 @@ from experiments.sweep.quality import Scorer, digest_of
 from experiments.sweep.tasks import prepare_cached
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
-from scmc_comm.link.budget import MAX_RHO, Budget
+from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import MCS_GRID
 from scmc_comm.link.prepared import Prepared
+from scmc_comm.ranges import MAX_RHO
 from scmc_comm.systems.separate import Separate
 from scmc_comm.types import UNANNOTATED, Annotation
 

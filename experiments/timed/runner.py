@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from channels.plugins import load, new_run
-from experiments.execution.cache import Cache, default_cache_dir, digest, new_file, write_atomic
+from experiments.execution.cache import Cache, default_cache_dir, digest, write_atomic
 from experiments.execution.executors import executor
 from experiments.execution.output import check_folder
 from experiments.specs import check_distinct
@@ -23,6 +23,7 @@ from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import Job, Outcome, full_rate, run
 from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
+from scmc_comm.new_file import new_file
 
 logger = logging.getLogger(__name__)
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import get_type_hints
+from typing import Annotated, get_type_hints
 
 from channels.coding.redundancy import HARQ_KINDS
 from channels.errors import ChannelError
+from channels.ranges import Range
 from channels.specs import parse_arguments
 from channels.timed import LinkConfig, TrafficClass
 from channels.timed.types import SCHEDULING
 from scmc_comm.errors import ScmcError
+from scmc_comm.ranges import check_options
 from scmc_comm.systems.base import System
 from scmc_comm.types import LayerKind
 
 PRIORITIES = ("layers", "equal")
 RETRANSMISSIONS = 4
 _LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
+
+Margin = Annotated[float, Range(-30, 30)]
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Scheme:
     priorities: str = "layers"
     scheduling: str = "layer_aware"
     harq: str = "incremental"
-    margin_db: float | None = None
+    margin_db: Margin | None = None
 
     def __post_init__(self) -> None:
         for key, known in (
@@ -53,8 +57,7 @@ class Scheme:
                 raise ScmcError(
                     f"{key} is {getattr(self, key)!r}; expected one of {', '.join(known)}"
                 )
-        if self.margin_db is not None and not abs(self.margin_db) <= 30:
-            raise ScmcError(f"margin_db is {self.margin_db}; expected -30 to 30 dB")
+        check_options(self)
 
     @classmethod
     def parse(cls, text: str) -> Scheme:
@@ -69,7 +72,11 @@ class Scheme:
         'scmc:realism=0'
         """
         system, colon, args = text.partition(":")
-        known = {key: kind for key, kind in get_type_hints(cls).items() if key != "system"}
+        known = {
+            key: kind
+            for key, kind in get_type_hints(cls, include_extras=True).items()
+            if key != "system"
+        }
         own: list[str] = []
         others: list[str] = []
         for item in args.split(",") if colon else ():

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
+from channels.ranges import CarrierHz, EsnoDb, Range, Seed, SymbolRateHz
+from channels.specs import fits, type_name
 from experiments.specs import ALIASES, Spec
 from experiments.timed.schemes import Scheme
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.budget import MAX_RHO
+from scmc_comm.ranges import NumImages, Rho
 
 Axis = Literal["load", "num_users", "deadline_s", "esno_db"]
 MAX_USERS = 256
+Seconds = Annotated[float, Range(0, 1e6, open_low=True)]
 
 
 @dataclass(frozen=True)
@@ -65,21 +67,21 @@ class TimedSpec(Spec):
     values: tuple[float, ...]
     schemes: tuple[str, ...]
     images: str = "photos"
-    num_images: int | None = 4
-    rho: float = 1 / 24
-    design_esno_db: float = 10.0
+    num_images: NumImages | None = 4
+    rho: Rho = 1 / 24
+    design_esno_db: EsnoDb = 10.0
     metrics: tuple[str, ...] = ("psnr_db", "ms_ssim")
-    bandwidth_hz: float = 100e3
-    load: float = 0.8
-    num_users: int = 4
-    esno_db: float = 15.0
-    spread_db: float = 6.0
-    speed_mps: float = 1.5
-    carrier_hz: float = 2e9
-    deadlines_s: tuple[float, ...] = (0.2, 0.3, 0.5)
-    duration_s: float = 20.0
-    num_replications: int = 6
-    seed: int = 1
+    bandwidth_hz: SymbolRateHz = 100e3
+    load: Annotated[float, Range(0, 100, open_low=True)] = 0.8
+    num_users: Annotated[int, Range(1, MAX_USERS)] = 4
+    esno_db: EsnoDb = 15.0
+    spread_db: Annotated[float, Range(0, 100)] = 6.0
+    speed_mps: Annotated[float, Range(0, 3e5)] = 1.5
+    carrier_hz: CarrierHz = 2e9
+    deadlines_s: tuple[Seconds, ...] = (0.2, 0.3, 0.5)
+    duration_s: Seconds = 20.0
+    num_replications: Annotated[int, Range(2, 10_000)] = 6
+    seed: Seed = 1
     plugins: tuple[str, ...] = ()
     description: str = ""
 
@@ -88,19 +90,7 @@ class TimedSpec(Spec):
         self.require_lists("values", "schemes", "metrics")
         for text in self.schemes:
             Scheme.parse(text)
-        self.require("rho", 0 < self.rho <= MAX_RHO, f"a number above 0 and up to {MAX_RHO}")
-        for key in ("bandwidth_hz", "carrier_hz", "duration_s", "load"):
-            self.require(key, 0 < getattr(self, key) < math.inf, "a number above 0")
-        for key in ("spread_db", "speed_mps"):
-            self.require(key, 0 <= getattr(self, key) < math.inf, "0 or more")
-        for key in ("esno_db", "design_esno_db"):
-            self.require(key, math.isfinite(getattr(self, key)), "a finite number in dB")
-        self.require("num_users", 1 <= self.num_users <= MAX_USERS, f"1 to {MAX_USERS}")
-        enough = self.num_replications >= 2
-        self.require("num_replications", enough, "2 or more, which an interval needs")
-        some = self.num_images is None or self.num_images >= 1
-        self.require("num_images", some, "at least 1, or null")
-        three = len(self.deadlines_s) == 3 and all(0 < d < math.inf for d in self.deadlines_s)
+        three = len(self.deadlines_s) == 3
         layers = "three times above 0, of the semantic, structure and signal layer"
         self.require("deadlines_s", three, layers)
         for value in self.values:
@@ -127,11 +117,11 @@ class TimedSpec(Spec):
             each = self.load / self.num_users
             return dataclasses.replace(point, num_users=int(value), load=each * value)
         if self.axis == "esno_db":
-            if not math.isfinite(value):
-                raise ScmcError(f"esno_db is {value}; expected finite numbers in dB")
+            if not fits(value, EsnoDb):
+                raise ScmcError(f"esno_db is {value}; expected {type_name(EsnoDb)}")
             return dataclasses.replace(point, esno_db=value)
-        if not 0 < value < math.inf:
-            raise ScmcError(f"{self.axis} is {value}; expected numbers above 0")
+        if not fits(value, Seconds):
+            raise ScmcError(f"{self.axis} is {value}; expected {type_name(Seconds)}")
         if self.axis == "load":
             return dataclasses.replace(point, load=value)
         return dataclasses.replace(point, deadlines_s=(value,) * 3)

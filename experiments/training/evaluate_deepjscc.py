@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from tqdm import tqdm
 
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
-from channels.specs import split_specs
+from channels.specs import read_number, split_specs
 from experiments.statistics.tables import Table
 from experiments.training.arguments import picture_parser, pictures_of
 from experiments.training.data import SIDE, to_float
@@ -92,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     imgs = pictures(args)
     for name in split_specs(args.systems):
         system = make_system(name)
-        for rho in (float(Fraction(text)) for text in args.rho.split(",")):
+        for rho in (read_number(text) for text in args.rho.split(",")):
             for esno_db in tqdm(list(map(float, args.esno_db.split(","))), desc=f"{name} {rho:g}"):
                 with torch.no_grad():
                     cells[name, rho, esno_db] = [

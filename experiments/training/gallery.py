@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from experiments.execution.cache import new_file
 from experiments.training.arguments import each_picture, picture_parser
 from experiments.training.data import to_float, to_uint8
 from experiments.training.evaluate import fill, worker_codec
 from scmc_comm.codec.layered import LayeredCodec
 from scmc_comm.codec.tensors import resize
 from scmc_comm.errors import ScmcError
+from scmc_comm.new_file import new_file
 
 BPP = 0.18
 GAP = 4

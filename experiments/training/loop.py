@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from experiments.execution.cache import new_file
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.errors import ScmcError
+from scmc_comm.new_file import new_file
 
 logger = logging.getLogger(__name__)
 

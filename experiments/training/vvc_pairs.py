@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.execution.cache import new_file
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import SIDE, CaptionedImages, load_sets, to_float, to_uint8
 from experiments.training.vvc_batch import code_batch
 from scmc_comm.baselines.enhance_net import FINEST_QP
 from scmc_comm.baselines.reduced import resized
 from scmc_comm.codec.vvc_stream import MAX_QP, VvcSettings
+from scmc_comm.new_file import new_file
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from scmc_comm.baselines.image_codec import ImageCodec, damaged
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.device import place_part
 from scmc_comm.errors import ScmcError
-from scmc_comm.wire import MAX_AREA, Reader, encode_varint
+from scmc_comm.pixels import check_pixels
+from scmc_comm.wire import Reader, encode_varint
 from scmc_comm.zoo.sources import server_error, weights_dir
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ class ZooCodec(ImageCodec):
     def decode(self, data: bytes, size: tuple[int, int]) -> torch.Tensor:
         """float32 [3, H, W] in [0, 1]."""
         height, width = size
-        if not 0 < height * width <= MAX_AREA:
-            raise ScmcError(f"{self.name}: size {tuple(size)} is beyond {MAX_AREA} pixels")
+        if min(size) < 1:
+            raise ScmcError(f"{self.name}: size {tuple(size)} has no pixels")
+        check_pixels(size)
         num_strings = 1 if self._architecture.endswith("factorized") else 2
         read = _read_slim if self.slim else _read_file
         quality, strings = read(data, self.name, num_strings, size)

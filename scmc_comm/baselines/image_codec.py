@@ -20,6 +20,7 @@ from PIL import Image, features
 
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8, to_uint8
+from scmc_comm.pixels import check_pixels
 
 PILLOW_FIX = "install Pillow's wheel: pip install 'pillow>=11.3'"
 
@@ -144,6 +145,7 @@ class SlimCodec(ImageCodec):
         low, high = self.sides
         if len(size) != 2 or not all(low <= side <= high for side in size):
             raise ScmcError(f"{self.title} size {tuple(size)}: sides must be {low} to {high}")
+        check_pixels(size)
         return size[0], size[1]
 
     def _damaged(self, why: str) -> ScmcError:

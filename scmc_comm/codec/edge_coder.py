@@ -17,6 +17,7 @@ from PIL import Image
 from scmc_comm.codec.range_coder import RangeDecoder, RangeEncoder, Tables
 from scmc_comm.codec.vvc import decode_slim, encode_slim
 from scmc_comm.errors import ScmcError
+from scmc_comm.pixels import check_pixels
 
 EDGE_CODERS = ("vvc", "context")
 DEFAULT_CELL = 4
@@ -72,6 +73,7 @@ def decode_edges(data: bytes, size: tuple[int, int]) -> Picture:
     """
     if not data or data[0] >= len(CELLS):
         return decode_slim(data, size)
+    check_pixels(size)
     cell = CELLS[data[0]]
     cells = _decode_bits(data[1:], (-(-size[0] // cell), -(-size[1] // cell)))
     height, width = cells.shape

@@ -18,6 +18,7 @@ from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.errors import ScmcError
 from scmc_comm.lru_cache import LruCache
+from scmc_comm.pixels import check_pixels
 from scmc_comm.types import (
     FINEST,
     STRUCTURE_LEVELS,
@@ -220,7 +221,11 @@ class LayeredCodec:
             size: (H, W) of the picture.
             seed: Seed of the generator.
             caption: Words to paint instead of those that arrived.
+
+        Raises:
+            ScmcError: The picture has more pixels than `scmc_comm.pixels` allows.
         """
+        check_pixels(size)
         arrived = {layer.kind: layer for layer in layers if _is_ours(layer)}
         if LayerKind.SEMANTIC in arrived and caption is None:
             caption = self._words(arrived[LayerKind.SEMANTIC])

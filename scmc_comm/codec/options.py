@@ -27,6 +27,7 @@ from scmc_comm.codec.semantic import Painter, SemanticCodec
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.models import files_state
+from scmc_comm.ranges import Beams, Realism, check_options
 
 NETWORKS = ("captioner", "generator", "edges", "structure_generator", "structure_base")
 """Options that are a hub name, a folder or a file."""
@@ -60,19 +61,18 @@ class CodecOptions:
     """
 
     captioner: str | None = None
-    beams: int = DEFAULT_BEAMS
+    beams: Beams = DEFAULT_BEAMS
     generator: str | None = None
     edges: str | None = None
     edge_coder: str = "vvc"
     structure_generator: str | None = None
     structure_base: str | None = None
     dtype: str = "float32"
-    realism: float | None = None
+    realism: Realism | None = None
     signal_given: str = "structure"
 
     def __post_init__(self) -> None:
-        if self.realism is not None and not 0 <= self.realism <= 1:
-            raise ScmcError(f"realism is {self.realism}; expected 0 (least error) to 1 (best look)")
+        check_options(self)
         if self.signal_given not in SIGNAL_GIVEN:
             raise ScmcError(
                 f"signal_given is {self.signal_given!r}; expected one of {', '.join(SIGNAL_GIVEN)}"

@@ -16,6 +16,7 @@ from scmc_comm.codec.generator import Generator
 from scmc_comm.codec.layout import describe_layout, join_caption, parse_layout, split_caption
 from scmc_comm.codec.tensors import resize
 from scmc_comm.codec.text_coder import TextCoder
+from scmc_comm.pixels import check_pixels
 
 
 class Painter(Protocol):
@@ -69,5 +70,6 @@ class SemanticCodec:
         return self.text_coder.decode(payload)
 
     def decode(self, caption: str, size: tuple[int, int], seed: int) -> Tensor:
-        """Picture of a caption, float32 [3, H, W] in [0, 1]."""
+        """Picture of a caption, float32 [3, H, W] in [0, 1]; ScmcError if that is too large."""
+        check_pixels(size)
         return self.painter(caption, size, seed)

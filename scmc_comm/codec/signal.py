@@ -37,8 +37,8 @@ from scmc_comm.codec.tiles import in_tiles
 from scmc_comm.codec.weights import filled, load_weights
 from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
+from scmc_comm.pixels import check_pixels
 
-MAX_PIXELS = 4096 * 4096
 _UNIT = 2.0**ACTIVATION_BITS
 _MEAN_STEP = 2.0 ** (ACTIVATION_BITS - 4)  # means are multiples of 1/16
 GAIN_BITS = 10
@@ -234,8 +234,7 @@ class SignalCodec:
                 f"signal payload of {[len(part) for part in parts]} bytes is not valid; "
                 "the file is damaged or of another version"
             )
-        if height * width > MAX_PIXELS:
-            raise ScmcError(f"size {height} x {width} is above {MAX_PIXELS} pixels")
+        check_pixels(size)
         if is_conditioned(parts) != (colours is not None):
             given = "without" if colours is None else "with"
             raise ScmcError(

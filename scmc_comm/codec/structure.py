@@ -25,6 +25,7 @@ from scmc_comm.codec.vvc import decode_slim, encode_slim
 from scmc_comm.codec.vvc_stream import VvcSettings
 from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
+from scmc_comm.pixels import check_pixels
 from scmc_comm.types import FINEST, STRUCTURE_LEVELS
 from scmc_comm.wire import Reader, encode_varint
 
@@ -128,6 +129,7 @@ class SketchCodec(ABC):
         Raises:
             ScmcError: If the payload is damaged.
         """
+        check_pixels(size)
         half = _half(size)
         edge_stream, _ = _streams(payload)
         edges = decode_edges(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
@@ -225,5 +227,6 @@ def _streams(payload: bytes) -> tuple[bytes, bytes]:
 
 
 def _decode_colours(payload: bytes, size: tuple[int, int]) -> Tensor:
+    check_pixels(size)
     _, stream = _streams(payload)
     return torch.from_numpy(decode_slim(stream, _half(size), COLOURS)).permute(2, 0, 1)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scmc_comm.codec.ffmpeg import run_ffmpeg
 from scmc_comm.codec.planes import gray_to_planes, planes_to_gray, planes_to_rgb, rgb_to_planes
 from scmc_comm.errors import ScmcError, TooFineError
+from scmc_comm.pixels import check_pixels
 
 Preset = Literal["faster", "fast", "medium", "slow", "slower"]
 Picture = NDArray[np.uint8]
@@ -100,6 +101,7 @@ def check_size(size: tuple[int, int]) -> None:
     """Raise ScmcError unless (H, W) can be coded."""
     if len(size) != 2 or not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
         raise ScmcError(f"VVC picture size {tuple(size)}: sides must be {MIN_SIDE} to {MAX_SIDE}")
+    check_pixels(size)
 
 
 def check_picture(picture: Picture, settings: VvcSettings) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import torch
 
 from channels.plugins import Plugin
 from channels.registry import Registry
+from channels.specs import read_value, type_name
 from scmc_comm.datasets import SPLITS, read_set
 from scmc_comm.datasets.pictures import picture_files
 from scmc_comm.errors import ScmcError
@@ -24,6 +25,7 @@ from scmc_comm.images import (
     load_square,
     square,
 )
+from scmc_comm.ranges import ImageSide
 from scmc_comm.types import MIN_SIDE, UNANNOTATED, Annotation
 
 logger = logging.getLogger(__name__)
@@ -218,9 +220,20 @@ def side_of(name: str) -> int | None:
     Example:
         >>> side_of("astronaut@64"), side_of("astronaut")
         (64, None)
+
+    Raises:
+        ScmcError: The side is none that a picture can have.
     """
     found = re.search(r"@(\d+)$", name)
-    return int(found[1]) if found else None
+    if found is None:
+        return None
+    try:
+        return int(read_value(found[1], ImageSide))
+    except ValueError:
+        raise ScmcError(
+            f"images {name!r} would have a side of {found[1]} pixels; expected "
+            f"{type_name(ImageSide)}"
+        ) from None
 
 
 def _split_of(source: str | Path) -> tuple[Path, str] | None:

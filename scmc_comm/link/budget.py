@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Annotated
 
 from channels.phy.names import data_uses, pilot_layout
+from channels.ranges import EsnoDb, Range
 from channels.units import rho_to_uses
-from scmc_comm.errors import ScmcError
+from scmc_comm.ranges import ControlBits, Rho, check_options
 
 MEAN_SNR, CHANNEL_LAW = "esno_db", "channel"
-MAX_RHO = 4
-"""The largest bandwidth ratio; one of 4 carries a picture of 8 bits a sample uncoded, in QPSK."""
-MAX_CONTROL_BITS = 256
 SIDE_INFORMATION = frozenset({MEAN_SNR, CHANNEL_LAW})
 """What a transmitter can know of the point it sends at: the mean Es/N0, and the channel's law."""
 
@@ -43,26 +41,16 @@ class Budget:
         (3888, 4096)
     """
 
-    rho: float
-    design_esno_db: float
+    rho: Rho
+    design_esno_db: EsnoDb
     channel: str = "awgn"
     utility: str = "psnr_db"
     phy: str = "flat"
-    control_bits: int = 0
-    reserved_uses: int = 0
+    control_bits: ControlBits = 0
+    reserved_uses: Annotated[int, Range(0, 2**63 - 1)] = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.rho <= MAX_RHO:
-            raise ScmcError(
-                f"rho is {self.rho}; expected a bandwidth ratio above 0 and up to {MAX_RHO}"
-            )
-        if not 0 <= self.control_bits <= MAX_CONTROL_BITS:
-            raise ScmcError(
-                f"control_bits is {self.control_bits}; expected 0 to "
-                f"{MAX_CONTROL_BITS} bits a frame"
-            )
-        if not math.isfinite(self.design_esno_db):
-            raise ScmcError(f"design_esno_db is {self.design_esno_db}; expected a number in dB")
+        check_options(self)
 
     def uses(self, size: tuple[int, int]) -> int:
         """Complex channel uses for the data of an image of ``(H, W)``: no pilots, no control."""

@@ -12,19 +12,19 @@ is the mother code's, repeated.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from channels.coding.transport_block import num_channel_uses
 from channels.errors import ChannelError, no_such
+from channels.specs import read_number
 from channels.types import MIN_CODERATE, Mcs
 from scmc_comm.errors import ScmcError
+from scmc_comm.guarded_yaml import load_yaml
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.protection import MIN_SIGNAL_BITS, Protection, ProtectionPlan, check_caption
 from scmc_comm.models import files_state
@@ -96,11 +96,11 @@ def load_plan(path: str | Path) -> FixedPlanner:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, _: str) -> FixedPlanner:
-    if not path.is_file():
+    if not os.path.isfile(path):  # a name of any length or form
         raise ScmcError(f"there is no plan file {path}; expected YAML with a line for each layer")
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        tree = load_yaml(path.read_text(encoding="utf-8"), f"plan {path}")
+    except UnicodeDecodeError as error:
         raise ScmcError(f"plan {path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict) or LayerKind.SEMANTIC.tag not in tree:
         raise ScmcError(f"plan {path} has no layer semantic; expected a mapping of {_TAGS[:3]}")
@@ -130,7 +130,7 @@ def _protection(tag: str, row: Mapping[str, Any], place: int) -> Protection:
     if modulation not in MODULATIONS:
         raise ChannelError(f"{tag}: {no_such('modulation', str(modulation), MODULATIONS)}")
     try:
-        rate, repetition = float(Fraction(str(row["coderate"]))), int(str(row.get("repetition", 1)))
+        rate, repetition = read_number(str(row["coderate"])), int(str(row.get("repetition", 1)))
         power_db = float(row.get("power_db", 0.0))
     except (KeyError, ValueError, TypeError, ZeroDivisionError):
         raise ChannelError(

@@ -20,7 +20,7 @@ from channels.phy.waveform import papr_db
 from channels.types import Frame
 from channels.units import rho_to_uses
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.budget import MAX_RHO, Budget
+from scmc_comm.link.budget import Budget
 from scmc_comm.link.ledger import Ledger, LedgerEntry, ledger_entry
 from scmc_comm.link.records import (
     array_text,
@@ -30,6 +30,7 @@ from scmc_comm.link.records import (
     read_record,
     write_frame,
 )
+from scmc_comm.ranges import MAX_RHO
 from scmc_comm.types import usable
 from scmc_comm.wire import check_size
 

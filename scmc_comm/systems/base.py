@@ -11,15 +11,14 @@ from typing import ClassVar
 
 import torch
 
-from channels.errors import ChannelError
 from channels.identity import files_digest
 from channels.plugins import content_or_fresh
-from channels.specs import check_values
 from channels.types import ReceivedSymbols
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.models import files_state
+from scmc_comm.ranges import check_options
 from scmc_comm.types import MIN_SIDE, Reconstruction
 
 PYTHON_ONLY = {"python_only": True}
@@ -48,10 +47,7 @@ class System(ABC):
 
     def __post_init__(self) -> None:
         """A system that checks more calls this first."""
-        try:
-            check_values(self)
-        except ChannelError as error:
-            raise ScmcError(f"{type(self).__name__}: {error}") from error
+        check_options(self)
 
     @property
     def side_information(self) -> frozenset[str]:

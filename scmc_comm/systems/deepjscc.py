@@ -9,18 +9,19 @@ import functools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from channels.phy.waveform import limit_peak
+from channels.ranges import Range
 from channels.types import ReceivedSymbols
 from scmc_comm.baselines.deepjscc_net import PILOT_SPACING, DeepJsccConfig, DeepJsccNet
 from scmc_comm.codec.signal_transforms import LATENT_STRIDE
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.weights import load_weights
 from scmc_comm.device import on_device
-from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR, Budget
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.models import weights_state
@@ -60,13 +61,8 @@ class DeepJscc(Analog):
     """
 
     fixed: bool = False
-    peak_db: float | None = None
+    peak_db: Annotated[float, Range(0, 100, open_low=True)] | None = None
     net: DeepJsccNet | None = field(default=None, metadata=PYTHON_ONLY)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.peak_db is not None and not self.peak_db > 0:
-            raise ScmcError(f"peak_db is {self.peak_db}; expected more than 0 dB over the mean")
 
     @property
     def side_information(self) -> frozenset[str]:

@@ -13,13 +13,14 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 
 from channels.coding.transport_block import max_payload_bits, num_channel_uses
 from channels.fading.models import channel_identity
+from channels.ranges import Range
 from channels.types import Frame, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
 from scmc_comm.baselines.jpeg2000 import Jpeg2000Layers
@@ -67,15 +68,13 @@ class LayeredFile(CodedFile):
     nested: ClassVar[bool]
     transmitter_options: ClassVar[tuple[str, ...]] = ("layers", "protection", "utility", "curves")
 
-    layers: int = 3
+    layers: Annotated[int, Range(2, MAX_LAYERS)] = 3
     protection: Literal["unequal", "equal", "optimised", "range"] = "unequal"
     utility: str | None = None
     curves: CodecCurves | None = field(default=None, metadata=PYTHON_ONLY, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 2 <= self.layers <= MAX_LAYERS:
-            raise ScmcError(f"layers is {self.layers}; expected 2 to {MAX_LAYERS}")
         if self.utility is not None:
             Utility.parse(self.utility)
             if self.protection in ("unequal", "equal"):

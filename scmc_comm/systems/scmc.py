@@ -22,9 +22,9 @@ from scmc_comm.link.planners import PROTECTIONS, Planner, make_planner
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.link.protection import ProtectionPlan
 from scmc_comm.models import weights_state
+from scmc_comm.ranges import CodecSeed
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image, grey
 from scmc_comm.types import FINEST, PART_NEEDS, Layer, LayerKind, Reconstruction
-from scmc_comm.wire import check_seed
 
 
 class Codec(Protocol):
@@ -104,7 +104,7 @@ class Scmc(CodecOptions, System):
     protection: str = "unequal"
     plan: str | None = None
     utility: str | None = None
-    seed: int = 0
+    seed: CodecSeed = 0
     codec: Codec | None = field(default=None, metadata=PYTHON_ONLY)
 
     def __post_init__(self) -> None:
@@ -114,7 +114,6 @@ class Scmc(CodecOptions, System):
             raise ScmcError(
                 f"plan is {self.plan!r} and protection is {self.protection!r}; keep one of them"
             )
-        check_seed(self.seed)
         if self.signal_given == "nothing" and self.protection in ("optimised", "range"):
             raise ScmcError(
                 f"signal_given is 'nothing' and protection is {self.protection!r}, whose curves "

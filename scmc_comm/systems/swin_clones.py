@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from channels.ranges import Range
 from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import MEAN_SNR
@@ -64,7 +65,7 @@ class SwinClone(Published):
     """
 
     pictures: Literal["large", "small"] = "large"
-    channels: int = 96
+    channels: Annotated[int, Range(1, 1024)] = 96
 
     @property
     def stride(self) -> int:

@@ -121,7 +121,7 @@ MISTAKES = {
     "unknown layer": (("decode", "cat.scmc", "-o", "x.png", "--layers", "sky"), "no layer 'sky'"),
     "realism of two": (
         ("decode", "cat.scmc", "-o", "x.png", "--signal.realism", "2"),
-        "realism is 2",
+        "0 to 1",
     ),
     "unknown system": (
         ("transmit", "cat.png", "--esno-db", "3", "--rho", "1/8", "-o", "x.png", "--system", "png"),
@@ -152,9 +152,11 @@ MISTAKES = {
         "create it first",
     ),
     "no folder for the picture": ((*SENDS, "-o", "no/x.png"), "create it first"),
-    "picture and report in one": ((*SENDS, "-o", "x.png", "--report", "x.png"), "written twice"),
+    "picture and report in one": ((*SENDS, "-o", "x.png", "--report", "x.png"), ".json or .csv"),
     "a picture of another format": ((*SENDS, "-o", "x.jpg"), "name it x.png"),
     "decoded to another format": (("decode", "cat.scmc", "-o", "x.webp"), "name it x.png"),
+    "container over the picture": (("encode", "cat.png", "-o", "cat.png"), "is the input"),
+    "received over the picture": ((*SENDS, "-o", "cat.png"), "is the input"),
     "container is a folder": (("encode", "cat.png", "-o", "."), "is a folder"),
     "no folder for the plan": (
         ("plan", "--rho", "1/24", "--esno-db", "6", "--json", "no/p.json"),
@@ -209,7 +211,7 @@ MISTAKES = {
     "unknown network": (("train", "fuson"), "did you mean fusion?"),
     "unknown sweep": (("sweep", "quik", "--out", "out"), "did you mean quick?"),
     "unknown estimator": (("sweep", "quick", "--out", "out", "--estimator", "guess"), "expected"),
-    "no jobs": (("sweep", "quick", "--out", "out", "--jobs", "0"), "at least 1"),
+    "no jobs": (("sweep", "quick", "--out", "out", "--jobs", "0"), "1 to 1024"),
     "no scheduler": (("sweep", "quick", "--out", "out", "--dask", "nowhere://x"), "tcp://"),
     "nothing to plot": (("plot", "empty"), "empty"),
 }
@@ -383,7 +385,7 @@ MANY = ("transmit", "cat.png", "cat.png", "--snr", "3", "--cbr", "1/8", "--syste
     ("args", "word"),
     [((*MANY, "-o", "x.png"), "go to a folder"), ((*MANY, "-o", "."), "holds the originals"),
      ((*MANY, "-o", "out", "--report", "r.txt"), "ending in .json or .csv"),
-     ((*MANY, "-o", "out", "--trials", "0"), "trials is 0"),
+     ((*MANY, "-o", "out", "--trials", "0"), "a whole number, 1 to 1e7"),
      (("transmit", "none", *MANY[3:], "-o", "out"), "no image set, folder or picture 'none'")],
 )  # fmt: skip
 def test_mistakes_with_several_pictures(folder, capsys, monkeypatch, args, word):

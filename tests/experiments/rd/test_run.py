@@ -158,7 +158,7 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
         (["--codecs", "jpeg", "--images", "nowhere"], "nowhere"),
         (["--codecs", "jpeg", "--metrics", "psnr"], "did you mean psnr_db?"),
         (["--codecs", "jpeg", "--metrics", ","], "metrics are none"),
-        (["--codecs", "scmc:realism=2"], "realism is 2.0"),
+        (["--codecs", "scmc:realism=2"], "expected realism as a number, 0 to 1"),
         (["--codecs", "hyperprior:weights=nowhere"], "no checkpoint or folder nowhere"),
     ],
 )

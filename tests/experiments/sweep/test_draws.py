@@ -143,7 +143,9 @@ def test_figures_say_what_is_analog_and_how_many_draws_were_measured(ds):
 
 @pytest.mark.parametrize("count", [0, 65])
 def test_numbers_of_draws_that_no_store_can_hold(count):
-    with pytest.raises(ScmcError, match=f"analog_trials is {count}; expected 1 to 64"):
+    with pytest.raises(
+        ScmcError, match=f"analog_trials is {count}; expected a whole number, 1 to 64"
+    ):
         dataclasses.replace(SPEC, analog_trials=count)
 
 

@@ -11,7 +11,8 @@ from experiments.sweep.spec import SweepSpec
 from experiments.sweeps import load_sweep
 from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
-from scmc_comm.link.budget import MAX_RHO, Budget
+from scmc_comm.link.budget import Budget
+from scmc_comm.ranges import MAX_RHO
 
 SPEC = SweepSpec("demo", ("scmc", "vvc"), ("awgn",), (-3.0, 0.0), (1 / 48, 1 / 24))
 

@@ -59,5 +59,5 @@ def test_a_budget_that_its_control_information_would_eat_is_infeasible():
         make_system("jpeg"), torch.rand(3, 32, 32), Budget(1 / 96, 3.0, control_bits=256)
     )
     assert sent.infeasible and sent.ledger.control == 0
-    with pytest.raises(ScmcError, match="control_bits is -1; expected 0 to 256"):
+    with pytest.raises(ScmcError, match="control_bits is -1; expected a whole number, 0 to 256"):
         Budget(1 / 24, 10.0, control_bits=-1)

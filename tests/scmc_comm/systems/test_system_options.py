@@ -3,6 +3,7 @@
 import math
 import os
 import pickle
+import re
 import sys
 import typing
 from dataclasses import replace
@@ -57,8 +58,8 @@ def test_the_alias_of_a_codec_is_no_name_for_a_plugin(monkeypatch, kind):
         ("scmc-signal:headers=file", "no constant headers"),
         ("scmc:relaism=0", "did you mean realism? There are captioner"),
         ("scmc:realism", "expected key=value"),
-        ("scmc:realism=x", "expected realism as a finite number"),
-        ("scmc:realism=2", "realism is 2.0; expected 0"),
+        ("scmc:realism=x", "expected realism as a number, 0 to 1"),
+        ("scmc:realism=2", "'realism=2'; expected realism as a number, 0 to 1"),
         ("scmc:edge_coder=zip", "expected one of vvc, context"),
         ("scmc:protection=none", "there are unequal, equal, optimised, range"),
         ("scmc:utility=lpips", "use protection=optimised"),
@@ -71,10 +72,10 @@ def test_the_alias_of_a_codec_is_no_name_for_a_plugin(monkeypatch, kind):
         ("hyperprior:weights=", "'weights='; expected key=value"),
         ("scmc:beams=\u0663", "expected beams as a whole number"),
         ("scmc:seed=1_0", "expected seed as a whole number"),
-        ("scmc:seed=-1", "seed is -1; expected 0 to"),
-        ("deepjscc:peak_db=inf", "expected peak_db as a finite number"),
+        ("scmc:seed=-1", "expected seed as a whole number, 0 to 2**32 - 1"),
+        ("deepjscc:peak_db=inf", "expected peak_db as a number, above 0 up to 100"),
         (None, "system is None; expected its name as text"),
-        ("deepjscc:peak_db=-1", "expected more than 0 dB"),
+        ("deepjscc:peak_db=-1", "expected peak_db as a number, above 0 up to 100"),
     ],
 )
 def test_a_wrong_name_is_one_line(name, says):
@@ -88,7 +89,7 @@ def other_values(kind):
     words = [b"slim", ["slim"], "no such word"] if typing.get_origin(kind) is typing.Literal else []
     number = {int: ["3", 1.5, True], float: ["3", math.nan, math.inf, True], bool: [0, "true"]}
     plain = next(
-        (part for part in (int, float, bool) if part in (kind, *typing.get_args(kind))), str
+        (part for part in (int, float, bool) if re.search(rf"\b{part.__name__}\b", str(kind))), str
     )
     wrong = words or number.get(plain, [3, b"text", ["text"]])
     return wrong if type(None) in typing.get_args(kind) else [*wrong, None]

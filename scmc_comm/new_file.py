@@ -1,0 +1,48 @@
+"""Files that are whole or not there, written through whatever stands where they go."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A path of no file yet, whose content comes to ``path`` if the body succeeds.
+
+    A file that is replaced keeps its mode, of a link the target is replaced, and into a device or a
+    FIFO the content is written.
+
+    Args:
+        path: The file that is to be whole or not there; its folder is made.
+
+    Example:
+        >>> with new_file(Path("/dev/null")) as part:
+        ...     _ = part.write_bytes(b"nothing is kept of this")
+        >>> Path("/dev/null").is_char_device()
+        True
+    """
+    target = Path(os.path.realpath(path))
+    there = os.stat(target) if target.exists() else None
+    if there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode):
+        with tempfile.TemporaryDirectory() as folder:
+            part = Path(folder) / target.name
+            yield part
+            with part.open("rb") as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{secrets.token_hex(12)}.tmp")
+    try:
+        yield part
+        if there is not None:
+            os.chmod(part, stat.S_IMODE(there.st_mode))
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
