@@ -7,6 +7,7 @@ import pytest
 
 from channels import plugins
 from channels.specs import parameters
+from experiments.execution.inventory import KINDS
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.store import at_points, load
@@ -75,6 +76,11 @@ def test_the_docs_list_every_key_with_its_default():
         for key, value in given.items():
             read = spec.coerce(key, "" if value == "none" else value)
             assert read == spec.__dataclass_fields__[key].default, key
+
+
+def test_the_docs_list_every_kind_of_the_cache():
+    text = (ROOT / "docs" / "sweeps.md").read_text()
+    assert [kind for kind in KINDS if f"| `{kind}` | {KINDS[kind].split()[0]}" not in text] == []
 
 
 def test_files_that_the_docs_name_are_there():

@@ -2,5 +2,6 @@
 
 COMMANDS = (
     "encode", "decode", "transmit", "plan", "sweep", "compare", "report", "stream", "rd", "anchors",
-    "systems", "channels", "components", "train", "weights", "bler", "bench", "reproduce", "info",
+    "systems", "channels", "components", "train", "weights", "cache", "bler", "bench", "reproduce",
+    "info",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from channels.ranges import Jobs
-from experiments.commands.common import AddVerb, Number
+from experiments.commands.common import AGAIN, AddVerb, Number
 from experiments.execution.devices import add_device
 
 CODECS = "jpeg-plain,jpeg:headers=file,vvc:headers=file"
@@ -26,7 +26,7 @@ def anchors(args: argparse.Namespace) -> None:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("anchors", anchors, "anchors --images kodak --out results/anchors --jobs 2")
+    sub = verb("anchors", anchors, "anchors --images kodak --out results/anchors --jobs 2", AGAIN)
     sub.add_argument("--images", required=True, help="folder of the 24 Kodak pictures")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     sub.add_argument("--codecs", default=CODECS, help=f"comma-separated ({CODECS})")

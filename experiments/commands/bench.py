@@ -61,7 +61,12 @@ def _lines(results: dict[str, Any]) -> list[str]:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("bench", bench, "bench ldpc chain --json")
+    sub = verb(
+        "bench",
+        bench,
+        "bench ldpc chain --json",
+        "nothing is kept; name fewer parts to measure less",
+    )
     sub.add_argument(
         "parts", nargs="*", choices=PARTS, default=("ldpc", "chain"), metavar="PART",
         help="ldpc (decoder), chain (bit-true link), loss (Es/N0 against Sionna's decoder, slow), "

@@ -48,7 +48,12 @@ def _scheme(text: str) -> object:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("bler", bler, "bler --mcs 2,0.5 --bits 512 --out half.npz")
+    sub = verb(
+        "bler",
+        bler,
+        "bler --mcs 2,0.5 --bits 512 --out half.npz",
+        "give the same command again, and it goes on: finished points lie in FILE.npz",
+    )
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="table to write")
     sub.add_argument(
         "--mcs", type=_scheme, action="append", metavar="BITS,RATE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from channels.errors import printable
 from channels.ranges import Range
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from scmc_comm.types import Reconstruction
 
 Command = Callable[[argparse.Namespace], None]
-AddVerb = Callable[[str, Command, str], argparse.ArgumentParser]
-"""``verb(name, function, example)`` makes a verb; the function's docstring is its help."""
+AGAIN = "give the same command again, and it goes on: finished work is kept in the cache"
+"""What to do after Ctrl-C, where that is so."""
+
+
+class AddVerb(Protocol):
+    """Makes a verb."""
+
+    def __call__(
+        self, name: str, run: Command, example: str, resume: str = ""
+    ) -> argparse.ArgumentParser:
+        """Its help is the function's docstring, an example, and how to go on after Ctrl-C."""
 
 
 @dataclass(frozen=True)

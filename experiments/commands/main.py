@@ -26,6 +26,39 @@ OTHER_NAMES = {"--rho": "--cbr", "--esno-db": "--snr", "--design-esno-db": "--de
 """Options that may also be called as in the literature."""
 
 
+TASKS = {
+    "send pictures": (
+        ("send over a noisy channel", "transmit photo.png --snr 4 --cbr 1/24 -o got.png"),
+        ("code into a file, and back", "encode photo.png -o photo.scmc"),
+        ("plan the protection of layers", "plan --cbr 1/24 --channel rayleigh_block --snr 8"),
+        ("film a link that fades", "stream photos --out stream.gif"),
+    ),
+    "run experiments": (
+        ("sweep SNR, bandwidth, systems", "sweep quick --out results/quick"),
+        ("compare codecs without a channel", "rd --codecs scmc,vvc --images photos --out rd"),
+    ),
+    "look at results": (
+        ("draw a figure for a paper", "plot results/quick --metric lpips -o fig.pdf"),
+        ("test one system against another", "compare results/quick --systems scmc,vvc"),
+        ("write a page of everything", "report results/quick --out report.html"),
+    ),
+    "see what there is": (
+        ("systems, channels, metrics ...", "systems scmc vvc"),
+    ),
+}  # fmt: skip
+"""What users do, in groups, each with a command that runs."""
+VERBS = {
+    "pictures": ("transmit", "encode", "decode", "plan", "stream"),
+    "experiments": ("sweep", "rd", "anchors", "bler", "bench", "train", "reproduce"),
+    "results": ("plot", "compare", "report"),
+    "what there is": (
+        "systems", "codecs", "channels", "phys", "metrics", "planners", "datasets", "info",
+    ),
+    "files": ("weights", "cache"),
+}  # fmt: skip
+"""All verbs, in the order of the help."""
+
+
 class _Once(argparse.Action):
     """Keeps the value of an option, and refuses a second one, under whatever name it comes."""
 
@@ -79,21 +112,58 @@ class _Printable(logging.Formatter):
         return printable(super().formatMessage(record), LONGEST)
 
 
+class _Help(argparse.HelpFormatter):
+    """Leaves the example on a line of its own, to be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = (
+            line if line.startswith("example:") else super(_Help, self)._fill_text(line, width, "")
+            for line in text.split("\n")
+        )
+        return "\n".join(lines)
+
+
+class _Top(Parser):
+    """The whole command line, whose help begins with what users do."""
+
+    about: dict[str, str]
+
+    def format_help(self) -> str:
+        """Usage, what users do with an example each, and all verbs in groups."""
+        lines = [self.format_usage(), str(self.description)]
+        for title, tasks in TASKS.items():
+            lines += ["", f"{title}:"]
+            lines += [f"  {what:33} scmc-comm {example}" for what, example in tasks]
+        lines += ["", "all verbs ('scmc-comm VERB --help' tells more, and ends with an example):"]
+        for title, verbs in VERBS.items():
+            lines += ["", f"  {title}"]
+            lines += [f"    {verb:11} {self.about[verb]}" for verb in verbs]
+        lines += ["", "--version says which this is, -v logs what happens.", ""]
+        return "\n".join(lines)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
-    top = Parser(
+    top = _Top(
         prog="scmc-comm",
         description="Code images in scalable semantic layers and send them over noisy links.",
     )
+    top.about = {}
     top.add_argument("--version", action="version", version=__version__)
     top.add_argument("-v", "--verbose", action="store_true", help="log what happens")
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = top.add_subparsers(
+        dest="verb", required=True, metavar="VERB", parser_class=Parser
+    )  # fmt: skip
 
-    def verb(name: str, run: Command, example: str) -> argparse.ArgumentParser:
+    def verb(name: str, run: Command, example: str, resume: str = "") -> argparse.ArgumentParser:
+        about = run.__doc__ or ""
+        after = f"After Ctrl-C: {resume}.\n" if resume else ""
         sub = verbs.add_parser(
-            name, help=run.__doc__, description=run.__doc__, epilog=f"example: scmc-comm {example}"
-        )
-        sub.set_defaults(run=run)
+            name, help=about, description=about, epilog=f"{after}example: scmc-comm {example}",
+            formatter_class=_Help,
+        )  # fmt: skip
+        sub.set_defaults(run=run, resume=resume)
+        top.about[name] = about.partition("\n")[0]
         sub.add_argument(
             "--plugin",
             action="append",
@@ -138,4 +208,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"scmc-comm: {printable(line, LONGEST)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
+        print(f"scmc-comm: stopped{args.resume and '; '}{args.resume}", file=sys.stderr)
         sys.exit(130)

@@ -229,7 +229,12 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("plan", plan, "plan --rho 1/24 --channel rayleigh_block --esno-db 6")
+    sub = verb(
+        "plan",
+        plan,
+        "plan --rho 1/24 --channel rayleigh_block --esno-db 6",
+        "nothing is kept; a smaller --simulate takes less time",
+    )
     sub.add_argument(
         "--rho", type=bandwidth_ratio, required=True, help="channel uses / (3 H W), as in 1/24"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from channels.ranges import Jobs
 from channels.specs import split_specs
-from experiments.commands.common import COUNT, AddVerb, Number
+from experiments.commands.common import AGAIN, COUNT, AddVerb, Number
 from experiments.execution.devices import add_device
 
 CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
@@ -47,7 +47,9 @@ def _window(text: str) -> tuple[float, float]:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("rd", rd, "rd --codecs scmc,jpeg,vvc --images photos --out results/rd --jobs 2")
+    sub = verb(
+        "rd", rd, "rd --codecs scmc,jpeg,vvc --images photos --out results/rd --jobs 2", AGAIN
+    )
     sub.add_argument(
         "--codecs",
         default=CODECS,

@@ -25,7 +25,12 @@ def report(args: argparse.Namespace) -> None:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("report", report, "report results/snr --out results/report.html")
+    sub = verb(
+        "report",
+        report,
+        "report results/snr --out results/report.html",
+        "give the same command again; nothing of the sweeps is lost",
+    )
     sub.add_argument("dir", type=Path, nargs="+", metavar="DIR", help="output folder of a sweep")
     sub.add_argument("--out", type=Path, required=True, metavar="FILE.html")
     sub.add_argument(

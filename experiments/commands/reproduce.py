@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from channels.ranges import Jobs
-from experiments.commands.common import AddVerb, Number
+from experiments.commands.common import AGAIN, AddVerb, Number
 
 if TYPE_CHECKING:
     from experiments.reproduce.spec import ResultSpec
@@ -98,7 +98,7 @@ def _stale(chosen: list[ResultSpec], data: Path | None) -> None:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("reproduce", reproduce, "reproduce layers --data DIR --jobs 2")
+    sub = verb("reproduce", reproduce, "reproduce layers --data DIR --jobs 2", AGAIN)
     sub.add_argument("names", nargs="*", metavar="NAME", help="all that are missing or stale")
     what = sub.add_mutually_exclusive_group()
     what.add_argument(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from channels.ranges import EsnoDb, Range, Seed, SymbolRateHz
-from experiments.commands.common import COUNT, AddVerb, Number, bandwidth_ratio
+from experiments.commands.common import AGAIN, COUNT, AddVerb, Number, bandwidth_ratio
 from experiments.execution.devices import add_device
 
 PicturesPerS = Annotated[float, Range(0, 1e6, open_low=True)]
@@ -56,7 +56,7 @@ def stream(args: argparse.Namespace) -> None:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("stream", stream, "stream photos --out stream.gif")
+    sub = verb("stream", stream, "stream photos --out stream.gif", AGAIN)
     sub.add_argument("images", metavar="DIR", help="a folder of pictures, or 'photos' (built in)")
     sub.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="film to write, .gif or .mp4"

@@ -5,29 +5,41 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from channels.ranges import Jobs
 from channels.specs import split_specs
-from experiments.commands.common import AddVerb, Number, bandwidth_ratio
+from experiments.commands.common import AGAIN, AddVerb, Number, bandwidth_ratio
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
+
+if TYPE_CHECKING:
+    from experiments.sweep.spec import SweepSpec
+    from experiments.timed.spec import TimedSpec
 
 
 def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
-    from experiments.figures.style import remove_others
-    from experiments.sweep.forecast import forecast
-    from experiments.sweep.runner import run_sweep
-    from experiments.sweep.spec import SweepSpec
-    from experiments.sweeps import load_sweep
-    from experiments.timed.runner import run_timed
+    from experiments.sweeps import explained, load_sweep
 
     named = {"images": args.images, "estimator": args.estimator}
     changes = [f"{key}={value}" for key, value in named.items() if value is not None]
     spec = load_sweep(args.name).override([*args.set, *changes])
     spec = dataclasses.replace(spec, plugins=tuple(dict.fromkeys([*spec.plugins, *args.plugin])))
+    if args.show:
+        print(explained(spec), end="")
+    else:
+        _run(args, spec)
+
+
+def _run(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
+    """Say what it costs, run it and draw it."""
+    from experiments.api import run_spec
+    from experiments.figures.style import remove_others
+    from experiments.sweep.forecast import forecast
+    from experiments.sweep.spec import SweepSpec
+
     cost = forecast(spec, args.estimate) if isinstance(spec, SweepSpec) else None
     if cost is not None:
         print(cost.text(args.jobs), flush=True)
@@ -37,14 +49,8 @@ def sweep(args: argparse.Namespace) -> None:
         return
     if args.out is None:
         raise ScmcError("--out is missing; give the folder of the results")
-    before = args.out / "spec.yaml"
-    if before.is_file() and before.read_text(encoding="utf-8") != spec.to_yaml():
-        print(f"{args.out} holds results of another spec; they are replaced", file=sys.stderr)
-    if isinstance(spec, SweepSpec):
-        each_s = cost.each_point_s if cost is not None else None
-        run_sweep(spec, args.out, args.jobs, dask=args.dask, each_point_s=each_s)
-    else:
-        run_timed(spec, args.out, args.jobs, dask=args.dask)
+    each_s = None if cost is None else cost.each_point_s
+    run_spec(spec, args.out, args.jobs, args.dask, each_point_s=each_s)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
     if args.no_figures:
         remove_others(args.out / "figures", ())  # those of the results before
@@ -87,9 +93,13 @@ def _draw(folder: Path) -> list[Path]:
 
 def add(verb: AddVerb) -> None:
     """Add the verbs."""
-    sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2")
+    sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2", AGAIN)
     sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="needed but for --estimate")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="needed but for --estimate, --show")
+    sub.add_argument(
+        "--show", action="store_true", help="print the spec as YAML with the meaning and unit of "
+        "each key, and run nothing; the YAML is a spec again",
+    )  # fmt: skip
     sub.add_argument(
         "--estimate", action="store_true", help="measure a part of each system, say what all will "
         "cost and what is left to do, and run nothing",

@@ -33,7 +33,12 @@ def train(args: argparse.Namespace) -> None:
 
 def add(verb: AddVerb) -> None:
     """Add the verb."""
-    sub = verb("train", train, "train all --data CUB_200_2011 --out runs/birds --minutes 600")
+    sub = verb(
+        "train",
+        train,
+        "train all --data CUB_200_2011 --out runs/birds --minutes 600",
+        "give the same command again, and it goes on from the checkpoint in --out",
+    )
     sub.add_argument(
         "network",
         choices=NETWORKS,

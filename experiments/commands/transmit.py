@@ -124,6 +124,7 @@ def add(verb: AddVerb) -> None:
         "transmit",
         transmit,
         "transmit photo.png --channel rayleigh_block --snr 4 --cbr 1/24 --trials 100 -o got.png",
+        "the pictures that were sent are there; --seed gives the same draws again",
     )
     sub.add_argument(
         "images", nargs="+", metavar="IMG", help="a picture; or several, folders or 'photos'"

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
+import textwrap
 from pathlib import Path
 
 from channels.errors import no_such
+from channels.specs import parameters
 from experiments.specs import read_mapping
 from experiments.sweep.spec import SweepSpec
 from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
+
+WIDTH = 96
+UNITS = {
+    "rho": "channel uses / (3 H W)", "stop_half_width": "probability",
+    "control_bits": "bits a frame", "speed_mps": "m/s",
+}  # fmt: skip
+"""Units that a key's name does not end in."""
 
 
 def list_sweeps() -> dict[str, SweepSpec | TimedSpec]:
@@ -56,3 +66,31 @@ def read_sweep(text: str) -> SweepSpec | TimedSpec:
     """
     timed = read_mapping(text).get("kind") == TimedSpec.KIND
     return TimedSpec.from_yaml(text) if timed else SweepSpec.from_yaml(text)
+
+
+def plain(meaning: str) -> str:
+    """A docstring's words in YAML.
+
+    >>> plain("``a``; None for all")
+    'a; null for all'
+    """
+    return re.sub(r"\bNone\b", "null", meaning.replace("`", ""))
+
+
+def explained(spec: SweepSpec | TimedSpec) -> str:
+    """The YAML of a spec, each key under a comment with its meaning and unit.
+
+    Example:
+        >>> text = explained(load_sweep("quick"))
+        >>> read_sweep(text) == load_sweep("quick"), text.splitlines()[0]
+        (True, '# save as FILE.yaml and run: scmc-comm sweep FILE.yaml --out DIR')
+    """
+    about = {p.name: (p.meaning, UNITS.get(p.name, p.unit)) for p in parameters(type(spec))}
+    lines = ["# save as FILE.yaml and run: scmc-comm sweep FILE.yaml --out DIR"]
+    for line in spec.to_yaml().splitlines():
+        meaning, unit = about.get(line.partition(":")[0], ("", ""))
+        if meaning:
+            words = plain(meaning) + (f" [{unit}]" if unit else "")
+            lines += ["", *(f"# {part}" for part in textwrap.wrap(words, WIDTH))]
+        lines.append(line)
+    return "\n".join(lines) + "\n"

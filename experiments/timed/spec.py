@@ -32,7 +32,9 @@ class TimedSpec(Spec):
         name: Name of the experiment, used for files and titles.
         axis: What is swept: load, num_users, deadline_s (of all units) or esno_db.
         values: Its values.
-        schemes: See `experiments.timed.schemes.Scheme`; the first is the reference.
+        schemes: Systems with the link's keys priorities, scheduling, harq and margin_db
+            (`experiments.timed.schemes.Scheme`), as in ``scmc:priorities=equal``; the first is the
+            reference.
         images: Name of an image set, or a folder of pictures.
         num_images: Only the first so many of the set; None for all.
         rho: Bandwidth ratio that the first scheme's system fills when it codes a picture.
@@ -49,7 +51,8 @@ class TimedSpec(Spec):
         duration_s: Time over which pictures arrive.
         num_replications: Independent runs of each point.
         seed: Master seed.
-        plugins: Files or modules of plug-ins, see `experiments.sweep.spec.SweepSpec`.
+        plugins: Files or modules of plug-ins, which are loaded before anything is looked up by
+            name; paths as seen from the current folder.
         description: One line for people.
 
     Example:

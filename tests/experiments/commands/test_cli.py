@@ -1,8 +1,11 @@
 """The command line as a user meets it: what it writes, and one line for every mistake."""
 
+import argparse
 import json
 import math
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +16,9 @@ import pytest
 from PIL import Image
 
 from channels.fading.models import make_channel
-from experiments.commands.main import main, parser
+from channels.specs import parameters
+from experiments.commands.main import TASKS, VERBS, main, parser
+from experiments.sweeps import load_sweep, plain
 from scmc_comm.images import load_photo, save_png
 
 ROOT = Path(__file__).parents[3]
@@ -327,14 +332,70 @@ def test_options_have_the_names_of_the_literature():
     assert (args.esno_db, args.rho, args.design_esno_db) == (3, 1 / 8, 4)
 
 
-@pytest.mark.parametrize(
-    "verb", ["encode", "decode", "transmit", "sweep", "plot", "info", "channels"]
-)
-def test_every_verb_has_help_with_an_example(capsys, verb):
+def sub_parsers():
+    """Every verb with its parser."""
+    (verbs,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return verbs.choices
+
+
+def test_every_verb_s_help_ends_with_an_example_that_its_grammar_takes():
+    for verb, sub in sub_parsers().items():
+        example = sub.format_help().rpartition("example: scmc-comm ")[2]
+        assert example.split()[0] == verb
+        parser().parse_args(shlex.split(example))
+
+
+def test_the_help_names_what_users_do_and_every_verb_once():
+    text = parser().format_help()
+    tasks = [example for group in TASKS.values() for _, example in group]
+    assert len(tasks) == 10
+    for example in tasks:
+        assert f"scmc-comm {example}\n" in text
+        parser().parse_args(shlex.split(example))
+    assert sorted(verb for verbs in VERBS.values() for verb in verbs) == sorted(sub_parsers())
+
+
+LONG = ("sweep", "rd", "anchors", "reproduce", "train", "bler", "bench", "stream", "transmit",
+        "plan", "report")  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", LONG)
+def test_after_a_stop_every_long_verb_says_how_to_go_on(monkeypatch, capsys, verb):
+    def stopped(args):
+        raise KeyboardInterrupt
+
+    example = sub_parsers()[verb].format_help().rpartition("example: scmc-comm ")[2]
+    args = parser().parse_args(shlex.split(example))
+    args.run = stopped
+    monkeypatch.setattr("experiments.commands.main.parser", lambda: FixedParser(args))
     with pytest.raises(SystemExit) as stop:
-        main([verb, "--help"])
-    assert stop.value.code == 0
-    assert f"example: scmc-comm {verb}" in " ".join(capsys.readouterr().out.split())
+        main([])
+    said = capsys.readouterr().err
+    assert stop.value.code == 130 and said.startswith("scmc-comm: stopped; ") and len(said) > 40
+    assert " ".join(args.resume.split()) in " ".join(sub_parsers()[verb].format_help().split())
+
+
+class FixedParser:
+    """Gives the same arguments whatever comes."""
+
+    def __init__(self, args):
+        self.args = args
+
+    def parse_args(self, argv):
+        return self.args
+
+
+@pytest.mark.parametrize("name", ["quick", "congestion", "perception", "control"])
+def test_a_spec_that_is_shown_says_every_key_and_is_a_spec_again(capsys, tmp_path, name):
+    text = run(capsys, "sweep", name, "--show", "--set", "seed=7")
+    spec = load_sweep(name).override(["seed=7"])
+    (tmp_path / "again.yaml").write_text(text)
+    assert load_sweep(tmp_path / "again.yaml") == spec
+    for parameter in parameters(type(spec)):
+        (comment,) = re.findall(rf"((?:^# .*\n)+){parameter.name}:", text, re.M)
+        words = " ".join(re.sub(r"^# ", "", comment, flags=re.M).split())
+        assert words.startswith(plain(parameter.meaning))
+    assert "[dB]" in text and "channel uses / (3 H W)" in text
 
 
 def test_an_option_of_a_group_given_twice_is_refused(capsys):
