@@ -68,7 +68,8 @@ def add(verb: AddVerb) -> None:
         help="rates that BD-rates look at (all)",
     )
     sub.add_argument(
-        "--metrics", help="comma-separated (psnr_db, ms_ssim, lpips, dists; also lpips_vgg)"
+        "--metrics",
+        help="comma-separated (psnr_db, ms_ssim, lpips, dists; also lpips_vgg and a plug-in's)",
     )
     sub.add_argument("--anchors", type=Path, help="JSON of published curves, drawn as thin lines")
     add_device(sub)

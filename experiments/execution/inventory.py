@@ -19,7 +19,7 @@ KINDS = {
 CHECKSUM_BYTES = 32
 _ENTRY = re.compile(r"[0-9a-f]{62}")
 _LEFT = re.compile(r"\.[0-9a-f]{62}\.[0-9a-f]{16}\.tmp")
-_NUMBER = re.compile(rb"-?\d+\.\d+(e[-+]?\d+)?|NaN|-?Infinity")
+_NUMBER = re.compile(rb"-?\d+(\.\d+(e[-+]?\d+)?|e[-+]?\d+)|NaN|-?Infinity")
 _STARTS = (
     (b"\x89PNG", "pictures"),
     (b'{"size":', "coded"),

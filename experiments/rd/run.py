@@ -16,10 +16,12 @@ from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
 from experiments.rd.measure import METRICS, codec_fingerprint, measure_points
+from experiments.statistics.means import declare
 from experiments.sweep.rate_points import curve_codec
 from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
+from scmc_comm.metrics import METRICS as ALL_METRICS
 from scmc_comm.metrics import default_metrics, unavailable
 
 _POSSIBLE_REFERENCES = ("jpeg", "vvc")
@@ -37,8 +39,8 @@ class RdSpec:
             or the first codec.
         window_bpp: Rates that BD-rates look at.
         anchors: JSON file of published curves, or None.
-        metrics: Of `experiments.rd.measure.METRICS`; None takes those of `METRICS` that
-            `default_metrics` has.
+        metrics: Of `experiments.rd.measure.METRICS`, or plug-ins'; None takes those of `METRICS`
+            that `default_metrics` has.
     """
 
     codecs: tuple[str, ...]
@@ -89,6 +91,8 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     metrics = spec.metrics or tuple(name for name in METRICS if name in default_metrics())
     parameters = {name: _check(name) for name in spec.codecs}
     check_folder(out)
+    for name in metrics:
+        declare(name, ALL_METRICS[name].better)
     frame = measure_points(spec.codecs, images, metrics, jobs, progress=progress)
     points = tables.gather_points(frame)
     bd = tables.bd_table(points, spec.bd_references, spec.window_bpp)
@@ -126,9 +130,10 @@ def _check_metrics(names: tuple[str, ...]) -> None:
     """Raise ScmcError unless all can be drawn and measured here."""
     if not names:
         raise ScmcError(f"metrics are none; expected some of {', '.join(METRICS)}")
+    known = [*METRICS, *(name for name in ALL_METRICS if ALL_METRICS.plugin(name) is not None)]
     for name in names:
-        if name not in METRICS:
-            raise ScmcError(no_such("metric of rd", name, METRICS))
+        if name not in known:
+            raise ScmcError(no_such("metric of rd", name, known))
     if missing := unavailable(names):
         raise ScmcError(next(iter(missing.values())))
 

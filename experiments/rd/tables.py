@@ -16,11 +16,15 @@ from experiments.sweep.labels import metric_label, metric_name
 
 Points = dict[tuple[str, str], tuple[Floats, Floats]]
 """By codec and metric, rates in bpp and qualities, each [images, points]."""
+_KEYS = ("codec", "image", "point", "height", "width", "bytes", "bpp", "encode_s", "decode_s")
+_OF_METRIC = ("bpp_", "num_images_")
 
 
 def metric_columns(frame: pd.DataFrame) -> list[str]:
-    """Metrics of a run that have any value."""
-    return [name for name in DIGITS if name in frame and frame[name].notna().any()]
+    """Metrics of a run that have any value; those of plug-ins stand last."""
+    others = [c for c in frame if c not in _KEYS and not str(c).startswith(_OF_METRIC)]
+    names = dict.fromkeys([*(name for name in DIGITS if name in frame), *map(str, others)])
+    return [name for name in names if frame[name].notna().any()]
 
 
 def defined_rows(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -122,10 +126,10 @@ def _cell(row: pd.Series) -> str:
 
 def curve_cells(curves: pd.DataFrame) -> Table:
     """The mean curves."""
-    metrics = [name for name in DIGITS if name in curves]
+    metrics = metric_columns(curves)
     rows = [
         [row["codec"], row["point"], f"{row['bytes']:.0f}", f"{row['bpp']:.4f}",
-         *(number_text(row[m], DIGITS[m]) for m in metrics)]
+         *(number_text(row[m], DIGITS.get(m, 4)) for m in metrics)]
         for _, row in curves.iterrows()
     ]  # fmt: skip
     return Table(["codec", "point", "bytes", "bpp", *map(metric_label, metrics)], rows)

@@ -87,7 +87,8 @@ class Utility:
 def _check(text: str, metric: str, weight: float, before: dict[str, float]) -> None:
     if metric not in HIGHER_IS_BETTER:
         raise ScmcError(
-            f"utility {text!r} names {metric!r}; expected some of {', '.join(HIGHER_IS_BETTER)}"
+            f"utility {text!r} names {metric!r}; expected some of {', '.join(HIGHER_IS_BETTER)}: "
+            "senders plan by curves that were measured by these alone, which no plug-in's metric is"
         )
     if metric in before:
         raise ScmcError(f"utility {text!r} names {metric} twice; write it once")

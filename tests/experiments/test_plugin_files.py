@@ -1,8 +1,10 @@
 """Plug-ins from the command line to the stored results: seen by every verb, never stale."""
 
+import importlib.util
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -14,6 +16,7 @@ from scmc_comm.images import load_photo, save_png
 
 PLUGIN = """
 import numpy as np
+import pandas as pd
 import torch
 from scmc_comm import register
 from scmc_comm.plugins import FunctionCodec, Jscc, Metric
@@ -139,3 +142,41 @@ def test_a_plugin_that_cannot_be_loaded_is_one_line(tmp_path, capsys):
         f"scmc-comm: there is no plug-in file {tmp_path / 'none.py'}; expected FILE.py or "
         "module:function\n"
     )
+
+
+def test_a_metric_takes_part_in_a_rate_distortion_run(tmp_path, monkeypatch, capsys):
+    plugin = write(tmp_path / "mine.py")
+    monkeypatch.setenv("SCMC_COMM_CACHE", str(tmp_path / "cache"))
+    args = ["rd", "--plugin", plugin, "--codecs", "jpeg,webp", "--images", "photos@64",
+            "--limit", "2", "--out", str(tmp_path / "rd")]  # fmt: skip
+    main([*args, "--metrics", "psnr_db,worst"])
+    points = pd.read_csv(tmp_path / "rd" / "points.csv")
+    assert points.worst.notna().all() and (tmp_path / "rd/figures/rd_worst.pdf").is_file()
+    bd = pd.read_csv(tmp_path / "rd" / "bd.csv").set_index("metric").percent
+    assert np.sign(bd.worst) == np.sign(bd.psnr_db), "less of it counts as better"
+    assert "worst (lower is better)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*args, "--metrics", "wors"])
+    assert "did you mean worst?" in capsys.readouterr().err
+
+
+def test_a_metric_is_no_utility_and_the_error_says_why(tmp_path, capsys):
+    plugin = write(tmp_path / "mine.py")
+    with pytest.raises(SystemExit):
+        main(["sweep", "quick", "--plugin", plugin, "--set", "utility=worst", "--out",
+              str(tmp_path / "out")])  # fmt: skip
+    assert "no plug-in's metric is" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="the extra 'dask' is not installed"
+)
+def test_plugins_run_on_a_dask_cluster(tmp_path):
+    spec = spec_of(write(tmp_path / "mine.py"), num_trials=2, analog_trials=2)
+    found = [
+        run_sweep(spec, tmp_path / name, 2, dask=dask, use_cache=False, progress=False)
+        for name, dask in (("here", None), ("there", "local"))
+    ]
+    here, there = (pd.read_csv(folder / "results.csv") for folder in found)
+    assert here.worst.notna().all()
+    pd.testing.assert_frame_equal(here, there)

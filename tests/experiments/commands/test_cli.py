@@ -395,7 +395,7 @@ def test_a_spec_that_is_shown_says_every_key_and_is_a_spec_again(capsys, tmp_pat
         (comment,) = re.findall(rf"((?:^# .*\n)+){parameter.name}:", text, re.M)
         words = " ".join(re.sub(r"^# ", "", comment, flags=re.M).split())
         assert words.startswith(plain(parameter.meaning))
-    assert "[dB]" in text and "channel uses / (3 H W)" in text
+    assert "[dB]" in text and "channel uses / (3 H W)" in text.replace("\n# ", " ")
 
 
 def test_an_option_of_a_group_given_twice_is_refused(capsys):
