@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.api import plot
 from experiments.commands.main import main
-from experiments.figures.paper import plot
 from scmc_comm.errors import ScmcError
 
 SMALL = (
