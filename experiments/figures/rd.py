@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from experiments.execution.side_files import read_json, read_table
 from experiments.figures.chart import Chart
 from experiments.figures.panel import Axis, Curve, Panel, from_missing_db, look, missing_db
 from experiments.figures.style import GREY, Style, remove_others, save_figure, styles
 from experiments.rd.anchors import Anchors, counterparts, load_anchors
 from experiments.rd.tables import metric_columns
 from experiments.sweep.labels import metric_label, metric_name, system_label
-from scmc_comm.errors import ScmcError
 from scmc_comm.types import FINEST
 
 if TYPE_CHECKING:
@@ -40,14 +39,18 @@ def plot_rd(folder: Path, anchors: Anchors | None = None) -> list[Path]:
         The files written, PDF and PNG.
 
     Raises:
-        ScmcError: The folder holds no results.
+        ScmcError: The folder holds no results, or they are damaged.
     """
-    if not (folder / "run.json").is_file():
-        raise ScmcError(f"there is no {folder / 'run.json'}; run scmc-comm rd first")
-    spec = json.loads((folder / "run.json").read_text())["spec"]
-    if anchors is None and spec["anchors"] and Path(spec["anchors"]).is_file():
-        anchors = load_anchors(Path(spec["anchors"]))
-    points, curves, bd = (pd.read_csv(folder / f"{n}.csv") for n in ("points", "curves", "bd"))
+    spec = read_json(folder / "run.json", "scmc-comm rd", ("spec",))["spec"]
+    if anchors is None and (path := dict(spec).get("anchors")) and Path(path).is_file():
+        anchors = load_anchors(Path(path))
+    points = read_table(folder / "points.csv", "scmc-comm rd", ("codec", "image", "bpp"))
+    curves = read_table(folder / "curves.csv", "scmc-comm rd", ("codec", "point", "bpp"))
+    bd = read_table(
+        folder / "bd.csv",
+        "scmc-comm rd",
+        ("metric", "reference", "codec", "percent", "low", "high"),
+    )
     images, paths = points["image"].nunique(), []
     note = f"means over {images} image{'s' if images > 1 else ''}"
     for chart in rd_charts(curves, bd, anchors, note):

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
 from experiments.execution.output import check_folder
+from experiments.execution.side_files import read_table
 from experiments.rd import capacity
 from experiments.rd.tables import cost_cells
 from experiments.report.chapter import Chapter
@@ -170,20 +170,10 @@ def _checks(run: bool) -> Extra:
     return Section("checks", title, body), [(title, cells)]
 
 
-def _read(folder: Path, name: str, command: str) -> pd.DataFrame:
-    path = folder / name
-    if not path.is_file():
-        raise ScmcError(f"there is no {path}; give the output folder of '{command}'")
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise ScmcError(f"{path} is not a table of '{command}': {error}; run it again") from error
-
-
 def _anchors(folder: Path | None) -> list[Extra]:
     if folder is None:
         return []
-    found = _read(folder, "anchors.csv", "scmc-comm anchors")
+    found = read_table(folder / "anchors.csv", "scmc-comm anchors")
     cells, title = capacity.cells(found), "Anchors: codec + capacity on Kodak"
     note = (
         "PSNR in dB at bpp = 3 ρ log2(1 + snr), beside the values of the published curves. The "
@@ -201,5 +191,5 @@ def _costs(folder: Path | None) -> list[Extra]:
             "measures encoder and decoder times and counts parameters; --rd DIR shows them here."
         )
         return [(Section("cost", title, [paragraph(said, "note")]), [])]
-    cells = cost_cells(_read(folder, "cost.csv", "scmc-comm rd"))
+    cells = cost_cells(read_table(folder / "cost.csv", "scmc-comm rd"))
     return [(Section("cost", title, [cells.html()]), [(title, cells)])]

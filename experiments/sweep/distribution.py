@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from experiments.execution.cache import Cache
 from experiments.statistics.means import Floats, Interval, jackknife_interval, no_interval
 from experiments.sweep import store
+from experiments.sweep.layout import CELL
 from experiments.sweep.points import set_of
 from experiments.sweep.results import CellResult
 from scmc_comm.errors import ScmcError
@@ -24,7 +25,6 @@ NAMES = "set_metrics"
 """Attribute of a store that names the metrics of sets that it holds features for."""
 
 POINT = ("system", "channel", "esno_db", "rho")
-CELL = ("system", "rho", "image", "design")
 ENDS = ("mean", "low", "high")
 
 

@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from experiments.execution.netcdf import load_values, opened
 from experiments.statistics.means import declare
 from experiments.sweep.draws import DRAW
-from scmc_comm.errors import ScmcError
+from experiments.sweep.layout import (
+    ASKED,
+    NOT_RUN,
+    OF_SET,
+    POINT,
+    check_layout,
+    check_values,
+    metric_names,
+)
 from scmc_comm.link.prepared import SYMBOLS
 from scmc_comm.types import LayerKind
 
 LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
-OF_SET = "_of_set"
-"""Behind the name of a metric: its values for delivered sets."""
-POINT = ("system", "channel", "esno_db", "rho", "image")
-ASKED = "{}_asked"
-"""Variable that says at which points a metric is measured, if it is not at all."""
-NOT_RUN = 255  # in place of a set's index where the stopping rule ended a point earlier
 
 
 def set_order(tags: frozenset[str]) -> tuple[int, list[tuple[int, str]]]:
@@ -80,46 +83,23 @@ def _picture(folder: Path, stem: str) -> Path:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[xr.Dataset]:
-    """Opens the store of a sweep of any kind; its values stay in the file until asked for.
-
-    Raises:
-        ScmcError: There is no such file, or it cannot be read.
-    """
-    if not path.is_file():
-        raise ScmcError(f"there is no {path}; run the sweep first, or give its output folder")
-    try:
-        ds = xr.open_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        raise ScmcError(f"{path} is not a readable result store: {error}; run it again") from error
-    with ds:
-        yield ds
-
-
-@contextmanager
 def reading(path: Path) -> Iterator[xr.Dataset]:
     """Opens a store, its SNRs rising whatever their order in the spec.
 
     Its single trials stay in the file until they are asked for.
 
     Raises:
-        ScmcError: There is no such file, or it is no result store of a sweep.
+        ScmcError: There is no such file, it is no result store of a sweep, was written by another
+            version, or is damaged.
     """
     with opened(path) as ds:
-        if ds.attrs.get("kind", "sweep") != "sweep":
-            raise ScmcError(
-                f"{path} is of kind {ds.attrs['kind']!r}; expected that of a sweep (kind: sweep), "
-                "as 'scmc-comm plot' draws the figures of the others"
-            )
-        if {"count", "probability"}.isdisjoint(ds.variables) or "design_of" not in ds:
-            raise ScmcError(f"{path} was written by another version; run the sweep again")
+        check_layout(ds, path)
+        load_values(ds, path, ["delivered_set"])
+        check_values(ds, path)
         for metric in metric_names(ds):
             attrs = set_table(ds, metric).attrs
             if "better" in attrs:
                 declare(metric, attrs["better"])
-        for name in ds.variables:
-            if name != "delivered_set":
-                ds[name].load()
         yield ds.sortby("esno_db")
 
 
@@ -127,12 +107,6 @@ def load(folder: str | Path) -> xr.Dataset:
     """Reads the results of a sweep, single trials included; errors as `reading`'s."""
     with reading(Path(folder) / "results.nc") as ds:
         return ds.load()
-
-
-def metric_names(ds: xr.Dataset) -> list[str]:
-    """The quality metrics that a dataset holds."""
-    names = (str(n) for n, v in ds.data_vars.items() if v.attrs.get("quality_metric"))
-    return [name.removesuffix(OF_SET) for name in names]
 
 
 def set_table(ds: xr.Dataset, name: str) -> xr.DataArray:

@@ -19,11 +19,13 @@ import xarray as xr
 
 from experiments.execution.cache import Cache, write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
+from experiments.execution.netcdf import seal
 from experiments.sweep import bounds, distribution, store, tables
 from experiments.sweep.asked import primary_points
 from experiments.sweep.cells import Cells, merge, occurring_sets
-from experiments.sweep.distribution import CELL, per_picture
+from experiments.sweep.distribution import per_picture
 from experiments.sweep.draws import num_draws
+from experiments.sweep.layout import CELL
 from experiments.sweep.points import NEGLIGIBLE, mask_of, set_of
 from experiments.sweep.quality import png_bytes
 from experiments.sweep.rate_points import RatePoints
@@ -89,6 +91,7 @@ def write(
         ds.to_netcdf(part, engine="h5netcdf", encoding=_encoding(ds))
         if spec.estimator != "expected":
             _write_trials(part, spec, cells, sets, cache)
+        seal(part)
         with store.reading(part) as stored:
             _write_pictures(spec, folder, images, cells, stored, cache)
             csv = tables.to_frame(stored).to_csv(index=False)

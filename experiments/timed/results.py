@@ -14,8 +14,8 @@ import xarray as xr
 from scipy import stats
 
 from experiments.execution.fingerprint import git_revision, package_versions
+from experiments.execution.netcdf import damaged, load_values, opened, require
 from experiments.statistics.means import Interval
-from experiments.sweep.store import opened
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import Job, Outcome
 from experiments.timed.spec import TimedSpec
@@ -47,6 +47,12 @@ ABOUT = {
     "age_s": ("s", "mean age of information at a receiver"),
     "unit_energy_j": ("J", "energy spent on the unit"),
     "picture_bits": ("bit", "payload bits of all units of a picture"),
+}  # fmt: skip
+_NEEDED = {
+    "scheme": ("scheme",), "value": ("value",), "unit": ("unit",), "image": ("image",),
+    "utilisation": RUN, "energy_per_picture_j": RUN, "num_pictures": RUN, "all_delivered": RUN,
+    "picture_bits": ("scheme", "image"),
+    "offered": (*RUN, "unit"), "delivered": (*RUN, "unit"), "age_s": (*RUN, "unit"),
 }  # fmt: skip
 
 
@@ -153,12 +159,17 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
     """Opens a store.
 
     Raises:
-        ScmcError: No such file, or it is no store of a timed experiment.
+        ScmcError: No such file, or it is no store of a timed experiment, was written by another
+            version, or is damaged.
     """
     with opened(path) as ds:
         if ds.attrs.get("kind") != TimedSpec.KIND:
             raise ScmcError(f"{path} is no store of a timed sweep; run one, such as congestion")
-        yield ds.load()
+        require(ds, path, _NEEDED, ("title", "axis", "spec_yaml", "seed"))
+        if ds.attrs["axis"] not in AXIS_UNITS:
+            raise damaged(path, f"axis is {ds.attrs['axis']!r}")
+        load_values(ds, path)
+        yield ds
 
 
 def is_timed(folder: Path) -> bool:

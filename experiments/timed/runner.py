@@ -12,6 +12,7 @@ from tqdm import tqdm
 from channels.plugins import load, new_run
 from experiments.execution.cache import Cache, default_cache_dir, digest, write_atomic
 from experiments.execution.executors import executor
+from experiments.execution.netcdf import seal
 from experiments.execution.output import check_folder
 from experiments.specs import check_distinct
 from experiments.sweep.components import Components
@@ -84,6 +85,7 @@ def run_timed(
     write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())
     with new_file(folder / "results.nc") as part:
         ds.to_netcdf(part, engine="h5netcdf")
+        seal(part)
     return folder
 
 

@@ -1,0 +1,32 @@
+"""Tables and JSON files that are damaged are refused in one line."""
+
+import pytest
+
+from experiments.execution.side_files import read_json, read_table
+from experiments.figures.rd import plot_rd
+from scmc_comm.errors import ScmcError
+
+WORDS = "is not what 'scmc-comm rd' writes: "
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe\0", b'"a', b"a,b\n1,2\n1,2,3\n", b"other\n1\n"])
+def test_a_damaged_table_is_one_line(tmp_path, text):
+    (tmp_path / "x.csv").write_bytes(text)
+    with pytest.raises(ScmcError, match=WORDS) as caught:
+        read_table(tmp_path / "x.csv", "scmc-comm rd", ("codec",))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[1]", b"{}", b"[" * 100_000])
+def test_a_damaged_json_is_one_line(tmp_path, text):
+    (tmp_path / "run.json").write_bytes(text)
+    with pytest.raises(ScmcError, match=WORDS):
+        read_json(tmp_path / "run.json", "scmc-comm rd", ("spec",))
+    with pytest.raises(ScmcError, match=WORDS):
+        plot_rd(tmp_path)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    for read in (read_table, read_json):
+        with pytest.raises(ScmcError, match="there is no .*x; give the output folder of 'a'"):
+            read(tmp_path / "x", "a")
