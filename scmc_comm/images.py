@@ -10,14 +10,16 @@ import importlib.util
 import io
 import logging
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scmc_comm.errors import ScmcError
 from scmc_comm.new_file import new_file
+from scmc_comm.picture_modes import to_srgb
 from scmc_comm.pixels import check_pixels
 from scmc_comm.types import MIN_SIDE
 
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Files of a folder that count as pictures, in any case."""
+
+HEIC_FIX = "it is HEIC, which Pillow cannot read: export it as JPEG or PNG"
 
 PHOTO_SIDE = 256
 
@@ -47,8 +51,9 @@ PHOTOS = tuple(_PHOTOS)
 def load_image(path: str | Path) -> torch.Tensor:
     """Read a picture file.
 
-    Grey, palette, CMYK, transparent (over white) and 16-bit pictures are converted, with a
-    logged notice; EXIF rotation is applied; of an animation the first frame is taken.
+    Grey, palette, CMYK, LAB, transparent (over white) and 16-bit pictures and those with a colour
+    profile other than sRGB are converted, with a logged notice (docs/datasets.md); EXIF rotation
+    is applied; of an animation the first frame is taken.
 
     Args:
         path: Any format that Pillow reads.
@@ -66,19 +71,21 @@ def load_image(path: str | Path) -> torch.Tensor:
         raise ScmcError(f"image {path} is {what}; give the path of a picture")
     try:
         with Image.open(path) as opened:
-            deep = opened.mode.startswith("RGB") and ";16" in str(opened.tile)
+            deep = not opened.mode.startswith("I") and ";16" in str(opened.tile)
             check_pixels((opened.height, opened.width), f"image {path}")
             opened.load()
             if deep:  # Pillow keeps eight bits of each sample without a word
                 logger.warning("%s: 16 bits a sample cut to 8", path)
-            picture = ImageOps.exif_transpose(opened)
-            img = from_picture(picture, f"image {path}")
+                if isinstance(colour := opened.info.get("transparency"), tuple):
+                    opened.info["transparency"] = tuple(sample >> 8 for sample in colour)
+            img = from_picture(opened, f"image {path}")
     except ScmcError:
         raise
     # Pillow's decoders answer damaged files with a dozen kinds of exception.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ScmcError(f"image {path} cannot be read: {reason}; give an intact picture") from error
+        fix = HEIC_FIX if _is_heic(path) else "give an intact picture"
+        raise ScmcError(f"image {path} cannot be read: {reason}; {fix}") from error
     height, width = img.shape[1:]
     if min(height, width) < MIN_SIDE:
         raise ScmcError(
@@ -87,11 +94,20 @@ def load_image(path: str | Path) -> torch.Tensor:
     return img
 
 
+def _is_heic(path: Path) -> bool:
+    """Does it begin as the files of phones do, whatever it is called?"""
+    with path.open("rb") as file:
+        return (
+            re.match(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", file.read(12), re.S) is not None
+        )
+
+
 def from_picture(picture: Image.Image, name: str) -> torch.Tensor:
-    """An open Pillow picture as float32 [3, H, W] in [0, 1]; what is converted is logged.
+    """An open Pillow picture, upright, as float32 [3, H, W] in [0, 1]; conversions are logged.
 
     Args:
-        picture: Grey, palette, CMYK, transparent (put over white), 16-bit grey or RGB.
+        picture: Grey of up to 16 bits, palette, CMYK, LAB, transparent (put over white) or RGB, in
+            the colours of its profile.
         name: What messages call it.
 
     Raises:
@@ -101,24 +117,10 @@ def from_picture(picture: Image.Image, name: str) -> torch.Tensor:
         >>> from_picture(Image.new("RGB", (40, 32), "white"), "a wall").shape
         torch.Size([3, 32, 40])
     """
-    mode = picture.mode
-    if mode == "RGB" and "transparency" not in picture.info:
-        return from_uint8(np.asarray(picture))
-    if mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it at 255
-        samples = np.asarray(picture).astype(np.float32)
-        if samples.min() < 0 or samples.max() > 65535:
-            raise ScmcError(f"{name} has samples beyond 16 bits; convert it to 8 or 16 bits")
-        logger.warning("%s: 16-bit grey converted to RGB", name)
-        return torch.from_numpy(samples / 65535).expand(3, -1, -1).contiguous()
-    if mode == "F":
-        raise ScmcError(f"{name} holds floats of unknown range; convert it to 8 or 16 bits")
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        logger.warning("%s: %s picture with transparency put over white", name, mode)
-        rgba = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    else:
-        logger.warning("%s: %s picture converted to RGB", name, mode)
-    return from_uint8(np.asarray(picture.convert("RGB")))
+    pixels = to_srgb(picture, name)
+    if pixels.dtype == np.uint8:
+        return from_uint8(pixels)
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def from_uint8(pixels: np.ndarray) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scmc_comm.datasets.image_sets import NamedImage, each_image
 from scmc_comm.errors import ScmcError
@@ -43,7 +43,7 @@ def as_image(picture: Any, name: str = "picture") -> torch.Tensor:
     if isinstance(picture, str | Path):
         return load_image(picture)
     if isinstance(picture, Image.Image):
-        img = from_picture(ImageOps.exif_transpose(picture), name)
+        img = from_picture(picture, name)
     elif isinstance(picture, torch.Tensor):
         img = _of_array(picture.detach().cpu().numpy(), name)
     elif isinstance(picture, np.ndarray):
