@@ -193,7 +193,14 @@ def _chosen(source: str | Path, num_images: int | None) -> list[tuple[Path, Anno
     files = list(_picture_files(source).items())
     count = _count(source, len(files), num_images)
     every = len(files) / count if _split_of(source) else 1
-    return [files[int(every * n)] for n in range(count)]
+    chosen = [files[int(every * n)] for n in range(count)]
+    for file, _ in chosen:
+        if not file.name.isprintable():  # half a character (not UTF-8), or one that breaks lines
+            raise ScmcError(
+                f"the name of picture {file.name!a} in {source} is not printable UTF-8, which "
+                "tables and stores need; rename it"
+            )
+    return chosen
 
 
 def set_size(source: str | Path) -> int:
