@@ -1,8 +1,10 @@
-"""``scmc-comm cache info|clear``."""
+"""``scmc-comm cache info|clear|merge``."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
 
 from channels.errors import no_such
 from experiments.commands.common import AddVerb
@@ -10,19 +12,22 @@ from scmc_comm.errors import ScmcError
 
 
 def cache(args: argparse.Namespace) -> None:
-    """Say what finished work is kept and where, or delete it."""
+    """Say what finished work is kept and where, delete it, or take in that of other folders."""
     from experiments.execution.cache import default_cache_dir
-    from experiments.execution.inventory import KINDS, clear, entries
+    from experiments.execution.inventory import KINDS, clear, entries, merge
 
-    for kind in args.kinds:
+    if args.action == "merge":
+        _merge(merge, args.names)
+        return
+    for kind in args.names:
         if kind not in KINDS:
             raise ScmcError(no_such("kind of entry", kind, KINDS))
     folder = default_cache_dir()
-    if args.action == "clear" and (args.kinds or args.yes):
-        count, size = clear(folder, args.kinds)
+    if args.action == "clear" and (args.names or args.yes):
+        count, size = clear(folder, args.names)
         print(f"deleted {count} entries, {size / 1e6:.1f} MB, in {folder}")
         return
-    sizes: dict[str, list[int]] = {kind: [] for kind in args.kinds or KINDS}
+    sizes: dict[str, list[int]] = {kind: [] for kind in args.names or KINDS}
     for entry in entries(folder):
         if entry.kind in sizes:
             sizes[entry.kind].append(entry.size)
@@ -33,9 +38,25 @@ def cache(args: argparse.Namespace) -> None:
         raise ScmcError("nothing was deleted; name kinds, or give --yes for all of them")
 
 
+def _merge(merge: Callable[[Path, Path], int], names: list[str]) -> None:
+    from experiments.execution.cache import default_cache_dir
+
+    if not names:
+        raise ScmcError("cache merge takes the folders whose entries are copied; give some")
+    folders = [Path(name) for name in names]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ScmcError(f"{folder} is no folder; give the cache folder of another machine")
+    for folder in folders:
+        print(f"{folder}: {merge(folder, default_cache_dir())} new entries")
+
+
 def add(verb: AddVerb) -> None:
     """Add the verb."""
     sub = verb("cache", cache, "cache info")
-    sub.add_argument("action", choices=("info", "clear"))
-    sub.add_argument("kinds", nargs="*", metavar="KIND", help="only these (all)")
+    sub.add_argument("action", choices=("info", "clear", "merge"))
+    sub.add_argument(
+        "names", nargs="*", metavar="KIND|DIR", help="of info and clear: only these kinds (all); "
+        "of merge: cache folders that are copied into this one",
+    )  # fmt: skip
     sub.add_argument("--yes", action="store_true", help="with 'clear' and no kind: delete all")

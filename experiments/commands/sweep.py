@@ -29,8 +29,27 @@ def sweep(args: argparse.Namespace) -> None:
     spec = dataclasses.replace(spec, plugins=tuple(dict.fromkeys([*spec.plugins, *args.plugin])))
     if args.show:
         print(explained(spec), end="")
+    elif args.shard is not None:
+        _run_shard(args, spec)
     else:
         _run(args, spec)
+
+
+def _run_shard(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
+    """Fill the cache with one part of a sweep."""
+    from experiments.execution.cache import default_cache_dir
+    from experiments.sweep.runner import run_shard
+    from experiments.sweep.shards import Shard
+    from experiments.sweep.spec import SweepSpec
+
+    if not isinstance(spec, SweepSpec):
+        raise ScmcError("--shard is for sweeps; an experiment on the timed link runs as a whole")
+    if args.dask is not None:
+        raise ScmcError("give --shard or --dask; either spreads a sweep over machines")
+    shard = Shard.parse(args.shard)
+    count = run_shard(spec, shard, args.jobs)
+    print(f"shard {shard.number}/{shard.count}: {count} tasks are in {default_cache_dir()}")
+    print("when all shards are through, the same command with --out for --shard writes the results")
 
 
 def _run(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
@@ -95,7 +114,7 @@ def add(verb: AddVerb) -> None:
     """Add the verbs."""
     sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2", AGAIN)
     sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="needed but for --estimate, --show")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
     sub.add_argument(
         "--show", action="store_true", help="print the spec as YAML with the meaning and unit of "
         "each key, and run nothing; the YAML is a spec again",
@@ -119,6 +138,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--jobs", type=Number(Jobs), default=os.cpu_count() or 1, help="processes (all cores)"
     )
+    sub.add_argument(
+        "--shard", metavar="NUMBER/COUNT", help="compute one part, such as 3/8, into the cache, "
+        "for the jobs of an array; 'sweep' without it then writes the results",
+    )  # fmt: skip
     sub.add_argument(
         "--dask",
         metavar="ADDRESS",

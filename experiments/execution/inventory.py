@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.execution.cache import Cache
+
 KINDS = {
     "pictures": "what receivers show (PNG)",
     "coded": "what systems sent: frames, symbols, ledgers",
@@ -84,3 +86,24 @@ def clear(folder: Path, kinds: Collection[str] = ()) -> tuple[int, int]:
     for path in [path for path in folder.rglob(".*.tmp") if _LEFT.fullmatch(path.name)]:
         path.unlink(missing_ok=True)
     return count, size
+
+
+def merge(source: Path, target: Path) -> int:
+    """Copies the entries of another cache that this one lacks; damaged ones are left out.
+
+    Args:
+        source: The other cache, or a folder of such.
+        target: This cache.
+
+    Returns:
+        How many were copied.
+    """
+    count = 0
+    for entry in entries(source):
+        key = entry.path.parent.name + entry.path.name
+        relative = entry.path.relative_to(source).parts[:-2]
+        mine = Cache(target.joinpath(*relative))
+        if key not in mine and (body := Cache(entry.path.parent.parent).get(key)) is not None:
+            mine.put(key, body)
+            count += 1
+    return count

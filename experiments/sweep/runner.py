@@ -9,6 +9,7 @@ import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from channels.phy.names import expectation_draws
 from channels.plugins import Loaded, current_run, load, new_run
 from experiments.execution.cache import Cache, default_cache_dir
-from experiments.execution.executors import executor
+from experiments.execution.executors import Executor, executor
 from experiments.execution.output import check_folder
 from experiments.sweep import writer
 from experiments.sweep.components import Components
@@ -27,13 +28,11 @@ from experiments.sweep.known import load_needed
 from experiments.sweep.links import Link
 from experiments.sweep.made import fingerprint_of, load_system
 from experiments.sweep.quality import digest_of
-from experiments.sweep.rate_points import bound_tasks, measure_curves
+from experiments.sweep.rate_points import RateTask, bound_tasks, measure_curves
 from experiments.sweep.results import CellResult
+from experiments.sweep.shards import Shard
 from experiments.sweep.spec import SweepSpec
-from experiments.sweep.tasks import (
-    Task,
-    run_task,
-)
+from experiments.sweep.tasks import Task, run_task
 from scmc_comm.errors import ScmcError
 from scmc_comm.types import UNANNOTATED, Annotation
 
@@ -161,34 +160,107 @@ def run_sweep(
     Raises:
         ScmcError: A name that does not exist, or another error a user can mend.
     """
+    known = _checked(spec, components)
+    folder = check_folder(out_dir)
+    with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
+        tasks, bounds = known.tasks(where, workers.workers)
+        results = _fill(tasks, spec.name, workers, progress, each_point_s)
+        rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
+        draws = _fade_draws(spec, components)
+        writer.write(spec, known.images, results, known.metrics, Cache(where), folder, rates, draws)
+    return folder
+
+
+def run_shard(
+    spec: SweepSpec,
+    shard: Shard,
+    jobs: int = 1,
+    *,
+    cache_dir: Path | None = None,
+    components: Components = REAL,
+    progress: bool = True,
+) -> int:
+    """Runs one part of a sweep: what is finished goes to the cache, and no results are written.
+
+    `run_sweep` with the same cache folder, when all shards are through, finds everything there and
+    writes byte for byte what it writes alone. How a sweep is divided depends on the number of
+    shards, not on the number of processes.
+
+    Args:
+        spec: The sweep.
+        shard: Which part.
+        jobs: Number of processes.
+        cache_dir: Folder that all shards share; None for the user's cache folder.
+        components: What to build systems, channels and metrics from.
+        progress: Show a progress bar.
+
+    Returns:
+        Number of tasks in the shard.
+
+    Raises:
+        ScmcError: As `run_sweep`.
+    """
+    known = _checked(spec, components)
+    with _cache_folder(cache_dir, True) as where, executor(jobs) as workers:
+        tasks, bounds = (shard.of(found) for found in known.tasks(where, shard.count))
+        title = f"{spec.name}, shard {shard.number}/{shard.count}"
+        _fill(tasks, title, workers, progress)
+        measure_curves(bounds, workers, f"{title}, bounds", progress)
+    return len(tasks) + len(bounds)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A sweep whose names exist, with its pictures and what can be measured of them."""
+
+    spec: SweepSpec
+    components: Components
+    plugins: tuple[Loaded, ...]
+    images: Mapping[str, torch.Tensor]
+    annotations: Mapping[str, Annotation]
+    metrics: tuple[str, ...]
+
+    def tasks(self, where: Path, parts: int) -> tuple[list[Task], list[RateTask]]:
+        """What is computed: of points, for so many workers or shards at least; and of bounds."""
+        tasks = make_tasks(
+            self.spec, self.images, self.metrics, where, self.components, parts,
+            self.annotations, self.plugins,
+        )  # fmt: skip
+        everywhere = [m for m in per_picture(self.metrics) if m not in self.spec.primary_metrics]
+        bounds = bound_tasks(
+            self.spec, self.images, tuple(everywhere), fingerprint_of(self.components), where,
+            self.components, self.annotations,
+        )  # fmt: skip
+        return tasks, bounds
+
+
+def _checked(spec: SweepSpec, components: Components) -> _Checked:
     new_run()
     plugins = tuple(load(plugin) for plugin in spec.plugins)
     components.check_names(spec)
     images = components.load_images(spec.images, spec.num_images)
     annotations = components.annotations(spec.images, spec.num_images)
     metrics = resolve_metrics(spec, components)
-    folder = check_folder(out_dir)
+    return _Checked(spec, components, plugins, images, annotations, metrics)
 
-    with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
-        tasks = make_tasks(
-            spec, images, metrics, where, components, workers.workers, annotations, plugins
-        )
-        weight = each_point_s or dict.fromkeys(spec.systems, 1)
-        total = sum(len(task.points) * weight[task.system] for task in tasks)
-        unit = "s of a core" if each_point_s else "point"
-        results: list[CellResult] = []
-        with tqdm(total=round(total), desc=spec.name, unit=unit, disable=not progress) as bar:
-            for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
-                results += found
-                done = sum(len(cell.points) * weight[cell.system] for cell in results)
-                bar.update(round(done) - bar.n)
-        fingerprint = fingerprint_of(components)
-        everywhere = tuple(m for m in per_picture(metrics) if m not in spec.primary_metrics)
-        bounds = bound_tasks(spec, images, everywhere, fingerprint, where, components, annotations)
-        rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
-        draws = _fade_draws(spec, components)
-        writer.write(spec, images, results, metrics, Cache(where), folder, rates, draws)
-    return folder
+
+def _fill(
+    tasks: list[Task],
+    title: str,
+    workers: Executor,
+    progress: bool,
+    each_point_s: Mapping[str, float] | None = None,
+) -> list[CellResult]:
+    weight = each_point_s or {task.system: 1 for task in tasks}
+    total = sum(len(task.points) * weight[task.system] for task in tasks)
+    unit = "s of a core" if each_point_s else "point"
+    results: list[CellResult] = []
+    with tqdm(total=round(total), desc=title, unit=unit, disable=not progress) as bar:
+        for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
+            results += found
+            done = sum(len(cell.points) * weight[cell.system] for cell in results)
+            bar.update(round(done) - bar.n)
+    return results
 
 
 def _fade_draws(spec: SweepSpec, components: Components) -> tuple[int, ...]:
