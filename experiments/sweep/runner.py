@@ -202,7 +202,8 @@ def run_shard(
     """
     known = _checked(spec, components)
     with _cache_folder(cache_dir, True) as where, executor(jobs) as workers:
-        tasks, bounds = (shard.of(found) for found in known.tasks(where, shard.count))
+        every_task, every_bound = known.tasks(where, shard.count)
+        tasks, bounds = shard.of(every_task), shard.of(every_bound)
         title = f"{spec.name}, shard {shard.number}/{shard.count}"
         _fill(tasks, title, workers, progress)
         measure_curves(bounds, workers, f"{title}, bounds", progress)
