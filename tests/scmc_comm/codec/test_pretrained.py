@@ -185,7 +185,7 @@ def test_layout_sentence_is_the_start_and_words_alone_start_from_noise(models, m
             told[name] = options
             return pipe(**options)
 
-        spy.scheduler, spy.unet = pipe.scheduler, pipe.unet
+        spy.scheduler, spy.unet, spy.device = pipe.scheduler, pipe.unet, pipe.device
         spy.tokenizer, spy.vae_scale_factor = pipe.tokenizer, pipe.vae_scale_factor
         monkeypatch.setattr(painter, name, spy)
     painter(CAPTION, (32, 32), 0)
@@ -483,7 +483,7 @@ def test_transmit_sends_with_the_networks_chosen(models):
         (("encode", "P", "-o", "x.scmc", "--semantic.captioner", "M/sd-turbo"), "image-to-text"),
         (("encode", "P", "-o", "x.scmc", "--semantic.generator", "M/sd-turbo"), "use 'decode'"),
         (("encode", "P", "-o", "x.scmc", "--structure.edges", "M/sd-turbo"), "weight files"),
-        (("encode", "P", "-o", "x.scmc", "--semantic.beams", "0"), "beam width is 0"),
+        (("encode", "P", "-o", "x.scmc", "--semantic.beams", "0"), "expected a whole number, 1 to 64"),
         (("decode", "P", "-o", "x.png", "--structure.edges", "e.pth"), "use 'encode'"),
         (
             ("transmit", "P", "--esno-db", "9", "--rho", "1/8", "-o", "x.png", "--system", "jpeg",

@@ -160,7 +160,7 @@ def test_quality_layers_are_one_code_stream_cut_at_its_layers(photo):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("vvc:layers=5", "expected 2 to 4"), ("vvc:layers=1", "expected 2 to 4"),
+    [("vvc:layers=5", "whole number, 2 to 4"), ("vvc:layers=1", "whole number, 2 to 4"),
      ("vvc:layers=3,mcs=adaptive", "there is no key 'mcs'"),
      ("vvc:layers=3,utility=lpips", "use protection=optimised"),
      ("jpeg2000:layers=2,protection=best", "one of unequal, equal, optimised, range"),
