@@ -6,12 +6,12 @@ sends through here too.
 
 from __future__ import annotations
 
-import math
+import reprlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from tqdm import tqdm
 
 from channels.fading.models import make_channel
 from channels.phy.names import make_phy
+from channels.ranges import EsnoDb, Range, Seed
+from channels.specs import fits, type_name
 from channels.types import LinkReport, ReceivedSymbols
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
@@ -27,6 +29,7 @@ from scmc_comm.images import to_uint8
 from scmc_comm.link.budget import Budget, design_for
 from scmc_comm.metrics import default_metrics, measure
 from scmc_comm.pictures import as_image, each_picture
+from scmc_comm.ranges import Rho
 from scmc_comm.registry import make_system
 from scmc_comm.systems.base import System
 from scmc_comm.transmission import Transmission, prepare, send
@@ -37,6 +40,14 @@ if TYPE_CHECKING:
     from scmc_comm.link.prepared import Prepared
 
 _CHUNK = 50  # draws sent at once
+_NUMBERS: dict[str, Any] = {
+    "esno_db": EsnoDb,
+    "rho": Rho,
+    "trials": Annotated[int, Range(1, 10_000_000)],
+    "seed": Seed,
+    "design_esno_db": EsnoDb | None,
+}
+_PYTHON_NAMES = {"esno_db": "snr_db", "rho": "cbr", "design_esno_db": "design_snr_db"}
 
 
 @dataclass(frozen=True)
@@ -65,11 +76,16 @@ class Setting:
     design_esno_db: float | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("trials", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ScmcError(f"{name} is {getattr(self, name)}; expected {least} or more")
-        if not math.isfinite(self.esno_db):
-            raise ScmcError(f"esno_db is {self.esno_db}; expected a number in dB")
+        for name, kind in _NUMBERS.items():
+            value = getattr(self, name)
+            plain = value.item() if isinstance(value, np.generic) else value
+            if not fits(plain, kind):
+                told = _PYTHON_NAMES.get(name, name)
+                raise ScmcError(f"{told} is {reprlib.repr(value)}; expected {type_name(kind)}")
+        for name in ("channel", "phy"):
+            if not isinstance(getattr(self, name), str):
+                told = reprlib.repr(getattr(self, name))
+                raise ScmcError(f"{name} is {told}; expected its name, NAME:key=value")
 
     def budget(self) -> Budget:
         """What may be spent, and what the sender assumes of the link."""
@@ -254,7 +270,11 @@ def transmit_each(
 
 
 def _system(system: str | System) -> System:
-    return make_system(system) if isinstance(system, str) else system
+    if isinstance(system, System):
+        return system
+    if not isinstance(system, str):
+        raise ScmcError(f"system is {reprlib.repr(system)}; expected a name or a System")
+    return make_system(system)
 
 
 def bandwidth_ratio(cbr: float | str) -> float:
@@ -268,6 +288,8 @@ def bandwidth_ratio(cbr: float | str) -> float:
         0.0625
     """
     try:
+        if isinstance(cbr, bool):
+            raise TypeError
         return float(Fraction(cbr) if isinstance(cbr, str) else cbr)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise ScmcError(

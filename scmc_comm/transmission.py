@@ -76,7 +76,8 @@ def prepare(system: System, img: torch.Tensor, budget: Budget) -> Prepared:
     """
     reserved = 0
     while True:
-        prepared = system.prepare(img, replace(budget, reserved_uses=reserved))
+        # A picture of its own: what a system writes into it is not what it is measured against.
+        prepared = system.prepare(img.clone(), replace(budget, reserved_uses=reserved))
         _check_kind(system, prepared)
         needed = control_uses(prepared.frames, budget.control_bits)
         if needed <= reserved:

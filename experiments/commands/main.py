@@ -85,8 +85,9 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-[\d.]+(e[-+]?\d+)?(,-?[\d.]+(e[-+]?\d+)?)*$")
 
     def error(self, message: str) -> NoReturn:
-        """See `argparse.ArgumentParser.error`; what the message quotes cannot harm a terminal."""
-        super().error(printable(message, LONGEST))
+        """Say in one line what is wrong; what the message quotes cannot harm a terminal."""
+        text = printable(f"{self.prog}: error: {message}", LONGEST)
+        self.exit(2, f"{text}; see '{self.prog} --help'\n")
 
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:  # type: ignore[override]
         """See `argparse.ArgumentParser.add_argument`; the help tells a number's range."""

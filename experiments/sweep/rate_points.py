@@ -209,7 +209,7 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
         if point is None:
             coded = Coded(0, torch.full_like(img, 0.5), 0.0, 0.0)
         else:
-            coded = task.made_codec.code(img, point)
+            coded = task.made_codec.code(img.clone(), point)
         found = task.measure(img, coded.img_hat, missing, task.annotation)
         scores = known["scores"] | {kept[name]: float(found[name]) for name in missing}
         known = {

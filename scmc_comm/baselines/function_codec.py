@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from scmc_comm.baselines.image_codec import ImageCodec
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import ScmcError, from_plugin
 from scmc_comm.images import from_uint8
 
 
@@ -63,15 +63,15 @@ class FunctionCodec(ImageCodec):
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """See `ImageCodec.encode`."""
         self._check_quality(quality)
-        with torch.no_grad():
-            data = self._encode(img, quality)
+        with torch.no_grad(), from_plugin(f"{self.name}: encode"):
+            data = self._encode(img.clone(), quality)
         if not isinstance(data, bytes | bytearray) or not data:
             raise ScmcError(f"{self.name}: encode gave {type(data).__name__}; expected some bytes")
         return bytes(data)
 
     def decode(self, data: bytes, size: tuple[int, int]) -> torch.Tensor:
         """See `ImageCodec.decode`."""
-        with torch.no_grad():
+        with torch.no_grad(), from_plugin(f"{self.name}: decode"):
             found = self._decode(data, size) if self._takes_size() else self._decode(data)
         return as_image(found, size, f"{self.name}: decode")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import torch
 
 from channels.plugins import Plugin, PluginError
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import ScmcError, from_plugin
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,22 @@ class Metric:
 
     def values(self, img: torch.Tensor, img_hat: torch.Tensor) -> torch.Tensor:
         """Of each pair of float32 [b, 3, H, W]: float64 [b]."""
-        assert self.function is not None
-        found = [float(self.function(a, b)) for a, b in zip(img, img_hat, strict=True)]
+        found = [self._value(a, b) for a, b in zip(img, img_hat, strict=True)]
         return torch.tensor(found, dtype=torch.float64)
+
+    def _value(self, img: torch.Tensor, img_hat: torch.Tensor) -> float:
+        assert self.function is not None
+        who = f"metric {getattr(self.function, '__qualname__', self.function)!s}"
+        with from_plugin(who):  # copies: the next metric measures the pictures as they are
+            found = self.function(img.clone(), img_hat.clone())
+        shape = list(getattr(found, "shape", []))
+        number = found.item() if shape in ([], [1]) and hasattr(found, "item") else found
+        if isinstance(number, bool) or not isinstance(number, int | float) or math.isinf(number):
+            told = f"{type(found).__name__} {shape}" if shape else repr(found)[:60]
+            raise ScmcError(
+                f"{who} gave {told}; expected one finite number, or nan where it is undefined"
+            )
+        return float(number)
 
 
 def plugin_metric(plugin: Plugin) -> Metric:

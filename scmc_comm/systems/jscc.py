@@ -17,7 +17,7 @@ from torch import Tensor
 
 from channels.types import ReceivedSymbols
 from scmc_comm.baselines.function_codec import as_image
-from scmc_comm.errors import ScmcError
+from scmc_comm.errors import ScmcError, from_plugin
 from scmc_comm.link.budget import MEAN_SNR, Budget
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.systems.analog import Analog, unbiased
@@ -104,13 +104,16 @@ class JsccSystem(Analog):
         if uses < 1:
             return Prepared.nothing(size, budget, "the budget holds no channel use")
         known = {"esno_db": budget.design_esno_db} if self.functions.takes_esno else {}
-        symbols = _checked_symbols(self.functions.encode(img, uses, **known), uses)
+        with from_plugin("encode"):
+            found = self.functions.encode(img.clone(), uses, **known)
+        symbols = _checked_symbols(found, uses)
         return Prepared.of_symbols(symbols, 0, budget, size)
 
     def shown(self, prepared: Prepared, received: ReceivedSymbols) -> Tensor:
         """See `Analog.shown`."""
         symbols, no = unbiased(received)
-        found = self.functions.decode(symbols, no, prepared.size)
+        with from_plugin("decode"):
+            found = self.functions.decode(symbols, no, prepared.size)
         # Noise may lead far outside; where there is little, it is another scale, as 0 to 255.
         slack = 10.0 if no < 1.0 else sys.float_info.max
         return as_image(found, prepared.size, "decode", slack)

@@ -121,7 +121,7 @@ def test_each_picture_has_draws_of_its_own():
 @pytest.mark.parametrize(
     ("wrong", "word"),
     [({"trials": 0}, "trials is 0"), ({"seed": -1}, "seed is -1"), ({"cbr": "wide"}, "cbr is"),
-     ({"cbr": "1/0"}, "cbr is"), ({"snr_db": math.nan}, "esno_db is nan"),
+     ({"cbr": "1/0"}, "cbr is"), ({"snr_db": math.nan}, "snr_db is nan"),
      ({"channel": "sea"}, "rayleigh_block"), ({"phy": "none"}, "flat")],
 )  # fmt: skip
 def test_wrong_settings_get_one_line(wrong, word):

@@ -16,7 +16,7 @@ from experiments.execution.executors import (
     limit_threads,
     num_cores,
 )
-from experiments.sweep import runner
+from experiments.sweep import made, runner
 from experiments.sweep.runner import make_tasks, run_sweep
 from scmc_comm.errors import ScmcError
 
@@ -143,10 +143,9 @@ def test_other_code_on_a_worker_is_an_error(toy_spec, tmp_path):
     answers = iter(["one", "two"])
     components = dataclasses.replace(TOYS, fingerprint=lambda: next(answers))
     task = make_tasks(toy_spec, TOYS.load_images("t", 1), ("mse",), tmp_path, components)[0]
-    from experiments.sweep.made import fingerprint_of
     from experiments.sweep.tasks import run_task
 
-    fingerprint_of.cache_clear()
+    made._fingerprint_on.cache_clear()
     with pytest.raises(ScmcError, match="same version"):
         run_task(task)
 

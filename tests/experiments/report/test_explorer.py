@@ -235,7 +235,7 @@ def test_the_report_links_the_explorer(sweep, cache, tmp_path):
 def test_images_of_the_explorer_are_one_or_more(sweep, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["report", str(sweep), "--out", str(tmp_path / "page.html"), "--explorer", "-1"])
-    assert "expected 1 or more" in capsys.readouterr().err
+    assert "expected a whole number, 1 to" in capsys.readouterr().err
 
 
 def shown(page, folder, address):

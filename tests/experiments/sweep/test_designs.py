@@ -220,5 +220,5 @@ def test_columns_hold_the_design_and_the_ends():
 def test_control_bits_are_part_of_the_budget():
     spec = TUNED.override(["control_bits=22"])
     assert Design("awgn", 3.0).budget(1 / 24, control_bits=spec.control_bits).control_bits == 22
-    with pytest.raises(ScmcError, match="0 to 256 bits a frame"):
+    with pytest.raises(ScmcError, match="whole number, 0 to 256"):
         TUNED.override(["control_bits=999"])

@@ -114,9 +114,9 @@ def test_too_long_and_too_short_streams_are_refused(fade):
         (["photos", "--out", "film.gif", "--trace", "absent.csv"], "no trace file"),
         (["photos", "--out", "film.gif", "--trace", "bad.csv"], "line 3"),
         (["absent", "--out", "film.gif"], "absent"),
-        (["photos", "--out", "film.gif", "--bandwidth-hz", "0"], "bandwidth_hz is 0"),
-        (["photos", "--out", "film.gif", "--num-images", "0"], "num-images is 0"),
-        (["photos", "--out", "film.gif", "--side", "9"], "side is 9"),
+        (["photos", "--out", "film.gif", "--bandwidth-hz", "0"], "--bandwidth-hz: '0'"),
+        (["photos", "--out", "film.gif", "--num-images", "0"], "num-images: '0'"),
+        (["photos", "--out", "film.gif", "--side", "9"], "side: '9'"),
     ],
 )
 def test_the_command_refuses_in_one_line(args, wrong, tmp_path, monkeypatch, capsys):
