@@ -40,6 +40,7 @@ class Number:
         kind: A type with its range, such as `channels.ranges.Seed`.
 
     Example:
+        >>> from channels.ranges import Seed
         >>> Number(Seed)("3")
         3
     """

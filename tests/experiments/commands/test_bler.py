@@ -34,7 +34,7 @@ def test_bler_measures_what_the_table_link_reads(
         (["--errors", "1"], "at least 5 errors"),
         (["--bits", "7"], "holds no payload"),
         (["--decoder", "turbo"], "expected one of fast, sionna"),
-        (["--jobs", "0"], "num_jobs is 0"),
+        (["--jobs", "0"], "--jobs: '0'"),
     ],
 )
 def test_bler_refuses_what_it_cannot_do(
