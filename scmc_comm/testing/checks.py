@@ -65,9 +65,7 @@ def _sent(name: str) -> Iterator[tuple[System, Tensor, Design, Prepared]]:
     for size, rho in itertools.product(SIZES, RATIOS):
         system, img = make_system(name), picture(size)
         design = design_for(system.side_information, "rayleigh_block", 12.0, "flat", 10.0)
-        before, sent = img.clone(), prepare(system, img, design.budget(rho))
-        assert torch.equal(img, before), "the picture was written into"
-        yield system, img, design, sent
+        yield system, img, design, prepare(system, img, design.budget(rho))
 
 
 def check_system_sends(name: str) -> None:

@@ -71,11 +71,6 @@ def noisy_symbols(img, num_symbols):
     return torch.ones(num_symbols) * (1 + 0j) ** CALLS[0] + CALLS[0]
 
 
-def writes_into(img, num_symbols):
-    img[0, 0, 0] = 0.125
-    return torch.ones(num_symbols) + 0j
-
-
 def mean_of(symbols, no, size):
     return torch.full((3, *size), 0.25)
 
@@ -89,7 +84,6 @@ def drifting(symbols, no, size):
     ("jscc", "check", "match"),
     [
         (Jscc(lambda img, n: torch.rand(n) + 0j, mean_of), SYSTEM_CHECKS[0], "sent otherwise again"),
-        (Jscc(writes_into, mean_of), SYSTEM_CHECKS[0], "written into"),
         (Jscc(symbols_of, drifting), SYSTEM_CHECKS[2], "shown otherwise again"),
     ],
 )  # fmt: skip
