@@ -19,11 +19,10 @@ from types import ModuleType
 from typing import Any
 
 from channels.errors import ChannelError, no_such
-from channels.identity import content
-from channels.sources import (
+from channels.identity import (
     NoIdentityError,
+    content,
     count_file_by_file,
-    digest_of_modules,
     files_digest,
     modules_of,
 )
@@ -85,16 +84,10 @@ def content_or_fresh(what: str, value: object) -> str:
         '3'
     """
     try:
-        return _class_content(value, _state.run) if isinstance(value, type) else content(value)
+        return content(value)
     except NoIdentityError as error:
         _notice(f"{what} is computed afresh in each run: {error}", _state.run)
         return f"object {id(value)} of run {_state.run}"
-
-
-@functools.lru_cache(maxsize=256)
-def _class_content(value: type, _: str) -> str:
-    """Taken once a run: what a module keeps of its own work while it runs is no other code."""
-    return content(value)
 
 
 @functools.cache
@@ -108,14 +101,14 @@ class _State:
 
     Attributes:
         plugins: By kind and name.
-        loaded: For each plug-in that was loaded the files of its modules, and their digest.
+        loaded: For each plug-in that was loaded its modules, and the digest of their files.
         loading: The one that is being loaded.
         run: A text that only this run has.
         changes: How many times something was added.
     """
 
     plugins: dict[tuple[str, str], Plugin]
-    loaded: dict[str, tuple[dict[str, Path], str]]
+    loaded: dict[str, dict[str, str]]
     loading: str | None
     run: str
     changes: int
@@ -193,8 +186,7 @@ def load(spec: str) -> Loaded:
     if path is not None and not path.is_file():
         raise PluginError(f"there is no plug-in file {spec}; expected FILE.py or module:function")
     name = spec if path is None else str(path)
-    files, digest = _state.loaded.get(name, ({}, ""))
-    if not files or digest_of_modules(files) != digest:
+    if name not in _state.loaded or _files_now(_state.loaded[name]) != _state.loaded[name]:
         _forget(name)
         _state.loading = f"plug-in {name}"
         try:
@@ -206,11 +198,8 @@ def load(spec: str) -> Loaded:
             raise PluginError(f"plug-in {spec} cannot be loaded: {why}") from error
         finally:
             _state.loading = None
-        files = modules_of(module)
-        if path is not None:
-            _check_beside(path, files)
-        _state.loaded[name] = files, digest_of_modules(files)
-    return Loaded(name, _state.loaded[name][1])
+        _state.loaded[name] = _files_now(dict.fromkeys(modules_of(module), ""))
+    return Loaded(name, hashlib.sha256(repr(_state.loaded[name]).encode()).hexdigest())
 
 
 def load_same(loaded: Loaded) -> None:
@@ -239,17 +228,6 @@ def _import_file(path: Path) -> str:
     return name
 
 
-def _check_beside(path: Path, files: Mapping[str, Path]) -> None:
-    """Refuses a plug-in that was given a loaded module of the name of one that lies beside it."""
-    for name, file in files.items():
-        beside = path.parent / f"{name}.py"
-        if beside.is_file() and not beside.samefile(file):
-            _forget(str(path))
-            raise PluginError(
-                f"plug-in {path} imports {name} of {file}, not {beside}: give one another name"
-            )
-
-
 def _import_module(spec: str) -> str:
     module, colon, attribute = spec.partition(":")
     count_file_by_file(module)
@@ -259,9 +237,15 @@ def _import_module(spec: str) -> str:
     return module
 
 
+def _files_now(modules: Mapping[str, str]) -> dict[str, str]:
+    """Digest of the file of each module as it is on disk."""
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in modules}
+    return {name: files_digest([file]) if file else "" for name, file in sorted(files.items())}
+
+
 def _forget(name: str) -> None:
     """Takes away what an earlier content of a plug-in registered, and its modules."""
-    for module in _state.loaded.pop(name, ({}, ""))[0]:
+    for module in _state.loaded.pop(name, {}):
         sys.modules.pop(module, None)
     importlib.invalidate_caches()
     for key in [key for key, p in _state.plugins.items() if p.origin == f"plug-in {name}"]:
