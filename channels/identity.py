@@ -1,32 +1,30 @@
 """What an object is made of, as a text: equal where the content is, whatever process it is in.
 
-Stored results are found by such texts. They hold values, arrays, the weights of networks, files
-by their content, and the source code of everything that is not one of our packages (whose code
-counts as a whole) or installed (which counts by its version).
+Stored results are found by such texts. They hold every value that the object and the code it runs
+can reach: arrays, networks, attributes, what functions captured, the globals they name, and their
+source files (`channels.sources`). What cannot be written exactly has no identity.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import hashlib
 import re
-import site
 import sys
-import sysconfig
 import types
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from channels.errors import ChannelError
-
-OURS = ("channels", "scmc_comm", "experiments")
-"""Packages whose code counts as a whole."""
-
-
-class NoIdentityError(ChannelError):
-    """An object that does not tell its content."""
+from channels.sources import (
+    OURS,
+    NoIdentityError,
+    counts_elsewhere,
+    import_all,
+    modules_of,
+    source_of,
+)
 
 
 def content(value: object) -> str:
@@ -34,7 +32,7 @@ def content(value: object) -> str:
 
     Args:
         value: A plain value, an array, a tensor, a network, a function with what it uses, a class,
-            an object by its attributes, or one whose ``repr`` tells its content.
+            or an object by its attributes.
 
     Raises:
         NoIdentityError: What an object holds cannot be told, or the source of a function is
@@ -45,113 +43,34 @@ def content(value: object) -> str:
         >>> content(3), content(torch.zeros(2)) == content(torch.zeros(2))
         ('3', True)
     """
-    return _Writer().text(value)
+    try:
+        return _Writer().text(value)
+    except RecursionError:
+        raise NoIdentityError(f"{type(value).__name__} is nested too deeply") from None
 
 
-def files_digest(paths: Iterable[str | Path]) -> str:
-    """SHA-256 in hex of the content of files and of all files in folders; "" for none.
-
-    Raises:
-        ChannelError: There is no such file or folder.
-    """
-    found = []
-    for path in map(Path, paths):
-        if not path.exists():
-            raise ChannelError(f"there is no file {path}; it was named as part of a component")
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        found += [f"{file.relative_to(path)} {_digest_of(file)}" for file in files]
-    return hashlib.sha256("\n".join(found).encode()).hexdigest() if found else ""
-
-
-def _digest_of(file: Path) -> str:
-    stat = file.stat()
-    return _file_digest(file, stat.st_size, stat.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1024)
-def _file_digest(file: Path, *_: int) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def modules_of(module_name: str) -> list[str]:
-    """A module and those it uses whose code counts file by file, in the order of their names.
-
-    Returns:
-        Nothing for modules of ours, of Python and of installed packages. What is imported inside of
-        a function and was not imported yet is not seen.
-    """
-    found: set[str] = set()
-    waiting = [module_name]
-    while waiting:
-        name = waiting.pop()
-        if name not in found and not _counts_elsewhere(name):
-            if name not in sys.modules:
-                raise NoIdentityError(f"the source of module {name} is in no .py file")
-            found.add(name)
-            waiting += _used_by(sys.modules[name])
-    return sorted(found)
-
-
-def source_of(module_name: str) -> str:
-    """Digest of the source files of `modules_of`; "" if there are none.
-
-    Raises:
-        NoIdentityError: One was typed in, or is compiled.
-    """
-    found = []
-    for name in modules_of(module_name):
-        file = getattr(sys.modules[name], "__file__", None)
-        if file is None or Path(file).suffix != ".py":
-            raise NoIdentityError(f"the source of module {name} is in no .py file")
-        found.append((name, _digest_of(Path(file))))
-    return hashlib.sha256(repr(found).encode()).hexdigest() if found else ""
-
-
-def _used_by(module: object) -> set[str]:
-    """Names of the modules that a module's globals are or come from."""
-    values = list(vars(module).values())
-    names = {v.__name__ if isinstance(v, types.ModuleType) else _module_of(v) for v in values}
-    return names & set(sys.modules)
-
-
-def _module_of(value: object) -> str:
-    name = getattr(value, "__module__", None)
-    return name if isinstance(name, str) else type(value).__module__
-
-
-def _counts_elsewhere(module_name: str) -> bool:
-    top = module_name.partition(".")[0]
-    if top in _file_by_file:
-        return False
-    if top in OURS or top in sys.stdlib_module_names:  # "__main__" is in neither
-        return True
-    file = getattr(sys.modules.get(module_name), "__file__", None)
-    return file is not None and any(Path(file).is_relative_to(root) for root in _installed())
-
-
-_file_by_file: set[str] = set()
-
-
-def count_file_by_file(module_name: str) -> None:
-    """Makes the code of an installed package count file by file, as that of a plug-in does."""
-    _file_by_file.add(module_name.partition(".")[0])
-
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple({paths["purelib"], paths["platlib"], paths["stdlib"], site.getusersitepackages()})
-
-
+_SAID_EXACTLY = {
+    "builtins": ("int", "float", "complex", "bool", "str", "bytes", "bytearray", "range", "slice",
+                 "NoneType", "ellipsis", "NotImplementedType"),
+    "pathlib": ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"),
+    "datetime": ("date", "datetime", "time", "timedelta", "timezone"),
+    "fractions": ("Fraction",), "decimal": ("Decimal",), "uuid": ("UUID",),
+    "torch": ("dtype", "device", "layout", "memory_format"),
+}  # fmt: skip
+"""Types whose ``repr`` tells their values apart."""
+_NO_VALUE = {"_thread": ("lock", "RLock"), "logging": ("Logger", "RootLogger")}
+"""Types of objects on which no result depends."""
 _TELLS_TOO_LITTLE = re.compile(r" at 0x[0-9a-fA-F]+|\.\.\.")
+_OWN_LAYOUT = 32  # bytes: two for a class of Python's own, two for its dictionary and references
 
 
 class _Writer:
-    """Writes values; an object that is met again inside of itself is written once."""
+    """Writes values; what is met again inside of itself, and code, are written once."""
 
     def __init__(self) -> None:
         self._open: set[int] = set()
+        self._written: dict[int, object] = {}
+        self._named: set[tuple[int, str]] = set()
 
     def text(self, value: Any) -> str:
         """The text of a value."""
@@ -164,30 +83,37 @@ class _Writer:
             self._open.discard(id(value))
 
     def _text(self, value: Any) -> str:
-        if _is_state(value):
-            return self._state(value)
-        if isinstance(value, list | tuple):
-            return f"[{', '.join(map(self.text, value))}]"
-        if isinstance(value, dict | Mapping):
-            return f"{{{', '.join(f'{k!r}: {self.text(v)}' for k, v in value.items())}}}"
-        if isinstance(value, set | frozenset):  # whose own order differs from process to process
-            return f"{type(value).__name__} {sorted(map(self.text, value))}"
+        if _is_one_of(value, _SAID_EXACTLY):
+            return repr(value)
+        if _is_one_of(value, _NO_VALUE):
+            return type(value).__name__
+        if _is_array(value):
+            return self._array(value)
+        if isinstance(value, enum.Enum):
+            return f"{self.text(type(value))}.{value.name}"
+        if isinstance(value, list | tuple | set | frozenset | Mapping):
+            return self._collection(value)
         if isinstance(value, type):
-            return f"{value.__module__}.{value.__qualname__}{self._code(value)}"
+            return self._class(value)
         if isinstance(value, types.ModuleType):
             return f"{value.__name__} {source_of(value.__name__)}"
         if callable(value) and (called := self._function(value)) is not None:
             return called
-        if dataclasses.is_dataclass(value):
-            parts = [(f.name, self.text(getattr(value, f.name))) for f in dataclasses.fields(value)]
-            return f"{type(value).__qualname__} {parts}{self._code(type(value))}"
         return self._object(value)
 
-    def _state(self, value: Any) -> str:
-        """An array, a tensor, or a network by its weights."""
-        if hasattr(value, "state_dict"):
-            weights = self.text(sorted(value.state_dict().items()))
-            return f"{value} {weights}{self._code(type(value))}"
+    def _collection(self, value: Any) -> str:
+        if isinstance(value, Mapping):
+            pairs = [f"{self.text(k)}: {self.text(v)}" for k, v in value.items()]
+            text = f"{{{', '.join(pairs)}}}"
+        elif isinstance(value, list | tuple):
+            text = f"[{', '.join(map(self.text, value))}]"
+        else:  # a set, whose own order differs from process to process
+            text = f"{type(value).__name__} {sorted(map(self.text, value))}"
+        if counts_elsewhere(type(value).__module__):
+            return text
+        return f"{text} {self.text(type(value))} {self.text(getattr(value, '__dict__', {}))}"
+
+    def _array(self, value: Any) -> str:
         if hasattr(value, "detach"):
             return f"{value.dtype} {tuple(value.shape)} {_sha256(_tensor_bytes(value))}"
         if value.dtype.hasobject:  # whose bytes are addresses
@@ -203,48 +129,144 @@ class _Writer:
         if isinstance(value, functools._lru_cache_wrapper):
             return self.text(value.__wrapped__)
         if isinstance(value, types.BuiltinFunctionType):
-            return repr(value)
+            owner = value.__self__
+            owned = owner is not None and not isinstance(owner, types.ModuleType)
+            return f"{value.__name__} of {self.text(owner)}" if owned else repr(value)
         if not isinstance(value, types.FunctionType):
             return None
-        name = f"{value.__module__}.{value.__qualname__}{self._code(value)}"
-        if _counts_elsewhere(value.__module__):
+        name = f"{value.__module__}.{value.__qualname__}"
+        cells = [_cell(cell) for cell in value.__closure__ or ()]
+        if counts_elsewhere(value.__module__):
+            return f"{name} {self.text(cells)}" if cells else name
+        if self._again(value):
             return name
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return f"{name} {self.text([cells, value.__defaults__, value.__kwdefaults__])}"
+        held = [cells, value.__defaults__, value.__kwdefaults__, vars(value)]
+        own = [self._source(value.__module__), self._globals(value), self._bytecode(value.__code__)]
+        return f"{name} {self.text(held)} {own}"
 
-    def _object(self, value: object) -> str:
-        """By its own words or, if they are shortened or an address in memory, by its attributes."""
-        text = repr(value)
-        if isinstance(value, str | bytes) or not _TELLS_TOO_LITTLE.search(text):
-            return f"{text}{self._code(type(value))}"
-        module = type(value).__module__
-        ours = module.partition(".")[0] in OURS
-        if not hasattr(value, "__dict__") or (_counts_elsewhere(module) and not ours):
-            raise NoIdentityError(
-                f"{text} has no identity that a stored result could be found by; name it by text, "
-                "or give its class a __repr__ that tells its content"
-            )
-        return f"{self.text(type(value))} {self.text(vars(value))}"
-
-    def _code(self, value: Any) -> str:
-        """The source that a class or function is from, and the networks that lie beside it."""
-        source = source_of(value.__module__)
-        if not source:
-            return ""
-        modules = [sys.modules[name] for name in modules_of(value.__module__)]
-        held = {
-            f"{module.__name__}.{name}": item
-            for module in modules
-            for name, item in sorted(vars(module).items())
-            if _is_state(item)
+    def _class(self, value: type) -> str:
+        """By name and, unless it counts elsewhere, by its source and all that stands in it."""
+        name = f"{value.__module__}.{value.__qualname__}"
+        if counts_elsewhere(value.__module__) or self._again(value):
+            return name
+        inside = {
+            key: _plain(item)
+            for key, item in sorted(vars(value).items())
+            if _is_code(_plain(item)) or not (key.startswith("__") or key == "_abc_impl")
         }
-        return f" source={source} {self.text(held)}"
+        held = {k: v for k, v in inside.items() if not isinstance(v, types.MemberDescriptorType)}
+        bases = [base for base in value.__mro__[1:] if base is not object]
+        return f"{name} {self._source(value.__module__)} {self.text(held)} {self.text(bases)}"
+
+    def _again(self, value: object) -> bool:
+        """Was this code written before? It is kept, so that no other gets its address."""
+        again = id(value) in self._written
+        self._written[id(value)] = value
+        return again
+
+    def _source(self, module_name: str) -> str:
+        import_all(module_name)
+        return source_of(module_name)
+
+    def _globals(self, function: types.FunctionType) -> str:
+        """What a function can reach by the names in its code, there and in modules beside it."""
+        names = sorted(set(_names(function.__code__)))
+        beside = {n: vars(sys.modules[n]) for n in modules_of(function.__module__)}
+        found = []
+        for module, where in {**beside, function.__module__: function.__globals__}.items():
+            for name in names:
+                unknown = name not in where or name.startswith("__")
+                if unknown or isinstance(where[name], types.ModuleType):
+                    continue
+                again = (id(where), name) in self._named
+                self._named.add((id(where), name))
+                found.append(f"{module}.{name}" + ("" if again else f"={self.text(where[name])}"))
+        return "; ".join(found)
+
+    def _bytecode(self, code: types.CodeType) -> str:
+        constants = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
+        nested = [self._bytecode(c) for c in code.co_consts if isinstance(c, types.CodeType)]
+        parts = [code.co_code, code.co_names, code.co_varnames, constants, nested]
+        return _sha256(self.text(parts).encode())
+
+    def _object(self, value: Any) -> str:
+        """By its attributes, or of ours by its own words where it has some."""
+        kind = type(value)
+        ours = kind.__module__.partition(".")[0] in OURS
+        if ours and dataclasses.is_dataclass(kind):
+            held = {f.name: getattr(value, f.name) for f in dataclasses.fields(kind)}
+            return f"{kind.__qualname__} {self.text(held)}"
+        if isinstance(value, re.Pattern):
+            return f"re {self.text([value.pattern, value.flags])}"
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(value, torch.jit.ScriptModule):
+            return f"script {_sha256(value.save_to_buffer())}"
+        text = repr(value)
+        own_words = ours and "__repr__" in vars(kind) and not hasattr(value, "state_dict")
+        if own_words and not _TELLS_TOO_LITTLE.search(text):
+            return text
+        if not hasattr(value, "__dict__") or kind.__itemsize__ or kind.__basicsize__ > _OWN_LAYOUT:
+            raise NoIdentityError(
+                f"{_shortened(text)} has no identity that a stored result could be found by; name "
+                "it by text, or hold its values in attributes that are numbers, text or arrays"
+            )
+        held = {
+            k: list(v.values()) if k.endswith("_hooks") and isinstance(v, dict) else v
+            for k, v in vars(value).items()  # torch numbers hooks through the process
+        }
+        return f"{self.text(kind)} {self.text(held)}"
+
+
+def _is_one_of(value: object, types_of: Mapping[str, tuple[str, ...]]) -> bool:
+    return type(value).__name__ in types_of.get(type(value).__module__, ())
+
+
+def _is_array(value: object) -> bool:
+    """Is it an array, a number of NumPy's or a tensor?"""
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    tensor = torch is not None and isinstance(value, torch.Tensor)
+    return tensor or (numpy is not None and isinstance(value, numpy.ndarray | numpy.generic))
+
+
+def _cell(cell: types.CellType) -> object:
+    """What a function captured; an empty tuple for a name that has no value yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return ()
+
+
+def _plain(item: Any) -> Any:
+    """The function of a static method or a class method; the functions of a property."""
+    if isinstance(item, property):
+        return [item.fget, item.fset, item.fdel]
+    if isinstance(item, functools.cached_property):
+        return item.func
+    return item.__func__ if isinstance(item, staticmethod | classmethod) else item
+
+
+def _is_code(item: object) -> bool:
+    return isinstance(item, types.FunctionType)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    """Names that a function's code holds, also as text (for ``getattr``), with nested functions."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+        elif isinstance(constant, str):
+            yield constant
 
 
 def _tensor_bytes(tensor: Any) -> bytes:
     """The values as they lie in memory; NumPy lacks some of their types."""
-    plain = tensor.detach().cpu().to_dense().resolve_conj().resolve_neg().flatten().contiguous()
-    found: bytes = plain.view(sys.modules["torch"].uint8).numpy().tobytes()
+    try:
+        dense = tensor.detach().cpu().to_dense()
+        plain = dense.resolve_conj().resolve_neg().flatten().contiguous()
+        found: bytes = plain.view(sys.modules["torch"].uint8).numpy().tobytes()
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        raise NoIdentityError(f"the values of a tensor cannot be read: {error}") from error
     return found
 
 
@@ -252,8 +274,5 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _is_state(value: object) -> bool:
-    """Is it an array, a tensor or a network? Nothing is if neither library was imported."""
-    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
-    network = torch is not None and isinstance(value, torch.nn.Module | torch.Tensor)
-    return network or (numpy is not None and isinstance(value, numpy.ndarray))
+def _shortened(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:120]}..."

@@ -19,10 +19,11 @@ from types import ModuleType
 from typing import Any
 
 from channels.errors import ChannelError, no_such
-from channels.identity import (
+from channels.identity import content
+from channels.sources import (
     NoIdentityError,
-    content,
     count_file_by_file,
+    digest_of_modules,
     files_digest,
     modules_of,
 )
@@ -84,10 +85,16 @@ def content_or_fresh(what: str, value: object) -> str:
         '3'
     """
     try:
-        return content(value)
+        return _class_content(value, _state.run) if isinstance(value, type) else content(value)
     except NoIdentityError as error:
         _notice(f"{what} is computed afresh in each run: {error}", _state.run)
         return f"object {id(value)} of run {_state.run}"
+
+
+@functools.lru_cache(maxsize=256)
+def _class_content(value: type, _: str) -> str:
+    """Taken once a run: what a module keeps of its own work while it runs is no other code."""
+    return content(value)
 
 
 @functools.cache
@@ -101,14 +108,14 @@ class _State:
 
     Attributes:
         plugins: By kind and name.
-        loaded: For each plug-in that was loaded its modules, and the digest of their files.
+        loaded: For each plug-in that was loaded the files of its modules, and their digest.
         loading: The one that is being loaded.
         run: A text that only this run has.
         changes: How many times something was added.
     """
 
     plugins: dict[tuple[str, str], Plugin]
-    loaded: dict[str, dict[str, str]]
+    loaded: dict[str, tuple[dict[str, Path], str]]
     loading: str | None
     run: str
     changes: int
@@ -186,7 +193,8 @@ def load(spec: str) -> Loaded:
     if path is not None and not path.is_file():
         raise PluginError(f"there is no plug-in file {spec}; expected FILE.py or module:function")
     name = spec if path is None else str(path)
-    if name not in _state.loaded or _files_now(_state.loaded[name]) != _state.loaded[name]:
+    files, digest = _state.loaded.get(name, ({}, ""))
+    if not files or digest_of_modules(files) != digest:
         _forget(name)
         _state.loading = f"plug-in {name}"
         try:
@@ -198,8 +206,11 @@ def load(spec: str) -> Loaded:
             raise PluginError(f"plug-in {spec} cannot be loaded: {why}") from error
         finally:
             _state.loading = None
-        _state.loaded[name] = _files_now(dict.fromkeys(modules_of(module), ""))
-    return Loaded(name, hashlib.sha256(repr(_state.loaded[name]).encode()).hexdigest())
+        files = modules_of(module)
+        if path is not None:
+            _check_beside(path, files)
+        _state.loaded[name] = files, digest_of_modules(files)
+    return Loaded(name, _state.loaded[name][1])
 
 
 def load_same(loaded: Loaded) -> None:
@@ -228,6 +239,17 @@ def _import_file(path: Path) -> str:
     return name
 
 
+def _check_beside(path: Path, files: Mapping[str, Path]) -> None:
+    """Refuses a plug-in that was given a loaded module of the name of one that lies beside it."""
+    for name, file in files.items():
+        beside = path.parent / f"{name}.py"
+        if beside.is_file() and not beside.samefile(file):
+            _forget(str(path))
+            raise PluginError(
+                f"plug-in {path} imports {name} of {file}, not {beside}: give one another name"
+            )
+
+
 def _import_module(spec: str) -> str:
     module, colon, attribute = spec.partition(":")
     count_file_by_file(module)
@@ -237,15 +259,9 @@ def _import_module(spec: str) -> str:
     return module
 
 
-def _files_now(modules: Mapping[str, str]) -> dict[str, str]:
-    """Digest of the file of each module as it is on disk."""
-    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in modules}
-    return {name: files_digest([file]) if file else "" for name, file in sorted(files.items())}
-
-
 def _forget(name: str) -> None:
     """Takes away what an earlier content of a plug-in registered, and its modules."""
-    for module in _state.loaded.pop(name, {}):
+    for module in _state.loaded.pop(name, ({}, ""))[0]:
         sys.modules.pop(module, None)
     importlib.invalidate_caches()
     for key in [key for key, p in _state.plugins.items() if p.origin == f"plug-in {name}"]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from channels.identity import count_file_by_file
 from channels.plugins import Plugin, PluginError, added, words
+from channels.sources import count_file_by_file
 
 logger = logging.getLogger(__name__)
 

@@ -49,7 +49,7 @@ FRONT_DOOR = "scmc_comm/__init__.py"
 OFFERED = ("experiments.api", "scmc_comm.sent")
 # The only places that import a module by its name as text.
 BY_NAME = (
-    LAUNCHER, FRONT_DOOR, "channels/plugins.py", "scmc_comm/registry.py",
+    LAUNCHER, FRONT_DOOR, "channels/plugins.py", "channels/sources.py", "scmc_comm/registry.py",
     "scmc_comm/systems/clones.py", "scmc_comm/codec/ffmpeg.py",
     "experiments/sweeps/__init__.py", "experiments/commands/main.py",
     "experiments/commands/train.py",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from channels.identity import files_digest
+from channels.sources import files_digest
 from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, zoo_files
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, PLAIN, codec_options, family_of
 from scmc_comm.baselines.reduced import divisors_for

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import torch
 
-from channels.identity import files_digest
 from channels.plugins import content_or_fresh
+from channels.sources import files_digest
 from channels.types import ReceivedSymbols
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget

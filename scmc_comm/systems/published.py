@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from channels.identity import files_digest
+from channels.sources import files_digest
 from channels.types import ReceivedSymbols
 from scmc_comm.baselines.function_codec import as_image
 from scmc_comm.codec.tensors import pad_to

@@ -46,7 +46,7 @@ SENDERS = {
 @pytest.mark.parametrize(
     ("channel", "match"),
     [
-        (Theirs(amplitude=1.2), "gains of mean power 1.44; expected 1"),
+        (Theirs(amplitude=1.2), "gains of mean power 1.44; expected 1, over symbols 0 to 511 at"),
         (Theirs(extra=1), "torch.complex64 .*17.; expected complex64 .*16.$"),
         (Theirs(kind=torch.float32), "gave gains torch.float32"),
         (Theirs(noise=0.5), "gave noise of variance 0.2506 at Es/N0 3 dB; expected 0.5012"),
@@ -86,6 +86,57 @@ def test_a_trial_depends_on_its_seed_alone():
     assert torch.equal(both[1:], channel.draw(4, 0.0, [6]).h) and both[0, 0] != both[1, 0]
     power = draw(channel, 1, 0.0, range(4000)).h.abs().square().mean()
     assert float(power) == pytest.approx(1.0, abs=0.08)
+
+
+def rayleigh(num_symbols, rng, power=1.0):
+    return np.full(num_symbols, rng.normal() + 1j * rng.normal()) * (power / 2) ** 0.5
+
+
+def late(num_symbols, rng):
+    return np.where(np.arange(num_symbols) < 16, 1.0, 3.0)
+
+
+def drift(num_symbols, rng):
+    return np.exp(-np.arange(num_symbols) / 4000) * rayleigh(num_symbols, rng)
+
+
+def strong(num_symbols, rng):
+    return rayleigh(num_symbols, rng, 1.1)
+
+
+def weak(num_symbols, rng):
+    return rayleigh(num_symbols, rng, 0.9)
+
+
+@pytest.mark.parametrize("function", [late, drift, strong, weak])
+def test_another_mean_power_is_refused_later_in_a_draw_and_of_random_gains(function):
+    with pytest.raises(ChannelError, match="gains of mean power .*; expected 1"):
+        draw(made(function)(), 8, 0.0, [1])
+
+
+def nakagami(num_symbols, rng):
+    return np.full(num_symbols, np.sqrt(rng.gamma(0.5, 2.0)))
+
+
+def fast(num_symbols, rng):
+    return (rng.normal(size=num_symbols) + 1j * rng.normal(size=num_symbols)) / 2**0.5
+
+
+@pytest.mark.parametrize("function", [rayleigh, nakagami, fast])
+def test_fading_of_mean_power_one_is_taken(function):
+    draw(made(function)(), 8, 0.0, [1])
+
+
+@pytest.mark.parametrize("at", [-10.0, 30.0])
+def test_mean_power_is_looked_at_where_gains_depend_on_the_esno(at):
+    @dataclasses.dataclass(frozen=True)
+    class Depends(Theirs):
+        def draw(self, num_symbols, esno_db, seeds):
+            state = super().draw(num_symbols, esno_db, seeds)
+            return ChannelState(state.h * (2.0 if esno_db == at else 1.0), state.no)
+
+    with pytest.raises(ChannelError, match=f"mean power 4; expected 1, over .* at Es/N0 {at:g} dB"):
+        draw(Depends(), 8, 3.0, [1])
 
 
 def test_gains_of_another_length_are_refused():
