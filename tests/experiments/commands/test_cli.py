@@ -1,55 +1,25 @@
 """The command line as a user meets it: what it writes, and one line for every mistake."""
 
-import argparse
 import json
 import math
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
+from verbs import fails, run
 
 from channels.fading.models import make_channel
 from channels.specs import parameters
-from experiments.commands.main import TASKS, VERBS, main, parser
+from experiments.commands.main import main, parser
 from experiments.sweeps import load_sweep, plain
 from scmc_comm.images import load_photo, save_png
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("cli")
-    save_png(load_photo("chelsea", 128), path / "cat.png")
-    (path / "notes.png").write_text("not a picture")
-    (path / "bad.yaml").write_text("name: x\nsystems: [scmc\nseed: 1")
-    (path / "empty.scmc").write_bytes(b"")
-    (path / "noise.scmc").write_bytes(bytes(range(7, 90)))
-    Image.new("RGB", (1, 1)).save(path / "dot.png")
-    main(["encode", str(path / "cat.png"), "-o", str(path / "cat.scmc"), "--quality", "30"])
-    return path
-
-
-def run(capsys, *args):
-    capsys.readouterr()
-    main([str(a) for a in args])
-    return capsys.readouterr().out
-
-
-def fails(capsys, *args):
-    """The one line on standard error of a command that must exit with status 2."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in args])
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip().splitlines()[-1]
 
 
 def test_encode_then_decode(folder, capsys):
@@ -332,59 +302,6 @@ def test_options_have_the_names_of_the_literature():
     assert (args.esno_db, args.rho, args.design_esno_db) == (3, 1 / 8, 4)
 
 
-def sub_parsers():
-    """Every verb with its parser."""
-    (verbs,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
-    return verbs.choices
-
-
-def test_every_verb_s_help_ends_with_an_example_that_its_grammar_takes():
-    for verb, sub in sub_parsers().items():
-        example = sub.format_help().rpartition("example: scmc-comm ")[2]
-        assert example.split()[0] == verb
-        parser().parse_args(shlex.split(example))
-
-
-def test_the_help_names_what_users_do_and_every_verb_once():
-    text = parser().format_help()
-    tasks = [example for group in TASKS.values() for _, example in group]
-    assert len(tasks) == 10
-    for example in tasks:
-        assert f"scmc-comm {example}\n" in text
-        parser().parse_args(shlex.split(example))
-    assert sorted(verb for verbs in VERBS.values() for verb in verbs) == sorted(sub_parsers())
-
-
-LONG = ("sweep", "rd", "anchors", "reproduce", "train", "bler", "bench", "stream", "transmit",
-        "plan", "report")  # fmt: skip
-
-
-@pytest.mark.parametrize("verb", LONG)
-def test_after_a_stop_every_long_verb_says_how_to_go_on(monkeypatch, capsys, verb):
-    def stopped(args):
-        raise KeyboardInterrupt
-
-    example = sub_parsers()[verb].format_help().rpartition("example: scmc-comm ")[2]
-    args = parser().parse_args(shlex.split(example))
-    args.run = stopped
-    monkeypatch.setattr("experiments.commands.main.parser", lambda: FixedParser(args))
-    with pytest.raises(SystemExit) as stop:
-        main([])
-    said = capsys.readouterr().err
-    assert stop.value.code == 130 and said.startswith("scmc-comm: stopped; ") and len(said) > 40
-    assert " ".join(args.resume.split()) in " ".join(sub_parsers()[verb].format_help().split())
-
-
-class FixedParser:
-    """Gives the same arguments whatever comes."""
-
-    def __init__(self, args):
-        self.args = args
-
-    def parse_args(self, argv):
-        return self.args
-
-
 @pytest.mark.parametrize("name", ["quick", "congestion", "perception", "control"])
 def test_a_spec_that_is_shown_says_every_key_and_is_a_spec_again(capsys, tmp_path, name):
     text = run(capsys, "sweep", name, "--show", "--set", "seed=7")
@@ -402,54 +319,3 @@ def test_an_option_of_a_group_given_twice_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["encode", "a.png", "-o", "b.scmc", "--semantic.beams", "1", "--semantic.beams", "2"])
     assert "--semantic.beams was given twice; keep one of them" in capsys.readouterr().err
-
-
-def test_several_pictures_have_a_row_each_and_a_picture_each(tmp_path, capsys):
-    (tmp_path / "in").mkdir()
-    for name in ("chelsea", "coffee"):
-        save_png(load_photo(name, 64), tmp_path / "in" / f"{name}.png")
-    sends = (
-        "transmit", tmp_path / "in", "--snr", "5", "--cbr", "1/2", "--system", "jpeg:layers=2",
-        "--channel", "rayleigh_block", "--trials", "20", "-o", tmp_path / "out", "--report",
-    )  # fmt: skip
-    out = run(capsys, *sends, tmp_path / "a.csv")
-    assert "chelsea.png: delivered image.1 " in out and "2 pictures in" in out
-    assert Image.open(tmp_path / "out" / "coffee.png").size == (64, 64)
-    rows = pd.read_csv(tmp_path / "a.csv")
-    assert rows.image.tolist() == ["chelsea.png", "coffee.png"] and set(rows.trials) == {20}
-    run(capsys, *sends, tmp_path / "a.json")
-    told = json.loads((tmp_path / "a.json").read_text())
-    for row, one in zip(rows.to_dict("records"), told["pictures"], strict=True):
-        arrived = [d["delivered"] for d in one["draws"]]
-        assert row["delivered_image.1"] == sum("image.1" in tags for tags in arrived) / 20
-        each = [d["metrics"]["psnr_db"] for d in one["draws"]]
-        assert row["psnr_db"] == pytest.approx(sum(each) / 20)
-        assert one["ledger"]["units"] and row["channel_uses"] == one["ledger"]["used"]
-    assert len({d["seed"] for one in told["pictures"] for d in one["draws"]}) == 40
-
-
-def test_a_draw_of_many_is_repeated_by_its_seed(folder, tmp_path, capsys):
-    sends = ("transmit", folder / "cat.png", "--snr", "8", "--cbr", "1/8", "--system", "jpeg",
-             "--channel", "rayleigh_block", "-o", tmp_path / "a.png", "--report", tmp_path / "a.json")  # fmt: skip
-    out = run(capsys, *sends, "--trials", "9")
-    assert "95 % interval" in out and "9 draws" in out
-    draw = json.loads((tmp_path / "a.json").read_text())["draws"][5]
-    run(capsys, *sends, "--seed", draw["seed"])
-    again = json.loads((tmp_path / "a.json").read_text())
-    assert again["draws"] == [draw] and again["delivered"] == draw["delivered"]
-
-
-MANY = ("transmit", "cat.png", "cat.png", "--snr", "3", "--cbr", "1/8", "--system", "jpeg")
-
-
-@pytest.mark.parametrize(
-    ("args", "word"),
-    [((*MANY, "-o", "x.png"), "go to a folder"), ((*MANY, "-o", "."), "holds the originals"),
-     ((*MANY, "-o", "out", "--report", "r.txt"), "ending in .json or .csv"),
-     ((*MANY, "-o", "out", "--trials", "0"), "a whole number, 1 to 1e7"),
-     (("transmit", "none", *MANY[3:], "-o", "out"), "no image set, folder or picture 'none'")],
-)  # fmt: skip
-def test_mistakes_with_several_pictures(folder, capsys, monkeypatch, args, word):
-    monkeypatch.chdir(folder)
-    assert word in fails(capsys, *args)
-    assert not (folder / "out").exists()

@@ -1,0 +1,61 @@
+"""``scmc-comm transmit`` of several pictures and over many draws."""
+
+import json
+
+import pandas as pd
+import pytest
+from PIL import Image
+from verbs import fails, run
+
+from scmc_comm.images import load_photo, save_png
+
+
+def test_several_pictures_have_a_row_each_and_a_picture_each(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for name in ("chelsea", "coffee"):
+        save_png(load_photo(name, 64), tmp_path / "in" / f"{name}.png")
+    sends = (
+        "transmit", tmp_path / "in", "--snr", "5", "--cbr", "1/2", "--system", "jpeg:layers=2",
+        "--channel", "rayleigh_block", "--trials", "20", "-o", tmp_path / "out", "--report",
+    )  # fmt: skip
+    out = run(capsys, *sends, tmp_path / "a.csv")
+    assert "chelsea.png: delivered image.1 " in out and "2 pictures in" in out
+    assert Image.open(tmp_path / "out" / "coffee.png").size == (64, 64)
+    rows = pd.read_csv(tmp_path / "a.csv")
+    assert rows.image.tolist() == ["chelsea.png", "coffee.png"] and set(rows.trials) == {20}
+    run(capsys, *sends, tmp_path / "a.json")
+    told = json.loads((tmp_path / "a.json").read_text())
+    for row, one in zip(rows.to_dict("records"), told["pictures"], strict=True):
+        arrived = [d["delivered"] for d in one["draws"]]
+        assert row["delivered_image.1"] == sum("image.1" in tags for tags in arrived) / 20
+        each = [d["metrics"]["psnr_db"] for d in one["draws"]]
+        assert row["psnr_db"] == pytest.approx(sum(each) / 20)
+        assert one["ledger"]["units"] and row["channel_uses"] == one["ledger"]["used"]
+    assert len({d["seed"] for one in told["pictures"] for d in one["draws"]}) == 40
+
+
+def test_a_draw_of_many_is_repeated_by_its_seed(folder, tmp_path, capsys):
+    sends = ("transmit", folder / "cat.png", "--snr", "8", "--cbr", "1/8", "--system", "jpeg",
+             "--channel", "rayleigh_block", "-o", tmp_path / "a.png", "--report", tmp_path / "a.json")  # fmt: skip
+    out = run(capsys, *sends, "--trials", "9")
+    assert "95 % interval" in out and "9 draws" in out
+    draw = json.loads((tmp_path / "a.json").read_text())["draws"][5]
+    run(capsys, *sends, "--seed", draw["seed"])
+    again = json.loads((tmp_path / "a.json").read_text())
+    assert again["draws"] == [draw] and again["delivered"] == draw["delivered"]
+
+
+MANY = ("transmit", "cat.png", "cat.png", "--snr", "3", "--cbr", "1/8", "--system", "jpeg")
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [((*MANY, "-o", "x.png"), "go to a folder"), ((*MANY, "-o", "."), "holds the originals"),
+     ((*MANY, "-o", "out", "--report", "r.txt"), "ending in .json or .csv"),
+     ((*MANY, "-o", "out", "--trials", "0"), "a whole number, 1 to 1e7"),
+     (("transmit", "none", *MANY[3:], "-o", "out"), "no image set, folder or picture 'none'")],
+)  # fmt: skip
+def test_mistakes_with_several_pictures(folder, capsys, monkeypatch, args, word):
+    monkeypatch.chdir(folder)
+    assert word in fails(capsys, *args)
+    assert not (folder / "out").exists()
