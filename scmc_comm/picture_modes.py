@@ -29,8 +29,12 @@ def to_srgb(picture: Image.Image, name: str) -> np.ndarray:
         uint8 [H, W, 3]; float32 [H, W, 3] in [0, 1] for grey of 12 or 16 bits.
 
     Raises:
-        ScmcError: for floats, or integers beyond 16 bits.
+        ScmcError: for floats, integers beyond 16 bits, or 32-bit integers that no file explains.
     """
+    if picture.mode == "I" and picture.format is None:
+        raise ScmcError(
+            f"{name} holds 32-bit integers of unknown range; convert it to mode 'L' or 'I;16'"
+        )
     tags = getattr(picture, "tag_v2", {})
     bits, inverted = (
         int((tags.get(_BITS_TAG) or (16,))[0]),
@@ -47,7 +51,7 @@ def to_srgb(picture: Image.Image, name: str) -> np.ndarray:
     mode = picture.mode
     if mode in _ALPHA_MODES or "transparency" in picture.info:
         logger.warning("%s: %s picture with transparency put over white", name, mode)
-        rgba = picture.convert("RGBA")
+        rgba = (picture.convert("LA") if mode == "La" else picture).convert("RGBA")
         colours = _in_srgb(rgba.convert("RGB"), profile, name)
         white = Image.new("RGB", rgba.size, "white")
         return np.asarray(Image.composite(colours, white, rgba.getchannel("A")))

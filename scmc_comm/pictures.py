@@ -45,8 +45,8 @@ def as_image(picture: Any, name: str = "picture") -> torch.Tensor:
     if isinstance(picture, Image.Image):
         img = from_picture(picture, name)
     elif isinstance(picture, torch.Tensor):
-        img = _of_array(picture.detach().cpu().numpy(), name)
-    elif isinstance(picture, np.ndarray):
+        img = _of_array(_of_tensor(picture, name), name)
+    elif isinstance(picture, np.ndarray) and not isinstance(picture, np.ma.MaskedArray):
         img = _of_array(picture, name)
     else:
         several = isinstance(picture, list | tuple | Mapping)
@@ -59,6 +59,16 @@ def as_image(picture: Any, name: str = "picture") -> torch.Tensor:
 
 
 _OF_MANY = ", one picture; transmit_each sends several"
+
+
+def _of_tensor(tensor: torch.Tensor, name: str) -> np.ndarray:
+    """A dense tensor of numbers on any device; NumPy has neither bfloat16 nor floats of 8 bits."""
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        kind = "quantized" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+        what = "on the meta device, without values" if tensor.is_meta else kind
+        raise ScmcError(f"{name} is a tensor {what}; expected a dense tensor of numbers")
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).resolve_neg().numpy()
 
 
 def _of_array(array: np.ndarray, name: str) -> torch.Tensor:

@@ -43,7 +43,24 @@ def test_grey_is_repeated_with_a_notice(grey, caplog):
     assert torch.equal(found, IMG[:1].expand(3, -1, -1)) and "grey" in caplog.text
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_short_floats_are_taken_as_they_are(dtype):
+    short = IMG.to(dtype)
+    assert torch.equal(as_image(short), short.float())
+
+
+def test_premultiplied_grey_is_put_over_white():
+    grey = Image.fromarray(PIXELS[..., :2].copy(), "LA")
+    premultiplied = as_image(grey.convert("La"))
+    assert torch.allclose(premultiplied, as_image(grey), atol=2.01 / 255)
+    assert torch.equal(premultiplied[0], premultiplied[2])
+
+
 WRONG = {
+    "sparse": (IMG.to_sparse(), "sparse_coo; expected a dense tensor"),
+    "on the meta device": (IMG.to("meta"), "without values"),
+    "masked": (np.ma.masked_array(PIXELS, PIXELS > 3), "MaskedArray"),
+    "32-bit integers": (Image.fromarray(PIXELS[..., 0].astype(np.int32)), "unknown range"),
     "a batch": (np.stack([PIXELS] * 2), "a batch"),
     "a list": ([PIXELS], "transmit_each sends several"),
     "by name": ({"a": PIXELS}, "transmit_each sends several"),
