@@ -229,7 +229,8 @@ class Panel:
     def _mark(self, ax: Axes, place: float, word: str) -> None:
         from matplotlib import rcParams
 
-        ax.axvline(place, color=GREY, linestyle=(0, (4, 3)), linewidth=0.9, zorder=0)
+        # Above the grid, which may run through the same place, and below the curves.
+        ax.axvline(place, color=GREY, linestyle=(0, (4, 3)), linewidth=0.9, zorder=1.5)
         low, high = sorted(ax.get_xlim())
         left = place > low + 0.85 * (high - low)  # no room on the right
         ax.annotate(

@@ -47,6 +47,18 @@ def test_curves_that_coincide_are_all_seen():
     assert all(np.diff(widths) < -0.05) and all(np.diff([m.get_markersize() for m in ax.lines]) < 0)
 
 
+def test_a_marked_place_on_a_grid_line_is_drawn_over_it():
+    panel = Panel(Axis("x"), Axis("y"), [Curve(X, X, None, None, BLUE)], marks={2.0: "", 2.25: ""})
+    figure = Chart("s", "t", [[panel]]).draw()
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    assert 2.0 in ax.get_xticks() and 2.25 not in ax.get_xticks()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    columns = [round(ax.transData.transform((place, 0))[0]) for place in (2.0, 2.25)]
+    on, off = ((255 - pixels[:, c - 3 : c + 4]).min(2).sum(1).mean() for c in columns)
+    assert on > 0.95 * off > 0
+
+
 def test_rows_of_one_quantity_have_the_same_limits():
     low, high = (
         Panel(Axis("x"), Axis("quality"), [Curve(X, X + n, None, None, BLUE)]) for n in (0, 50)
