@@ -1,12 +1,15 @@
-"""One toy sweep, run once for all tests that only read it."""
+"""One toy sweep, run once for all tests that only read it, and files as users have them."""
 
 import shutil
 
 import pytest
 from fakes import TOY, TOYS
+from PIL import Image
 
+from experiments.commands.main import main
 from experiments.execution.fingerprint import ROOT
 from experiments.sweep.runner import run_sweep
+from scmc_comm.images import load_photo, save_png
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +35,16 @@ def source_tree(tmp_path):
         skip = shutil.ignore_patterns("*.safetensors", "__pycache__")
         shutil.copytree(ROOT / package, tmp_path / package, ignore=skip)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli")
+    save_png(load_photo("chelsea", 128), path / "cat.png")
+    (path / "notes.png").write_text("not a picture")
+    (path / "bad.yaml").write_text("name: x\nsystems: [scmc\nseed: 1")
+    (path / "empty.scmc").write_bytes(b"")
+    (path / "noise.scmc").write_bytes(bytes(range(7, 90)))
+    Image.new("RGB", (1, 1)).save(path / "dot.png")
+    main(["encode", str(path / "cat.png"), "-o", str(path / "cat.scmc"), "--quality", "30"])
+    return path
