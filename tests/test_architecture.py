@@ -38,7 +38,7 @@ FOLDERS_IN_ORDER = {
         "pictures", "transmission", "sent", "testing", "__main__",
     ),
     "experiments": (
-        "", "execution", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",
+        "", "execution", "computing", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",
         "bench", "training", "reproduce", "api", "commands",
     ),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from experiments.sweep.labels import metric_label, system_label
 from experiments.sweep.store import metric_names
 from experiments.timed import results
 from experiments.timed.schemes import Scheme
+from experiments.timed.spec import TimedSpec
 from scmc_comm.types import LayerKind
 
 AXIS_LABELS = {
@@ -28,6 +29,8 @@ AXIS_LABELS = {
     "esno_db": "mean $E_s/N_0$ over the users (dB)",
 }
 CAPTION_GOAL, COLLAPSE = 0.99, 0.6
+WIDE = 50.0
+"""From so many times the least value on, an axis that starts above 0 is logarithmic."""
 
 
 def scheme_label(text: str, others: Sequence[str] = ()) -> str:
@@ -79,7 +82,9 @@ def _note(ds: xr.Dataset, more: str = "") -> str:
 
 
 def _axis(ds: xr.Dataset) -> Axis:
-    return Axis(AXIS_LABELS[ds.attrs["axis"]], str(ds.attrs["axis"]))
+    name, values = str(ds.attrs["axis"]), ds.value.values
+    wide = name == "deadline_s" and values.max() > WIDE * values.min()
+    return Axis(AXIS_LABELS[name], name, "log" if wide else "linear")
 
 
 def _metric_label(ds: xr.Dataset, name: str) -> str:
@@ -111,10 +116,27 @@ def mean_charts(ds: xr.Dataset) -> list[Chart]:
             }, "latency of units that met their deadline; ",
         ),
         _chart(ds, "energy", {
-            "energy (J / picture) at 1 W": ds.energy_per_picture_j,
+            f"energy on air (J / picture) at {_spec(ds).transmit_w:g} W": ds.energy_per_picture_j,
             "share of time in use": ds.utilisation,
         }),
+        *([_computing_chart(ds)] if "total_energy_j" in ds else []),
     ]  # fmt: skip
+
+
+def _spec(ds: xr.Dataset) -> TimedSpec:
+    return TimedSpec.from_yaml(ds.attrs["spec_yaml"])
+
+
+def _computing_chart(ds: xr.Dataset) -> Chart:
+    """What computing costs: energy of the devices, and of all; logarithmic."""
+    spec = _spec(ds)
+    devices = ds.encoder_energy_j + ds.decoder_energy_j
+    powers = f"encoder {spec.encoder_w:g} W, decoder {spec.decoder_w:g} W"
+    whole = f"{powers},\non air {spec.transmit_w:g} W: energy (J / picture)"
+    wanted = {f"{powers}:\nenergy (J / picture)": devices.where(devices > 0)}
+    chart = _chart(ds, "computing", {**wanted, whole: ds.total_energy_j}, "powers are assumed; ")
+    panels = [replace(p, y=replace(p.y, scale="log")) for p in chart.rows[0]]
+    return replace(chart, rows=[panels])
 
 
 def _chart(ds: xr.Dataset, stem: str, wanted: dict[str, xr.DataArray], more: str = "") -> Chart:

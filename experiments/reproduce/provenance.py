@@ -6,8 +6,6 @@ import fnmatch
 import functools
 import hashlib
 import json
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,8 @@ from experiments.execution.fingerprint import (
     outside_files,
     package_versions,
 )
+from experiments.execution.machine import describe_machine
 from experiments.reproduce.spec import WEIGHTS, ResultSpec
-from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 
 NOTE = "Made with other weights than those that ship now"
@@ -62,20 +60,6 @@ def data_of(folder: Path) -> str:
     return fingerprint({folder}, root=folder, packages=())[:16]
 
 
-def _hardware() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo")
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (info.read_text().splitlines() if info.is_file() else ())
-        if line.startswith("model name")
-    ]
-    cpu = names[0] if names else platform.processor() or platform.machine()
-    return {
-        "cpu": cpu, "cores": os.cpu_count(), "system": platform.system(),
-        "device": describe_device(),
-    }  # fmt: skip
-
-
 def provenance(spec: ResultSpec, data: Path | None, jobs: int) -> dict[str, Any]:
     """What a run of now is made from.
 
@@ -89,7 +73,7 @@ def provenance(spec: ResultSpec, data: Path | None, jobs: int) -> dict[str, Any]
     return {
         "commands": list(spec.run), "spec": spec.digest(), "weights": weights_of(spec),
         "models": models, "data": sets, "code": code_of(spec), "git": git_revision(),
-        "versions": package_versions(), "hardware": _hardware() | {"jobs": jobs},
+        "versions": package_versions(), "hardware": describe_machine() | {"jobs": jobs},
     }  # fmt: skip
 
 

@@ -75,6 +75,11 @@ OPTIONS = {
     "harq=chase": "chase combining",
     "harq=incremental": "incremental redundancy",
     "margin_db": "margin {} dB",
+    "computing=none": "without computing",
+    "computing=wall": "with computing",
+    "computing=cpu": "with computing",
+    "encode_s": "encoder {} s",
+    "decode_s": "decoder {} s",
 }
 UNITS = {"semantic": "caption", "structure": "structure", "signal": "signal"}
 

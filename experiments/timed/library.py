@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from experiments.computing.measure import measure_picture
+from experiments.computing.times import Coding, PictureTimes
 from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
 from experiments.sweep.made import fingerprint_of, load_system
@@ -144,12 +146,32 @@ class Library:
         assert png is not None
         return Seen(found.metrics, found.caption, png)
 
-    def _prepare(self, name: str, image: str) -> Sent:
-        img, system, limit = self.images[image], load_system(self._components, name), None
-        make = partial(system.prepare, img, self._budget)
+    def coding(self, system: str, image: str) -> Coding:
+        """What measured times of a picture hold for."""
+        height, width = self.images[image].shape[1:]
+        budget = self._budget
+        return Coding(
+            system, image, (int(height), int(width)), budget.rho, budget.design_esno_db,
+            self._reference,
+        )  # fmt: skip
+
+    def measure(self, system: str, image: str) -> PictureTimes:
+        """How long a system encodes and decodes a picture, measured now."""
+        make, _ = self._encoding(system, image)
+        return measure_picture(
+            load_system(self._components, system), make, self.coding(system, image)
+        )
+
+    def _encoding(self, name: str, image: str) -> tuple[Callable[[], Prepared], int | None]:
+        """Encodes a picture; and the bytes that a rival's file may have."""
+        img, system = self.images[image], load_system(self._components, name)
         if name != self._reference and isinstance(system, Separate):
             limit = self.sent(self._reference, image).num_bytes
-            make = partial(file_of, system, img, limit)
+            return partial(file_of, system, img, limit), limit
+        return partial(system.prepare, img, self._budget), None
+
+    def _prepare(self, name: str, image: str) -> Sent:
+        system, (make, limit) = load_system(self._components, name), self._encoding(name, image)
         scorer, budget = self._scorers[image], self._budget
         key = digest(
             "timed", scorer.fingerprint, system.identity(), budget.rho, budget.design_esno_db,

@@ -16,6 +16,7 @@ from scipy import stats
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.execution.netcdf import damaged, load_values, opened, require
 from experiments.statistics.means import Interval
+from experiments.timed.computing import energy_j
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import Job, Outcome
 from experiments.timed.spec import TimedSpec
@@ -47,7 +48,15 @@ ABOUT = {
     "age_s": ("s", "mean age of information at a receiver"),
     "unit_energy_j": ("J", "energy spent on the unit"),
     "picture_bits": ("bit", "payload bits of all units of a picture"),
+    "encode_s": ("s", "from a picture to all of its units, mean over the pictures"),
+    "decode_s": ("s", "from the arrival of a unit until it is shown, mean over the pictures"),
+    "encoder_energy_j": ("J", "encoder_w times encode_s, a picture offered"),
+    "decoder_energy_j": ("J", "decoder_w times the time to decode what came, a picture offered"),
+    "total_energy_j": ("J", "energy on air, of the encoder and of the decoder, a picture offered"),
+    "busy_encoders": ("1", "pictures that are being encoded at a time, on average"),
 }  # fmt: skip
+_OF_COMPUTING = ("encode_s", "decode_s", "encoder_energy_j", "decoder_energy_j", "total_energy_j",
+                 "busy_encoders")  # fmt: skip
 _NEEDED = {
     "scheme": ("scheme",), "value": ("value",), "unit": ("unit",), "image": ("image",),
     "utilisation": RUN, "energy_per_picture_j": RUN, "num_pictures": RUN, "all_delivered": RUN,
@@ -98,6 +107,48 @@ def dataset(
             values.attrs["num_images"] = count
     ds["value"].attrs = {"long_name": spec.axis, "units": AXIS_UNITS[spec.axis]}
     ds.attrs = _provenance(spec, jobs)
+    return ds
+
+
+def with_computing(
+    ds: xr.Dataset,
+    spec: TimedSpec,
+    library: Library,
+    jobs: Sequence[Job],
+    outcomes: Sequence[Outcome],
+) -> xr.Dataset:
+    """The store with the times of the codecs and the energy that they cost.
+
+    Pictures that are encoded at a time are the rate of arrivals times `encode_s` (J. D. C. Little,
+    "A proof for the queuing formula L = lambda W", Operations Research 9(3), 1961).
+
+    Args:
+        ds: Of `dataset`.
+        spec: The experiment.
+        library: What was sent.
+        jobs: The runs.
+        outcomes: What each gave.
+    """
+    runs = []
+    for job, found in zip(jobs, outcomes, strict=True):
+        scheme, time_s = Scheme.parse(job.scheme), job.computing.encode_s
+        encoder_j, decoder_j = energy_j(spec, library, scheme, job.computing, found.delivered)
+        runs.append({
+            "scheme": job.scheme, "value": job.value, "replication": job.replication,
+            "encoder_energy_j": encoder_j, "decoder_energy_j": decoder_j,
+            "busy_encoders": found.num_pictures / spec.duration_s * time_s,
+        })  # fmt: skip
+    order = {"scheme": list(spec.schemes), "value": list(spec.values)}
+    ds = xr.merge([ds, _cube(runs, RUN).reindex(order)], combine_attrs="override")
+    ds["total_energy_j"] = ds.energy_per_picture_j + ds.encoder_energy_j + ds.decoder_energy_j
+    of = {job.scheme: job.computing for job in jobs}
+    each = [of[text] for text in spec.schemes]
+    ds["encode_s"] = ("scheme", [computing.encode_s for computing in each])
+    units = [str(tag) for tag in ds.unit.values]
+    decode = [[computing.decode_s.get(tag, np.nan) for tag in units] for computing in each]
+    ds["decode_s"] = (("scheme", "unit"), decode)
+    for name in _OF_COMPUTING:
+        ds[name].attrs = dict(zip(("units", "long_name"), ABOUT[name], strict=True))
     return ds
 
 

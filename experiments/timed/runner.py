@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from channels.plugins import load, new_run
+from experiments.computing.times import Times
 from experiments.execution.cache import Cache, default_cache_dir, digest, write_atomic
 from experiments.execution.executors import executor
 from experiments.execution.netcdf import seal
@@ -19,6 +21,7 @@ from experiments.sweep.components import Components
 from experiments.sweep.distribution import per_picture
 from experiments.sweep.made import fingerprint_of
 from experiments.timed import results
+from experiments.timed.computing import computing_of, find_times
 from experiments.timed.library import Library
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import Job, Outcome, full_rate, run
@@ -43,8 +46,9 @@ def run_timed(
 ) -> Path:
     """Runs a timed experiment and writes ``results.nc``, ``results.csv`` and ``spec.yaml``.
 
-    The result depends on the spec, the code and the weights alone. Finished runs and pictures
-    are remembered, so a killed experiment goes on where it was.
+    The result depends on the spec, the code and the weights alone, and on measured times of
+    encoders and decoders where a scheme asks for them: these lie in a file, which a rerun takes.
+    Finished runs and pictures are remembered, so a killed experiment goes on where it was.
 
     Args:
         spec: The experiment.
@@ -67,7 +71,8 @@ def run_timed(
     folder = check_folder(out_dir)
     cache_dir = (cache_dir or default_cache_dir()).absolute()
     library = open_library(spec, cache_dir, components)
-    todo = make_jobs(spec, library, fingerprint_of(components))
+    times = find_times(spec, library, folder, progress)
+    todo = make_jobs(spec, library, fingerprint_of(components), times)
     outcomes = _run_all(todo, Cache(cache_dir), jobs, dask, progress, spec.name)
     images = list(library.images)
     shown = sorted({
@@ -80,6 +85,9 @@ def run_timed(
         delivered = frozenset(filter(None, tags.split("+")))
         quality[system, place, tags] = library.seen(system, images[place], delivered).metrics
     ds = results.dataset(spec, images, library, todo, outcomes, quality)
+    if any(Scheme.parse(text).computes for text in spec.schemes):
+        ds = results.with_computing(ds, spec, library, todo, outcomes)
+        ds.attrs["machine"] = json.dumps(dict(times.machine) if times else {}, sort_keys=True)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
     write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())
@@ -117,23 +125,27 @@ def open_library(spec: TimedSpec, cache_dir: Path, components: Components) -> Li
     )  # fmt: skip
 
 
-def make_jobs(spec: TimedSpec, library: Library, fingerprint: str) -> list[Job]:
-    """All runs, in the order of the axes."""
+def make_jobs(
+    spec: TimedSpec, library: Library, fingerprint: str, times: Times | None = None
+) -> list[Job]:
+    """All runs, in the order of the axes; measured times where a scheme asks for them."""
     first = Scheme.parse(spec.schemes[0]).system
     rate = full_rate(spec, library.sizes(first), library.tags(first))
     todo = []
     for text in spec.schemes:
         system = Scheme.parse(text).system
         sizes, tags = tuple(library.sizes(system)), library.tags(system)
+        computing = computing_of(Scheme.parse(text), library, times)
         fixed = (
             fingerprint, asdict(Scheme.parse(text)), [list(s.items()) for s in sizes], rate,
             spec.bandwidth_hz, spec.num_users, spec.spread_db, spec.speed_mps, spec.carrier_hz,
-            spec.duration_s, spec.seed,
+            spec.duration_s, spec.seed, spec.transmit_w, asdict(computing),
         )  # fmt: skip
         for value in spec.values:
             for replication in range(spec.num_replications):
                 key = digest("timed run", *fixed, asdict(spec.at(value)), replication)
-                todo.append(Job(spec, text, value, replication, sizes, tags, rate, key))
+                at = text, value, replication
+                todo.append(Job(spec, *at, sizes, tags, rate, key, computing))
     return todo
 
 

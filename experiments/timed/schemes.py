@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, get_type_hints
 
 from channels.coding.redundancy import HARQ_KINDS
@@ -18,10 +18,31 @@ from scmc_comm.systems.base import System
 from scmc_comm.types import LayerKind
 
 PRIORITIES = ("layers", "equal")
+CLOCKS = ("wall", "cpu")
+"""By which measured times count."""
 RETRANSMISSIONS = 4
 _LAYER_TAGS = tuple(kind.tag for kind in LayerKind)
 
 Margin = Annotated[float, Range(-30, 30)]
+Stated = Annotated[float, Range(0, 1e6)]
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How long the codec of a scheme works on a picture.
+
+    Attributes:
+        encode_s: From the arrival of a picture until its units can be sent, in seconds.
+        decode_s: By tag: from the last block of a unit until it is shown, in seconds; a tag that
+            is not in it takes none.
+    """
+
+    encode_s: float = 0.0
+    decode_s: Mapping[str, float] = field(default_factory=dict)
+
+
+INSTANT = Computing()
+"""A codec that takes no time."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +57,10 @@ class Scheme:
         harq: "incremental", "chase", or "none", which sends each block once.
         margin_db: Rate adaptation plans the lowest layer's blocks for a channel so much worse;
             None takes 3 dB with priorities of layers and none without.
+        computing: Whether the codec takes time: "none", or what was measured on this machine as
+            "wall" or "cpu" time (of all threads: what one core alone would take).
+        encode_s: A time in place of a measured one: of the encoder, in s.
+        decode_s: Likewise of the decoder, for each unit.
 
     >>> Scheme.parse("scmc:priorities=equal,scheduling=round_robin").priorities
     'equal'
@@ -46,18 +71,38 @@ class Scheme:
     scheduling: str = "layer_aware"
     harq: str = "incremental"
     margin_db: Margin | None = None
+    computing: str = "none"
+    encode_s: Stated | None = None
+    decode_s: Stated | None = None
 
     def __post_init__(self) -> None:
         for key, known in (
             ("priorities", PRIORITIES),
             ("scheduling", SCHEDULING),
             ("harq", (*HARQ_KINDS, "none")),
+            ("computing", ("none", *CLOCKS)),
         ):
             if getattr(self, key) not in known:
                 raise ScmcError(
                     f"{key} is {getattr(self, key)!r}; expected one of {', '.join(known)}"
                 )
+        for key in ("encode_s", "decode_s"):
+            if self.measures and getattr(self, key) is not None:
+                raise ScmcError(
+                    f"computing is {self.computing!r} and {key} is {getattr(self, key)}; give "
+                    "measured times or stated ones"
+                )
         check_options(self)
+
+    @property
+    def measures(self) -> bool:
+        """Does it take measured times?"""
+        return self.computing != "none"
+
+    @property
+    def computes(self) -> bool:
+        """Does its codec take time?"""
+        return self.measures or self.encode_s is not None or self.decode_s is not None
 
     @classmethod
     def parse(cls, text: str) -> Scheme:
@@ -107,22 +152,26 @@ class Scheme:
                 "leave it out"
             )
 
-    def link(self, bandwidth_hz: float) -> LinkConfig:
+    def link(self, bandwidth_hz: float, transmit_w: float = 1.0) -> LinkConfig:
         """The link's settings."""
         return LinkConfig(
             bandwidth_hz=bandwidth_hz,
+            power_w=transmit_w,
             scheduling=self.scheduling,
             preemption=self.priorities == "layers",
             harq="chase" if self.harq == "none" else self.harq,
         )
 
-    def classes(self, tags: Sequence[str], deadlines_s: Sequence[float]) -> list[TrafficClass]:
+    def classes(
+        self, tags: Sequence[str], deadlines_s: Sequence[float], computing: Computing = INSTANT
+    ) -> list[TrafficClass]:
         """A class of traffic for each unit.
 
         Args:
             tags: The system's units, the most urgent first.
             deadlines_s: Of the semantic, structure and signal layers; a unit that is no layer,
                 such as a whole file, has the last.
+            computing: How long its codec works.
         """
         layered = self.priorities == "layers"
         margin_db = self.margin_db if self.margin_db is not None else 3.0 * layered
@@ -133,6 +182,8 @@ class Scheme:
                 deadline_s=deadlines_s[layer_of(tag)],
                 max_transmissions=1 if self.harq == "none" else RETRANSMISSIONS,
                 margin_db=margin_db if tag == LayerKind.SEMANTIC.tag else 0.0,
+                encode_s=computing.encode_s,
+                decode_s=computing.decode_s.get(tag, 0.0),
             )
             for place, tag in enumerate(tags)
         ]

@@ -12,7 +12,7 @@ import numpy as np
 from channels.rng import generator
 from channels.timed import TableBler, TimedReport, User, poisson_arrivals, simulate
 from channels.timed.traces import ClarkeTrace
-from experiments.timed.schemes import Scheme
+from experiments.timed.schemes import INSTANT, Computing, Scheme
 from experiments.timed.spec import Point, TimedSpec
 
 QUIET_LOAD = 0.02  # relative to a guess; with it nothing waits
@@ -33,6 +33,7 @@ class Job:
         tags: All tags, the most urgent first.
         frames_per_s: Pictures of each user per second at load 1, with all users of the spec.
         key: Content key.
+        computing: How long the codec works.
     """
 
     spec: TimedSpec
@@ -43,6 +44,7 @@ class Job:
     tags: tuple[str, ...]
     frames_per_s: float
     key: str
+    computing: Computing = INSTANT
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def run(job: Job) -> Outcome:
     rate = job.frames_per_s * point.load * spec.num_users / point.num_users
     report = _send(
         spec, Scheme.parse(job.scheme), point, job.sizes, job.tags, rate, spec.duration_s,
-        job.replication,
+        job.replication, job.computing,
     )  # fmt: skip
     sets = report.delivered_sets()
     delivered = Counter(
@@ -125,6 +127,7 @@ def _send(
     frames_per_s: float,
     duration_s: float,
     replication: int,
+    computing: Computing = INSTANT,
 ) -> TimedReport:
     users = []
     for user in range(point.num_users):
@@ -135,8 +138,8 @@ def _send(
         )
         turn = [sizes[picture_of(user, i, len(sizes))] for i in range(len(sizes))]
         users.append(User(trace, poisson_arrivals(frames_per_s, turn, seed)))
-    classes = scheme.classes(tags, point.deadlines_s)
-    link = scheme.link(spec.bandwidth_hz)
+    classes = scheme.classes(tags, point.deadlines_s, computing)
+    link = scheme.link(spec.bandwidth_hz, spec.transmit_w)
     seed = seed_of(spec, replication, -1)
     return simulate(link, classes, users, _bler(), duration_s, seed)
 

@@ -16,6 +16,7 @@ from scmc_comm.ranges import NumImages, Rho
 Axis = Literal["load", "num_users", "deadline_s", "esno_db"]
 MAX_USERS = 256
 Seconds = Annotated[float, Range(0, 1e6, open_low=True)]
+Watts = Annotated[float, Range(0, 1e6, open_low=True)]
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class TimedSpec(Spec):
         name: Name of the experiment, used for files and titles.
         axis: What is swept: load, num_users, deadline_s (of all units) or esno_db.
         values: Its values.
-        schemes: Systems with the link's keys priorities, scheduling, harq and margin_db
-            (`experiments.timed.schemes.Scheme`), as in ``scmc:priorities=equal``; the first is the
-            reference.
+        schemes: Systems with the link's keys priorities, scheduling, harq, margin_db, computing,
+            encode_s and decode_s (`experiments.timed.schemes.Scheme`), as in
+            ``scmc:priorities=equal``; the first is the reference.
         images: Name of an image set, or a folder of pictures.
         num_images: Only the first so many of the set; None for all.
         rho: Bandwidth ratio that the first scheme's system fills when it codes a picture.
@@ -51,6 +52,11 @@ class TimedSpec(Spec):
         duration_s: Time over which pictures arrive.
         num_replications: Independent runs of each point.
         seed: Master seed.
+        transmit_w: Transmit power in W.
+        encoder_w: Power in W of a device that encodes, for schemes with computing: an assumption.
+        decoder_w: Likewise of one that decodes.
+        times: File of computing times to take; empty measures those that schemes ask for here and
+            keeps them as ``times.json`` beside the results, where a rerun takes them from.
         plugins: Files or modules of plug-ins, which are loaded before anything is looked up by
             name; paths as seen from the current folder.
         description: One line for people.
@@ -85,6 +91,10 @@ class TimedSpec(Spec):
     duration_s: Seconds = 20.0
     num_replications: Annotated[int, Range(2, 10_000)] = 6
     seed: Seed = 1
+    transmit_w: Watts = 1.0
+    encoder_w: Watts = 10.0
+    decoder_w: Watts = 10.0
+    times: str = ""
     plugins: tuple[str, ...] = ()
     description: str = ""
 

@@ -226,6 +226,11 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     return best
 
 
+def forget_encodes() -> None:
+    """Drop what `largest_fitting` kept, so that the next search takes its full time."""
+    _encodes.clear()
+
+
 def _encoded(codec: ImageCodec, img: torch.Tensor, quality: float) -> bytes | None:
     """The bytes, or None where the encoder cannot code the picture so finely."""
     try:

@@ -76,8 +76,9 @@ class LayeredCodec:
     def forget(self) -> None:
         """Drop what was kept, so that the next call takes its full time."""
         self._cache = LruCache()
-        if "signal" in self.__dict__:
-            self.signal.forget()
+        for part in ("structure", "signal"):
+            if part in self.__dict__:
+                getattr(self, part).forget()
 
     @cached_property
     def semantic(self) -> SemanticCodec:

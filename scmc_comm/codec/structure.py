@@ -103,6 +103,10 @@ class SketchCodec(ABC):
         # The fusion and the signal layer both read the colours of one picture.
         self._decoded = functools.lru_cache(4)(_decode_colours)
 
+    def forget(self) -> None:
+        """Drop what was kept, so that the next call takes its full time."""
+        self._decoded.cache_clear()
+
     def encode(self, img: Tensor, level: int = FINEST) -> bytes:
         """Code the edges and colours of a picture.
 

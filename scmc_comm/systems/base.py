@@ -64,6 +64,12 @@ class System(ABC):
     def load(self) -> None:  # noqa: B027
         """Load the networks, so that processes forked from this one share them."""
 
+    def forget(self) -> None:  # noqa: B027
+        """Drop what was kept of pictures, so that the next call takes its full time.
+
+        Networks and tables, which a sender holds for all pictures, stay.
+        """
+
     @abstractmethod
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
         """Code and protect one image.

@@ -10,6 +10,7 @@ from scmc_comm.baselines.image_codecs import (
     IMAGE_CODECS,
     codec_options,
     family_of,
+    forget_encodes,
     load_image_codec,
 )
 from scmc_comm.systems.base import PYTHON_ONLY, System
@@ -40,6 +41,10 @@ class CodedFile(System):
     def image_codec(self) -> ImageCodec:
         """The codec, loaded once a process."""
         return load_image_codec(self._codec_name()) if isinstance(self.codec, str) else self.codec
+
+    def forget(self) -> None:
+        """See `System.forget`."""
+        forget_encodes()
 
     @property
     def _name(self) -> str:

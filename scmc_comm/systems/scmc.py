@@ -63,6 +63,10 @@ class Codec(Protocol):
         """The layer without which this one does not decode, or None."""
         ...
 
+    def forget(self) -> None:
+        """Drop what was kept of pictures."""
+        ...
+
     def decode(
         self,
         layers: tuple[Layer, ...],
@@ -151,6 +155,10 @@ class Scmc(CodecOptions, System):
     def load(self) -> None:
         """See `System.load`."""
         self.layered_codec()
+
+    def forget(self) -> None:
+        """See `System.forget`."""
+        self.layered_codec().forget()
 
     def layered_codec(self) -> Codec:
         """The codec, its networks loaded once a process for each state of their files."""

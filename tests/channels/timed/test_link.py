@@ -258,6 +258,18 @@ def test_compute_time_of_the_codec_counts() -> None:
     assert report.latency_s[0] == pytest.approx(0.05 + 0.1 + 0.07)
 
 
+def test_an_encoder_delays_and_a_decoder_holds_up_nothing_else() -> None:
+    """Service 0.1 s; arrivals at 0, 0.05 and 0.3 s can be sent 0.2 s later, and wait in line."""
+    kind = replace(SIGNAL, encode_s=0.2, decode_s=0.03, deadline_s=0.35)
+    frames = [Arrival(t, {"signal": bits(100)}) for t in (0.0, 0.05, 0.3)]
+    report = run(frames, [kind])
+    np.testing.assert_allclose(report.start_s, [0.2, 0.3, 0.5])
+    np.testing.assert_allclose(report.latency_s, [0.33, 0.38, 0.33])
+    assert [FATES[f] for f in report.fate] == ["delivered", "late", "delivered"]
+    # Nothing of the codec is on the air.
+    np.testing.assert_allclose(report.energy_j, 0.1 * CLEAN.power_w)
+
+
 def test_a_full_queue_drops_and_an_expired_packet_makes_room() -> None:
     frames = [Arrival(0.0, {"signal": bits(100)}) for _ in range(5)]
     report = run(frames, [SIGNAL], replace(CLEAN, max_queue=2))

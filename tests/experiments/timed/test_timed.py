@@ -179,7 +179,7 @@ def test_intervals_are_students_over_replications():
 
 
 def test_specs_round_trip_and_the_shipped_ones_load(tmp_path):
-    for name in ("congestion", "latency", "users", "harq"):
+    for name in ("congestion", "latency", "users", "harq", "computing"):
         spec = load_sweep(name)
         assert isinstance(spec, TimedSpec) and spec.description
         path = tmp_path / "mine.yaml"
