@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 import torch
 
 from scmc_comm.codec.captioner_net import MAX_NEW_TOKENS
-from scmc_comm.codec.pretrained.hub import load_model
+from scmc_comm.codec.pretrained.hub import full_or_half, load_model
 from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 
@@ -72,9 +73,11 @@ def _load(source: str, local_files_only: bool) -> PublishedBackend:
     )
 
     options: dict[str, Any] = {"local_files_only": local_files_only, "trust_remote_code": False}
-    loaded: Any = AutoModelForImageTextToText.from_pretrained(
-        source, dtype=torch.float32, output_loading_info=True, **options
-    )
+    read = functools.partial(
+        AutoModelForImageTextToText.from_pretrained, source, dtype=torch.float32,
+        output_loading_info=True, **options,
+    )  # fmt: skip
+    loaded: Any = full_or_half(read)
     model, told = loaded
     if told["missing_keys"]:  # transformers would draw them at random and only warn
         raise ScmcError(

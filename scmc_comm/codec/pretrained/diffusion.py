@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from scmc_comm.codec.pretrained.hub import load_model, quiet
+from scmc_comm.codec.pretrained.hub import check_whole, full_or_half, load_model, quiet
 from scmc_comm.device import chosen_device
 from scmc_comm.errors import ScmcError
 
@@ -73,12 +73,55 @@ def load_pipeline(name: str, what: str, classes: tuple[str, ...], dtype: str = "
         found = class_of(source, "model_index.json", **options)
         if found not in classes:
             raise ScmcError(f"{name} is a {found}; expected a {what}")
-        kind = getattr(diffusers, found)
-        return kind.from_pretrained(source, dtype=getattr(torch, dtype), **options)
+
+        def read(**variant: str) -> Any:
+            how = {**options, **variant, "dtype": getattr(torch, dtype)}
+            encoders = _text_encoders(source, **how)
+            return getattr(diffusers, found).from_pretrained(source, **encoders, **how)
+
+        made = full_or_half(read)
+        for part in made.components.values():
+            if isinstance(part, nn.Module):
+                check_whole(part, name)
+        _check_tokenizers(made, name)
+        return made
 
     pipeline = load_model(name, what, load)
     show_progress(pipeline)
     return pipeline
+
+
+def _text_encoders(source: str, **how: Any) -> dict[str, Any]:
+    """The text encoders of a pipeline by name; diffusers would not tell what they lack."""
+    import transformers
+    from diffusers import DiffusionPipeline
+
+    config = DiffusionPipeline.load_config(source, local_files_only=how["local_files_only"])
+    found = {}
+    for name, made_of in config.items():
+        if not (name.startswith("text_encoder") and made_of[0] == "transformers"):
+            continue
+        kind = getattr(transformers, made_of[1])
+        made, told = kind.from_pretrained(source, subfolder=name, output_loading_info=True, **how)
+        check_whole(made, f"{source}/{name}", told["missing_keys"])
+        found[name] = made
+    return found
+
+
+def _check_tokenizers(pipeline: Any, name: str) -> None:
+    """Refuses a tokenizer without its vocabulary; gives one without a length the encoder's."""
+    for part, tokenizer in pipeline.components.items():
+        encoder = pipeline.components.get(part.replace("tokenizer", "text_encoder"))
+        if not part.startswith("tokenizer") or encoder is None:
+            continue
+        known, words = 0 if tokenizer is None else len(tokenizer), encoder.config.vocab_size
+        if 2 * known < words:
+            raise ScmcError(
+                f"the {part} of {name} knows {known} of the text encoder's {words} tokens: its "
+                f"files are missing; get the folder {name}/{part} again"
+            )
+        most = encoder.config.max_position_embeddings
+        tokenizer.model_max_length = min(tokenizer.model_max_length, most)
 
 
 def class_of(source: str, file: str, local_files_only: bool) -> str:

@@ -28,7 +28,7 @@ from scmc_comm.codec.pretrained.diffusion import (
     run,
     show_progress,
 )
-from scmc_comm.codec.pretrained.hub import load_model, quiet
+from scmc_comm.codec.pretrained.hub import check_whole, full_or_half, load_model, quiet
 from scmc_comm.codec.structure import STRIDE, Sketch, SketchCodec
 from scmc_comm.codec.tensors import pad_to, resize
 from scmc_comm.errors import ScmcError
@@ -161,8 +161,11 @@ def _load_guide(dtype: str, source: str, local_files_only: bool) -> Any:
             return None
     if found not in _GUIDES:
         raise ScmcError(f"{source} is a {found}; expected a {WHAT}")
-    guide = getattr(diffusers, found)
-    return guide.from_pretrained(source, dtype=getattr(torch, dtype), **options)
+    kind = getattr(diffusers, found)
+    read = functools.partial(kind.from_pretrained, source, dtype=getattr(torch, dtype), **options)
+    guide = full_or_half(read)
+    check_whole(guide, source)
+    return guide
 
 
 def _default_base(name: str, guide: Any) -> str:

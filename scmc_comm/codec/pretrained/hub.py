@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+from torch import nn
 
 from scmc_comm.errors import ScmcError
 
@@ -64,6 +66,40 @@ def load_model(name: str, what: str, load: Callable[[str, bool], Model]) -> Mode
         )
     _ask_hub(name, what)
     return _checked(lambda: load(name, False), f"{name} on the hub is no {what}", bars=True)
+
+
+def full_or_half(load: Callable[..., Model]) -> Model:
+    """Files in full precision or, where a folder has none, those of the variant ``fp16``.
+
+    Args:
+        load: Takes ``variant="fp16"``, or nothing.
+    """
+    try:
+        return load()
+    except (OSError, ValueError) as error:
+        try:
+            return load(variant="fp16")
+        except (OSError, ValueError):
+            raise error from None
+
+
+def check_whole(part: nn.Module, source: str, missing: Iterable[str] = ()) -> None:
+    """Refuses a network whose files lack numbers, which the libraries draw or leave out.
+
+    Args:
+        part: The network.
+        source: Where it comes from.
+        missing: Names of numbers that were drawn, as the library tells.
+
+    Raises:
+        ScmcError: Some are missing.
+    """
+    lacks = [*missing, *(name for name, value in part.named_parameters() if value.is_meta)]
+    if lacks:
+        raise ScmcError(
+            f"the weights of {source} lack {len(lacks)} tensors of {type(part).__name__}, such as "
+            f"{min(lacks)}; get the whole folder again"
+        )
 
 
 def _checked(load: Callable[[], Model], message: str, bars: bool = False) -> Model:
