@@ -42,7 +42,7 @@ def install(wheel: Path, folder: Path) -> Path:
     command = [python, "-I", "-m", "pip", "install", "-q", "--no-deps", wheel]
     subprocess.run(command, check=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    (site / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return python
 
 
@@ -56,15 +56,16 @@ def try_out(python: Path, folder: Path) -> None:
     env["SCMC_COMM_CACHE"] = str(folder / "cache")
     where = "import scmc_comm, pathlib; print(pathlib.Path(scmc_comm.__file__).parents[1])"
     found = subprocess.run(
-        [python, "-c", where], cwd=folder, env=env, check=True, stdout=subprocess.PIPE, text=True
-    )
+        [python, "-c", where], cwd=folder, env=env, check=True, stdout=subprocess.PIPE, text=True,
+        encoding="utf-8",
+    )  # fmt: skip
     site = Path(found.stdout.strip())
     if not site.is_relative_to(python.parents[1]):
         raise SystemExit(f"{site} was imported and not the wheel")
     command = python.parent / "scmc-comm"
     for arguments in (("--version",), ("weights", "verify", *CODEC), SWEEP):
         subprocess.run([command, *arguments], cwd=folder, env=env, check=True)
-    rows = (folder / "out" / "results.csv").read_text().splitlines()
+    rows = (folder / "out" / "results.csv").read_text(encoding="utf-8").splitlines()
     print(f"{len(rows) - 1} trials in results.csv, from {site}")
 
 

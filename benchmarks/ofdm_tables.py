@@ -121,7 +121,7 @@ def main() -> None:
         f"{np.mean(np.abs(steep) <= 0.5):.0%} within 0.5 dB"
     )
     if args.json:
-        args.json.write_text(json.dumps(rows, indent=0) + "\n")
+        args.json.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

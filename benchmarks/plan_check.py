@@ -125,7 +125,7 @@ def main() -> None:
                     flush=True,
                 )
                 if args.out:
-                    args.out.write_text(json.dumps(rows, indent=1))
+                    args.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     inside = np.mean([row["inside"] for row in rows])
     beats = sum(row["optimised"] > row["equal"] for row in rows)
     drawn = sum(row["optimised_drawn"] > row["equal_drawn"] for row in rows)

@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 project = "scmc_comm"
 author = copyright = "the scmc_comm authors"
 release = version = re.search(
-    r'__version__ = "(.+)"', (ROOT / "scmc_comm" / "__init__.py").read_text()
+    r'__version__ = "(.+)"', (ROOT / "scmc_comm" / "__init__.py").read_text(encoding="utf-8")
 )[1]
 
 extensions = [

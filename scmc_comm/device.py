@@ -11,6 +11,7 @@ A container is then the same, byte for byte, whatever the device, and any device
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -27,6 +28,32 @@ DEFAULT = "cpu"
 EXPECTED = "auto, cpu, cuda, cuda:N or mps"
 
 _chosen: torch.device | None = None
+_callers: list[torch.dtype] = []
+"""Torch's default type that each call within `single_precision` found."""
+_lock = threading.Lock()
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Within it torch makes numbers of float32, whatever type its caller has chosen as default.
+
+    The caller has it back when the last of several threads is through.
+
+    Example:
+        >>> with single_precision():
+        ...     torch.zeros(1).dtype
+        torch.float32
+    """
+    with _lock:
+        _callers.append(_callers[0] if _callers else torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        with _lock:
+            found = _callers.pop()
+            if not _callers:
+                torch.set_default_dtype(found)
 
 
 def find_device(name: str) -> torch.device:

@@ -24,6 +24,7 @@ from channels.ranges import EsnoDb, Range, Seed
 from channels.specs import fits, type_name
 from channels.types import LinkReport, ReceivedSymbols
 from scmc_comm.datasets.image_sets import NamedImage
+from scmc_comm.device import single_precision
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
 from scmc_comm.link.budget import Budget, design_for
@@ -156,6 +157,7 @@ class Sent:
         arrived = Counter(tag for tags in self.delivered for tag in tags)
         return {tag: arrived[tag] / len(self.seeds) for tag in self.prepared.tags}
 
+    @single_precision()
     def reconstruction(self, trial: int = 0) -> Reconstruction:
         """What the receiver shows in one draw: ``img_hat``, ``level``, ``caption``."""
         return self.transmission.reconstruction(trial)
@@ -164,6 +166,7 @@ class Sent:
         """The same as a picture of 8 bits."""
         return Image.fromarray(to_uint8(self.reconstruction(trial).img_hat))
 
+    @single_precision()
     def metrics(self, trial: int = 0, names: Sequence[str] | None = None) -> dict[str, float]:
         """Quality of what is shown in one draw; measured once for each delivered set.
 
@@ -302,6 +305,7 @@ def send_each(pictures: Iterable[NamedImage], setting: Setting) -> Iterator[Sent
     return (send_picture(named, number, setting) for number, named in enumerate(pictures))
 
 
+@single_precision()
 def send_picture(named: NamedImage, number: int, setting: Setting) -> Sent:
     """Sends one picture once for each of its draws, some at a time.
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from channels.kernels.compiled import compiled
 from channels.kernels.simd import peek
 
 # Generator polynomials without their leading term (38.212, 5.1).
@@ -25,7 +25,7 @@ def _crc_table(name: str) -> tuple[int, np.ndarray]:
     return length, table.astype(np.uint32)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _crc_remainders(bits: Any, table: Any, length: int, out: Any) -> None:
     lead = bits.shape[1] % 8  # zeros in front do not change a remainder that starts at zero
     mask = np.uint32((1 << length) - 1)

@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from channels.coding.ldpc_tables import NUM_CORE_ROWS, NrCode, nr_code
 from channels.errors import ChannelError
+from channels.kernels.compiled import compiled
 from channels.kernels.simd import peek, poke
 
 
@@ -62,13 +62,13 @@ def _first_parity_shift(code: NrCode) -> int:
     return int(odd)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_shifted(blocks: Any, at: int, total: Any, z: int) -> None:
     for i in range(z):
         poke(total, i, np.uint8(peek(total, i) ^ peek(blocks, at + i)))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _put(blocks: Any, col: int, shift: int, values: Any, z: int) -> None:
     """Block col such that its shifted reading is ``values``, written twice in a row."""
     at = 2 * z * col
@@ -80,7 +80,7 @@ def _put(blocks: Any, col: int, shift: int, values: Any, z: int) -> None:
         poke(blocks, at + z + i, peek(blocks, at + i))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _encode(
     bits: Any, out: Any, row_ptr: Any, edge_col: Any, edge_shift: Any,
     z: int, num_info: int, num_cols: int, first_shift: int,

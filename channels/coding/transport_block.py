@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 
 from channels.coding.crc import check_crc, crc_bits
 from channels.coding.ldpc import LdpcDecoder
@@ -27,6 +26,7 @@ from channels.coding.segmentation import (
     plan_blocks,
 )
 from channels.errors import ChannelError
+from channels.kernels.compiled import compiled
 from channels.kernels.simd import peek
 from channels.rng import preserve_torch_rng
 from channels.types import Mcs
@@ -147,7 +147,7 @@ class TransportBlockCode:
         return "CRC16" if self.plan.crc_bits == 16 else "CRC24A"
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _combine(llr: Any, repetition: int, sign: Any, position: Any, out: Any, heard: Any) -> None:
     """Adds repetitions, descrambles and undoes the interleaver, row by row."""
     once = sign.size

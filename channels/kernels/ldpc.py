@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from channels.kernels import simd
+from channels.kernels.compiled import compiled
 
 ALPHA_SHIFT = 6
 _TRUSTED_LLR = np.float32(24.0)  # stronger LLRs do not count more in the mean
@@ -51,7 +51,7 @@ class Tuning(NamedTuple):
     mean_steps: np.float32  # weak LLRs are amplified until their mean magnitude is this
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@compiled(fastmath={"reassoc", "contract", "nsz"})
 def _quantise(llr: Any, out: Any, tuning: Tuning) -> bool:
     """One codeword as integers of sign ln P(0)/P(1); False where there is a NaN."""
     total = np.float32(0.0)
@@ -73,7 +73,7 @@ def _quantise(llr: Any, out: Any, tuning: Tuning) -> bool:
     return invalid == 0
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _deinterleave(interleaved: Any, out: Any, bits_per_symbol: int) -> None:
     """Inverse of the bit interleaver of 38.212, 5.4.2.2."""
     width = out.size // bits_per_symbol
@@ -87,7 +87,7 @@ def _deinterleave(interleaved: Any, out: Any, bits_per_symbol: int) -> None:
             simd.poke(out, i * width + j, simd.peek(interleaved, j * bits_per_symbol + i))
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _put(
     post: Any, lane: int, first: int, count: int, values: Any, start: int, lay: Layout
 ) -> None:
@@ -106,14 +106,14 @@ def _put(
         done += size
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _put_constant(post: Any, lane: int, first: int, count: int, value: int, lay: Layout) -> None:
     for bit in range(first, first + count):
         at = bit // lay.z * lay.stride + lay.lanes + bit % lay.z * lay.group + lane
         simd.poke(post, at, value)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _load_word(post: Any, lane: int, sent: Any, lay: Layout) -> None:
     """Undo puncturing and shortening (38.212, 5.4.2.1): one codeword into its lane."""
     num_sys = lay.k - 2 * lay.z
@@ -129,7 +129,7 @@ def _load_word(post: Any, lane: int, sent: Any, lay: Layout) -> None:
             simd.poke(post, at + lay.length + i, simd.peek(post, at + i))
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _iterate(
     post: Any,
     messages: Any,
@@ -192,7 +192,7 @@ def _iterate(
                 scratch_at += lanes
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _unsatisfied(
     post: Any, fresh: Any, row_ptr: Any, base: Any, shift: Any, active: Any, lay: Layout
 ) -> Any:
@@ -219,7 +219,7 @@ def _unsatisfied(
     return found
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _hard_decisions(post: Any, lane: int, out: Any, lay: Layout) -> None:
     for col in range((lay.k + lay.z - 1) // lay.z):
         at = col * lay.stride + lay.lanes + lane
@@ -232,7 +232,7 @@ def _hard_decisions(post: Any, lane: int, out: Any, lay: Layout) -> None:
                 simd.poke(out, col * lay.z + i, simd.peek(post, at + i * lay.group) < 0)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def decode_words(
     llr: Any,
     bits: Any,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from channels.kernels.compiled import compiled
 from channels.kernels.float_math import exp32, log32
 from channels.kernels.simd import peek
 
@@ -18,7 +18,7 @@ _MIN_NO, _MIN_GAIN = np.float32(1e-10), np.float32(1e-20)
 _LEAST_SUM = np.float32(1e-27)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def map_labels(bits: Any, num_bits_per_symbol: int, points: Any, out: Any) -> None:
     """Points of the labels that the bits spell, first bit highest."""
     for i in range(out.size):
@@ -28,7 +28,7 @@ def map_labels(bits: Any, num_bits_per_symbol: int, points: Any, out: Any) -> No
         out[i] = points[label]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def equalise(received: Any, gain: Any, no: Any, parts: Any, inv_no: Any) -> None:
     """Symbols y / h and |h|^2 / no; complex as pairs, float32 [2 n], the rest float32 [n]."""
     for i in range(inv_no.size):
@@ -44,7 +44,7 @@ def equalise(received: Any, gain: Any, no: Any, parts: Any, inv_no: Any) -> None
 
 
 # Rows of a matrix are passed whole, with a size: numba knows those to be contiguous, slices not.
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _metrics(
     parts: Any, inv_no: Any, start: int, part: int, level: Any, size: int, out: Any
 ) -> None:
@@ -53,25 +53,25 @@ def _metrics(
         out[i] = -(distance * distance) * peek(inv_no, start + i)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _maximum(a: Any, size: int, out: Any) -> None:
     for i in range(size):
         out[i] = a[i] if a[i] > out[i] else out[i]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _exponential(metric: Any, top: Any, size: int, out: Any) -> None:
     for i in range(size):
         out[i] = exp32(metric[i] - top[i])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add(a: Any, size: int, out: Any) -> None:
     for i in range(size):
         out[i] += a[i]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _ratio(ones: Any, zeros: Any, top_ones: Any, top_zeros: Any, size: int, out: Any) -> None:
     least = _LEAST_SUM
     for i in range(size):
@@ -82,7 +82,7 @@ def _ratio(ones: Any, zeros: Any, top_ones: Any, top_zeros: Any, size: int, out:
         out[i] = smooth if exact else top_ones[i] - top_zeros[i]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _two_levels(parts: Any, inv_no: Any, high: Any, low: Any, out: Any) -> None:
     """One bit a dimension: the LLR is linear. ``high`` is the amplitude of a 1."""
     slope = np.float32(2.0) * (high - low)
@@ -91,7 +91,7 @@ def _two_levels(parts: Any, inv_no: Any, high: Any, low: Any, out: Any) -> None:
         out[2 * i + 1] = slope * parts[2 * i + 1] * inv_no[i]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def soft_bits(parts: Any, inv_no: Any, levels: Any, llr: Any) -> None:
     """Exact LLRs ln P(1)/P(0) of equalised symbols.
 

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from channels.errors import ChannelError
+from channels.kernels.compiled import compiled
 from channels.kernels.float_math import cos_sin_turns, log32
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -71,14 +72,14 @@ def philox(c0: Any, c1: Any, k0: Any, k1: Any) -> Any:
     return c0, c1, c2, c3
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _random_words(key: Any, start: int, size: int, a: Any, b: Any, c: Any, d: Any) -> None:
     k0, k1 = key[0], key[1]
     for i in range(size):
         a[i], b[i], c[i], d[i] = philox(np.uint32(start + i), np.uint32(0), k0, k1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _box_muller(radial: Any, angular: Any, size: int, scale: Any, real: Any, imag: Any) -> None:
     tiny = np.float32(2.0**-33)
     step = np.float32(2.0**-32)
@@ -92,7 +93,7 @@ def _box_muller(radial: Any, angular: Any, size: int, scale: Any, real: Any, ima
         imag[i] = radius * sine
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _fill(keys: Any, scale: Any, out: Any) -> None:
     """CN(0, 1) times scale into out float32 [b, 4 * num_counters]."""
     a = np.empty(_TILE, np.uint32)
@@ -133,7 +134,7 @@ def complex_normal(num: int, keys: np.ndarray, variance: float = 1.0) -> np.ndar
     return out.view(np.complex64)[:, :num]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _first_uniform(keys: Any, out: Any) -> None:
     for row in range(out.size):
         high, low, _, _ = philox(np.uint32(0), np.uint32(0), keys[row, 0], keys[row, 1])

@@ -21,7 +21,7 @@ def main() -> None:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             runpy.run_path(str(path), run_name="__main__")
-        (out / f"{path.stem}.csv").write_text(printed.getvalue())
+        (out / f"{path.stem}.csv").write_text(printed.getvalue(), encoding="utf-8")
 
 
 if __name__ == "__main__":

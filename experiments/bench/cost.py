@@ -30,7 +30,7 @@ def _family(process: Path) -> Iterator[Path]:
     """A process in ``/proc`` and its descendants."""
     yield process
     for listed in process.glob("task/*/children"):
-        for child in listed.read_text().split():
+        for child in listed.read_text(encoding="utf-8").split():
             yield from _family(process.parent / child)
 
 
@@ -39,7 +39,7 @@ def _memory_mib() -> float:
     total = 0
     for process in _family(Path("/proc") / str(os.getpid())):
         with contextlib.suppress(OSError):  # it has ended
-            text = (process / "smaps_rollup").read_text()
+            text = (process / "smaps_rollup").read_text(encoding="utf-8")
             total += int(text.split("Pss:")[1].split()[0])
     return total / 1024
 

@@ -78,7 +78,11 @@ def machine() -> dict[str, Any]:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        names = [x for x in cpuinfo.read_text().splitlines() if x.startswith("model name")]
+        names = [
+            x
+            for x in cpuinfo.read_text(encoding="utf-8").splitlines()
+            if x.startswith("model name")
+        ]
         model = names[0].split(":")[1].strip() if names else model
     return {
         "cpu": model,

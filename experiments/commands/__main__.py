@@ -1,6 +1,6 @@
 """``python -m experiments.commands`` is ``scmc-comm``."""
 
-from experiments.commands.main import main
+from experiments.commands.entry import main
 
 if __name__ == "__main__":
     main()

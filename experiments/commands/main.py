@@ -199,6 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             load(plugin)
         with pixel_limit(getattr(args, "max_pixels", None)):
             args.run(args)
+        sys.stdout.flush()
     except (ScmcError, ChannelError) as error:
         print(f"scmc-comm: {error}", file=sys.stderr)
         sys.exit(2)

@@ -62,7 +62,9 @@ def git_revision() -> str:
     """Revision of the checkout this code runs from, ``-dirty`` if changed, or ``"none"``."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True, encoding="utf-8"
+        )
     except (OSError, subprocess.SubprocessError):
         return "none"
     return done.stdout.strip() or "none"

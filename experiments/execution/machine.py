@@ -21,7 +21,7 @@ def describe_machine() -> dict[str, Any]:
         >>> sorted(describe_machine())
         ['cores', 'cpu', 'device', 'system', 'threads']
     """
-    lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.is_file() else []
+    lines = _CPU_INFO.read_text(encoding="utf-8").splitlines() if _CPU_INFO.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "cpu": names[0] if names else platform.processor() or platform.machine(),

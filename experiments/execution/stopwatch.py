@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+try:
+    import resource
+except ImportError:  # on Windows, which tells no time of finished children
+    resource = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,10 @@ class Stopwatch:
 
 
 def _now() -> tuple[float, float]:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = time.process_time() + children.ru_utime + children.ru_stime
+    cpu_s = time.process_time()
+    if resource is not None:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu_s += children.ru_utime + children.ru_stime
     return time.perf_counter(), cpu_s
 
 

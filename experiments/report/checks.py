@@ -182,7 +182,7 @@ def run_tests(tests: Sequence[str], root: Path = ROOT) -> dict[str, list[str]]:
         path = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
                    f"--junit-xml={path}", *tests]  # fmt: skip
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8")
         if not path.is_file() or done.returncode not in (0, 1):
             last = (done.stdout + done.stderr).strip().splitlines()[-1:]
             raise ScmcError(f"pytest could not run the checks: {' '.join(last) or 'no output'}")

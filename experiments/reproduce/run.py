@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -78,7 +77,9 @@ def _run(command: list[str], told: str, out: Path) -> dict[str, float]:
     """Runs a command; the time of all of a result's, those of earlier tries included."""
     before, start = _core_seconds(), time.monotonic()
     status = _call(command)
-    known = json.loads((out / _SPENT).read_text()) if (out / _SPENT).is_file() else {}
+    known = (
+        json.loads((out / _SPENT).read_text(encoding="utf-8")) if (out / _SPENT).is_file() else {}
+    )
     spent = {
         "core_s": round(known.get("core_s", 0.0) + _core_seconds() - before, 1),
         "wall_s": round(known.get("wall_s", 0.0) + time.monotonic() - start, 1),
@@ -106,8 +107,8 @@ def _call(command: list[str]) -> int:
 
 
 def _core_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def _kept(out: Path, keep: Keep) -> pd.DataFrame:
@@ -120,7 +121,9 @@ def _kept(out: Path, keep: Keep) -> pd.DataFrame:
     if not path.is_file():
         raise ScmcError(f"the commands did not write {path}")
     frame = (
-        pd.read_csv(path) if path.suffix == ".csv" else _frame(json.loads(path.read_text()), keep)
+        pd.read_csv(path)
+        if path.suffix == ".csv"
+        else _frame(json.loads(path.read_text(encoding="utf-8")), keep)
     )
     try:
         frame = frame.query(keep.where) if keep.where else frame

@@ -71,7 +71,7 @@ def train(name: str, args: argparse.Namespace) -> None:
         "--steps", str(args.steps), *([] if name == WHOLE else ["--without", name]),
     ]  # fmt: skip
     threads = str(max(1, (os.cpu_count() or 1) // args.jobs))
-    with (out / "log.txt").open("a") as log:
+    with (out / "log.txt").open("a", encoding="utf-8") as log:
         done = subprocess.run(
             command,
             env={**os.environ, "OMP_NUM_THREADS": threads},

@@ -59,7 +59,7 @@ def precompute(
     """Feature maps of the kept pictures: float16 [n, VIEWS, 256, 7, 7]."""
     path = folder / f"captioner-top-{len(keep)}.npy"
     done = folder / f"captioner-{len(keep)}.done"
-    first = int(done.read_text()) if done.is_file() else 0
+    first = int(done.read_text(encoding="utf-8")) if done.is_file() else 0
     if first < len(keep):
         rng = np.random.default_rng([seed, first])
         shape = (len(keep), VIEWS, 256, 7, 7)
@@ -80,7 +80,7 @@ def precompute(
                 maps[row] = encoder.maps(torch.cat(views)).float().numpy()
             if row % 500 == 499 or row == len(keep) - 1:
                 maps.flush()
-                done.write_text(str(row + 1))
+                done.write_text(str(row + 1), encoding="utf-8")
                 logger.info("features of %d / %d pictures", row + 1, len(keep))
     return np.load(path, mmap_mode="r")
 
@@ -128,7 +128,7 @@ def label_batch(texts: list[tuple[list[str], bool]], ids: dict[str, int]) -> tor
 def write_captions(captioner: Captioner, data: CaptionedImages, path: Path) -> None:
     """Caption a whole split as users will, one line a picture, and log the class accuracy."""
     lines = [line for imgs in data.blocks(64) for line in captioner.describe(imgs)]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if any(data.class_names):
         hits = sum(
             line.split(":")[0] == sentence(class_words(c))

@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = script_arguments(parser, argv)
     names, imgs = validation_pictures(args.data, args.count, args.cache)
     path = args.out / FILE
-    tree = json.loads(path.read_text()) if path.is_file() else {}
+    tree = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if tree.get("pictures", names) != names:
         raise ScmcError(f"{path} was measured on other pictures; give another folder")
     tree |= {"format": FORMAT, "metrics": METRICS, "pictures": names, "size": list(imgs.shape[2:])}

@@ -122,7 +122,7 @@ def _decoded(pictures: Sequence[Picture], cache: Path, stem: str) -> np.ndarray:
     """The cached array of these very pictures; a set that changed is decoded again."""
     array, made_of = cache / f"{stem}.npy", cache / f"{stem}.sha256"
     key = _fingerprint(pictures)
-    if not array.is_file() or not made_of.is_file() or made_of.read_text() != key:
+    if not array.is_file() or not made_of.is_file() or made_of.read_text(encoding="utf-8") != key:
         cache.mkdir(parents=True, exist_ok=True)
         part = array.with_suffix(f".{os.getpid()}.part")
         try:
@@ -131,7 +131,7 @@ def _decoded(pictures: Sequence[Picture], cache: Path, stem: str) -> np.ndarray:
             part.replace(array)
         finally:
             part.unlink(missing_ok=True)
-        made_of.write_text(key)
+        made_of.write_text(key, encoding="utf-8")
     pixels: np.ndarray = np.load(array, mmap_mode="r")
     return pixels
 

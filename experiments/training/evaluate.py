@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     result = means(results)
     print(table(result, metrics))
     if args.out is not None:
-        args.out.write_text(json.dumps(result, indent=1))
+        args.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -229,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         state |= {f"{metric}.weight": head.weight, f"{metric}.bias": head.bias}
     save_weights(NETWORK, {"kinds": kinds}, state, args.out / f"{NETWORK}.safetensors")
     text = json.dumps(report, indent=1)
-    (args.out / f"{NETWORK}.json").write_text(text + "\n")
+    (args.out / f"{NETWORK}.json").write_text(text + "\n", encoding="utf-8")
     print(text)
 
 

@@ -152,7 +152,9 @@ def _measure_set(args: argparse.Namespace, name: str, codec: LayeredCodec, folde
 
 def collect(folder: Path, out: Path) -> int:
     """Joins the pictures measured so far into one file; returns how many they are."""
-    pictures = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    pictures = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
+    ]
     head = {"format": FORMAT, "metrics": list(METRICS), "layers": [k.tag for k in LayerKind]}
     rows = ",\n".join(json.dumps(picture, separators=(",", ":")) for picture in pictures)
     text = json.dumps(head)[:-1] + ', "pictures": [\n' + rows + "\n]}\n"

@@ -58,7 +58,7 @@ def views_of(imgs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 def compute(trunk: EfficientNetLite2, data: CaptionedImages, stem: Path, view: int) -> None:
     """Write one view's features, float16 [n, 352, 8, 8], and colours, float16 [n, 75]."""
     done = stem.with_suffix(".done")
-    first = int(done.read_text()) if done.is_file() else 0
+    first = int(done.read_text(encoding="utf-8")) if done.is_file() else 0
     if first >= len(data):
         return
     mode = "r+" if first else "w+"
@@ -81,7 +81,7 @@ def compute(trunk: EfficientNetLite2, data: CaptionedImages, stem: Path, view: i
         if row % (100 * _BATCH) == 0 or rows.stop == len(data):
             for file in files.values():
                 file.flush()
-            done.write_text(str(rows.stop))
+            done.write_text(str(rows.stop), encoding="utf-8")
             logger.info("%s: %d of %d", stem.name, rows.stop, len(data))
 
 
@@ -101,7 +101,7 @@ def load_features(cache: Path, name: str, split: str) -> tuple[list[np.ndarray],
         if not done.is_file():
             return maps, colors
         file = np.load(stem.with_suffix(".npy"), mmap_mode="r")
-        if int(done.read_text()) < len(file):
+        if int(done.read_text(encoding="utf-8")) < len(file):
             return maps, colors
         maps.append(file)
         colors.append(np.load(stem.with_name(f"{stem.name}-colors.npy"), mmap_mode="r"))

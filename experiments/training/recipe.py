@@ -275,7 +275,7 @@ def train_all(plan: Plan, run: Runner = run_script) -> None:
         shutil.copy(FOLDER / "kinds.safetensors", plan.models)
     for number, stage in enumerate(stages, 1):
         mark, want = plan.out / "done" / f"{stage.name}.json", json.dumps(stage.commands)
-        if not changed and mark.is_file() and mark.read_text() == want:
+        if not changed and mark.is_file() and mark.read_text(encoding="utf-8") == want:
             logger.info("stage %d of %d, %s: done before", number, len(stages), stage.name)
             continue
         changed = True  # later stages build on this one
@@ -285,21 +285,19 @@ def train_all(plan: Plan, run: Runner = run_script) -> None:
             run(command, plan.models)
         if stage.copies is not None:
             shutil.copy(stage.copies, plan.models)
-        mark.write_text(want)
+        mark.write_text(want, encoding="utf-8")
 
 
 def _claim(plan: Plan) -> None:
     """A folder of runs belongs to one data set: its checkpoints fit no other."""
     owner = plan.out / "data.txt"
     source = str(plan.data.resolve())
-    if owner.is_file() and owner.read_text() != source:
-        raise ScmcError(
-            f"{plan.out} was begun with the data of {owner.read_text()}; give another --out"
-        )
+    if owner.is_file() and (other := owner.read_text(encoding="utf-8")) != source:
+        raise ScmcError(f"{plan.out} was begun with the data of {other}; give another --out")
     check_data(plan.data)
     for folder in (plan.models, plan.out / "done"):
         folder.mkdir(parents=True, exist_ok=True)
-    owner.write_text(source)
+    owner.write_text(source, encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

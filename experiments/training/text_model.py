@@ -188,7 +188,10 @@ def fit(data: Path, captions: Path, cache: Path, recipe: TextRecipe) -> dict[str
     """All arrays of the model file."""
     sets = [load_split(data, n, "train", cache) for n in SETS]
     own = [
-        [f"{line.rstrip('.')}." for line in (captions / f"{n}-train.txt").read_text().splitlines()]
+        [
+            f"{line.rstrip('.')}."
+            for line in (captions / f"{n}-train.txt").read_text(encoding="utf-8").splitlines()
+        ]
         for n in SETS
     ]
     _, human = targets(sets[0], sets[1])
@@ -208,7 +211,7 @@ def fit(data: Path, captions: Path, cache: Path, recipe: TextRecipe) -> dict[str
         [i > ESCAPE and counts[w] >= recipe.topic_min_count for i, w in enumerate(words)]
     )
     grids = torch.cat([grids_of(data, n, "train", cache) for n in SETS])
-    val = (captions / "flowers256-val.txt").read_text().splitlines()
+    val = (captions / "flowers256-val.txt").read_text(encoding="utf-8").splitlines()
     test = (grids_of(data, "flowers256", "val", cache), word_bags(val, words, keep))
     net = fit_layout(grids, word_bags(own_texts, words, keep), test, recipe)
     return arrays | net.tables()

