@@ -33,7 +33,7 @@ def transmit(args: argparse.Namespace) -> None:
 
 
 def _send_one(args: argparse.Namespace, setting: Setting) -> None:
-    from experiments.commands.transmit_report import entry_of, lines_of, row_of
+    from experiments.commands.transmit_report import entry_of, lines_of, row_of, times_line
     from experiments.execution.output import check_picture
     from scmc_comm.images import save_png
     from scmc_comm.pictures import each_picture
@@ -41,11 +41,13 @@ def _send_one(args: argparse.Namespace, setting: Setting) -> None:
 
     check_picture(args.output, args.report, inputs=args.images)
     (sent,) = send_each(each_picture(args.images), setting)
+    times = _times(args, sent)
     save_png(sent.reconstruction().img_hat, args.output)
     if args.report is not None:
         entry = entry_of(sent) | {"image": args.images[0]}
-        _write(args, [row_of(sent, args.system)], _told(args) | entry)
-    print("\n".join(lines_of(sent)))
+        told = _told(args) | entry | ({"times": times} if times else {})
+        _write(args, [row_of(sent, args.system) | times], told)
+    print("\n".join([*lines_of(sent), *([times_line(times)] if times else [])]))
     print(args.output)
 
 
@@ -69,8 +71,9 @@ def _send_many(args: argparse.Namespace, setting: Setting) -> None:
             raise ScmcError(f"two pictures are called {sent.name}; send them one by one")
         args.output.mkdir(parents=True, exist_ok=True)
         save_png(sent.reconstruction().img_hat, target)
-        entries.append(entry_of(sent))
-        rows.append(row_of(sent, args.system))
+        times = _times(args, sent)
+        entries.append(entry_of(sent) | ({"times": times} if times else {}))
+        rows.append(row_of(sent, args.system) | times)
         arrived = "  ".join(f"{tag} {share:.3g}" for tag, share in sent.delivery.items())
         print(f"{sent.name}: delivered {arrived or 'nothing'}; {metrics_line(sent)}", flush=True)
     if args.report is not None:
@@ -90,9 +93,19 @@ def _each(args: argparse.Namespace, setting: Setting) -> Iterator[Sent]:
     yield from tqdm(send_each(each_picture(args.images), setting), "pictures", count, leave=False)
 
 
+def _times(args: argparse.Namespace, sent: Sent) -> dict[str, float]:
+    """Times of both codecs; empty if they are not asked for."""
+    from experiments.computing.measure import measure_sent
+
+    return {} if args.times is None else measure_sent(sent, args.times)
+
+
 def _told(args: argparse.Namespace) -> dict[str, Any]:
-    """What was asked for."""
+    """What was asked for, and with measured times the machine."""
+    from experiments.execution.machine import describe_machine
+
     return {
+        **({} if args.times is None else {"machine": describe_machine()}),
         "version": __version__,
         "system": args.system,
         "options": codec_options(args).chosen(),
@@ -157,6 +170,10 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--report", type=Path, metavar="FILE",
         help=".json (draws, means, ledger with units) or .csv (a row a picture), docs/results.md",
+    )  # fmt: skip
+    sub.add_argument(
+        "--times", type=COUNT, metavar="N",
+        help="also time the encoder and the decoder N times each: medians, wall and CPU time",
     )  # fmt: skip
     add_max_pixels(sub)
     add_device(sub)

@@ -115,6 +115,15 @@ def _of_one_draw(sent: Sent) -> list[str]:
     return lines + ([] if shown.caption is None else [f"caption: {shown.caption}"])
 
 
+def times_line(times: Entry) -> str:
+    """Times of both codecs, for people."""
+    parts = (
+        f"{name} {times[f'{name}_s']:.3g} s (CPU {times[f'{name}_cpu_s']:.3g} s)"
+        for name in ("encode", "decode")
+    )
+    return f"{', '.join(parts)}: medians of {times['num_repetitions']}"
+
+
 def metrics_line(sent: Sent) -> str:
     """The means over the draws, side by side."""
     return "  ".join(f"{name} {value:.4g}" for name, value in sent.mean_metrics().items())

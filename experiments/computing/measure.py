@@ -8,7 +8,9 @@ from functools import partial
 from experiments.computing.times import Coding, PictureTimes
 from experiments.execution.stopwatch import Duration, repeated
 from scmc_comm.link.prepared import Prepared
+from scmc_comm.sent import Sent
 from scmc_comm.systems.base import System
+from scmc_comm.transmission import prepare as prepare_sent
 
 REPETITIONS = 3
 
@@ -31,6 +33,31 @@ def measure_picture(
     system.reconstruct(prepared, frozenset(prepared.tags))
     encode = repeated(prepare, count, system.forget)
     return PictureTimes(coding, encode, decoding_times(system, prepared, count))
+
+
+def measure_sent(sent: Sent, count: int) -> dict[str, float]:
+    """Median times of a picture that was sent: of the encoder, and of decoding all that was sent.
+
+    Of an analog system what the first draw received is decoded.
+
+    Args:
+        sent: The picture; sending it has loaded networks and tables.
+        count: Runs of each, 1 or more.
+
+    Returns:
+        ``encode_s`` and ``decode_s``, wall times in seconds, ``encode_cpu_s`` and
+        ``decode_cpu_s``, CPU times and their ``num_repetitions``.
+    """
+    system, prepared, setting = sent.setting.system, sent.prepared, sent.setting
+    encode = partial(prepare_sent, system, sent.img, setting.budget())
+    received = sent.transmission.report.received(0) if system.analog else frozenset(prepared.tags)
+    decode = partial(system.reconstruct, prepared, received)
+    decode()  # networks of the receiver
+    found: dict[str, float] = {}
+    for name, work in (("encode", encode), ("decode", decode)):
+        took = repeated(work, count, system.forget)
+        found |= {f"{name}_s": took.wall_s, f"{name}_cpu_s": took.cpu_s}
+    return {**found, "num_repetitions": count}
 
 
 def decoding_times(system: System, prepared: Prepared, count: int) -> dict[str, Duration]:

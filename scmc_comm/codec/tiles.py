@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 TILE = 64  # cells a side
 HALO = 8  # cells around a tile that the network sees too
+PATIENCE_S = 2.0
 
 
 def in_tiles(
@@ -18,6 +20,8 @@ def in_tiles(
     halo: int = HALO,
 ) -> Tensor:
     """``network(*inputs)``, a tile at a time.
+
+    Where a person watches, a bar shows after `PATIENCE_S` how far it is and how long it will take.
 
     Args:
         network: A network whose field of view is at most ``halo`` cells in each direction.
@@ -30,17 +34,20 @@ def in_tiles(
     """
     if max(cells) <= TILE + 2 * halo:
         return network(*inputs)
-    rows = []
-    for top, bottom in _spans(cells[0]):
-        row = []
-        for left, right in _spans(cells[1]):
-            above, before = min(top, halo), min(left, halo)
-            window = (top - above, bottom + halo, left - before, right + halo)
-            out = network(*(_cut(x, window, cells) for x in inputs))
-            inner = (above, above + bottom - top, before, before + right - left)
-            size = (min(window[1], cells[0]) - window[0], min(window[3], cells[1]) - window[2])
-            row.append(_cut(out, inner, size))
-        rows.append(torch.cat(row, 3))
+    rows, spans = [], _spans(cells[1])
+    count = len(_spans(cells[0])) * len(spans)
+    with tqdm(total=count, desc="tiles", disable=None, delay=PATIENCE_S, leave=False) as bar:
+        for top, bottom in _spans(cells[0]):
+            row = []
+            for left, right in spans:
+                above, before = min(top, halo), min(left, halo)
+                window = (top - above, bottom + halo, left - before, right + halo)
+                out = network(*(_cut(x, window, cells) for x in inputs))
+                inner = (above, above + bottom - top, before, before + right - left)
+                size = (min(window[1], cells[0]) - window[0], min(window[3], cells[1]) - window[2])
+                row.append(_cut(out, inner, size))
+                bar.update()
+            rows.append(torch.cat(row, 3))
     return torch.cat(rows, 2)
 
 

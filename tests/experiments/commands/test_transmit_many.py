@@ -59,3 +59,21 @@ def test_mistakes_with_several_pictures(folder, capsys, monkeypatch, args, word)
     monkeypatch.chdir(folder)
     assert word in fails(capsys, *args)
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("system", ["jpeg", "deepjscc"])
+def test_times_of_both_codecs_stand_in_the_report_when_asked_for(folder, tmp_path, capsys, system):
+    sends = ("transmit", folder / "cat.png", "--snr", "8", "--cbr", "1/8", "--system", system,
+             "-o", tmp_path / "a.png", "--report")  # fmt: skip
+    out = run(capsys, *sends, tmp_path / "a.json")
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert "encode" not in out and "times" not in told and "machine" not in told
+    out = run(capsys, *sends, tmp_path / "a.json", "--times", "2")
+    told = json.loads((tmp_path / "a.json").read_text())
+    assert "medians of 2" in out and told["machine"]["cores"] >= 1
+    assert told["times"].pop("num_repetitions") == 2
+    names = {"encode_s", "encode_cpu_s", "decode_s", "decode_cpu_s"}
+    assert set(told["times"]) == names and min(told["times"].values()) > 0
+    run(capsys, *sends, tmp_path / "a.csv", "--times", "1")
+    (row,) = pd.read_csv(tmp_path / "a.csv").to_dict("records")
+    assert row["num_repetitions"] == 1 and min(row[name] for name in names) > 0
