@@ -8,7 +8,6 @@ divided by the pixels.
 from __future__ import annotations
 
 import argparse
-import resource
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from experiments.bench.cost import in_fresh_process
 from experiments.execution.machine import describe_machine
-from experiments.execution.stopwatch import Duration, Stopwatch
+from experiments.execution.stopwatch import Duration, Stopwatch, peak_kib
 from scmc_comm.bitstream import LayeredBitstream
 from scmc_comm.codec.layered import LayeredCodec
 
@@ -53,7 +52,7 @@ def texture(pixels: int, seed: int = 1) -> torch.Tensor:
 
 def peak_bytes() -> int:
     """Peak of the resident memory of this process; that of FFmpeg is not in it."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak_kib() * 1024
 
 
 def encoded(pixels: int) -> Cost:

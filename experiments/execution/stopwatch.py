@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from scmc_comm.errors import ScmcError
+
 try:
     import resource
 except ImportError:  # on Windows, which tells no time of finished children
@@ -51,6 +53,13 @@ def _now() -> tuple[float, float]:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu_s += children.ru_utime + children.ru_stime
     return time.perf_counter(), cpu_s
+
+
+def peak_kib() -> int:
+    """Peak of the resident memory of this process in KiB (Linux); children are not in it."""
+    if resource is None:
+        raise ScmcError("the peak of the memory is not known on Windows; run it on Linux")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def median_of(durations: Sequence[Duration]) -> Duration:
