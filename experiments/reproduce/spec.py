@@ -74,7 +74,7 @@ class ResultSpec:
 
     def digest(self) -> str:
         """Identity of what is run and kept; how it is shown plays no part."""
-        files = [path for path in FOLDER.glob("*.yaml") if f"{{specs}}/{path.name}" in self.text]
+        files = [path for path in FOLDER.glob("*.*") if f"{{specs}}/{path.name}" in self.text]
         keep = {name: [k.file, k.at, k.where, *k.columns] for name, k in self.keep.items()}
         return digest(self.text, keep, *(path.read_bytes() for path in sorted(files)))[:16]
 
