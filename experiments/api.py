@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import xarray as xr
 import yaml
 
 from channels.specs import split_specs
+from experiments.execution.output import check_results, only_writer
 from experiments.figures.paper import Column, PaperSpec, write_paper_figure
 from experiments.figures.paper import plot as plot_paper
 from experiments.report.compare import Compared
@@ -27,13 +27,12 @@ from experiments.sweeps import load_sweep, read_sweep
 from experiments.timed import results as timed
 from experiments.timed.runner import run_timed
 from experiments.timed.spec import TimedSpec
+from scmc_comm.device import single_precision
 from scmc_comm.errors import ScmcError
 from scmc_comm.sent import bandwidth_ratio
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-logger = logging.getLogger(__name__)
 
 Spec = SweepSpec | TimedSpec
 
@@ -106,6 +105,7 @@ def sweep(
     jobs: int = 1,
     dask: str | None = None,
     progress: bool = True,
+    overwrite: bool = False,
     **changes: Any,
 ) -> Results:
     """Runs a sweep, or a timed experiment; what was finished before is not done again.
@@ -116,16 +116,35 @@ def sweep(
         jobs: Processes.
         dask: Address of a Dask scheduler, or ``local``.
         progress: Show progress bars.
+        overwrite: Replace the results of another spec.
         **changes: Keys of the spec (``docs/sweeps.md``), such as ``snr=(0, 10)``, ``cbr="1/24"`` or
             ``num_trials=100``.
 
     Raises:
-        ScmcError: A key, value or name is wrong.
+        ScmcError: A key, value or name is wrong, or ``out`` holds the results of another spec.
 
     Example:
         >>> sweep("quick", "results/quick", num_trials=100).points  # doctest: +SKIP
     """
-    return run_spec(changed(spec, changes), Path(out), jobs, dask, progress)
+    wanted = changed(spec, changes)
+    check_out(wanted, Path(out), overwrite)
+    return run_spec(wanted, Path(out), jobs, dask, progress)
+
+
+def check_out(spec: Spec, out: Path, overwrite: bool) -> None:
+    """Refuses a folder that a spec's results may not go to, before any work.
+
+    Raises:
+        ScmcError: It holds results of another spec or command, or cannot be written to.
+    """
+
+    def same(text: str) -> bool:
+        try:
+            return read_sweep(text) == spec
+        except ScmcError:
+            return False
+
+    check_results(out, "spec.yaml", same, overwrite)
 
 
 def changed(spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, Any]) -> Spec:
@@ -157,6 +176,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+@single_precision()
 def run_spec(
     spec: Spec,
     out: Path,
@@ -165,14 +185,12 @@ def run_spec(
     progress: bool = True,
     each_point_s: Mapping[str, float] | None = None,
 ) -> Results:
-    """Runs a spec of either kind; says so if results of another one are replaced."""
-    before = out / "spec.yaml"
-    if before.is_file() and before.read_text(encoding="utf-8") != spec.to_yaml():
-        logger.warning("%s holds results of another spec; they are replaced", out)
-    if isinstance(spec, SweepSpec):
-        run_sweep(spec, out, jobs, dask=dask, progress=progress, each_point_s=each_point_s)
-    else:
-        run_timed(spec, out, jobs, dask=dask, progress=progress)
+    """Runs a spec of either kind."""
+    with only_writer(out):
+        if isinstance(spec, SweepSpec):
+            run_sweep(spec, out, jobs, dask=dask, progress=progress, each_point_s=each_point_s)
+        else:
+            run_timed(spec, out, jobs, dask=dask, progress=progress)
     return Results(out)
 
 

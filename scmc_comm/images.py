@@ -31,6 +31,8 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 HEIC_FIX = "it is HEIC, which Pillow cannot read: export it as JPEG or PNG"
 
 PHOTO_SIDE = 256
+MAX_PIPE_BYTES = 1 << 30
+"""The most bytes of a picture that are read from a pipe."""
 
 # name -> package, path inside its wheel, name on PyPI
 _PHOTOS: dict[str, tuple[str, str, str]] = {
@@ -66,11 +68,15 @@ def load_image(path: str | Path) -> torch.Tensor:
             (`scmc_comm.pixels`), or a side is below 32 pixels.
     """
     path = Path(path)
-    if not path.is_file():
+    source: Path | io.BytesIO = path
+    if path.is_fifo():  # as of a shell's <(command), which can be read once
+        with path.open("rb") as pipe:
+            source = io.BytesIO(pipe.read(MAX_PIPE_BYTES))
+    elif not path.is_file():
         what = "a folder, not a picture file" if path.is_dir() else "not there"
         raise ScmcError(f"image {path} is {what}; give the path of a picture")
     try:
-        with Image.open(path) as opened:
+        with Image.open(source) as opened:
             deep = not opened.mode.startswith("I") and ";16" in str(opened.tile)
             check_pixels((opened.height, opened.width), f"image {path}")
             opened.load()
@@ -84,7 +90,7 @@ def load_image(path: str | Path) -> torch.Tensor:
     # Pillow's decoders answer damaged files with a dozen kinds of exception.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        fix = HEIC_FIX if _is_heic(path) else "give an intact picture"
+        fix = HEIC_FIX if _is_heic(source) else "give an intact picture"
         raise ScmcError(f"image {path} cannot be read: {reason}; {fix}") from error
     height, width = img.shape[1:]
     if min(height, width) < MIN_SIDE:
@@ -94,12 +100,14 @@ def load_image(path: str | Path) -> torch.Tensor:
     return img
 
 
-def _is_heic(path: Path) -> bool:
+def _is_heic(source: Path | io.BytesIO) -> bool:
     """Does it begin as the files of phones do, whatever it is called?"""
-    with path.open("rb") as file:
-        return (
-            re.match(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", file.read(12), re.S) is not None
-        )
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            start = file.read(12)
+    else:
+        start = source.getvalue()[:12]
+    return re.match(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", start, re.S) is not None
 
 
 def from_picture(picture: Image.Image, name: str) -> torch.Tensor:

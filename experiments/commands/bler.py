@@ -16,9 +16,10 @@ def bler(args: argparse.Namespace) -> None:
     from channels.bler.measure import BLOCK_BITS, Stopping, curve_keys
     from channels.bler.run import run
     from channels.bler.table import curve_esno_db
-    from experiments.execution.output import check_files
+    from experiments.execution.output import check_ending, check_files
     from scmc_comm.link.mcs import MCS_GRID
 
+    check_ending(args.out, ".npz")
     check_files(args.out)
     keys = curve_keys(args.mcs or MCS_GRID, args.bits or BLOCK_BITS)
     stopping = Stopping(args.errors, args.min_bler, args.max_bits)

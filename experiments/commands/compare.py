@@ -12,17 +12,20 @@ from experiments.commands.common import AddVerb
 def compare(args: argparse.Namespace) -> None:
     """Compare two finished sweeps, or systems of one: paired differences, Bjontegaard deltas."""
     from experiments.execution.cache import write_atomic
-    from experiments.execution.output import check_files
+    from experiments.execution.output import check_ending, check_files, check_folder
     from experiments.figures.style import save_figure
     from experiments.report.compare import compare as compared
 
-    if args.output is not None:
-        check_files(args.output)
+    check_files(args.output)
+    check_ending(args.output, ".csv")
+    deltas = args.output and args.output.with_name(f"{args.output.stem}_bd{args.output.suffix}")
+    check_files(args.output, deltas)
+    if args.figures is not None:
+        check_folder(args.figures)
     found = compared(args.a, args.b, tuple(split_specs(args.systems)))
     print(found.text)
     if args.output is not None:
         write_atomic(args.output, found.differences.to_csv(index=False).encode())
-        deltas = args.output.with_name(f"{args.output.stem}_bd{args.output.suffix}")
         write_atomic(deltas, found.deltas.to_csv(index=False).encode())
         print(f"\n{args.output}\n{deltas}")
     if args.figures is not None:

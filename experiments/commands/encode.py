@@ -18,10 +18,11 @@ from scmc_comm.types import FINEST
 def encode(args: argparse.Namespace) -> None:
     """Code an image in three layers."""
     from experiments.execution.cache import write_atomic
-    from experiments.execution.output import check_files
+    from experiments.execution.output import check_ending, check_files
     from scmc_comm.codec.options import make_codec
     from scmc_comm.images import load_image
 
+    check_ending(args.output, ".scmc")
     check_files(args.output, inputs=[args.image])
     img = load_image(args.image)
     codec = make_codec(codec_options(args))
@@ -41,7 +42,9 @@ def add(verb: AddVerb) -> None:
     """Add the verb."""
     sub = verb("encode", encode, "encode photo.png -o photo.scmc --quality 48")
     sub.add_argument("image", type=Path, metavar="IMG", help="picture, 32 x 32 or larger")
-    sub.add_argument("-o", "--output", type=Path, required=True, help="container to write")
+    sub.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.scmc", help="container to write"
+    )
     sub.add_argument(
         "--quality",
         type=Number(Annotated[int, Range(0, 96)]),

@@ -31,7 +31,7 @@ _CHUNK = 50
 def plan(args: argparse.Namespace) -> None:
     """Find the protection of the layers that looks best on average over a channel."""
     from channels.fading.models import make_channel
-    from experiments.execution.output import check_files, write_json
+    from experiments.execution.output import check_ending, check_files, write_json
     from scmc_comm.link.budget import Budget
     from scmc_comm.link.optimiser import Request, check_fits, optimise
     from scmc_comm.link.protection import equal_plan, unequal_plan
@@ -39,6 +39,7 @@ def plan(args: argparse.Namespace) -> None:
 
     if args.simulate is not None and args.simulate < 1:
         raise ScmcError(f"--simulate is {args.simulate}; expected a number of trials above 0")
+    check_ending(args.json, ".json")
     check_files(args.json)
     utility, channel = Utility.parse(args.utility), make_channel(args.channel)
     levels, size = _levels(args, [name for name, _ in utility.weights])

@@ -15,6 +15,7 @@ CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
 
 def rd(args: argparse.Namespace) -> None:
     """Compare codecs: rate against distortion and perception, BD-rates, times."""
+    from experiments.execution.output import only_writer
     from experiments.figures.rd import plot_rd
     from experiments.rd.run import RdSpec, run_rd
 
@@ -26,9 +27,10 @@ def rd(args: argparse.Namespace) -> None:
         tuple(split_specs(args.codecs)), args.images, args.limit, references, args.bpp,
         args.anchors, metrics,
     )  # fmt: skip
-    tables = run_rd(spec, args.out, args.jobs)
-    plot_rd(args.out)
-    print(tables.read_text())
+    with only_writer(args.out):
+        tables = run_rd(spec, args.out, args.jobs, overwrite=args.overwrite)
+        plot_rd(args.out)
+    print(tables.read_text(encoding="utf-8"))
     print(f"tables: {tables}, {args.out}/*.csv, {args.out}/*.tex")
     print(f"figures: {args.out / 'figures'}")
 
@@ -57,6 +59,9 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("--images", required=True, help="'photos' (built in) or a folder of pictures")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument(
+        "--overwrite", action="store_true", help="replace the results of another spec in --out"
+    )
     sub.add_argument("--limit", type=COUNT, metavar="N", help="only the first N pictures (all)")
     sub.add_argument("--jobs", type=Number(Jobs), default=1, help="processes (1: times are truest)")
     sub.add_argument("--reference", help="codecs that BD-rates are against (jpeg and vvc)")

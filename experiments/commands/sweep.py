@@ -54,11 +54,15 @@ def _run_shard(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
 
 def _run(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
     """Say what it costs, run it and draw it."""
-    from experiments.api import run_spec
+    from experiments.api import check_out, run_spec
     from experiments.figures.style import remove_others
     from experiments.sweep.forecast import forecast
     from experiments.sweep.spec import SweepSpec
 
+    if not args.estimate:
+        if args.out is None:
+            raise ScmcError("--out is missing; give the folder of the results")
+        check_out(spec, args.out, args.overwrite)
     cost = forecast(spec, args.estimate) if isinstance(spec, SweepSpec) else None
     if cost is not None:
         print(cost.text(args.jobs), flush=True)
@@ -66,8 +70,6 @@ def _run(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
         if cost is None:
             print("an experiment on the timed link takes minutes; there is no estimate of it")
         return
-    if args.out is None:
-        raise ScmcError("--out is missing; give the folder of the results")
     each_s = None if cost is None else cost.each_point_s
     run_spec(spec, args.out, args.jobs, args.dask, each_point_s=each_s)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
@@ -115,6 +117,9 @@ def add(verb: AddVerb) -> None:
     sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2", AGAIN)
     sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
+    sub.add_argument(
+        "--overwrite", action="store_true", help="replace the results of another spec in --out"
+    )
     sub.add_argument(
         "--show", action="store_true", help="print the spec as YAML with the meaning and unit of "
         "each key, and run nothing; the YAML is a spec again",

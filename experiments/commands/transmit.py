@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 def transmit(args: argparse.Namespace) -> None:
     """Send one picture, or many, over draws of a channel and show what arrives."""
+    from experiments.execution.output import check_ending
     from scmc_comm.sent import Setting
 
     setting = Setting(
         chosen_system(args), args.channel, args.esno_db, args.rho, args.phy, args.trials, args.seed,
         args.design_esno_db,
     )  # fmt: skip
-    if args.report is not None and args.report.suffix not in (".json", ".csv"):
-        raise ScmcError(f"--report is {args.report}; expected a name ending in .json or .csv")
+    check_ending(args.report, ".json", ".csv")
     single = len(args.images) == 1 and Path(args.images[0]).is_file()
     (_send_one if single else _send_many)(args, setting)
 
@@ -54,21 +54,23 @@ def _send_one(args: argparse.Namespace, setting: Setting) -> None:
 def _send_many(args: argparse.Namespace, setting: Setting) -> None:
     """A line a picture; what the first draw shows of each goes to a folder."""
     from experiments.commands.transmit_report import entry_of, metrics_line, row_of
-    from experiments.execution.output import check_files, check_folder
+    from experiments.execution.output import check_files, check_folder, file_name
     from scmc_comm.images import save_png
 
-    if args.output.suffix == ".png":
+    if args.output.suffix.lower() == ".png":
         raise ScmcError(f"-o is {args.output}; several pictures go to a folder")
     sources = {Path(source).resolve() for source in args.images}
     if args.output.resolve() in sources | {source.parent for source in sources}:
         raise ScmcError(f"{args.output} holds the originals; give another folder for what arrives")
     check_folder(args.output)
     check_files(args.report)
+    written = set[Path]()
     entries, rows = list[dict[str, Any]](), list[dict[str, Any]]()
     for sent in _each(args, setting):
-        target = args.output / (sent.name if sent.name.endswith(".png") else f"{sent.name}.png")
-        if any(entry["image"] == sent.name for entry in entries):
-            raise ScmcError(f"two pictures are called {sent.name}; send them one by one")
+        target = args.output / file_name(sent.name.removesuffix(".png"), ".png")
+        if target in written:
+            raise ScmcError(f"two pictures would go to {target}; send them one by one")
+        written.add(target)
         args.output.mkdir(parents=True, exist_ok=True)
         save_png(sent.reconstruction().img_hat, target)
         times = _times(args, sent)
@@ -125,7 +127,7 @@ def _write(args: argparse.Namespace, rows: list[dict[str, Any]], told: dict[str,
     from experiments.execution.cache import write_atomic
     from experiments.execution.output import write_json
 
-    if args.report.suffix == ".json":
+    if args.report.suffix.lower() == ".json":
         write_json(args.report, told)
     else:
         write_atomic(args.report, pd.DataFrame(rows).to_csv(index=False).encode())

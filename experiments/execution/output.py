@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import stat
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from experiments.execution.cache import write_atomic
 from scmc_comm.errors import ScmcError
@@ -37,6 +42,87 @@ def check_folder(path: str | Path) -> Path:
     return folder
 
 
+SPECS = {"spec.yaml": "'scmc-comm sweep'", "run.json": "'scmc-comm rd'"}
+"""Files in which commands say what their folder holds, and those commands."""
+
+
+def check_results(
+    folder: str | Path, name: str, same: Callable[[str], bool], overwrite: bool
+) -> None:
+    """Refuses a folder of results of something else, and one that cannot be written to.
+
+    Args:
+        folder: Where results are to go.
+        name: Of `SPECS`, the file that they will come with.
+        same: Does a text that is there say what is to be run?
+        overwrite: Replace the results of another spec.
+
+    Raises:
+        ScmcError: It holds results of another spec or command, or as `check_folder`.
+    """
+    path = check_folder(folder) / name
+    for other in SPECS:
+        if other != name and path.with_name(other).is_file():
+            raise ScmcError(f"{folder} holds results of {SPECS[other]}; give another folder")
+    if path.is_file() and not overwrite and not same(path.read_text("utf-8", "replace")):
+        raise ScmcError(
+            f"{folder} holds results of another spec, {path}; give another folder, or --overwrite "
+            "(overwrite=True in Python) to replace them"
+        )
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Within it no other run of this user writes its results to the folder.
+
+    Args:
+        folder: Of results; the lock itself lies in the folder of temporary files.
+
+    Raises:
+        ScmcError: Another run is writing there.
+    """
+    place = f"{os.path.expanduser('~')} {os.path.realpath(folder)}"
+    name = f"scmc-comm-{sha256(os.fsencode(place)).hexdigest()[:24]}.lock"
+    lock = FileLock(Path(tempfile.gettempdir()) / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ScmcError(
+            f"another run is writing to {folder}; wait for it, or give another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check_ending(path: Path | None, *endings: str) -> None:
+    """Refuses a name that promises another format than is written.
+
+    Args:
+        path: The file; None for one that is not asked for. A device or FIFO may have any name.
+        endings: Those of the format, such as ``.png``.
+
+    Raises:
+        ScmcError: It ends in something else.
+
+    Example:
+        >>> check_ending(Path("a.PNG"), ".png")
+    """
+    if path is None or not path.name or path.suffix.lower() in endings or is_stream(path):
+        return
+    names = " or ".join(path.with_suffix(ending).name for ending in endings)
+    raise ScmcError(
+        f"output {path} is to end in {' or '.join(endings)}, which is what is written; name it "
+        f"{names}"
+    )
+
+
+def is_stream(path: Path) -> bool:
+    """Is it there, and a device or FIFO that is written through?"""
+    return path.exists() and not (path.is_dir() or stat.S_ISREG(path.stat().st_mode))
+
+
 def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
     """Refuses output files that could not be written, before the work that fills them.
 
@@ -45,7 +131,8 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
         inputs: Files that are read, which no output may replace.
 
     Raises:
-        ScmcError: One lies in no folder or is a folder, two are the same, or one is an input.
+        ScmcError: One lies in no folder or is a folder, cannot be written, two are the same, or one
+            is an input.
     """
     given = [path for path in paths if path is not None]
     read = [path for path in map(Path, inputs) if os.path.isfile(path)]
@@ -59,6 +146,10 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
             raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
         if path.is_dir():
             raise ScmcError(f"output {path} is a folder; give a file")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise ScmcError(f"output {path} is read-only; give another name")
+        if not is_stream(path):
+            check_folder(Path(os.path.realpath(path)).parent)
     if len({path.resolve() for path in given}) < len(given):
         raise ScmcError(f"{given[0]} would be written twice; give each output a file of its own")
 
@@ -69,21 +160,71 @@ def check_picture(path: Path, *others: Path | None, inputs: Iterable[str | Path]
     Raises:
         ScmcError: As `check_files`, or its name is of another format.
     """
-    if path.suffix.lower() != ".png":
-        name = path.with_suffix(".png").name if path.name else "out.png"
-        raise ScmcError(f"output {path} is to be a PNG; name it {name}")
+    check_ending(path, ".png")
     check_files(path, *others, inputs=inputs)
+
+
+def short_name(text: str, most: int = 120) -> str:
+    """A file's name that file systems take: of a long one the start, and a digest of all of it.
+
+    Args:
+        text: Without what no name may hold.
+        most: Bytes of a name that stays as it is.
+
+    Example:
+        >>> short_name("strip_a.png_awgn"), short_name("x" * 300, 8)
+        ('strip_a.png_awgn', 'xxxxxxxx-0d4e2ca9')
+    """
+    data = text.encode("utf-8", "surrogateescape")
+    if len(data) <= most:
+        return text
+    return f"{data[:most].decode('utf-8', 'ignore')}-{sha256(data).hexdigest()[:8]}"
+
+
+REFUSED = r'[\\/:*?"<>|]'
+"""Regular expression of the signs that some file system refuses in a name."""
+
+
+def distinct_name(name: str, pattern: str = REFUSED) -> str:
+    """A picture's name as a part of a file's: where signs become ``_``, two names stay two.
+
+    Args:
+        name: Of the picture.
+        pattern: Regular expression of what the file's name may not hold.
+
+    Example:
+        >>> distinct_name("a b.png"), distinct_name("../b.png")[:9]
+        ('a b.png', '.._b.png-')
+    """
+    safe = re.sub(pattern, "_", name)
+    return safe if safe == name else f"{safe}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def file_name(picture: str, ending: str) -> str:
+    """Name of a file that shows a picture, whatever the picture is called.
+
+    Example:
+        >>> file_name("a", ".png"), file_name("../a", ".png")[:5], len(file_name("x" * 300, ".png"))
+        ('a.png', '.._a-', 133)
+    """
+    return short_name(distinct_name(picture)) + ending
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes strict JSON: a number that is not finite is null, as JSON has no word for it."""
-    text = json.dumps(_strict(value), indent=2, allow_nan=False)
+    text = json.dumps(as_json(value), indent=2, allow_nan=False)
     write_atomic(path, text.encode() + b"\n")
 
 
-def _strict(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value as `write_json` writes it and `json` reads it.
+
+    Example:
+        >>> as_json({"rates": (0.5, math.inf)})
+        {'rates': [0.5, None]}
+    """
     if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
+        return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
+        return [as_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -174,7 +174,7 @@ def plane_charts(view: View, note: str = "") -> list[Chart]:
     measured = shown_metrics(view.found)
     low, high = float(view.ds.esno_db.min()), float(view.ds.esno_db.max())
     note = (
-        f"{note}; means over images, failures included; $E_s/N_0$ from {low:g} dB to {high:g} dB, "
+        f"{note}; means over images, failures included; Es/N0 from {low:g} dB to {high:g} dB, "
         "the large marker; better is up and to the right"
     )
     made = []

@@ -32,7 +32,7 @@ def figure_table(panel: Panel) -> pd.DataFrame:
 def _axis_options(panel: Panel) -> list[str]:
     options = [
         "width=3.5in", "height=2.8in", "grid=major", f"title={{{latex_text(panel.title)}}}",
-        f"xlabel={{{panel.x.label}}}", f"ylabel={{{latex_text(panel.y.label)}}}",
+        f"xlabel={{{latex_text(panel.x.label)}}}", f"ylabel={{{latex_text(panel.y.label)}}}",
         "unbounded coords=jump",
         "legend style={font=\\tiny, at={(0.5,-0.22)}, anchor=north, draw=none}",
         "legend columns=2", "legend cell align=left", "mark options={scale=0.7, solid}",

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from channels.fading.trace import ReplayTrace
-from experiments.execution.output import check_files
+from experiments.execution.output import check_ending, check_files
 from experiments.figures.style import COLOURS, GREY
 from experiments.figures.timed import scheme_label
 from experiments.headless import import_matplotlib
@@ -22,6 +22,7 @@ from experiments.timed.stream import Shot
 from scmc_comm.codec.ffmpeg import run_ffmpeg
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
+from scmc_comm.new_file import new_file
 from scmc_comm.types import LayerKind
 
 if TYPE_CHECKING:
@@ -188,8 +189,7 @@ def check_target(path: Path) -> None:
     Raises:
         ScmcError: Another ending than .gif or .mp4, or no such folder.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise ScmcError(f"output is {path.name!r}; expected a name that ends in .gif or .mp4")
+    check_ending(path, *FORMATS)
     check_files(path)
 
 
@@ -202,13 +202,9 @@ def save(film: Film, path: Path, progress: Any = iter) -> None:
         progress: Wraps the frames, for example with a progress bar.
     """
     check_target(path)
-    part = path.with_name(path.name + ".part")
-    write = _gif if path.suffix.lower() == ".gif" else _mp4
-    try:
+    write = _mp4 if path.suffix.lower() == ".mp4" else _gif
+    with new_file(path) as part:
         write(progress(film.frames()), film, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _gif(frames: Iterator[Image.Image], film: Film, path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.figures.style import GREY, Style, file_stem
+from experiments.figures.style import GREY, Style, file_stem, in_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ class Curve:
         for n, text in self.notes.items():
             left = n > 0 and not rising  # on the side of the curve that others seldom cross
             ax.annotate(
-                text, (self.x[n], self.mean[n]), textcoords="offset points", va="center",
+                in_figure(text), (self.x[n], self.mean[n]), textcoords="offset points", va="center",
                 xytext=(-4 if left else 6, -6 if left or rising else 4), fontsize=6,
                 ha="right" if left else "left", color=self.style.colour,
             )  # fmt: skip
@@ -130,7 +130,7 @@ def legend_line(label: str, style: Style, scale: float = 1.0) -> Line2D:
     """Legend entry of a style."""
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], label=label, **look(style, scale))
+    return Line2D([], [], label=in_figure(label), **look(style, scale))
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Axis:
         if self.limits is not None:
             ax.set(**{f"{which}lim": self.limits})
         if self.ticks:
-            axis.set_ticks(list(self.ticks), labels=list(self.ticks.values()))
+            axis.set_ticks(list(self.ticks), labels=list(map(in_figure, self.ticks.values())))
             axis.minorticks_off()
         elif self.scale == "log" and which == "x":  # 0.1 rather than a power of ten
             axis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -234,7 +234,8 @@ class Panel:
         low, high = sorted(ax.get_xlim())
         left = place > low + 0.85 * (high - low)  # no room on the right
         ax.annotate(
-            word, (place, 1), xycoords=("data", "axes fraction"), xytext=(-2 if left else 2, -1),
+            in_figure(word), (place, 1), xycoords=("data", "axes fraction"),
+            xytext=(-2 if left else 2, -1),
             textcoords="offset points", color=GREY, va="top",
             fontsize=rcParams["xtick.labelsize"],
             ha="right" if left else "left",
@@ -278,9 +279,10 @@ def view_limits(curves: Sequence[Curve]) -> tuple[float, float] | None:
 
 
 def wrapped(text: str, inches: float, size: float) -> str:
-    """Text broken into lines that fit, its characters 0.58 of their size wide."""
+    """Text `in_figure`, broken into lines that fit, its characters 0.58 of their size wide."""
     most = max(8, int(72 * inches / (0.58 * size)))
-    return "\n".join(
+    lines = [
         textwrap.fill(line, most, break_long_words=False, break_on_hyphens=False)
         for line in text.split("\n")
-    )
+    ]
+    return in_figure("\n".join(lines))

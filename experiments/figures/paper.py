@@ -12,6 +12,7 @@ import xarray as xr
 
 from channels.errors import no_such
 from experiments.execution.cache import write_atomic
+from experiments.execution.output import check_ending, check_files, is_stream
 from experiments.figures.chart import Chart
 from experiments.figures.curves import quality_charts
 from experiments.figures.exports import figure_table, pgfplots
@@ -178,16 +179,17 @@ def write_paper_figure(folder: str | Path, out: Path, spec: PaperSpec) -> list[P
     Raises:
         ScmcError: As `plot`, or the ending is of no kind of figure.
     """
+    check_files(out)
+    check_ending(out, *(f".{kind}" for kind in KINDS))
+    if is_stream(out):
+        raise ScmcError(f"output {out} is no place for files beside it; give the name of a file")
+    check_files(*(out.with_name(file_stem(out.stem) + end) for end in (".csv", ".dat", ".tex")))
     kind = out.suffix.lower().removeprefix(".")
-    if kind not in KINDS:
-        raise ScmcError(f"the figure is to be {out}; expected a name ending in .pdf, .svg or .png")
-    if not out.parent.is_dir():
-        raise ScmcError(f"there is no folder {out.parent}; create it first")
     view, chart = _paper_chart(folder, spec)
     theme = spec.theme(len(chart.rows[0]))
     files = {out: rendered(chart.draw(theme), kind, theme=theme)[kind]}
     for place, channel in enumerate(view.channels):
-        stem = out.stem if len(view.channels) == 1 else file_stem(f"{out.stem}_{channel}")
+        stem = file_stem(out.stem if len(view.channels) == 1 else f"{out.stem}_{channel}")
         whole = chart.whole(place)
         numbers = figure_table(whole)
         files[out.with_name(f"{stem}.csv")] = numbers.to_csv(index=False).encode()

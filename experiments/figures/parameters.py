@@ -151,7 +151,7 @@ def parameter_charts(
         groups = how.columns[0][1]
         picked = np.linspace(0, ds.sizes["esno_db"] - 1, min(ds.sizes["esno_db"], MAX_COLUMNS))
         levels = ds.esno_db.values[picked.round().astype(int)].tolist()
-        columns = [(f"$E_s/N_0$ = {level:g} dB", groups, level) for level in levels]
+        columns = [(f"Es/N0 = {level:g} dB", groups, level) for level in levels]
     most = max((groups for _, groups in how.columns), key=len)
     keys = [
         (group.label, Style(GREY, "", LINES[n % len(LINES)]))
@@ -171,7 +171,7 @@ def parameter_charts(
                 Panel(x, y, _curves(part, "value_{}", how, groups, esno_db), title)
                 for title, groups, esno_db in columns
             ]
-            over = rf"$\rho$ = {ratio_label(rho)}"
+            over = f"ρ = {ratio_label(rho)}"
             stem = f"{metric}_{how.x}_rho{ratio_label(rho)}"
             own = f"{over}; {note}{defined_note(found, metric, ds.sizes['image'])}"
             made.append(Chart(stem, over, [top, below], (1.0, 0.5), keys, own))

@@ -8,6 +8,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
+from experiments.execution.output import check_folder
 from experiments.figures.chart import Chart
 from experiments.figures.curves import (
     difference_charts,
@@ -47,7 +48,7 @@ def bands_note(ds: xr.Dataset, bands: str = "bands") -> str:
 
 def sweep_charts(view: View) -> list[Chart]:
     """All charts of a view, in the order in which they are drawn."""
-    held = view.held.replace("ρ", r"$\rho$").replace("Es/N0", "$E_s/N_0$")
+    held = view.held
 
     def note(bands: str) -> str:
         return f"{held}; {bands_note(view.ds, bands)}"
@@ -82,7 +83,7 @@ def plot_sweep(folder: str | Path, progress: bool = True) -> list[Path]:
         ScmcError: The folder holds no results.
     """
     with store.reading(Path(folder) / "results.nc") as ds:
-        target = Path(folder) / "figures"
+        target = check_folder(Path(folder) / "figures")
         found, arrivals = summary.quality(ds), delivery_probabilities(ds)
         paths = [target / table for table in TABLES]
         write_atomic(paths[0], _csv(summary.table(ds, found)))

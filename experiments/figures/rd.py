@@ -41,15 +41,14 @@ def plot_rd(folder: Path, anchors: Anchors | None = None) -> list[Path]:
     Raises:
         ScmcError: The folder holds no results, or they are damaged.
     """
-    spec = read_json(folder / "run.json", "scmc-comm rd", ("spec",))["spec"]
-    if anchors is None and (path := dict(spec).get("anchors")) and Path(path).is_file():
+    command = "scmc-comm rd"
+    spec = read_json(folder / "run.json", command, mappings=("spec",))["spec"]
+    if anchors is None and (path := str(spec.get("anchors") or "")) and Path(path).is_file():
         anchors = load_anchors(Path(path))
-    points = read_table(folder / "points.csv", "scmc-comm rd", ("codec", "image", "bpp"))
-    curves = read_table(folder / "curves.csv", "scmc-comm rd", ("codec", "point", "bpp"))
+    points = read_table(folder / "points.csv", command, ("codec", "image"), ("bpp",))
+    curves = read_table(folder / "curves.csv", command, ("codec", "point"), ("bpp",))
     bd = read_table(
-        folder / "bd.csv",
-        "scmc-comm rd",
-        ("metric", "reference", "codec", "percent", "low", "high"),
+        folder / "bd.csv", command, ("metric", "reference", "codec"), ("percent", "low", "high")
     )
     images, paths = points["image"].nunique(), []
     note = f"means over {images} image{'s' if images > 1 else ''}"

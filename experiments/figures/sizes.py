@@ -55,9 +55,9 @@ def size_charts(ds: xr.Dataset, note: str) -> list[Chart]:
                                label=system_label(name), column=f"{name}_mean")
                         for name, style in look.items()
                     ]  # fmt: skip
-                    title = f"$E_s/N_0$ = {esno_db:g} dB"
+                    title = f"Es/N0 = {esno_db:g} dB"
                     row.append(Panel(x, Axis(metric_label(metric)), curves, title))
-                where = rf"{channel_label(channel)}, $\rho$ = {ratio_label(rho)}"
+                where = f"{channel_label(channel)}, ρ = {ratio_label(rho)}"
                 stem = f"{metric}_side_{channel}_rho{ratio_label(rho)}"
                 made.append(Chart(stem, where, [row], note=f"{where}; {note}"))
     return made

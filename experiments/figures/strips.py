@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from experiments.execution.output import distinct_name
 from experiments.figures.panel import wrapped
-from experiments.figures.style import paper_style
+from experiments.figures.style import in_figure, paper_style
 from experiments.sweep import store
 from experiments.sweep.labels import channel_label, ratio_label, system_label, unit_label
 from experiments.sweep.shown import shown
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TILE = 1.12  # inches
+_NO_STEM = r"[^\w.-]+"
 
 
 def set_text(delivered: str, frames: str) -> str:
@@ -107,8 +109,8 @@ class Strip:
                         ax.set_title(level, fontsize=7.5)
                     if c == 0:
                         ax.set_ylabel(wrapped(label, TILE, 7), fontsize=7)
-            where = self.where.replace("ρ", r"$\rho$")
-            figure.suptitle(f"{where}: what each receiver shows at each $E_s/N_0$", fontsize=8)
+            said = f"{self.where}: what each receiver shows at each Es/N0"
+            figure.suptitle(in_figure(said), fontsize=8)
         return figure
 
 
@@ -158,7 +160,7 @@ def strip(ds: xr.Dataset, folder: Path, image: int, channel: int, rho: int) -> S
     ratio = ratio_label(float(ds.rho[rho]))
     captions = ds.caption.isel(image=image, rho=rho).values.astype(str).ravel()
     return Strip(
-        f"strip_{name}_{over}_rho{ratio.replace('/', '-')}", name,
+        f"strip_{distinct_name(name, _NO_STEM)}_{over}_rho{ratio.replace('/', '-')}", name,
         store.original_path(folder, name), next(filter(None, captions), ""),
         f"{channel_label(over)}, ρ = {ratio}, {found.what}",
         tuple(ds.esno_db.values[list(found.columns)].tolist()), tuple(rows),

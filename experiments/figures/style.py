@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.execution.output import short_name
 from experiments.headless import import_matplotlib
 from experiments.sweep.labels import options_of
 
@@ -211,11 +212,21 @@ def remove_others(folder: Path, drawn: Iterable[Path]) -> None:
             (folder / table).unlink(missing_ok=True)
 
 
+def in_figure(text: str) -> str:
+    r"""Text for Matplotlib: a name's dollar signs are signs, ρ and Es/N0 are set as mathematics.
+
+    Example:
+        >>> print(in_figure("a_$5, ρ = 1/24"))
+        a_\$5, $\rho$ = 1/24
+    """
+    return text.replace("$", r"\$").replace("ρ", r"$\rho$").replace("Es/N0", "$E_s/N_0$")
+
+
 def file_stem(text: str) -> str:
     """A name for a file or a column, whatever it is made of.
 
     Example:
-        >>> file_stem("psnr_db_rho1/24")
-        'psnr_db_rho1_24'
+        >>> file_stem("psnr_db_rho1/24"), len(file_stem("x" * 300))
+        ('psnr_db_rho1_24', 129)
     """
-    return re.sub(r"[^\w.-]+", "_", text)
+    return short_name(re.sub(r"[^\w.-]+", "_", text))

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.execution.cache import write_atomic
+from experiments.execution.output import check_folder
 from experiments.figures.chart import Chart
 from experiments.figures.panel import Axis, Curve, Panel
 from experiments.figures.style import Style, remove_others, save_figure, styles
@@ -26,7 +27,7 @@ AXIS_LABELS = {
     "load": "offered load (1: the link is just full)",
     "num_users": "users",
     "deadline_s": "deadline of every unit (s)",
-    "esno_db": "mean $E_s/N_0$ over the users (dB)",
+    "esno_db": "mean Es/N0 over the users (dB)",
 }
 CAPTION_GOAL, COLLAPSE = 0.99, 0.6
 WIDE = 50.0
@@ -208,8 +209,8 @@ def plot_timed(folder: str | Path) -> list[Path]:
     Returns:
         The files written: PDF and PNG figures, and the means drawn as ``summary.csv``.
     """
-    target = Path(folder) / "figures"
     with results.reading(Path(folder) / "results.nc") as ds:
+        target = check_folder(Path(folder) / "figures")
         paths = [target / "summary.csv"]
         write_atomic(paths[0], _summary(ds).encode())
         for chart in (*mean_charts(ds), delivery_chart(ds)):

@@ -15,7 +15,7 @@ from experiments.sweep import store
 from experiments.sweep.bounds import has_bounds
 from experiments.sweep.labels import ratio_label, system_label
 
-ESNO = Axis("$E_s/N_0$ per channel use (dB)", "esno_db")
+ESNO = Axis("Es/N0 per channel use (dB)", "esno_db")
 
 MOST_SYSTEMS = 6  # of a panel that can still be read
 
@@ -65,7 +65,7 @@ class View:
         if self.x == "esno_db":
             return ESNO
         ticks = {float(rho): ratio_label(float(rho)) for rho in self.ds.rho.values}
-        return Axis(r"bandwidth ratio $\rho$ = channel uses / (3 H W)", "rho", "log", ticks)
+        return Axis("bandwidth ratio ρ = channel uses / (3 H W)", "rho", "log", ticks)
 
     @property
     def marks(self) -> dict[float, str]:

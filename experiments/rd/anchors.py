@@ -61,7 +61,7 @@ def load_anchors(path: Path) -> Anchors:
     if not path.is_file():
         raise ScmcError(f"no file {path}; give a JSON file of published curves")
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         curves = {name: _curve(found) for name, found in content["curves"].items()}
         return Anchors(str(content.get("dataset", path.stem)), curves)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -11,12 +14,13 @@ import torch
 from channels.errors import no_such
 from experiments.execution.cache import write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
-from experiments.execution.output import check_folder, write_json
+from experiments.execution.output import as_json, check_results, write_json
 from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
 from experiments.rd.measure import METRICS, codec_fingerprint, measure_points
 from experiments.statistics.means import declare
+from experiments.sweep.components import check_sizes
 from experiments.sweep.rate_points import curve_codec
 from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.device import describe_device
@@ -70,7 +74,9 @@ class RdSpec:
         return self.references or chosen or self.codecs[:1]
 
 
-def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Path:
+def run_rd(
+    spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True, overwrite: bool = False
+) -> Path:
     """Measure what is not known yet, then write all results.
 
     Args:
@@ -79,18 +85,22 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
             ``cost`` and ``published`` (CSV and LaTeX), ``tables.md`` and ``run.json``.
         jobs: Processes.
         progress: Show a progress bar.
+        overwrite: Replace the results of another spec.
 
     Returns:
         The file ``tables.md``.
 
     Raises:
-        ScmcError: Wrong names or files, or a codec that this machine lacks.
+        ScmcError: Wrong names or files, or a codec that this machine lacks, or ``out`` holds the
+            results of another spec.
     """
+    told = asdict(spec) | {"anchors": spec.anchors and str(spec.anchors)}
+    check_results(out, "run.json", lambda text: _spec_of(text) == as_json(told), overwrite)
     anchors = None if spec.anchors is None else load_anchors(spec.anchors)
     images = image_set(spec.images, spec.limit)
     metrics = spec.metrics or tuple(name for name in METRICS if name in default_metrics())
-    parameters = {name: _check(name) for name in spec.codecs}
-    check_folder(out)
+    pictures = {image.name: image.img for image in images}
+    parameters = {name: _check(name, pictures) for name in spec.codecs}
     for name in metrics:
         declare(name, ALL_METRICS[name].better)
     frame = measure_points(spec.codecs, images, metrics, jobs, progress=progress)
@@ -115,7 +125,6 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     note = f"means over {len(images)} image{'s' if len(images) > 1 else ''}"
     text = "\n\n".join(f"## {title}\n\n{cells.markdown()}" for _, title, cells in parts)
     write_atomic(out / "tables.md", f"{_explanation(spec, note)}\n\n{text}\n".encode())
-    told = asdict(spec) | {"anchors": spec.anchors and str(spec.anchors)}
     provenance = {
         "spec": told,
         "git": git_revision(),
@@ -124,6 +133,14 @@ def run_rd(spec: RdSpec, out: Path, jobs: int = 1, progress: bool = True) -> Pat
     }
     write_json(out / "run.json", provenance)
     return out / "tables.md"
+
+
+def _spec_of(text: str) -> Any:
+    """What a ``run.json`` says was run; None if it is none."""
+    try:
+        return dict(json.loads(text))["spec"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _check_metrics(names: tuple[str, ...]) -> None:
@@ -138,9 +155,10 @@ def _check_metrics(names: tuple[str, ...]) -> None:
         raise ScmcError(next(iter(missing.values())))
 
 
-def _check(name: str) -> int:
+def _check(name: str, pictures: Mapping[str, torch.Tensor]) -> int:
     """Parameters of a codec; what the machine lacks is said now and not after hours of others."""
     codec = curve_codec(make_rd_codec, name, codec_fingerprint(name))
+    check_sizes(f"codec {name}", codec, pictures)
     parameters = codec.num_parameters()
     codec.code(torch.full((3, 64, 64), 0.5), codec.points[0])
     return parameters

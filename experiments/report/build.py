@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
-from experiments.execution.output import check_folder
+from experiments.execution.output import check_ending, check_folder
 from experiments.execution.side_files import read_table
 from experiments.rd import capacity
 from experiments.rd.tables import cost_cells
@@ -58,8 +58,7 @@ class ReportSpec:
     explorer: int = 0
 
     def __post_init__(self) -> None:
-        if self.out.suffix.lower() not in (".html", ".htm"):
-            raise ScmcError(f"the report is to be {self.out}; expected a name that ends in .html")
+        check_ending(self.out, ".html", ".htm")
         if self.out.is_dir():
             raise ScmcError(f"{self.out} is a folder; give the name of a file in it")
         if not self.folders:
@@ -89,6 +88,7 @@ def write_report(
     Raises:
         ScmcError: A folder holds no results, or a name does not exist.
     """
+    check_folder(spec.files)
     extra = [*_anchors(spec.anchors), *_costs(spec.rd)]
     with ExitStack() as opened:
         chapters = []
@@ -102,7 +102,6 @@ def write_report(
                 partial(explorer_page, pictures(ds, folder), spec.explorer, progress=progress)
                 if spec.explorer else None,
             ))  # fmt: skip
-        check_folder(spec.files)
         todo = [step for chapter in chapters for step in steps(chapter)]
         for step in tqdm(todo, desc="report", unit="part", disable=not progress):
             step()
@@ -173,7 +172,9 @@ def _checks(run: bool) -> Extra:
 def _anchors(folder: Path | None) -> list[Extra]:
     if folder is None:
         return []
-    found = read_table(folder / "anchors.csv", "scmc-comm anchors")
+    numbers = ("rho", "esno_db", "bpp", "published", "mean_curve", "per_image", "difference")
+    words = ("codec", "tolerance", "result")
+    found = read_table(folder / "anchors.csv", "scmc-comm anchors", words, numbers)
     cells, title = capacity.cells(found), "Anchors: codec + capacity on Kodak"
     note = (
         "PSNR in dB at bpp = 3 ρ log2(1 + snr), beside the values of the published curves. The "
@@ -191,5 +192,6 @@ def _costs(folder: Path | None) -> list[Extra]:
             "measures encoder and decoder times and counts parameters; --rd DIR shows them here."
         )
         return [(Section("cost", title, [paragraph(said, "note")]), [])]
-    cells = cost_cells(read_table(folder / "cost.csv", "scmc-comm rd"))
+    numbers = ("encode_s", "decode_s", "parameters")
+    cells = cost_cells(read_table(folder / "cost.csv", "scmc-comm rd", ("codec",), numbers))
     return [(Section("cost", title, [cells.html()]), [(title, cells)])]

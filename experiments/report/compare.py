@@ -221,7 +221,7 @@ def _charts(pairs: Sequence[Pair]) -> Iterator[Chart]:
                 continue
             ratio = ratio_label(float(rho))
             number = " to ".join(map(str, sorted({min(numbers), max(numbers)})))
-            note = rf"$\rho$ = {ratio}; bands: 95 %, Student's t over {number} paired images"
+            note = f"ρ = {ratio}; bands: 95 %, Student's t over {number} paired images"
             stem = f"{metric}_compared_rho{ratio.replace('/', '-')}"
             yield Chart(stem, f"{metric_name(metric)} compared at ρ = {ratio}", [row], note=note)
 

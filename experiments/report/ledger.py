@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from experiments.figures.exports import pgfplots_document
-from experiments.figures.style import COLOURS, SINGLE, paper_style
+from experiments.figures.style import COLOURS, SINGLE, in_figure, paper_style
 from experiments.statistics.tables import latex_text
 from experiments.sweep.labels import ratio_label, system_label
 from scmc_comm.link.ledger import CONTROL
@@ -73,7 +73,7 @@ class LedgerPanel:
                     hatch=_HATCHES[look], edgecolor="#333333", linewidth=0.5, height=0.66,
                 )  # fmt: skip
                 left += width
-            ax.set_yticks(np.arange(count), [system_label(name) for name in self.systems])
+            ax.set_yticks(np.arange(count), [in_figure(system_label(n)) for n in self.systems])
             ax.invert_yaxis()
             ax.grid(False, axis="y")
             ax.set_xlim(0, 100)

@@ -128,7 +128,7 @@ def latex_text(text: str) -> str:
         >>> print(latex_text("5 % of a_b & c, ρ = 1/24"))
         5 \% of a\_b \& c, $\rho$ = 1/24
     """
-    return "".join(_LATEX.get(sign, sign) for sign in text)
+    return "".join(_LATEX.get(sign, sign) for sign in text).replace("Es/N0", "$E_s/N_0$")
 
 
 def html_text(value: object) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -99,6 +99,31 @@ def _annotations(source: str, num_images: int | None) -> dict[str, Annotation]:
     return annotations_of(source, num_images)
 
 
+class TakesSizes(Protocol):
+    """A system or a codec, which refuses pictures of a size that it cannot code."""
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raises ScmcError."""
+
+
+def check_sizes(what: str, coder: TakesSizes, images: Mapping[str, torch.Tensor]) -> None:
+    """Refuses pictures that something cannot code, before any work.
+
+    Args:
+        what: What codes them, for the error.
+        coder: It.
+        images: The pictures by name, [3, H, W].
+
+    Raises:
+        ScmcError: It names the picture.
+    """
+    for name, img in images.items():
+        try:
+            coder.check_size((int(img.shape[1]), int(img.shape[2])))
+        except ScmcError as error:
+            raise ScmcError(f"{what}, picture {name}: {error}") from error
+
+
 @dataclass(frozen=True)
 class Components:
     """The parts a sweep needs; every function must be importable, workers look it up by name.
@@ -160,3 +185,14 @@ class Components:
         check_distinct("channels", found)
         codecs = {name: self.make_codec(name) for name in spec.bounds}
         check_distinct("bounds", {name: (made.name, made.files) for name, made in codecs.items()})
+
+    def check_sizes(self, spec: SweepSpec, images: Mapping[str, torch.Tensor]) -> None:
+        """Fails before any work if a system, or a codec of a bound, cannot code a picture.
+
+        Raises:
+            ScmcError: Says which picture and system, and what sizes can be coded.
+        """
+        for name in spec.systems:
+            check_sizes(f"system {name}", self.make_system(name), images)
+        for name in spec.bounds:
+            check_sizes(f"bound {name}", self.make_codec(name), images)

@@ -109,6 +109,7 @@ def forecast(
     plugins = tuple(load(plugin) for plugin in spec.plugins)
     components.check_names(spec)
     images = components.load_images(spec.images, spec.num_images)
+    components.check_sizes(spec, images)
     metrics = resolve_metrics(spec, components)
     where = (cache_dir or default_cache_dir()).absolute()
     annotations = components.annotations(spec.images, spec.num_images)

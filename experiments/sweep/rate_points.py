@@ -71,6 +71,9 @@ class CurveCodec(ABC):
         """Points at reduced resolutions of a picture of ``(H, W)``, a series each."""
         return []
 
+    def check_size(self, size: tuple[int, int]) -> None:  # noqa: B027
+        """Refuses a picture of ``(H, W)`` that no point can code, with a ScmcError."""
+
     @abstractmethod
     def code(self, img: torch.Tensor, point: str) -> Coded:
         """Encode and decode float [3, H, W] in [0, 1] at one of the points."""
@@ -109,6 +112,10 @@ class ImageCurveCodec(CurveCodec):
             for divisor in divisors_for(size)
             if divisor > 1
         ]
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See `CurveCodec.check_size`."""
+        self._codec.check_size(size)
 
     def code(self, img: torch.Tensor, point: str) -> Coded:
         """Encode and decode, the constant parts made beforehand."""

@@ -240,6 +240,7 @@ def _checked(spec: SweepSpec, components: Components) -> _Checked:
     plugins = tuple(load(plugin) for plugin in spec.plugins)
     components.check_names(spec)
     images = components.load_images(spec.images, spec.num_images)
+    components.check_sizes(spec, images)
     annotations = components.annotations(spec.images, spec.num_images)
     metrics = resolve_metrics(spec, components)
     return _Checked(spec, components, plugins, images, annotations, metrics)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.execution.netcdf import load_values, opened
+from experiments.execution.output import REFUSED, distinct_name, short_name
 from experiments.statistics.means import declare
 from experiments.sweep.draws import DRAW
 from experiments.sweep.layout import (
@@ -69,17 +70,18 @@ def picture_path(
     folder: Path, image: str, system: str, rho: int, design: int, delivered: int
 ) -> Path:
     """Where the reconstruction of (image, system, index of rho, design and set) lies."""
-    return _picture(folder, f"{image}__{system}__rho{rho}__design{design}__set{delivered}")
+    return _picture(folder, image, f"{system}__rho{rho}__design{design}__set{delivered}")
 
 
 def original_path(folder: Path, image: str) -> Path:
     """Where the original of an image lies."""
-    return _picture(folder, f"{image}__original")
+    return _picture(folder, image, "original")
 
 
-def _picture(folder: Path, stem: str) -> Path:
+def _picture(folder: Path, image: str, what: str) -> Path:
     """What some file system refuses in a name becomes ``_``."""
-    return folder / "reconstructions" / (re.sub(r'[\\/:*?"<>|]', "_", stem) + ".png")
+    of, how = short_name(distinct_name(image), 90), short_name(re.sub(REFUSED, "_", what), 110)
+    return folder / "reconstructions" / f"{of}__{how}.png"
 
 
 @contextmanager

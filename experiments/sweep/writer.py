@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from channels.errors import printable
 from experiments.execution.cache import Cache, write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.execution.netcdf import seal
@@ -119,7 +120,7 @@ def dataset(
     for at, cell in cells.items():
         for mask, seen in cell.quality.items():
             where = (*at, position[set_of(cell.frames, mask)])
-            level[where], caption[where] = seen.level, seen.caption
+            level[where], caption[where] = seen.level, printable(seen.caption)
             for metric, value in seen.metrics.items():
                 quality[metric][where] = value
         for point, result in cell.points.items():

@@ -51,6 +51,14 @@ class ImageCodec(ABC):
             ScmcError: if the bytes are damaged or for an image of another size.
         """
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Refuses a picture of ``(H, W)`` that no quality can code.
+
+        Raises:
+            ScmcError: It has more pixels than the limit, or a side is out of the codec's range.
+        """
+        check_pixels(size)
+
     def warm(self, size: tuple[int, int], quality: float) -> None:  # noqa: B027
         """Make what both ends hold before the first picture, so that timings leave it out."""
 
@@ -95,6 +103,10 @@ class SlimCodec(ImageCodec):
     def __init__(self, slim: bool = True) -> None:
         self.slim = slim
         self.name = self.family if slim else f"{self.family}:headers=file"
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See `ImageCodec.check_size`."""
+        self._check_size(size)
 
     def encode(self, img: torch.Tensor, quality: float) -> bytes:
         """Bytes of float [3, H, W] in [0, 1]."""
@@ -144,7 +156,10 @@ class SlimCodec(ImageCodec):
     def _check_size(self, size: Sequence[int]) -> tuple[int, int]:
         low, high = self.sides
         if len(size) != 2 or not all(low <= side <= high for side in size):
-            raise ScmcError(f"{self.title} size {tuple(size)}: sides must be {low} to {high}")
+            raise ScmcError(
+                f"{self.title} cannot code a picture of {' x '.join(map(str, size))}: sides must "
+                f"be {low} to {high}; resize it, as images=FOLDER@SIDE does"
+            )
         check_pixels(size)
         return size[0], size[1]
 

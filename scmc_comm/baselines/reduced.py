@@ -55,6 +55,10 @@ class ReducedCodec(ImageCodec):
         """See `ImageCodec.decode`."""
         return resized(self.codec.decode(data, reduced_size(size, self.divisor)), size)
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See `ImageCodec.check_size`."""
+        self.codec.check_size(reduced_size(size, self.divisor))
+
     def warm(self, size: tuple[int, int], quality: float) -> None:
         """See `ImageCodec.warm`."""
         self.codec.warm(reduced_size(size, self.divisor), quality)

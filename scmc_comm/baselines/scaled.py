@@ -59,7 +59,7 @@ class ScaledCoder:
         if max_bytes < 1:
             return None
         fits = self._fits(img, max_bytes, self._promising(8 * max_bytes, size, utility))
-        fits = fits or self._fits(img, max_bytes, list(divisors_for(size)))
+        fits = fits or self._fits(img, max_bytes, self.divisors(size))
         if len(fits) > 1:
             shown = {d: at_divisor(self.codec, d).decode(data, size) for d, data in fits.items()}
             best = max(fits, key=lambda d: _score(img, shown[d], utility))
@@ -83,6 +83,23 @@ class ScaledCoder:
             bits_to_bytes(bits[DIVISOR_BITS:]), size
         )
 
+    def divisors(self, size: tuple[int, int]) -> list[int]:
+        """How many times smaller a picture of ``(H, W)`` can be coded; 1 is in full.
+
+        Raises:
+            ScmcError: The codec can code it at no resolution that is tried.
+        """
+        found, refused = list[int](), list[ScmcError]()
+        for divisor in divisors_for(size) if self.scales else (1,):
+            try:
+                at_divisor(self.codec, divisor).check_size(size)
+                found.append(divisor)
+            except ScmcError as error:
+                refused.append(error)
+        if not found:
+            raise refused[0]
+        return found
+
     def _fits(self, img: torch.Tensor, max_bytes: int, divisors: list[int]) -> dict[int, bytes]:
         found = {d: largest_fitting(at_divisor(self.codec, d), img, max_bytes) for d in divisors}
         return {divisor: fit.data for divisor, fit in found.items() if fit is not None}
@@ -91,7 +108,7 @@ class ScaledCoder:
         """Resolutions that are best for some validation picture; all without curves."""
         curves = self.curves or find_curves(self.codec.name)
         found = [] if curves is None else curves.best_divisors(max_bits, size, utility)
-        return found or list(divisors_for(size))
+        return [d for d in found if d in self.divisors(size)] or self.divisors(size)
 
 
 _WEIGHTS = 1 << np.arange(DIVISOR_BITS)[::-1]

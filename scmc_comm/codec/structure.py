@@ -22,7 +22,7 @@ from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.fusion_net import FusionNet
 from scmc_comm.codec.tensors import pad_to
 from scmc_comm.codec.vvc import decode_slim, encode_slim
-from scmc_comm.codec.vvc_stream import VvcSettings
+from scmc_comm.codec.vvc_stream import MAX_SIDE, VvcSettings, check_size
 from scmc_comm.device import on_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.pixels import check_pixels
@@ -115,8 +115,9 @@ class SketchCodec(ABC):
             level: 0, the coarsest, to ``FINEST``.
 
         Raises:
-            ScmcError: If there is no such level.
+            ScmcError: If there is no such level, or as `check_structure`.
         """
+        check_structure((int(img.shape[1]), int(img.shape[2])))
         if level not in range(STRUCTURE_LEVELS):
             raise ScmcError(f"structure level is {level}; expected 0 to {FINEST}")
         how = LEVELS[level]
@@ -221,6 +222,26 @@ class StructureCodec(SketchCodec):
 def _half(size: tuple[int, int]) -> tuple[int, int]:
     """Sizes of the maps of a picture of (H, W)."""
     return -(-size[0] // STRIDE) * STRIDE // 2, -(-size[1] // STRIDE) * STRIDE // 2
+
+
+def check_structure(size: tuple[int, int]) -> None:
+    """Refuses a picture of ``(H, W)`` whose maps, of half its sides, VVC cannot code.
+
+    Raises:
+        ScmcError: A side is beyond 16384 pixels, or it has too many pixels.
+
+    Example:
+        >>> check_structure((32, 16384))
+    """
+    check_pixels(size)
+    try:
+        check_size(_half(size))
+    except ScmcError as error:
+        height, width = size
+        raise ScmcError(
+            f"the structure layer cannot code a picture of {height} x {width}: sides must be up to "
+            f"{2 * MAX_SIDE}; resize it, as images=FOLDER@SIDE does"
+        ) from error
 
 
 def _streams(payload: bytes) -> tuple[bytes, bytes]:

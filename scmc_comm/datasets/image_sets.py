@@ -38,7 +38,7 @@ class NamedImage:
     """An image of a set.
 
     Attributes:
-        name: Unique in its set: the photograph's name, or the file's name.
+        name: Unique in its set: the photograph's name, or the file's name; printable text.
         img: float32 [3, H, W] in [0, 1].
         annotation: What its data set states of it.
     """
@@ -46,6 +46,27 @@ class NamedImage:
     name: str
     img: torch.Tensor
     annotation: Annotation = UNANNOTATED
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+
+def check_name(name: object, where: str = "a set") -> None:
+    """Refuses the name of a picture that tables, stores and pages could not show.
+
+    Args:
+        name: Half a character (a file name that is not UTF-8), line ends, control characters and
+            marks of writing direction are refused.
+        where: Its folder or set, for the error.
+
+    Raises:
+        ScmcError: It is no text, empty, or not printable.
+    """
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise ScmcError(
+            f"the name of picture {name!a} in {where} is not printable UTF-8, which tables and "
+            "stores need; rename it"
+        )
 
 
 def _photos(num_images: int | None, side: int | None) -> list[NamedImage]:
@@ -97,7 +118,7 @@ DATASETS: Registry[Callable[[int | None, int | None], list[NamedImage]]] = Regis
 
 
 def _say_of_folder(source: str) -> None:
-    if Path(source).is_dir():
+    if _path(source).is_dir():
         logger.warning(
             "images %s is the set of that name, not the folder %s that is here too; write ./%s "
             "for the folder", source, source, source,
@@ -152,7 +173,7 @@ def each_image(
     if side is not None and side < MIN_SIDE:
         raise ScmcError(f"side is {side}; expected {MIN_SIDE} pixels or more")
     several = _SIDES.fullmatch(str(source))
-    if several and side is None and not Path(source).exists():
+    if several and side is None and not _path(source).exists():
         for own in map(int, several["sides"].split("+")):
             for found in each_image(several["source"], num_images, own):
                 yield NamedImage(f"{found.name}@{own}", found.img, found.annotation)
@@ -178,7 +199,7 @@ def annotations_of(source: str | Path, num_images: int | None = None) -> dict[st
         ()
     """
     several = _SIDES.fullmatch(str(source))
-    if several and not Path(source).exists():
+    if several and not _path(source).exists():
         found = annotations_of(several["source"], num_images)
         sides = several["sides"].split("+")
         return {f"{name}@{side}": found[name] for side in sides for name in found}
@@ -195,11 +216,7 @@ def _chosen(source: str | Path, num_images: int | None) -> list[tuple[Path, Anno
     every = len(files) / count if _split_of(source) else 1
     chosen = [files[int(every * n)] for n in range(count)]
     for file, _ in chosen:
-        if not file.name.isprintable():  # half a character (not UTF-8), or one that breaks lines
-            raise ScmcError(
-                f"the name of picture {file.name!a} in {source} is not printable UTF-8, which "
-                "tables and stores need; rename it"
-            )
+        check_name(file.name, str(source))
     return chosen
 
 
@@ -214,7 +231,7 @@ def set_size(source: str | Path) -> int:
         True
     """
     several = _SIDES.fullmatch(str(source))
-    if several and not Path(source).exists():
+    if several and not _path(source).exists():
         return set_size(several["source"])
     if isinstance(source, str) and source in DATASETS:
         return len(PHOTOS) if source == "photos" else len(DATASETS[source](None, None))
@@ -243,10 +260,19 @@ def side_of(name: str) -> int | None:
         ) from None
 
 
+def _path(source: str | Path) -> Path:
+    """Of a source, its ``~`` being the user's home; one without a home names nothing."""
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        return Path(source)
+
+
 def _split_of(source: str | Path) -> tuple[Path, str] | None:
     """Folder and split of ``FOLDER:SPLIT``."""
     folder, colon, split = str(source).rpartition(":")
-    return (Path(folder), split) if colon and split in SPLITS and Path(folder).is_dir() else None
+    home = _path(folder)
+    return (home, split) if colon and split in SPLITS and home.is_dir() else None
 
 
 def _picture_files(source: str | Path) -> dict[Path, Annotation]:
@@ -258,7 +284,7 @@ def _picture_files(source: str | Path) -> dict[Path, Annotation]:
             raise ScmcError(f"data set {folder} has no pictures in split {split!r}")
         _check_names(folder, {picture.path for picture in pictures})
         return {p.path: Annotation(p.class_name, p.captions) for p in pictures}
-    source = Path(source)
+    source = _path(source)
     if source.is_file():
         return {source: UNANNOTATED}
     if not source.is_dir():

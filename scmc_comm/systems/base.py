@@ -70,6 +70,13 @@ class System(ABC):
         Networks and tables, which a sender holds for all pictures, stay.
         """
 
+    def check_size(self, size: tuple[int, int]) -> None:  # noqa: B027
+        """Refuses a picture of ``(H, W)`` that cannot be sent at any rate, before any work.
+
+        Raises:
+            ScmcError: What codes it has no pictures of this size.
+        """
+
     @abstractmethod
     def prepare(self, img: torch.Tensor, budget: Budget) -> Prepared:
         """Code and protect one image.

@@ -46,6 +46,10 @@ class CodedFile(System):
         """See `System.forget`."""
         forget_encodes()
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See `System.check_size`."""
+        self.image_codec().source.check_size(size)
+
     @property
     def _name(self) -> str:
         return self._codec_name() if isinstance(self.codec, str) else self.codec.name

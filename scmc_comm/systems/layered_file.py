@@ -187,6 +187,10 @@ class Simulcast(LayeredFile):
     def _shown(self, arrived: Sequence[np.ndarray], size: tuple[int, int]) -> torch.Tensor:
         return self._coder().decode(arrived[-1], size)
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See `System.check_size`: a reduced resolution will do."""
+        self._coder().divisors(size)
+
     def _coder(self) -> ScaledCoder:
         return ScaledCoder(self.image_codec(), curves=self.curves)
 

@@ -152,6 +152,13 @@ class Scmc(CodecOptions, System):
             return grey(prepared.size, usable)
         return self.layered_codec().decode(stream.layers, stream.size, seed=stream.seed)
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See `System.check_size`."""
+        from scmc_comm.codec.structure import check_structure
+
+        if self.codec is None:
+            check_structure(size)
+
     def load(self) -> None:
         """See `System.load`."""
         self.layered_codec()

@@ -161,6 +161,10 @@ class Separate(CodedFile):
             self._curves()
         self.image_codec()
 
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See `System.check_size`; with ``scale=auto`` a reduced resolution will do."""
+        self._coder().divisors(size)
+
     def _coder(self) -> ScaledCoder:
         return ScaledCoder(self.image_codec(), self.scale == "auto", self.curves)
 

@@ -269,6 +269,9 @@ class ToyCodec:
             raise ScmcError(f"no image codec {name!r}; there is toy-codec")
         self.name = name
 
+    def check_size(self, size) -> None:
+        pass
+
     def warm(self, size, quality) -> None:
         pass
 

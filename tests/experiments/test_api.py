@@ -46,10 +46,22 @@ def test_exact_expectations_have_points_and_no_trials(tmp_path):
         _ = found.trials
 
 
-def test_another_spec_in_the_same_folder_is_said(results, tmp_path, caplog):
-    sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=9)
-    sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=12)
-    assert "holds results of another spec" in caplog.text
+def test_another_spec_goes_to_another_folder_unless_it_is_to_replace(tmp_path, monkeypatch):
+    first = sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=9)
+    before = (tmp_path / "results.nc").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.api.run_spec", None)  # it must not come to that
+        with pytest.raises(ScmcError, match="another spec.*overwrite=True"):
+            sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=12)
+    assert (tmp_path / "results.nc").read_bytes() == before
+    text = (tmp_path / "spec.yaml").read_text()
+    (tmp_path / "spec.yaml").write_text("\n".join(reversed(text.splitlines())))  # says the same
+    assert sc.sweep(first.spec, tmp_path, progress=False).trials.equals(first.trials)
+    (tmp_path / "spec.yaml").write_text("name: [")
+    with pytest.raises(ScmcError, match="another spec"):
+        sc.sweep(first.spec, tmp_path, progress=False)
+    again = sc.sweep(SPEC, tmp_path, progress=False, overwrite=True, systems="jpeg", snr=12)
+    assert again.spec.esno_db == (12.0,)
 
 
 def test_a_figure_is_that_of_the_command(results, tmp_path):

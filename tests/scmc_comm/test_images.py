@@ -1,5 +1,7 @@
 """Reading and writing pictures: conversions, failures in one line."""
 
+import os
+import threading
 import zlib
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scmc_comm import images
+from scmc_comm.datasets import image_sets
 from scmc_comm.errors import ScmcError
 
 
@@ -254,3 +257,29 @@ def test_centre_square_keeps_the_middle():
     x[:, 100:200] = 255
     got = np.asarray(images.centre_square(Image.fromarray(x), 50))
     assert got.shape == (50, 50, 3) and got[:, 5:-5].min() > 250
+
+
+def test_a_picture_comes_through_a_pipe(tmp_path):
+    photo, pipe = images.load_photo("coffee", 40), tmp_path / "pipe"
+    images.save_png(photo, tmp_path / "a.png")
+    os.mkfifo(pipe)
+    for data, said in (((tmp_path / "a.png").read_bytes(), None), (b"none", "cannot be read")):
+        writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+        writer.start()
+        if said is None:
+            assert torch.equal(images.load_image(pipe), photo)
+        else:
+            with pytest.raises(ScmcError, match=said):
+                images.load_image(pipe)
+        writer.join()
+
+
+def test_a_tilde_is_the_home(tmp_path, monkeypatch):
+    (tmp_path / "pics").mkdir()
+    images.save_png(images.load_photo("coffee", 40), tmp_path / "pics" / "a.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for source in ("~/pics", "~/pics/a.png", "~/pics@32"):
+        (found,) = image_sets.image_set(source)
+        assert found.name.startswith("a.png")
+        assert image_sets.set_size(source) == len(image_sets.annotations_of(source)) == 1

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from verbs import fails
 
 from experiments.api import plot
 from experiments.commands.main import main
@@ -76,6 +77,19 @@ def test_a_figure_for_a_notebook(folder, tmp_path):
         plot(folder, style=style)
 
 
+def test_a_run_whose_folder_is_not_given_or_anothers_does_no_work(folder, tmp_path, capsys):
+    said = fails(capsys, "sweep", "quick")
+    assert "--out is missing" in said
+    before = (folder / "results.nc").read_bytes()
+    assert "another spec" in fails(capsys, "sweep", "quick", "--out", folder)
+    assert "results of 'scmc-comm sweep'" in fails(
+        capsys, "rd", "--codecs", "jpeg", "--images", "photos", "--out", folder
+    )
+    assert (folder / "results.nc").read_bytes() == before
+    sweep(folder)  # the same spec goes on
+    assert pd.read_csv(folder / "results.csv").shape[0] == 2 * 10 * 4
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -87,7 +101,7 @@ def test_a_figure_for_a_notebook(folder, tmp_path):
         (("--label", "jpeg=A", "--label", "webp=A", "-o", "f.pdf"), "not all different"),
         (("--style", "none.mplstyle", "-o", "f.pdf"), "no style file"),
         (("--metric", "lpips"), "name it with -o"),
-        (("-o", "f.doc"), "ending in .pdf"),
+        (("-o", "f.doc"), "name it f.pdf"),
         (("-o", "none/f.pdf"), "create it first"),
     ],
 )

@@ -51,7 +51,7 @@ MANY = ("transmit", "cat.png", "cat.png", "--snr", "3", "--cbr", "1/8", "--syste
 @pytest.mark.parametrize(
     ("args", "word"),
     [((*MANY, "-o", "x.png"), "go to a folder"), ((*MANY, "-o", "."), "holds the originals"),
-     ((*MANY, "-o", "out", "--report", "r.txt"), "ending in .json or .csv"),
+     ((*MANY, "-o", "out", "--report", "r.txt"), "end in .json or .csv"),
      ((*MANY, "-o", "out", "--trials", "0"), "a whole number, 1 to 1e7"),
      (("transmit", "none", *MANY[3:], "-o", "out"), "no image set, folder or picture 'none'")],
 )  # fmt: skip

@@ -2,11 +2,20 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
-from experiments.execution.output import check_files, check_folder, check_picture, write_json
+from experiments.execution.output import (
+    as_json,
+    check_ending,
+    check_files,
+    check_folder,
+    check_picture,
+    check_results,
+    write_json,
+)
 from scmc_comm.errors import ScmcError
 
 
@@ -36,6 +45,7 @@ def test_files_are_checked_before_they_are_written(tmp_path):
         ((tmp_path,), "is a folder"),
         ((tmp_path / "a", tmp_path / "x" / ".." / "a"), "no folder|written twice"),
         ((tmp_path / "a", tmp_path / "a"), "written twice"),
+        ((Path("/proc/a.png"),), "cannot write to folder"),
     ):
         with pytest.raises(ScmcError, match=said):
             check_files(*paths)
@@ -44,10 +54,32 @@ def test_files_are_checked_before_they_are_written(tmp_path):
         check_picture(tmp_path / "a.jpg")
 
 
+def test_a_name_is_of_the_format_that_is_written(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (None, Path("a.CSV"), Path("a.json"), Path("/dev/null"), tmp_path / "pipe.jpg"):
+        check_ending(path, ".csv", ".json")
+    for name in ("a.png", "a", "a.", ".csv", "a.csv.gz"):
+        with pytest.raises(ScmcError, match=r"is to end in .csv or .json.*; name it .*\.csv or"):
+            check_ending(tmp_path / name, ".csv", ".json")
+
+
+def test_results_of_another_spec_or_command_are_kept(tmp_path):
+    check_results(tmp_path, "spec.yaml", lambda text: False, False)
+    (tmp_path / "spec.yaml").write_text("a: 1", encoding="utf-8")
+    check_results(tmp_path, "spec.yaml", lambda text: text == "a: 1", False)
+    check_results(tmp_path, "spec.yaml", lambda text: False, True)
+    with pytest.raises(ScmcError, match="another spec.*--overwrite"):
+        check_results(tmp_path, "spec.yaml", lambda text: False, False)
+    for overwrite in (False, True):
+        with pytest.raises(ScmcError, match="results of 'scmc-comm sweep'; give another folder"):
+            check_results(tmp_path, "run.json", lambda text: True, overwrite)
+
+
 def test_json_is_strict_and_says_null_for_what_it_has_no_word_for(tmp_path):
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")
 
     write_json(tmp_path / "a.json", {"a": math.nan, "b": [1.5, (math.inf, 2)], "c": "é"})
     read = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
+    assert read == as_json({"a": math.inf, "b": [1.5, [math.nan, 2]], "c": "é"})
     assert read == {"a": None, "b": [1.5, [None, 2]], "c": "é"}

@@ -17,6 +17,19 @@ def test_a_damaged_table_is_one_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
+def test_words_for_numbers_are_one_line(tmp_path):
+    (tmp_path / "x.csv").write_text("codec,bpp\na,1\nb,two\n", encoding="utf-8")
+    with pytest.raises(ScmcError, match=WORDS + "column 'bpp' holds what is no number"):
+        read_table(tmp_path / "x.csv", "scmc-comm rd", ("codec",), ("bpp",))
+
+
+@pytest.mark.parametrize("spec", ["7", "[1]", "null", '"a"', "[[1, 2, 3]]"])
+def test_a_spec_that_is_no_mapping_is_one_line(tmp_path, spec):
+    (tmp_path / "run.json").write_text(f'{{"spec": {spec}}}', encoding="utf-8")
+    with pytest.raises(ScmcError, match=WORDS + "its 'spec' is no mapping"):
+        plot_rd(tmp_path)
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[1]", b"{}", b"[" * 100_000])
 def test_a_damaged_json_is_one_line(tmp_path, text):
     (tmp_path / "run.json").write_bytes(text)

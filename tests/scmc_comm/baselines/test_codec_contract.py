@@ -112,6 +112,27 @@ def test_slim_decodes_to_the_very_pixels_of_the_file(make, name, kind):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_noise_in_the_least_pictures_is_coded_as_finely_as_can_be_or_the_size_refused(make, name):
+    codec, gen = make(name), torch.Generator().manual_seed(3)
+    for size in ((1, 1), (1, 70), (8, 8), (16, 40)):
+        img = torch.rand(3, *size, generator=gen)
+        try:
+            codec.check_size(size)
+        except ScmcError as error:
+            assert "sides must be 8 to" in str(error) and min(size) < 8
+            with pytest.raises(ScmcError, match="sides must be"):
+                codec.encode(img, codec.qualities[0])
+            continue
+        fit = largest_fitting(codec, img, 10**6)
+        assert fit is not None and fit.quality >= codec.qualities[len(codec.qualities) // 2]
+        assert codec.decode(fit.data, size).shape == (3, *size)
+    for size in ((40, 70_000), (9000, 9000)):
+        with pytest.raises(ScmcError, match="sides must be|pixels"):
+            codec.check_size(size)
+            codec.check_size((10**5, 10**5))  # learned codecs have a limit of pixels alone
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_quality_buys_bytes_and_psnr(make, name, photo):
     codec = make(name)
     sizes, psnrs = [], []
