@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 from matplotlib.figure import Figure
 
 import scmc_comm as sc
@@ -55,7 +56,7 @@ def test_another_spec_goes_to_another_folder_unless_it_is_to_replace(tmp_path, m
             sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=12)
     assert (tmp_path / "results.nc").read_bytes() == before
     text = (tmp_path / "spec.yaml").read_text()
-    (tmp_path / "spec.yaml").write_text("\n".join(reversed(text.splitlines())))  # says the same
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(yaml.safe_load(text)))  # in another order
     assert sc.sweep(first.spec, tmp_path, progress=False).trials.equals(first.trials)
     (tmp_path / "spec.yaml").write_text("name: [")
     with pytest.raises(ScmcError, match="another spec"):
