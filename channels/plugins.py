@@ -26,12 +26,14 @@ from channels.sources import (
     digest_of_modules,
     files_digest,
     modules_of,
+    without_place,
 )
 
 logger = logging.getLogger(__name__)
 
 KINDS = ("system", "image_codec", "channel", "phy", "metric", "planner", "dataset")
 """What can be added; entry points of a kind are of the group ``scmc_comm.KINDs``."""
+HASH_DIGITS = 16
 
 
 class PluginError(ChannelError):
@@ -53,6 +55,17 @@ class Plugin:
     name: str
     component: Any
     origin: str
+
+    @property
+    def content_hash(self) -> str | None:
+        """`identity` as `HASH_DIGITS` in hex, to be written down; None where it cannot be told.
+
+        A plug-in file that lies elsewhere has the same.
+        """
+        if _state.run in self.identity:
+            return None
+        text = without_place(self.identity)
+        return hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
 
     @property
     def identity(self) -> str:
@@ -146,7 +159,8 @@ def register(kind: str, name: str, component: Any) -> Any:
     """
     if kind not in KINDS:
         raise PluginError(no_such("kind of component", kind, KINDS))
-    if not isinstance(name, str) or not name or set(name) & set(":,@=+ \t\n/\\"):
+    word = isinstance(name, str) and name.isprintable() and name
+    if not word or set(name) & set(":,@=+ /\\"):
         raise PluginError(f"{words(kind)} is called {name!r}; expected letters, digits, - and _")
     origin = _state.loading or f"registered by {_module_of(component)}"
     known = _state.plugins.get((kind, name))

@@ -9,6 +9,7 @@ import ast
 import functools
 import hashlib
 import importlib
+import re
 import site
 import sys
 import sysconfig
@@ -95,8 +96,21 @@ def source_of(module_name: str) -> str:
 
 def digest_of_modules(files: Mapping[str, Path]) -> str:
     """Digest of the files of modules as they are on disk; of a missing one that it is missing."""
-    found = [(name, _digest_of(file) if file.is_file() else "") for name, file in files.items()]
+    found = [
+        (without_place(name), _digest_of(file) if file.is_file() else "")
+        for name, file in files.items()
+    ]
     return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def without_place(text: str) -> str:
+    """A text in which the modules of plug-in files are called alike wherever the files lie.
+
+    Example:
+        >>> without_place("scmc_plugin_mine_0123abcd.encode")
+        'scmc_plugin_mine.encode'
+    """
+    return re.sub(r"\b(scmc_plugin_\w+)_[0-9a-f]{8}\b", r"\1", text)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -71,6 +71,12 @@ class Frame:
     priority: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.tag, str) or not self.tag.isprintable() or self.tag in ("", "none"):
+            raise ChannelError(f"a frame's tag is {self.tag!r}; expected a word, such as 'image'")
+        if "+" in self.tag:
+            raise ChannelError(
+                f"a frame's tag is {self.tag!r}; a + joins the tags of delivered sets"
+            )
         if self.bits.dtype != np.uint8 or self.bits.ndim != 1 or self.bits.size == 0:
             raise ChannelError(
                 f"frame {self.tag!r}: bits are {self.bits.dtype} {self.bits.shape}; "

@@ -6,12 +6,11 @@ sends through here too.
 
 from __future__ import annotations
 
-import reprlib
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,18 +19,13 @@ from tqdm import tqdm
 
 from channels.fading.models import make_channel
 from channels.phy.names import make_phy
-from channels.ranges import EsnoDb, Range, Seed
-from channels.specs import fits, type_name
 from channels.types import LinkReport, ReceivedSymbols
 from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.device import single_precision
-from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
-from scmc_comm.link.budget import Budget, design_for
 from scmc_comm.metrics import default_metrics, measure
 from scmc_comm.pictures import as_image, each_picture
-from scmc_comm.ranges import Rho
-from scmc_comm.registry import make_system
+from scmc_comm.setting import Setting, setting_of
 from scmc_comm.systems.base import System
 from scmc_comm.transmission import Transmission, prepare, send
 from scmc_comm.types import UNANNOTATED, Annotation, Reconstruction
@@ -40,72 +34,9 @@ if TYPE_CHECKING:
     from scmc_comm.link.ledger import Ledger
     from scmc_comm.link.prepared import Prepared
 
+logger = logging.getLogger(__name__)
+
 _CHUNK = 50  # draws sent at once
-_NUMBERS: dict[str, Any] = {
-    "esno_db": EsnoDb,
-    "rho": Rho,
-    "trials": Annotated[int, Range(1, 10_000_000)],
-    "seed": Seed,
-    "design_esno_db": EsnoDb | None,
-}
-_PYTHON_NAMES = {"esno_db": "snr_db", "rho": "cbr", "design_esno_db": "design_snr_db"}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """By what system, over what link and how often pictures are sent.
-
-    Attributes:
-        system: The system.
-        channel: As `channels.fading.models.make_channel` takes it.
-        esno_db: Mean Es/N0 per complex channel use in dB.
-        rho: Bandwidth ratio, complex channel uses / (3 H W).
-        phy: As `channels.phy.names.make_phy` takes it.
-        trials: Draws of the channel for each picture.
-        seed: Of the draws, 0 or more.
-        design_esno_db: What systems without that side information are designed for, in dB; None
-            for the mean Es/N0.
-    """
-
-    system: System
-    channel: str
-    esno_db: float
-    rho: float
-    phy: str = "flat"
-    trials: int = 1
-    seed: int = 0
-    design_esno_db: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, kind in _NUMBERS.items():
-            value = getattr(self, name)
-            plain = value.item() if isinstance(value, np.generic) else value
-            if not fits(plain, kind):
-                told = _PYTHON_NAMES.get(name, name)
-                raise ScmcError(f"{told} is {reprlib.repr(value)}; expected {type_name(kind)}")
-        for name in ("channel", "phy"):
-            if not isinstance(getattr(self, name), str):
-                told = reprlib.repr(getattr(self, name))
-                raise ScmcError(f"{name} is {told}; expected its name, NAME:key=value")
-
-    def budget(self) -> Budget:
-        """What may be spent, and what the sender assumes of the link."""
-        stated = self.esno_db if self.design_esno_db is None else self.design_esno_db
-        known = self.system.side_information
-        design = design_for(known, self.channel, self.esno_db, self.phy, stated)
-        return design.budget(self.rho)
-
-    def seeds(self, number: int) -> tuple[int, ...]:
-        """Of the draws of one of the pictures, counted from 0; the first of all is `seed`.
-
-        Example:
-            >>> setting = Setting(make_system("jpeg"), "awgn", 4.0, 1 / 24, trials=3, seed=7)
-            >>> setting.seeds(0)[0], len({*setting.seeds(0), *setting.seeds(1)})
-            (7, 6)
-        """
-        drawn = np.random.default_rng([self.seed, number]).integers(2**63, size=self.trials)
-        first = drawn.tolist() if number else [self.seed, *drawn.tolist()[1:]]
-        return tuple(map(int, first))
 
 
 @dataclass(frozen=True)
@@ -198,13 +129,16 @@ def transmit(
     img: Any,
     system: str | System = "scmc",
     *,
-    snr_db: float,
-    cbr: float | str,
+    snr_db: float | None = None,
+    cbr: float | str | None = None,
     channel: str = "awgn",
     phy: str = "flat",
     trials: int = 1,
     seed: int = 0,
     design_snr_db: float | None = None,
+    esno_db: float | None = None,
+    rho: float | str | None = None,
+    design_esno_db: float | None = None,
 ) -> Sent:
     """Sends one picture over draws of a channel.
 
@@ -219,9 +153,13 @@ def transmit(
         seed: Of the draws, 0 or more; each system sees the same fades and noise.
         design_snr_db: What systems that do not know the mean Es/N0 are designed for, in dB; None
             for the mean.
+        esno_db: ``snr_db`` by the name of the command line; give just one of them.
+        rho: ``cbr`` by that name.
+        design_esno_db: ``design_snr_db`` by that name.
 
     Raises:
-        ScmcError: It is no single picture, or a name or value is wrong.
+        ScmcError: It is no single picture, a name or value is wrong, or of two names of one value
+            both are given, or none.
 
     Example:
         >>> sent = transmit(torch.rand(3, 64, 64), "jpeg", snr_db=20, cbr="1/2", trials=3)
@@ -230,21 +168,29 @@ def transmit(
         >>> sent.metrics(names=["psnr_db"])["psnr_db"] > 8
         True
     """
-    link = channel, snr_db, bandwidth_ratio(cbr), phy, trials, seed, design_snr_db
-    return send_picture(NamedImage("picture", as_image(img)), 0, Setting(_system(system), *link))
+    setting = setting_of(
+        system, channel, phy, trials, seed,
+        snr_db=snr_db, cbr=cbr, design_snr_db=design_snr_db,
+        esno_db=esno_db, rho=rho, design_esno_db=design_esno_db,
+    )  # fmt: skip
+    (sent,) = send_each([NamedImage("picture", as_image(img))], setting)
+    return sent
 
 
 def transmit_each(
     imgs: Any,
     system: str | System = "scmc",
     *,
-    snr_db: float,
-    cbr: float | str,
+    snr_db: float | None = None,
+    cbr: float | str | None = None,
     channel: str = "awgn",
     phy: str = "flat",
     trials: int = 1,
     seed: int = 0,
     design_snr_db: float | None = None,
+    esno_db: float | None = None,
+    rho: float | str | None = None,
+    design_esno_db: float | None = None,
 ) -> Iterator[Sent]:
     """Sends pictures one after the other, each over draws of its own; only one is in memory.
 
@@ -259,6 +205,9 @@ def transmit_each(
         trials: Draws of the channel for each picture.
         seed: Of the draws.
         design_snr_db: Design Es/N0 in dB.
+        esno_db: ``snr_db`` by its other name.
+        rho: ``cbr`` by its other name.
+        design_esno_db: ``design_snr_db`` by its other name.
 
     Raises:
         ScmcError: As `transmit`, when a picture's turn comes.
@@ -268,41 +217,27 @@ def transmit_each(
         >>> [sent.name for sent in transmit_each(batch, "jpeg", snr_db=20, cbr=1 / 2)]
         ['0', '1']
     """
-    link = channel, snr_db, bandwidth_ratio(cbr), phy, trials, seed, design_snr_db
-    return send_each(each_picture(imgs), Setting(_system(system), *link))
-
-
-def _system(system: str | System) -> System:
-    if isinstance(system, System):
-        return system
-    if not isinstance(system, str):
-        raise ScmcError(f"system is {reprlib.repr(system)}; expected a name or a System")
-    return make_system(system)
-
-
-def bandwidth_ratio(cbr: float | str) -> float:
-    """A bandwidth ratio: a number, or a fraction in text.
-
-    Raises:
-        ScmcError: It is none.
-
-    Example:
-        >>> bandwidth_ratio("1/16")
-        0.0625
-    """
-    try:
-        if isinstance(cbr, bool):
-            raise TypeError
-        return float(Fraction(cbr) if isinstance(cbr, str) else cbr)
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        raise ScmcError(
-            f"cbr is {cbr!r}; expected a bandwidth ratio, a number or a fraction such as '1/16'"
-        ) from None
+    setting = setting_of(
+        system, channel, phy, trials, seed,
+        snr_db=snr_db, cbr=cbr, design_snr_db=design_snr_db,
+        esno_db=esno_db, rho=rho, design_esno_db=design_esno_db,
+    )  # fmt: skip
+    return send_each(each_picture(imgs), setting)
 
 
 def send_each(pictures: Iterable[NamedImage], setting: Setting) -> Iterator[Sent]:
-    """Sends pictures one after the other, each over draws of its own."""
-    return (send_picture(named, number, setting) for number, named in enumerate(pictures))
+    """Sends pictures one after the other, each over draws of its own.
+
+    Of a layer that was to be sent and has no room a warning says so, once for all pictures.
+    """
+    said = set[str]()
+    for number, named in enumerate(pictures):
+        sent = send_picture(named, number, setting)
+        for tag, why in sent.prepared.left_out.items():
+            if tag not in said:
+                logger.warning("%s is sent without its %s, which %s", named.name, tag, why)
+            said.add(tag)
+        yield sent
 
 
 @single_precision()

@@ -151,3 +151,16 @@ class Reconstruction:
     level: LayerKind | None
     delivered: frozenset[str]
     caption: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.caption is not None and not _is_text(self.caption):
+            raise ScmcError(
+                f"the caption is {self.caption!r:.80}; expected text in UTF-8 without NUL, or None"
+            )
+
+
+def _is_text(value: object) -> bool:
+    """Is it text that stores can hold?"""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -35,7 +35,7 @@ FOLDERS_IN_ORDER = {
     ),
     "scmc_comm": (
         "", "codec", "link", "zoo", "metrics", "datasets", "baselines", "systems", "registry", "plugins",
-        "pictures", "transmission", "sent", "testing", "__main__",
+        "pictures", "transmission", "setting", "sent", "testing", "__main__",
     ),
     "experiments": (
         "", "execution", "computing", "statistics", "sweep", "rd", "timed", "sweeps", "figures", "report",

@@ -119,6 +119,7 @@ def test_a_plugin_s_example_takes_part_in_a_sweep(tmp_path, monkeypatch, code):
         "metric": {"metrics": (name,)},
         "planner": {"systems": (f"scmc:protection={name}",)},
         "dataset": {"images": name},
+        "phy": {"phy": name},
     }[kind]
     settings = {
         "name": "demo", "systems": ("jpeg",), "channels": ("awgn",), "esno_db": (15.0,),

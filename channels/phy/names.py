@@ -7,9 +7,12 @@ over a resource grid with pilots: ``"ofdm:antennas=1x2,csi=lmmse"``, with the ke
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from channels.errors import ChannelError, no_such
 from channels.plugins import Plugin, PluginError
@@ -45,7 +48,7 @@ def _ofdm() -> Any:
 
 
 PHYS: Registry[Callable[[], Any]] = Registry("phy", {"flat": _bit_true, "ofdm": _ofdm}, _plugin_phy)
-"""Physical layers by name, as they are without parameters. A plug-in's sends no pilots."""
+"""Physical layers by name, as they are without parameters."""
 Estimator = Literal["monte-carlo", "table", "expected"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
@@ -107,8 +110,43 @@ def data_uses(spec: str, num_uses: int) -> int:
     >>> data_uses("flat", 4096), data_uses("ofdm:pilot_spacing=4", 4096)
     (4096, 3888)
     """
+    ofdm, pilots = ofdm_link(spec), pilots_of(spec)
+    if ofdm is not None:
+        return ofdm.grid.data_uses(num_uses, ofdm.num_tx)
+    if pilots is None:
+        return num_uses
+    found = bisect_right(range(num_uses + 1), num_uses, key=lambda n: n + pilots(n)) - 1
+    return max(found, 0)
+
+
+def pilots_of(spec: str) -> Callable[[int], int] | None:
+    """Channel uses of the pilots that go with so many data symbols; None without pilots.
+
+    A plug-in's physical layer declares them as its method ``pilots(num_symbols) -> int``: none
+    with no symbols, and no fewer with more.
+
+    Raises:
+        ChannelError: What it declares is no number of channel uses; when it is called.
+
+    >>> pilots_of("flat"), pilots_of("ofdm")(100)
+    (None, 72)
+    """
     ofdm = ofdm_link(spec)
-    return num_uses if ofdm is None else ofdm.grid.data_uses(num_uses, ofdm.num_tx)
+    if ofdm is not None:
+        return partial(ofdm.grid.pilot_uses, num_tx=ofdm.num_tx)
+    declared = getattr(PHYS[spec](), "pilots", None) if PHYS.plugin(spec) is not None else None
+    return None if declared is None else partial(_declared_pilots, spec, declared)
+
+
+def _declared_pilots(spec: str, declared: Callable[[int], Any], num_symbols: int) -> int:
+    found = declared(num_symbols)
+    whole = isinstance(found, int | np.integer) and not isinstance(found, bool)
+    if not whole or found < 0 or (found and not num_symbols):
+        raise ChannelError(
+            f"phy {spec!r} declares {found!r} pilots with {num_symbols} symbols; expected a whole "
+            "number of channel uses, and 0 with no symbols"
+        )
+    return int(found)
 
 
 def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
@@ -120,10 +158,14 @@ def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
     >>> pilot_uses("flat", [frame]), pilot_uses("ofdm", [frame])
     ((0,), (72,))
     """
-    ofdm = ofdm_link(spec)
-    if ofdm is None or not frames:
+    pilots = pilots_of(spec)
+    if pilots is None or not frames:
         return (0,) * len(frames)
-    return tuple(int(uses) for uses in ofdm.pilot_uses(frames))
+    from channels.phy.stream import frame_spans
+
+    starts, uses = frame_spans(frames)
+    spans = zip(starts.tolist(), (starts + uses).tolist(), strict=True)
+    return tuple(pilots(end) - pilots(start) for start, end in spans)
 
 
 def expectation_draws(spec: str, channel: Channel) -> int:
@@ -155,8 +197,8 @@ def symbol_pilot_uses(spec: str, num_symbols: int) -> int:
     >>> symbol_pilot_uses("flat", 100), symbol_pilot_uses("ofdm", 100)
     (0, 72)
     """
-    ofdm = ofdm_link(spec)
-    return 0 if ofdm is None else ofdm.grid.pilot_uses(num_symbols, ofdm.num_tx)
+    pilots = pilots_of(spec)
+    return 0 if pilots is None else pilots(num_symbols)
 
 
 def pilot_layout(spec: str) -> str:
@@ -169,7 +211,7 @@ def pilot_layout(spec: str) -> str:
     """
     ofdm = ofdm_link(spec)
     if ofdm is None:
-        return "flat"
+        return "flat" if pilots_of(spec) is None else spec
     grid = ofdm.grid
     return (
         f"ofdm:antennas={ofdm.num_tx}x1,num_subcarriers={grid.num_subcarriers},"

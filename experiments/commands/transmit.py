@@ -15,13 +15,14 @@ from scmc_comm import __version__
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
-    from scmc_comm.sent import Sent, Setting
+    from scmc_comm.sent import Sent
+    from scmc_comm.setting import Setting
 
 
 def transmit(args: argparse.Namespace) -> None:
     """Send one picture, or many, over draws of a channel and show what arrives."""
     from experiments.execution.output import check_ending
-    from scmc_comm.sent import Setting
+    from scmc_comm.setting import Setting
 
     setting = Setting(
         chosen_system(args), args.channel, args.esno_db, args.rho, args.phy, args.trials, args.seed,

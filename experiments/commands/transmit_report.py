@@ -29,6 +29,7 @@ def entry_of(sent: Sent) -> Entry:
         "bpp": prepared.bpp,
         "papr_db": None if prepared.infeasible else prepared.papr_db,
         "infeasible": prepared.infeasible,
+        "left_out": dict(prepared.left_out),
         **({} if shown is None else {
             "fade_db": draws[0]["fade_db"], "delivered": draws[0]["delivered"],
             "level": None if shown.level is None else shown.level.tag, "caption": shown.caption,

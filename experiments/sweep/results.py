@@ -62,6 +62,7 @@ class CellResult:
         ledger: Channel uses by what they carry, what is left of the budget included.
         papr_db: Peak over mean power of the waveform in dB; NaN where nothing is sent.
         original_features: Content key of the original's features, or empty.
+        left_out: Of layers that were to be sent, by tag, why they are not.
     """
 
     system: str
@@ -79,3 +80,4 @@ class CellResult:
     ledger: Mapping[str, float] = field(default_factory=dict)
     papr_db: float = math.nan
     original_features: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)

@@ -105,7 +105,7 @@ def cell_key(task: Task, design: Design) -> str:
         if CHANNEL_LAW in system.side_information
         else {}
     )
-    extra |= {"phy": design.phy} if design.phy != "flat" else {}
+    extra |= {"phy": phy_identity(design.phy)} if design.phy != "flat" else {}
     extra |= {"utility": spec.utility} if spec.utility != Budget.utility else {}
     extra |= {"control_bits": str(spec.control_bits)} if spec.control_bits else {}
     return digest(
@@ -283,6 +283,7 @@ def _cell(
         prepared.infeasible or "", prepared.bpp, ledger.used, points, quality,
         sum(ledger.pilots), {} if analog else ledger.uses_by_item(),
         prepared.papr_db, _scorer(task, Cache(task.cache_dir)).original_features(),
+        dict(prepared.left_out),
     )  # fmt: skip
 
 

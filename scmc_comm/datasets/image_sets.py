@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -85,10 +87,27 @@ def _plugin_set(plugin: Plugin) -> Callable[[int | None, int | None], list[Named
                 f"data set {plugin.name!r} gave {type(found).__name__}; expected pictures "
                 "[3, H, W] in [0, 1], or paths of pictures, by name"
             )
-        chosen = list(found.items())[: _count(plugin.name, len(found), num_images)]
+        named = dict(zip(_names(plugin.name, found), found.values(), strict=True))
+        chosen = list(named.items())[: _count(plugin.name, len(found), num_images)]
         return [NamedImage(name, _picture(name, value, side)) for name, value in chosen]
 
     return images
+
+
+def _names(source: str, found: Mapping[Any, object]) -> list[str]:
+    """The names of a plug-in's pictures as text, which results are kept by."""
+    wrong = [name for name in found if isinstance(name, bool) or not isinstance(name, str | int)]
+    if wrong:
+        raise ScmcError(
+            f"data set {source!r} calls a picture {wrong[0]!r}, {type(wrong[0]).__name__}; "
+            "expected text, or whole numbers"
+        )
+    names = [str(name) for name in found]
+    for name in names:
+        check_name(name, f"data set {source!r}")
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise ScmcError(f"data set {source!r} has two pictures called {twice[0]}; rename one")
+    return names
 
 
 def _picture(name: str, value: object, side: int | None) -> torch.Tensor:

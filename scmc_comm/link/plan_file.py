@@ -41,7 +41,7 @@ class FixedPlanner:
     """Sends every picture by one plan, whatever the channel is; no plan is made.
 
     Of the structure layer it takes the finest level that has room, or none; the signal gets what
-    is left.
+    is left. Of a layer that has no room the plan says why.
 
     Attributes:
         layers: How each unit is sent, by its tag.
@@ -59,7 +59,7 @@ class FixedPlanner:
     ) -> tuple[int, ProtectionPlan]:
         """See `scmc_comm.link.planners.Planner`."""
         uses, caption = budget.uses(size), self.layers[LayerKind.SEMANTIC.tag]
-        bits = options[0][LayerKind.SEMANTIC]
+        bits, left_out = options[0][LayerKind.SEMANTIC], dict[str, str]()
         check_caption(uses, bits, caption.mcs, size)
         left, level, chosen = uses - num_channel_uses(bits, caption.mcs), 0, [LayerKind.SEMANTIC]
         structure = self.layers.get(LayerKind.STRUCTURE.tag)
@@ -70,12 +70,25 @@ class FixedPlanner:
                 left, level = left - needed, number
                 chosen.append(LayerKind.STRUCTURE)
                 break
+        coarsest = options[0].get(LayerKind.STRUCTURE, 0)
+        if structure and coarsest and LayerKind.STRUCTURE not in chosen:
+            needed = num_channel_uses(coarsest, structure.mcs)
+            left_out[LayerKind.STRUCTURE.tag] = f"needs {needed} channel uses, {left} are left"
         parts = [self.layers[tag] for tag in _TAGS[2:] if tag in self.layers]
         plan = {kind: self.layers[kind.tag] for kind in chosen}
-        if not (with_signal and parts and left * parts[0].mcs.bits_per_use > MIN_SIGNAL_BITS):
-            return level, ProtectionPlan(plan, exact=True)
+        if not parts:
+            return level, ProtectionPlan(plan, exact=True, left_out=left_out)
+        least = math.floor(MIN_SIGNAL_BITS / parts[0].mcs.bits_per_use) + 1
+        if not with_signal or left < least:
+            needs = (
+                f"needs {least} channel uses or more" if left < least else "has no form so short"
+            )
+            left_out[LayerKind.SIGNAL.tag] = f"{needs}, {left} are left"
+            return level, ProtectionPlan(plan, exact=True, left_out=left_out)
         plan[LayerKind.SIGNAL] = parts[0]
-        return level, ProtectionPlan(plan, left, tuple(parts[1:]), len(parts), exact=True)
+        return level, ProtectionPlan(
+            plan, left, tuple(parts[1:]), len(parts), exact=True, left_out=left_out
+        )
 
 
 def load_plan(path: str | Path) -> FixedPlanner:

@@ -19,6 +19,7 @@ from scmc_comm.link.budget import CHANNEL_LAW, SIDE_INFORMATION, Budget
 from scmc_comm.link.optimiser import Allocation, Request, optimise
 from scmc_comm.link.plan_file import load_plan
 from scmc_comm.link.protection import ProtectionPlan, equal_plan, unequal_plan
+from scmc_comm.link.utility import Utility
 from scmc_comm.types import FINEST, LayerKind
 
 Sizes = Mapping[LayerKind, int]
@@ -205,7 +206,7 @@ def make_planner(name: str, utility: str | None = None, plan: str | None = None)
         plan: A file with the plan, see `scmc_comm.link.plan_file`, in place of a planner.
 
     Raises:
-        ScmcError: An unknown name, or a utility for a rule, which has none.
+        ScmcError: An unknown name, a utility that is none, or one for a rule, which has none.
     """
     if name not in PROTECTIONS:
         raise ScmcError(no_such("protection", name, PROTECTIONS))
@@ -216,6 +217,7 @@ def make_planner(name: str, utility: str | None = None, plan: str | None = None)
         return load_plan(plan)
     if utility is None:
         return planner
+    Utility.parse(utility)
     if isinstance(planner, OptimisedPlanner):
         return replace(planner, utility=utility)
     raise ScmcError(

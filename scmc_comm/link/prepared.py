@@ -54,6 +54,7 @@ class Prepared:
         symbols: Of an analog system, complex64 [n] of mean power 1; None where frames are sent.
         design_esno_db: Mean Es/N0 in dB that an analog receiver assumes of the sender; else None.
         phy: The link that it is made for, as in `Budget`; its waveform decides over `papr_db`.
+        left_out: Of layers that were to be sent, by tag, why they are not.
 
     Raises:
         ScmcError: Values that contradict one another, such as a ledger of other frames.
@@ -67,12 +68,14 @@ class Prepared:
     symbols: NDArray[np.complex64] | None = None
     design_esno_db: float | None = None
     phy: str = "flat"
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_size(self.size)
         frames = tuple(replace(frame, bits=_read_only(frame.bits)) for frame in self.frames)
         object.__setattr__(self, "frames", frames)
         object.__setattr__(self, "needs", MappingProxyType(dict(self.needs)))
+        object.__setattr__(self, "left_out", MappingProxyType(dict(self.left_out)))
         if self.symbols is not None:
             object.__setattr__(self, "symbols", _read_only(self.symbols))
         self._check_sent()
@@ -114,7 +117,7 @@ class Prepared:
         needs = tuple(sorted(self.needs.items()))
         return (
             self.size, self.ledger, frames, needs, self.infeasible, symbols, self.design_esno_db,
-            self.phy,
+            self.phy, tuple(sorted(self.left_out.items())),
         )  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
@@ -126,7 +129,8 @@ class Prepared:
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy is made like the original, checks and all: its arrays cannot be written either."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return _made, ({**values, "needs": dict(self.needs)},)
+        plain = {name: dict(values[name]) for name in ("needs", "left_out")}
+        return _made, (values | plain,)
 
     @classmethod
     def of_frames(
@@ -250,6 +254,7 @@ class Prepared:
             "symbols": None if self.symbols is None else array_text(self.symbols),
             "design_esno_db": self.design_esno_db,
             "phy": self.phy,
+            "left_out": dict(self.left_out),
         }
 
     @classmethod
@@ -268,8 +273,9 @@ class Prepared:
             raise ScmcError(f"size is {list(size)}; expected height and width")
         entry_kinds = get_type_hints(LedgerEntry)
         entries = [read_record(entry, entry_kinds, "ledger entry") for entry in read["entries"]]
-        if not all(isinstance(tag, str) for pair in read["needs"].items() for tag in pair):
-            raise ScmcError("needs are no tags by tag")
+        for name in ("needs", "left_out"):
+            if not all(isinstance(text, str) for pair in read[name].items() for text in pair):
+                raise ScmcError(f"{name} is no text by tag")
         try:
             ledger = Ledger(
                 tuple(LedgerEntry(**entry) for entry in entries), read["budget_uses"], pilots,
@@ -285,7 +291,7 @@ class Prepared:
                 symbols = read_array(symbols, np.complex64, "symbols")
             return cls(
                 (size[0], size[1]), ledger, frames, read["needs"], read["infeasible"], symbols,
-                read["design_esno_db"], read["phy"],
+                read["design_esno_db"], read["phy"], read["left_out"],
             )  # fmt: skip
         except ChannelError as error:
             raise ScmcError(str(error)) from error
@@ -294,7 +300,7 @@ class Prepared:
 _STORED = {
     "size": list, "entries": list, "budget_uses": int, "pilots": list, "control": int,
     "frames": list, "needs": dict, "infeasible": str | None, "symbols": str | None,
-    "design_esno_db": float | None, "phy": str,
+    "design_esno_db": float | None, "phy": str, "left_out": dict,
 }  # fmt: skip
 
 

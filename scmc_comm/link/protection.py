@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from channels.coding.transport_block import max_payload_bits, num_channel_uses
@@ -55,6 +55,7 @@ class ProtectionPlan:
             is sent like the last of them, or like the first part if there are none.
         num_parts: Of the signal's parts only the first so many are sent.
         exact: Frames are sent just so; otherwise what is left over makes them more robust.
+        left_out: Of layers that were to be sent, by tag, why they are not.
     """
 
     layers: Mapping[LayerKind, Protection]
@@ -62,6 +63,7 @@ class ProtectionPlan:
     later_parts: tuple[Protection, ...] = ()
     num_parts: int = MAX_PARTS
     exact: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", MappingProxyType(dict(self.layers)))

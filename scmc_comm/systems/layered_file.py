@@ -20,6 +20,7 @@ import torch
 
 from channels.coding.transport_block import max_payload_bits, num_channel_uses
 from channels.fading.models import channel_identity
+from channels.phy.names import phy_identity
 from channels.ranges import Range
 from channels.types import Frame, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
@@ -153,7 +154,8 @@ class LayeredFile(CodedFile):
         if self.protection in ("unequal", "equal"):
             equal, uses = self.protection == "equal", budget.uses(size)
             return rule_ladder(self.layers, uses, budget.design_esno_db, equal)
-        return _best_ladder(self, size, budget, channel_identity(budget.channel), curves_state())
+        identity = channel_identity(budget.channel), phy_identity(budget.phy), curves_state()
+        return _best_ladder(self, size, budget, *identity)
 
 
 class Simulcast(LayeredFile):

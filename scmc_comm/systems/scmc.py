@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import ClassVar, Protocol
@@ -265,7 +265,8 @@ def protect(
         for packet, bits, mcs, each in zip(packets, payloads, schemes, how, strict=True)
     ]
     header_bits = [8 * packet.num_header_bytes for packet in packets]
-    return Prepared.of_frames(frames, header_bits, budget, stream.size, {**PART_NEEDS, **needs})
+    prepared = Prepared.of_frames(frames, header_bits, budget, stream.size, {**PART_NEEDS, **needs})
+    return replace(prepared, left_out=plan.left_out)
 
 
 def reassemble(frames: tuple[Frame, ...], delivered: frozenset[str]) -> LayeredBitstream | None:

@@ -17,6 +17,7 @@ import torch
 
 from channels.coding.transport_block import max_payload_bits
 from channels.fading.models import channel_identity
+from channels.phy.names import phy_identity
 from channels.types import Frame, Mcs, ReceivedSymbols
 from scmc_comm.baselines.codec_curves import CodecCurves, curves_state, load_curves
 from scmc_comm.baselines.compressai_zoo import zoo_files
@@ -108,7 +109,8 @@ class Separate(CodedFile):
             budget = dataclasses.replace(budget, utility=self.utility)
         nothing = f"{self._name}: no validation picture fits {budget.uses(size)} channel uses"
         last = Prepared.nothing(size, budget, f"{nothing} at any modulation and coding")
-        for mcs in _ranking(self, size, budget, channel_identity(budget.channel), curves_state()):
+        identity = channel_identity(budget.channel), phy_identity(budget.phy), curves_state()
+        for mcs in _ranking(self, size, budget, *identity):
             last = self.prepare_with(img, budget, mcs)
             if last.infeasible is None:
                 break
@@ -199,6 +201,6 @@ class LearnedSeparate(Separate):
 
 @lru_cache(maxsize=4096)
 def _ranking(system: Separate, size: tuple[int, int], budget: Budget, *_: str) -> tuple[Mcs, ...]:
-    """The ranking, made once for each identity of the channel and state of the curves."""
+    """The ranking, made once for each identity of the link and state of the curves."""
     spread_db = SPREAD_DB if system.mcs == "range" else KNOWN_DB
     return ranking(system._curves(), size, budget, spread_db)

@@ -15,7 +15,7 @@ from torch import Tensor
 from channels.fading.added import check_power
 from channels.fading.draws import child_seed
 from channels.fading.models import channel_identity, make_channel
-from channels.phy.names import PHYS, make_phy
+from channels.phy.names import PHYS, data_uses, make_phy, symbol_pilot_uses
 from channels.types import Frame, Mcs
 from scmc_comm.baselines.image_codecs import load_image_codec
 from scmc_comm.datasets.image_sets import DATASETS
@@ -24,7 +24,7 @@ from scmc_comm.link.prepared import Prepared
 from scmc_comm.metrics import METRICS, measure
 from scmc_comm.registry import make_system
 from scmc_comm.systems.base import System
-from scmc_comm.transmission import prepare, send
+from scmc_comm.transmission import AnalogPhy, prepare, send
 from scmc_comm.types import MIN_SIDE, Annotation
 
 SIZES = ((64, 80), (96, 64))
@@ -200,8 +200,22 @@ def check_dataset(name: str) -> None:
         assert min(size) >= MIN_SIDE and torch.equal(one.img, two.img)
 
 
+def check_pilots(name: str) -> None:
+    """The pilots that a physical layer declares never fall, and a budget keeps room for them."""
+    with_symbols = [symbol_pilot_uses(name, number) for number in range(4097)]
+    assert with_symbols[0] == 0, "there are pilots where nothing is sent"
+    assert with_symbols == sorted(with_symbols), "more symbols have fewer pilots"
+    for budget in (0, 1, 100, 1000, 4096):
+        data = data_uses(name, budget)
+        assert data + with_symbols[data] <= budget, "data and pilots take more than the budget"
+
+
 def check_phy(name: str) -> None:
-    """Frames arrive over a good channel and are lost over a bad one; uses are those of the code."""
+    """Frames arrive over a good channel and are lost over a bad one.
+
+    The channel uses that it reports are those of the code and of the pilots that it declares.
+    """
+    check_pilots(name)
     frames = [Frame(tag, np.ones(80, np.uint8), Mcs(2, 0.5)) for tag in ("a", "b")]
     sent = Prepared.of_frames(frames, [0, 0], Budget(1, 10.0, phy=name), (64, 64))
     good, bad = (
@@ -210,4 +224,9 @@ def check_phy(name: str) -> None:
     )
     assert good.delivered.all(), "frames are lost at 40 dB"
     assert not bad.delivered.any(), "frames arrive at -40 dB"
+    if isinstance(phy := make_phy(name), AnalogPhy):
+        symbols = torch.ones(64, dtype=torch.complex64)
+        *_, uses = phy.send_symbols(symbols, make_channel("awgn"), 10.0, [1])
+        expected = 64 + symbol_pilot_uses(name, 64)
+        assert uses == expected, f"64 symbols take {uses} channel uses; declared are {expected}"
     check_identity(PHYS.identity(name), PHYS.identity(name))

@@ -14,7 +14,8 @@ from scmc_comm.images import load_photo
 from scmc_comm.link.budget import Budget
 from scmc_comm.metrics import measure
 from scmc_comm.registry import make_system
-from scmc_comm.sent import Setting, transmit, transmit_each
+from scmc_comm.sent import transmit, transmit_each
+from scmc_comm.setting import Setting
 from scmc_comm.transmission import transmit as by_hand
 
 IMG = load_photo("chelsea", 64)
@@ -128,6 +129,31 @@ def test_wrong_settings_get_one_line(wrong, word):
     with pytest.raises(Exception, match=word) as error:
         transmit(IMG, "jpeg", **(FADING | wrong))
     assert type(error.value).__name__ in ("ScmcError", "ChannelError")
+
+
+def test_numbers_have_the_names_of_the_command_line_too():
+    told = transmit(IMG, "jpeg", snr_db=8, cbr="1/2", design_snr_db=6)
+    same = transmit(IMG, "jpeg", esno_db=8, rho="1/2", design_esno_db=6)
+    assert told.setting == same.setting and told.delivered == same.delivered
+    (each,) = transmit_each([IMG], "jpeg", esno_db=8, cbr="1/2")
+    assert each.setting.esno_db == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [({"snr_db": 8, "esno_db": 8, "rho": 1 / 2}, "snr_db and esno_db are both given"),
+     ({"snr_db": 8, "rho": 1 / 2, "cbr": 1 / 2}, "cbr and rho are both given"),
+     ({"cbr": 1 / 2}, "snr_db is missing; give it, or esno_db"),
+     ({"esno_db": 8}, "cbr is missing; give it, or rho"),
+     ({"esno_db": "8", "rho": 1 / 2}, "esno_db is '8'; expected"),
+     ({"esno_db": 8, "rho": "wide"}, "rho is 'wide'; expected"),
+     ({"esno_db": 8, "rho": 1 / 2, "design_esno_db": 1e5}, "design_esno_db is 100000"),
+     ({"esno_db": 8, "rho": 1 / 2, "design_esno_db": 1, "design_snr_db": 1}, "both given")],
+)  # fmt: skip
+@pytest.mark.parametrize("call", [transmit, transmit_each])
+def test_of_two_names_just_one_is_given(call, given, word):
+    with pytest.raises(ScmcError, match=word):
+        call(IMG, "jpeg", **given)
 
 
 def test_a_result_is_a_line_and_cannot_be_changed(sent):

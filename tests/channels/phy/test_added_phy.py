@@ -1,14 +1,25 @@
-"""A physical layer of somebody's: found by name, without pilots or tables."""
+"""A physical layer of somebody's: found by name, its pilots as it declares them, no tables."""
 
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from channels import plugins
 from channels.errors import ChannelError
+from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
-from channels.phy.names import data_uses, make_phy, phy_identity, pilot_layout
+from channels.phy.names import (
+    data_uses,
+    make_phy,
+    phy_identity,
+    pilot_layout,
+    pilot_uses,
+    symbol_pilot_uses,
+)
 from channels.plugins import PluginError, register
+from channels.types import Frame, Mcs
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +45,33 @@ def test_what_it_cannot_do_is_said():
     register("phy", "empty", object())
     with pytest.raises(PluginError, match="expected a class or an object with send"):
         make_phy("empty")
+
+
+class Piloted(BitTruePhy):
+    """A pilot before every 16 symbols."""
+
+    def pilots(self, num_symbols):
+        return -(-num_symbols // 16)
+
+    def send(self, frames, channel, esno_db, seeds):
+        report = super().send(frames, channel, esno_db, seeds)
+        pilots = np.array(pilot_uses("piloted", frames))
+        return replace(report, channel_uses=report.channel_uses + pilots)
+
+
+def test_its_pilots_are_charged():
+    register("phy", "piloted", Piloted)
+    assert [data_uses("piloted", number) for number in (0, 1, 2, 16, 17, 18, 1700)] == [
+        0, 0, 1, 15, 16, 16, 1600,
+    ]  # fmt: skip
+    assert symbol_pilot_uses("piloted", 33) == 3 and pilot_layout("piloted") == "piloted"
+    frames = [Frame(tag, np.zeros(80, np.uint8), Mcs(2, 0.5)) for tag in ("a", "b", "c")]
+    uses = BitTruePhy().send(frames, make_channel("awgn"), 30.0, [1]).channel_uses
+    assert sum(pilot_uses("piloted", frames)) == -(-uses.sum() // 16)
+
+
+@pytest.mark.parametrize("wrong", [-1, 0.5, True, None, 3])
+def test_a_declaration_that_is_none_is_refused(wrong):
+    register("phy", "wrong", type("Wrong", (BitTruePhy,), {"pilots": lambda self, n: wrong}))
+    with pytest.raises(ChannelError, match=r"phy 'wrong' declares .* pilots with 0 symbols"):
+        symbol_pilot_uses("wrong", 0)

@@ -2,9 +2,11 @@
 
 import pytest
 
+from channels.coding.transport_block import num_channel_uses
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.plan_file import load_plan
+from scmc_comm.link.protection import MIN_SIGNAL_BITS
 from scmc_comm.registry import make_system
 from scmc_comm.types import LayerKind
 
@@ -31,6 +33,21 @@ def test_layers_are_sent_as_written_and_the_signal_gets_what_is_left(path):
     assert level == 1 and plan.exact and plan.num_parts == 1 and plan.signal_uses > 0
     small = load_plan(path).plan(Budget(1 / 70, 10.0), [BITS], SIZE, with_signal=False)[1]
     assert LayerKind.SIGNAL not in small.layers
+
+
+def test_a_layer_without_room_says_what_it_needs_and_what_is_left(path):
+    planner = load_plan(path)
+    assert planner.plan(Budget(1 / 24, 10.0), [BITS], SIZE)[1].left_out == {}
+    caption = num_channel_uses(200, planner.layers["semantic"].mcs)
+    needed = num_channel_uses(1000, planner.layers["structure"].mcs)
+    for uses in (caption + needed - 1, caption + 10):
+        plan = planner.plan(Budget(uses / (3 * 256 * 256), 10.0), [BITS], SIZE)[1]
+        left = uses - caption
+        assert plan.left_out["structure"] == f"needs {needed} channel uses, {left} are left"
+        assert LayerKind.STRUCTURE not in plan.layers
+        assert ("signal" in plan.left_out) == (left * 4.5 <= MIN_SIGNAL_BITS)
+    small = planner.plan(Budget(1 / 24, 10.0), [BITS], SIZE, with_signal=False)[1]
+    assert small.left_out["signal"].startswith("has no form so short, ")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The layered path end to end, with a codec of deterministic bytes."""
 
 import dataclasses
+import pickle
 import re
 
 import numpy as np
@@ -11,6 +12,7 @@ from channels.coding.transport_block import num_channel_uses
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
 from channels.types import LinkReport
+from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import required_esno_db
@@ -18,6 +20,8 @@ from scmc_comm.link.packetize import bits_to_bytes
 from scmc_comm.link.planners import PROTECTIONS
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.registry import SYSTEMS, find_system, make_system
+from scmc_comm.sent import send_each
+from scmc_comm.setting import Setting
 from scmc_comm.systems.base import PYTHON_ONLY, System, check_image
 from scmc_comm.systems.scmc import Scmc, reassemble
 from scmc_comm.transmission import Transmission, send, transmit
@@ -294,3 +298,24 @@ def test_a_system_that_sends_other_than_it_says_is_refused_not_scored_as_grey():
     for system, said in ((Sends(symbols), False), (SendsSymbols(frames), True)):
         with pytest.raises(ScmcError, match=f"but its class says analog = {said}; set analog"):
             transmit(system, img, budget, make_channel("awgn"), 20.0, [1], BitTruePhy())
+
+
+def test_a_written_plan_says_what_it_has_no_room_for(tmp_path, caplog):
+    """Once for all pictures, and in the transmission itself."""
+    plan = tmp_path / "plan.yaml"
+    lines = ("semantic: {modulation: QPSK, coderate: 1/2}", "structure: {modulation: QPSK, coderate: 1/5}",
+             "signal: {modulation: QPSK, coderate: 1/2}")  # fmt: skip
+    plan.write_text("\n".join(lines))
+    system = Scmc(codec=FakeCodec(structure=(4000,)), plan=str(plan))
+    pictures = [NamedImage(name, IMG) for name in ("first", "second")]
+    sent = list(send_each(pictures, Setting(system, "awgn", 10.0, 1 / 24)))
+    for each in sent:
+        assert list(each.prepared.left_out) == ["structure"]
+        assert "structure" not in each.prepared.tags and "signal" in each.prepared.tags
+        assert Prepared.from_dict(each.prepared.to_dict()) == each.prepared
+        assert pickle.loads(pickle.dumps(each.prepared)) == each.prepared
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert re.fullmatch(
+        r"first is sent without its structure, which needs \d+ channel uses, \d+ are left", told[0]
+    )

@@ -1,5 +1,6 @@
 """The contract that third parties test holds for what is built in, and fails where it is broken."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,15 @@ import torch
 
 from channels import plugins
 from channels.fading.models import CHANNELS, make_channel
-from channels.phy.names import make_phy
+from channels.phy.bit_true import BitTruePhy
+from channels.phy.names import make_phy, pilot_uses
 from channels.plugins import register
+from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.plugins import FunctionCodec, Jscc, Metric
 from scmc_comm.registry import make_system
 from scmc_comm.testing import checks
-from scmc_comm.transmission import transmit
+from scmc_comm.transmission import prepare, transmit
 
 ROOT = Path(__file__).parents[3]
 SYSTEM_CHECKS = (
@@ -150,6 +153,40 @@ def test_a_codec_that_remembers_what_it_did_not_send_is_told():
     register("image_codec", "theirs", FunctionCodec(encode, lambda data: held[0], (1, 2)))
     with pytest.raises(AssertionError, match="the same bytes are shown otherwise"):
         checks.check_image_codec("theirs")
+
+
+class Piloted(BitTruePhy):
+    """A pilot before every 16 symbols, which it reports unless it is told not to."""
+
+    reports = True
+
+    def pilots(self, num_symbols):
+        return -(-num_symbols // 16)
+
+    def send(self, frames, channel, esno_db, seeds):
+        report = super().send(frames, channel, esno_db, seeds)
+        pilots = np.array(pilot_uses("theirs", frames)) * self.reports
+        return dataclasses.replace(report, channel_uses=report.channel_uses + pilots)
+
+    def send_symbols(self, symbols, channel, esno_db, seeds):
+        *got, uses = super().send_symbols(symbols, channel, esno_db, seeds)
+        return *got, uses + self.pilots(uses) * self.reports
+
+
+def test_pilots_of_a_phy_are_declared_and_charged():
+    register("phy", "theirs", Piloted)
+    checks.check_phy("theirs")
+    sent = prepare(make_system("jpeg"), checks.picture((64, 64)), Budget(1 / 4, 10.0, phy="theirs"))
+    assert sent.ledger.pilots == (-(-sent.ledger.entries[0].channel_uses // 16),)
+    assert sent.ledger.used <= sent.ledger.budget_uses
+
+    register("phy", "theirs", type("Silent", (Piloted,), {"reports": False}))
+    with pytest.raises(ScmcError, match="the ledger has"):
+        checks.check_phy("theirs")
+    fewer = {"pilots": lambda self, number: 100 * (number > 0) - number // 64}
+    register("phy", "theirs", type("Fewer", (Piloted,), fewer))
+    with pytest.raises(AssertionError, match="more symbols have fewer pilots"):
+        checks.check_phy("theirs")
 
 
 def test_third_parties_run_it_by_pytest(tmp_path):
