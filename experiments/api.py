@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +28,7 @@ from experiments.timed.runner import run_timed
 from experiments.timed.spec import TimedSpec
 from scmc_comm.device import single_precision
 from scmc_comm.errors import ScmcError
-from scmc_comm.sent import bandwidth_ratio
+from scmc_comm.setting import bandwidth_ratio, one_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,7 +117,8 @@ def sweep(
         progress: Show progress bars.
         overwrite: Replace the results of another spec.
         **changes: Keys of the spec (``docs/sweeps.md``), such as ``snr=(0, 10)``, ``cbr="1/24"`` or
-            ``num_trials=100``.
+            ``num_trials=100``; ``snr_db`` and ``esno_db`` are ``snr`` by other names, ``rho`` is
+            ``cbr``.
 
     Raises:
         ScmcError: A key, value or name is wrong, or ``out`` holds the results of another spec.
@@ -165,7 +165,7 @@ def changed(spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, A
         if name in values:
             raise ScmcError(f"{name!r} is given twice; keep one of them")
         values[name] = spec.coerce(key, _plain(value))
-    return dataclasses.replace(spec, **values)
+    return spec.changed(values)
 
 
 def _plain(value: Any) -> Any:
@@ -219,6 +219,7 @@ def plot(
     labels: Mapping[str, str] | None = None,
     channels: str | Sequence[str] = (),
     cbr: float | str | None = None,
+    rho: float | str | None = None,
     column: Column = "ieee",
     style: str | Path | None = None,
     delivery: bool = True,
@@ -233,6 +234,7 @@ def plot(
         labels: Legend entries of systems in place of their own.
         channels: Over which; empty for all.
         cbr: At which bandwidth ratio; None for the only one.
+        rho: ``cbr`` by the name of the command line.
         column: Width: 3.5 in (single), 7.16 in (double), or single for one channel and double for
             several (ieee).
         style: A Matplotlib style file on top of the package's own look.
@@ -248,10 +250,18 @@ def plot(
     Example:
         >>> plot("results/quick", systems="scmc,vvc", metric="lpips")  # doctest: +SKIP
     """
-    rho = None if cbr is None else bandwidth_ratio(cbr)
+    told, ratio = one_of("rho", rho, "cbr", cbr, required=False)
+    at = None if ratio is None else bandwidth_ratio(ratio, told)
     look = None if style is None else Path(style)
     choices = PaperSpec(
-        metric, _names(systems), dict(labels or {}), _names(channels), rho, column, look, delivery
+        metric,
+        _names(systems),
+        dict(labels or {}),
+        _names(channels),
+        at,
+        column,
+        look,
+        delivery,
     )
     if out is not None:
         write_paper_figure(_folder(results), Path(out), choices)

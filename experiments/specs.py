@@ -28,11 +28,16 @@ from channels.specs import (
 from scmc_comm.errors import ScmcError
 from scmc_comm.guarded_yaml import GuardedLoader, load_yaml
 
-ALIASES = {"cbr": "rho", "snr": "esno_db"}
+ALIASES = {
+    "cbr": "rho", "snr": "esno_db", "snr_db": "esno_db", "design_snr_db": "design_esno_db",
+}  # fmt: skip
 """Other names of keys, those of the literature."""
 MAX_VALUES = 10_000
 """The most values that a range may have."""
 _GROUPS = ("axes", "base")
+_CHANGED = " (changed: "
+_NO_CLAIM = ("name", "plugins")  # of which no description says anything
+_LONGEST_VALUE = 60  # characters in a description
 _NONE = (None, "", "none", "None", "null")
 
 
@@ -152,7 +157,29 @@ class Spec:
             if name in changes:
                 raise ScmcError(f"--set gives {name!r} twice; keep one of them")
             changes[name] = self.coerce(key, value)
-        return dataclasses.replace(self, **changes)
+        return self.changed(changes)
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """A copy with other values, whose description names them unless it is one of them.
+
+        Args:
+            values: By key, as `coerce` gives them.
+
+        Example:
+            >>> from experiments.sweeps import load_sweep
+            >>> load_sweep("control").changed({"num_trials": 9}).description[-24:]
+            ' (changed: num_trials=9)'
+        """
+        made = dataclasses.replace(self, **values)
+        text = getattr(self, "description", "")
+        others = [key for key in values if getattr(self, key) != getattr(made, key)]
+        said = {k: _shown_value(k, getattr(made, k)) for k in others if k not in _NO_CLAIM}
+        if not (text and said) or "description" in values:
+            return made
+        first, _, before = text.removesuffix(")").partition(_CHANGED)
+        known = dict(item.partition("=")[::2] for item in before.split("; ") if before)
+        told = "; ".join(f"{key}={value}" for key, value in (known | said).items())
+        return dataclasses.replace(made, description=f"{first}{_CHANGED}{told})")  # type: ignore[call-arg]
 
 
 class _Loader(GuardedLoader):
@@ -213,6 +240,14 @@ def _types(cls: type[Spec]) -> dict[str, Any]:
 def _item_type(kind: Any) -> Any:
     """The type of each value of a tuple; None for what is no tuple."""
     return typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
+
+
+def _shown_value(key: str, value: Any) -> str:
+    """A value as a description names it."""
+    values = value if isinstance(value, tuple) else (value,)
+    each = (_ratio_text(item) if key == "rho" else item for item in values)
+    text = ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in each)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
 def _ratio_text(rho: float) -> str | float:

@@ -27,9 +27,10 @@ _PRESENTING = (
     *(
         f"experiments/{name}.py"
         for name in (
-            "sweep/bounds", "sweep/cells", "sweep/forecast", "sweep/known", "sweep/labels",
-            "sweep/pictures", "sweep/spec", "sweep/store", "sweep/summary", "sweep/tables",
-            "sweep/writer", "timed/results", "timed/spec",
+            "sweep/bounds", "sweep/cells", "sweep/costs", "sweep/forecast",
+            "sweep/known", "sweep/labels", "sweep/pictures", "sweep/plugins_used", "sweep/spec",
+            "sweep/store", "sweep/summary", "sweep/tables", "sweep/writer", "timed/forecast",
+            "timed/results", "timed/spec",
         )
     ),
     *(f"scmc_comm/testing/{name}.py" for name in ("checks", "options", "test_contract")),

@@ -25,6 +25,7 @@ from experiments.statistics.paired import Comparison, holm, paired_t
 from experiments.statistics.tables import Table, delta_text
 from experiments.sweep import store, summary
 from experiments.sweep.labels import channel_label, metric_name, ratio_label, system_label
+from experiments.sweep.plugins_used import differing, read_used
 from experiments.sweep.primary import Endpoint
 from scmc_comm.errors import ScmcError
 
@@ -71,14 +72,17 @@ class Compared:
         deltas: A row for each pair, metric, channel and what is held ``fixed``: Bjontegaard's
             ``delta`` in ``unit`` with ``low`` and ``high``; negative needs less. ``reason`` says
             why there is none.
-        text: Both as tables.
+        text: Both as tables, after what is said of components.
         charts: A figure for each metric and bandwidth ratio: the differences against SNR.
+        components: Of two sweeps a line that says which plug-ins and files were not the same;
+            empty where all were.
     """
 
     differences: pd.DataFrame
     deltas: pd.DataFrame
     text: str
     charts: tuple[Chart, ...]
+    components: str = ""
 
 
 def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] = ()) -> Compared:
@@ -102,8 +106,17 @@ def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] =
     pairs = list(_of_one(Path(a), systems) if b is None else _of_two(Path(a), Path(b), systems))
     differences, found = _differences(pairs)
     deltas, texts = _deltas(pairs)
-    text = "\n\n".join([found.text(WIDEST), texts.text(WIDEST)])
-    return Compared(differences, deltas, text, tuple(_charts(pairs)))
+    others = "" if b is None else _other_components(Path(a), Path(b))
+    parts = [others, found.text(WIDEST), texts.text(WIDEST)]
+    text = "\n\n".join(filter(None, parts))
+    return Compared(differences, deltas, text, tuple(_charts(pairs)), others)
+
+
+def _other_components(a: Path, b: Path) -> str:
+    """The line of `Compared.components`."""
+    used = [read_used(store.load(folder).attrs) for folder in (a, b)]
+    others = differing(used[0], used[1], _names(a, b))
+    return f"made by different components: {others}" if others else ""
 
 
 def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:
@@ -123,11 +136,15 @@ def _of_two(a: Path, b: Path, systems: Sequence[str]) -> Iterator[Pair]:
     pairs = [tuple(systems)] if systems else [(name, name) for name in both]
     if not pairs:
         raise ScmcError(f"{a} and {b} have no system in common; name one of each with --systems")
-    names = a.resolve().name, b.resolve().name
-    if names[0] == names[1]:
-        names = str(a), str(b)
+    names = _names(a, b)
     for own, other in pairs:
         yield _pair(left, own, f"{own} ({names[0]})", right, other, f"{other} ({names[1]})")
+
+
+def _names(a: Path, b: Path) -> tuple[str, str]:
+    """What two folders are called: by their last parts unless these are the same."""
+    names = a.resolve().name, b.resolve().name
+    return names if names[0] != names[1] else (str(a), str(b))
 
 
 def _pair(

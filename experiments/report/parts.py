@@ -24,6 +24,7 @@ from experiments.statistics.tables import Table, html_text
 from experiments.sweep import store
 from experiments.sweep.bounds import NORMAL_ERROR, has_bounds
 from experiments.sweep.labels import channel_label, metric_label, system_label
+from experiments.sweep.plugins_used import read_used, used_text
 from experiments.sweep.spec import SweepSpec
 
 Step = Callable[[], None]
@@ -63,6 +64,7 @@ def _what_was_run(chapter: Chapter) -> None:
         ("estimator", f"{attrs['estimator']} ({sent})"),
         ("images", f"{ds.sizes['image']}: {', '.join(map(str, ds.image.values))}"),
         ("channel draws an image", trials),
+        ("plug-ins and files", used_text(read_used(attrs))),
         ("failure policy", str(attrs["failure_policy"])),
         ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
     ]

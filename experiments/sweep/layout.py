@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.execution.netcdf import damaged, require
+from experiments.sweep.plugins_used import check_used
 from scmc_comm.errors import ScmcError
 
 OF_SET = "_of_set"
@@ -71,6 +72,7 @@ def check_layout(ds: xr.Dataset, path: Path) -> None:
         json.loads(ds.attrs["versions"]).items()
     except (ValueError, TypeError, AttributeError) as error:
         raise damaged(path, f"attribute versions: {error}") from None
+    check_used(ds, path)
 
 
 def check_values(ds: xr.Dataset, path: Path) -> None:

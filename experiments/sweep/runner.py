@@ -7,7 +7,7 @@ import itertools
 import logging
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,10 @@ from experiments.sweep.components import Components
 from experiments.sweep.designs import Designs, Point, designs_of
 from experiments.sweep.distribution import per_picture
 from experiments.sweep.known import load_needed
+from experiments.sweep.labels import ratio_label
 from experiments.sweep.links import Link
 from experiments.sweep.made import fingerprint_of, load_system
+from experiments.sweep.plugins_used import Used, say_what_is_replaced, used_plugins
 from experiments.sweep.quality import digest_of
 from experiments.sweep.rate_points import RateTask, bound_tasks, measure_curves
 from experiments.sweep.results import CellResult
@@ -162,12 +164,17 @@ def run_sweep(
     """
     known = _checked(spec, components)
     folder = check_folder(out_dir)
+    say_what_is_replaced(folder, spec.to_yaml(), known.used)
     with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
         tasks, bounds = known.tasks(where, workers.workers)
         results = _fill(tasks, spec.name, workers, progress, each_point_s)
+        _say_left_out(spec, results)
         rates = measure_curves(bounds, workers, f"{spec.name}, bounds", progress)
         draws = _fade_draws(spec, components)
-        writer.write(spec, known.images, results, known.metrics, Cache(where), folder, rates, draws)
+        writer.write(
+            spec, known.images, results, known.metrics, Cache(where), folder, rates, draws,
+            known.used,
+        )  # fmt: skip
     return folder
 
 
@@ -220,6 +227,7 @@ class _Checked:
     images: Mapping[str, torch.Tensor]
     annotations: Mapping[str, Annotation]
     metrics: tuple[str, ...]
+    used: Used
 
     def tasks(self, where: Path, parts: int) -> tuple[list[Task], list[RateTask]]:
         """What is computed: of points, for so many workers or shards at least; and of bounds."""
@@ -243,7 +251,8 @@ def _checked(spec: SweepSpec, components: Components) -> _Checked:
     components.check_sizes(spec, images)
     annotations = components.annotations(spec.images, spec.num_images)
     metrics = resolve_metrics(spec, components)
-    return _Checked(spec, components, plugins, images, annotations, metrics)
+    used = used_plugins(spec.named)
+    return _Checked(spec, components, plugins, images, annotations, metrics, used)
 
 
 def _fill(
@@ -263,6 +272,22 @@ def _fill(
             done = sum(len(cell.points) * weight[cell.system] for cell in results)
             bar.update(round(done) - bar.n)
     return results
+
+
+def _say_left_out(spec: SweepSpec, results: Sequence[CellResult]) -> None:
+    """A line for each layer that a system was to send and did not everywhere."""
+    found: dict[tuple[str, str], list[CellResult]] = {}
+    for cell in results:
+        for tag in cell.left_out:
+            found.setdefault((cell.system, tag), []).append(cell)
+    for (system, tag), cells in sorted(found.items()):
+        of = sum(cell.system == system for cell in results)
+        first = min(cells, key=lambda cell: (cell.image, cell.rho, cell.design))
+        logger.warning(
+            "%s does not send its %s in %d of %d transmissions; of %s at rho = %s: %s",
+            system, tag, len(cells), of, first.image, ratio_label(spec.rho[first.rho]),
+            first.left_out[tag],
+        )  # fmt: skip
 
 
 def _fade_draws(spec: SweepSpec, components: Components) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated
 from channels.phy.names import Estimator
 from channels.ranges import EsnoDb, Range, Seed
 from experiments.specs import Spec
+from experiments.sweep.links import Link
 from experiments.sweep.primary import Endpoint
 from scmc_comm.ranges import ControlBits, NumImages, Rho
 
@@ -96,6 +97,19 @@ class SweepSpec(Spec):
     strip_images: Annotated[int, Range(0, 10_000_000)] = 1
     plugins: tuple[str, ...] = ()
     description: str = ""
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The components that it names, by kind, each with its options."""
+        links = [Link.parse(entry, self.phy) for entry in self.channels]
+        return {
+            "system": self.systems,
+            "image_codec": self.bounds,
+            "channel": tuple(link.channel for link in links),
+            "phy": tuple(link.phy for link in links),
+            "metric": (*self.metrics, *self.primary_metrics),
+            "dataset": (self.images,),
+        }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -27,6 +27,7 @@ from experiments.sweep.cells import Cells, merge, occurring_sets
 from experiments.sweep.distribution import per_picture
 from experiments.sweep.draws import num_draws
 from experiments.sweep.layout import CELL
+from experiments.sweep.plugins_used import ATTRIBUTE, Used, to_json
 from experiments.sweep.points import NEGLIGIBLE, mask_of, set_of
 from experiments.sweep.quality import png_bytes
 from experiments.sweep.rate_points import RatePoints
@@ -51,6 +52,7 @@ def write(
     folder: Path,
     rates: Sequence[RatePoints] = (),
     fade_draws: Sequence[int] = (),
+    used: Used = (),
 ) -> None:
     """Writes ``results.nc``, ``results.csv``, ``spec.yaml`` and the pictures that are shown.
 
@@ -66,6 +68,7 @@ def write(
         rates: Points of image codecs, for bounds.
         fade_draws: For each channel the draws of its fades that an expectation averages over, 0
             where it is exact; empty where trials are drawn.
+        used: The plug-ins that made the results.
 
     Raises:
         ScmcError: There are more delivered sets than a byte can number, or the cache lacks what
@@ -77,6 +80,7 @@ def write(
     if of_sets := [name for name in metrics if name not in per_picture(metrics)]:
         ds = ds.merge(distribution.variables(ds, cells, sets, cache))
         ds.attrs[distribution.NAMES] = ",".join(of_sets)
+    ds.attrs[ATTRIBUTE] = to_json(used)
     if fade_draws:
         about = "draws of the fades that expectations average over; 0 where they are exact"
         ds["fade_draws"] = ("channel", list(fade_draws), {"units": "1", "long_name": about})

@@ -16,6 +16,7 @@ from scipy import stats
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.execution.netcdf import damaged, load_values, opened, require
 from experiments.statistics.means import Interval
+from experiments.sweep.plugins_used import check_used
 from experiments.timed.computing import energy_j
 from experiments.timed.schemes import Scheme
 from experiments.timed.simulate import Job, Outcome
@@ -219,6 +220,7 @@ def reading(path: Path) -> Iterator[xr.Dataset]:
         require(ds, path, _NEEDED, ("title", "axis", "spec_yaml", "seed"))
         if ds.attrs["axis"] not in AXIS_UNITS:
             raise damaged(path, f"axis is {ds.attrs['axis']!r}")
+        check_used(ds, path)
         load_values(ds, path)
         yield ds
 

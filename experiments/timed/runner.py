@@ -20,6 +20,12 @@ from experiments.specs import check_distinct
 from experiments.sweep.components import Components
 from experiments.sweep.distribution import per_picture
 from experiments.sweep.made import fingerprint_of
+from experiments.sweep.plugins_used import (
+    ATTRIBUTE,
+    say_what_is_replaced,
+    to_json,
+    used_plugins,
+)
 from experiments.timed import results
 from experiments.timed.computing import computing_of, find_times
 from experiments.timed.library import Library
@@ -69,6 +75,8 @@ def run_timed(
     for plugin in spec.plugins:
         load(plugin)
     folder = check_folder(out_dir)
+    used = used_plugins(spec.named)
+    say_what_is_replaced(folder, spec.to_yaml(), used)
     cache_dir = (cache_dir or default_cache_dir()).absolute()
     library = open_library(spec, cache_dir, components)
     times = find_times(spec, library, folder, progress)
@@ -88,6 +96,7 @@ def run_timed(
     if any(Scheme.parse(text).computes for text in spec.schemes):
         ds = results.with_computing(ds, spec, library, todo, outcomes)
         ds.attrs["machine"] = json.dumps(dict(times.machine) if times else {}, sort_keys=True)
+    ds.attrs[ATTRIBUTE] = to_json(used)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
     write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())

@@ -98,6 +98,12 @@ class TimedSpec(Spec):
     plugins: tuple[str, ...] = ()
     description: str = ""
 
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The components that it names, by kind, each with its options."""
+        systems = tuple(dict.fromkeys(Scheme.parse(text).system for text in self.schemes))
+        return {"system": systems, "metric": self.metrics, "dataset": (self.images,)}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_lists("values", "schemes", "metrics")

@@ -65,6 +65,22 @@ def test_another_spec_goes_to_another_folder_unless_it_is_to_replace(tmp_path, m
     assert again.spec.esno_db == (12.0,)
 
 
+def test_a_sweep_takes_either_name_and_not_both():
+    same = [
+        changed(SPEC, keys)
+        for keys in ({"snr_db": (1, 2), "cbr": "1/8"}, {"esno_db": (1, 2), "rho": 1 / 8})
+    ]
+    assert same[0] == same[1] and same[0].esno_db == (1.0, 2.0)
+    with pytest.raises(ScmcError, match="'esno_db' is given twice"):
+        changed(SPEC, {"snr_db": 1, "esno_db": 1})
+
+
+def test_a_figure_takes_either_name_of_the_ratio(results):
+    with pytest.raises(ScmcError, match="cbr and rho are both given"):
+        sc.plot(results, cbr="1/4", rho="1/4")
+    assert isinstance(sc.plot(results, rho="1/4"), Figure)
+
+
 def test_a_figure_is_that_of_the_command(results, tmp_path):
     figure = sc.plot(results, systems="webp", labels={"webp": "Mine"}, delivery=False)
     assert isinstance(figure, Figure) and figure.get_size_inches()[0] == 3.5

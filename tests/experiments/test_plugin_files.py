@@ -9,10 +9,18 @@ import pytest
 import xarray as xr
 
 from channels import plugins
+from channels.plugins import register
 from experiments.commands.main import main
+from experiments.report.compare import compare
+from experiments.sweep import store
+from experiments.sweep.plugins_used import read_used, used_plugins
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
+from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo, save_png
+from scmc_comm.link.protection import unequal_plan
+from scmc_comm.plugins import Metric
+from scmc_comm.registry import make_system
 
 PLUGIN = """
 import numpy as np
@@ -166,6 +174,10 @@ def test_a_metric_is_no_utility_and_the_error_says_why(tmp_path, capsys):
         main(["sweep", "quick", "--plugin", plugin, "--set", "utility=worst", "--out",
               str(tmp_path / "out")])  # fmt: skip
     assert "no plug-in's metric is" in capsys.readouterr().err
+    for name in ("scmc:protection=optimised", "scmc:protection=range", "vvc:mcs=adaptive",
+                 "jpeg:layers=2,protection=optimised"):  # fmt: skip
+        with pytest.raises(ScmcError, match="no plug-in's metric is"):  # before any work
+            make_system(f"{name},utility=worst")
 
 
 @pytest.mark.skipif(
@@ -180,3 +192,81 @@ def test_plugins_run_on_a_dask_cluster(tmp_path):
     here, there = (pd.read_csv(folder / "results.csv") for folder in found)
     assert here.worst.notna().all()
     pd.testing.assert_frame_equal(here, there)
+
+
+def test_results_say_which_plugins_made_them(tmp_path, caplog):
+    (tmp_path / "elsewhere").mkdir()
+    first, same = write(tmp_path / "mine.py"), write(tmp_path / "elsewhere" / "mine.py")
+    run(spec_of(first), tmp_path / "first")
+    plugins.new_run()
+    plugins._forget(first)
+    run(spec_of(same), tmp_path / "same")
+    used = [read_used(store.load(tmp_path / name).attrs) for name in ("first", "same")]
+    kinds = [(plugin.kind, plugin.name) for plugin in used[0]]
+    assert kinds == [
+        ("channel", "two_gains"), ("dataset", "ramps"), ("image_codec", "blocks"),
+        ("metric", "worst"), ("system", "mine"),
+    ]  # fmt: skip
+    assert all(len(plugin.identity) == 16 for plugin in used[0])
+    assert used[0][0].origin == f"plug-in {first}"
+    assert [p.identity for p in used[0]] == [p.identity for p in used[1]], "wherever it lies"
+    assert compare(tmp_path / "first", tmp_path / "same").components == ""
+
+    plugins._forget(same)
+    run(spec_of(write(tmp_path / "mine.py", scale=2.0)), tmp_path / "other")
+    found = compare(tmp_path / "first", tmp_path / "other")
+    assert found.text.startswith("made by different components: ")
+    ours = next(p.identity for p in used[0] if p.name == "worst")
+    assert f"metric worst ({ours} in first, " in found.components
+    caplog.clear()
+    run(spec_of(first), tmp_path / "first")
+    assert "of this spec by other components, which are replaced" in caplog.text
+    assert f"metric worst ({ours} in the folder, " in caplog.text
+    caplog.clear()
+    run(spec_of(first), tmp_path / "first")
+    assert "replaced" not in caplog.text
+
+
+def test_a_store_from_before_says_nothing_and_a_wrong_one_is_refused(tmp_path):
+    run(spec_of(write(tmp_path / "mine.py")), tmp_path / "new")
+    run(spec_of(write(tmp_path / "mine.py")), tmp_path / "old")
+    path = tmp_path / "old" / "results.nc"
+    ds = xr.load_dataset(path, engine="h5netcdf")
+    del ds.attrs["plugins"]
+    ds.to_netcdf(path, engine="h5netcdf")
+    assert "metric worst (not stated in old, " in compare(tmp_path / "old", tmp_path / "new").text
+    for wrong in ("{", "{}", '[{"kind": "metric"}]', "[1]"):
+        ds.attrs["plugins"] = wrong
+        ds.to_netcdf(path, engine="h5netcdf")
+        with pytest.raises(ScmcError, match="attribute plugins"):
+            store.load(tmp_path / "old")
+
+
+def test_what_cannot_tell_its_content_is_recorded_as_that(tmp_path):
+    kept = {}
+    exec("def typed(img, img_hat): return (img - img_hat).abs().max()", kept)
+    register("metric", "typed", Metric(kept["typed"], better="lower"))
+    spec = spec_of(write(tmp_path / "mine.py"), metrics=("psnr_db", "typed"))
+    for name in ("first", "again"):
+        run(spec, tmp_path / name)
+    used = {plugin.name: plugin for plugin in read_used(store.load(tmp_path / "first").attrs)}
+    assert used["typed"].identity is None and used["ramps"].identity
+    told = "metric typed (of unknown content in first, of unknown content in again)"
+    assert compare(tmp_path / "first", tmp_path / "again").components.endswith(f": {told}")
+
+
+def test_a_plan_in_a_file_is_recorded_by_its_content(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    hashes = set()
+    for rate in ("50/1024", "100/1024"):
+        plan.write_text(f"semantic: {{modulation: QPSK, coderate: {rate}}}")
+        (file,) = used_plugins({"system": [f"scmc:plan={plan}"]})
+        assert (file.kind, file.name) == ("file", str(plan))
+        hashes.add(file.identity)
+    assert len(hashes) == 2
+
+
+def test_the_planner_of_a_system_is_recorded():
+    register("planner", "careful", unequal_plan)
+    used = used_plugins({"system": ["scmc:protection=careful"]})
+    assert [(plugin.kind, plugin.name) for plugin in used] == [("planner", "careful")]

@@ -8,13 +8,29 @@ from hypothesis import strategies as st
 
 from experiments.sweep.components import Components
 from experiments.sweep.spec import SweepSpec
-from experiments.sweeps import load_sweep
+from experiments.sweeps import load_sweep, read_sweep
 from experiments.timed.spec import TimedSpec
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.ranges import MAX_RHO
 
 SPEC = SweepSpec("demo", ("scmc", "vvc"), ("awgn",), (-3.0, 0.0), (1 / 48, 1 / 24))
+
+
+def test_a_description_names_what_was_changed():
+    quick = load_sweep("quick")
+    spec = quick.override(["images=photos@64", "rho=1/48,1/24", "esno_db=-3:3:3"])
+    told = "(changed: images=photos@64; rho=1/48,1/24; esno_db=-3,0,3)"
+    assert spec.description == f"{quick.description} {told}"
+    again = read_sweep(spec.to_yaml()).override(["images=photos", "seed=9", "name=other"])
+    told = "(changed: images=photos; rho=1/48,1/24; esno_db=-3,0,3; seed=9)"
+    assert again.description == f"{quick.description} {told}"
+    assert quick.override([f"seed={quick.seed}"]) == quick, "nothing was changed"
+    assert quick.override(["description=Mine", "seed=9"]).description == "Mine"
+    assert SPEC.override(["seed=9"]).description == SPEC.description == ""
+    long = quick.override(["systems=" + ",".join(f"vvc:utility=lpips,layers={n}" for n in "234")])
+    assert long.description.endswith("...)") and len(long.description) < 160
+    assert quick.override(["num_images=3"]).description.endswith("num_images=3)")
 
 
 @given(
