@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from channels.errors import printable
@@ -12,6 +13,7 @@ from channels.ranges import Range
 from channels.registry import BUILT_IN, Registry
 from channels.specs import range_of, type_name
 from experiments.specs import convert
+from scmc_comm.errors import ScmcError
 from scmc_comm.pixels import MAX_PIXELS
 from scmc_comm.ranges import MaxPixels, Rho
 
@@ -71,6 +73,35 @@ def add_max_pixels(sub: argparse.ArgumentParser) -> None:
         "--max-pixels", type=Number(MaxPixels), metavar="N",
         help=f"refuse a picture of more pixels ({MAX_PIXELS}, less for files of a few bytes)",
     )  # fmt: skip
+
+
+class Cost(Protocol):
+    """What a run will cost."""
+
+    def text(self, jobs: int) -> str:
+        """In lines, with so many processes."""
+
+
+def add_out(sub: argparse.ArgumentParser) -> None:
+    """Add the folder of the results, and ``--estimate`` in place of them."""
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
+    sub.add_argument(
+        "--estimate", action="store_true", help="measure a part of each system, codec or scheme, "
+        "say what all will cost and what is left to do, and run nothing",
+    )  # fmt: skip
+
+
+def said_cost(args: argparse.Namespace, cost: Cost | None) -> bool:
+    """Print what a run will cost, where that is known; was that all that was asked for?
+
+    Raises:
+        ScmcError: There is no folder for the results of the run.
+    """
+    if cost is not None:
+        print(cost.text(args.jobs), flush=True)
+    if not args.estimate and args.out is None:
+        raise ScmcError("--out is missing; give the folder of the results")
+    return bool(args.estimate)
 
 
 def origin(registry: Registry[Any], name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from channels.ranges import Jobs
 from channels.specs import split_specs
-from experiments.commands.common import AGAIN, COUNT, AddVerb, Number
+from experiments.commands.common import AGAIN, COUNT, AddVerb, Number, add_out, said_cost
 from experiments.execution.devices import add_device
 
 CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
@@ -17,7 +17,7 @@ def rd(args: argparse.Namespace) -> None:
     """Compare codecs: rate against distortion and perception, BD-rates, times."""
     from experiments.execution.output import only_writer
     from experiments.figures.rd import plot_rd
-    from experiments.rd.run import RdSpec, run_rd
+    from experiments.rd.run import RdSpec, forecast_rd, run_rd
 
     references, metrics = (
         None if text is None else tuple(split_specs(text))
@@ -27,6 +27,8 @@ def rd(args: argparse.Namespace) -> None:
         tuple(split_specs(args.codecs)), args.images, args.limit, references, args.bpp,
         args.anchors, metrics,
     )  # fmt: skip
+    if said_cost(args, forecast_rd(spec, args.estimate)):
+        return
     with only_writer(args.out):
         tables = run_rd(spec, args.out, args.jobs, overwrite=args.overwrite)
         plot_rd(args.out)
@@ -58,7 +60,7 @@ def add(verb: AddVerb) -> None:
         help=f"comma-separated ({CODECS}); NAME:headers=file counts headers",
     )
     sub.add_argument("--images", required=True, help="'photos' (built in) or a folder of pictures")
-    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    add_out(sub)
     sub.add_argument(
         "--overwrite", action="store_true", help="replace the results of another spec in --out"
     )

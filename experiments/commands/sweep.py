@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from channels.ranges import Jobs
 from channels.specs import split_specs
-from experiments.commands.common import AGAIN, AddVerb, Number, bandwidth_ratio
+from experiments.commands.common import AGAIN, AddVerb, Number, add_out, bandwidth_ratio, said_cost
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
@@ -58,19 +58,19 @@ def _run(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
     from experiments.figures.style import remove_others
     from experiments.sweep.forecast import forecast
     from experiments.sweep.spec import SweepSpec
+    from experiments.timed.forecast import forecast_timed
 
-    if not args.estimate:
-        if args.out is None:
-            raise ScmcError("--out is missing; give the folder of the results")
+    if not args.estimate and args.out is not None:
         check_out(spec, args.out, args.overwrite)
-    cost = forecast(spec, args.estimate) if isinstance(spec, SweepSpec) else None
-    if cost is not None:
-        print(cost.text(args.jobs), flush=True)
-    if args.estimate:
-        if cost is None:
-            print("an experiment on the timed link takes minutes; there is no estimate of it")
+    each_s = None
+    if isinstance(spec, SweepSpec):
+        cost = forecast(spec, args.estimate)
+        each_s = None if cost is None else cost.each_point_s
+        done = said_cost(args, cost)
+    else:
+        done = said_cost(args, forecast_timed(spec, args.estimate))
+    if done:
         return
-    each_s = None if cost is None else cost.each_point_s
     run_spec(spec, args.out, args.jobs, args.dask, each_point_s=each_s)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
     if args.no_figures:
@@ -116,17 +116,13 @@ def add(verb: AddVerb) -> None:
     """Add the verbs."""
     sub = verb("sweep", sweep, "sweep quick --out results/quick --jobs 2", AGAIN)
     sub.add_argument("name", metavar="NAME|SPEC.yaml", help="a sweep ('info' lists them) or a file")
-    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
+    add_out(sub)
     sub.add_argument(
         "--overwrite", action="store_true", help="replace the results of another spec in --out"
     )
     sub.add_argument(
         "--show", action="store_true", help="print the spec as YAML with the meaning and unit of "
         "each key, and run nothing; the YAML is a spec again",
-    )  # fmt: skip
-    sub.add_argument(
-        "--estimate", action="store_true", help="measure a part of each system, say what all will "
-        "cost and what is left to do, and run nothing",
     )  # fmt: skip
     sub.add_argument("--images", help="'photos' (built in) or a folder of pictures")
     sub.add_argument(

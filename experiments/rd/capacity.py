@@ -19,6 +19,7 @@ from experiments.execution.executors import executor
 from experiments.execution.fingerprint import git_revision, package_versions
 from experiments.execution.output import check_folder, write_json
 from experiments.rd.anchors import Anchors, load_anchors
+from experiments.rd.forecast import CurveForecast, forecast_curves
 from experiments.rd.measure import codec_fingerprint
 from experiments.statistics.bounds import RateQuality
 from experiments.statistics.tables import Table
@@ -128,9 +129,26 @@ def measure_anchors(
     codecs: Sequence[str], images: Sequence[NamedImage], jobs: int, folder: Path, progress: bool
 ) -> list[RatePoints]:
     """Rate and PSNR of each codec and picture at all of the codec's `QUALITIES`."""
+    with executor(jobs) as workers:
+        return measure_curves(_tasks(codecs, images, folder), workers, "anchors", progress)
+
+
+def forecast_anchors(
+    images: str, codecs: Sequence[str] = CODECS, calibrate: bool = True
+) -> CurveForecast | None:
+    """What `run_anchors` will cost; see `experiments.rd.forecast.forecast_curves`.
+
+    Raises:
+        ScmcError: As `run_anchors`, before it measures.
+    """
+    tasks = _tasks(codecs, _kodak(images, codecs), default_cache_dir() / "rd")
+    return forecast_curves(tasks, calibrate)
+
+
+def _tasks(codecs: Sequence[str], images: Sequence[NamedImage], folder: Path) -> list[RateTask]:
     base = {codec: "jpeg" if codec == PLAIN_JPEG else codec for codec in codecs}
     versions = {codec: codec_fingerprint(base[codec], __file__) for codec in codecs}
-    tasks = [
+    return [
         RateTask(
             codec, named.name, named.img.numpy(), ("psnr_db",), versions[codec], folder, make_codec,
             measure,
@@ -138,8 +156,6 @@ def measure_anchors(
         for codec in codecs
         for named in images
     ]  # fmt: skip
-    with executor(jobs) as workers:
-        return measure_curves(tasks, workers, "anchors", progress)
 
 
 def compare(
@@ -209,6 +225,23 @@ def cells(table: pd.DataFrame) -> Table:
     return Table(header, rows)
 
 
+def _kodak(images: str, codecs: Sequence[str]) -> list[NamedImage]:
+    """The pictures, once there are published values of them and of the codecs."""
+    unknown = [name for name in codecs if name not in CODECS]
+    if unknown or not codecs:
+        raise ScmcError(
+            f"codecs are {', '.join(codecs) or 'none'}; there are published values for "
+            f"{', '.join(CODECS)}"
+        )
+    pictures = image_set(images)
+    if len(pictures) != KODAK:
+        raise ScmcError(
+            f"{images} holds {len(pictures)} pictures; expected the {KODAK} of Kodak, which the "
+            "published values are means of"
+        )
+    return pictures
+
+
 def run_anchors(
     images: str,
     out: Path,
@@ -233,19 +266,8 @@ def run_anchors(
     Raises:
         ScmcError: Other pictures or codecs than there are published values for.
     """
-    unknown = [name for name in codecs if name not in CODECS]
-    if unknown or not codecs:
-        raise ScmcError(
-            f"codecs are {', '.join(codecs) or 'none'}; there are published values for "
-            f"{', '.join(CODECS)}"
-        )
     theirs = None if curves is None else load_anchors(curves)
-    pictures = image_set(images)
-    if len(pictures) != KODAK:
-        raise ScmcError(
-            f"{images} holds {len(pictures)} pictures; expected the {KODAK} of Kodak, which the "
-            "published values are means of"
-        )
+    pictures = _kodak(images, codecs)
     check_folder(out)
     found = measure_anchors(codecs, pictures, jobs, default_cache_dir() / "rd", progress)
     table = compare(found, pictures, theirs)

@@ -65,16 +65,7 @@ def measure_points(
     Raises:
         ScmcError: A codec is not available on this machine; what was measured is kept.
     """
-    cache_dir = folder or default_cache_dir() / "rd"
-    versions = {name: codec_fingerprint(name) for name in names}
-    tasks = [
-        RateTask(
-            name, image.name, image.img.numpy(), metrics, versions[name], cache_dir, make_rd_codec,
-            measure, annotation=image.annotation,
-        )
-        for name in names
-        for image in images
-    ]  # fmt: skip
+    tasks = curve_tasks(names, images, metrics, folder)
     with executor(jobs) as workers:
         curves = measure_curves(tasks, workers, "coding", progress)
     sizes = {image.name: image.img.shape[1:] for image in images}
@@ -89,6 +80,25 @@ def measure_points(
         })  # fmt: skip
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def curve_tasks(
+    names: Sequence[str],
+    images: Sequence[NamedImage],
+    metrics: tuple[str, ...],
+    folder: Path | None = None,
+) -> list[RateTask]:
+    """A curve for each codec and picture; arguments as for `measure_points`."""
+    cache_dir = folder or default_cache_dir() / "rd"
+    versions = {name: codec_fingerprint(name) for name in names}
+    return [
+        RateTask(
+            name, image.name, image.img.numpy(), metrics, versions[name], cache_dir, make_rd_codec,
+            measure, annotation=image.annotation,
+        )
+        for name in names
+        for image in images
+    ]  # fmt: skip
 
 
 def codec_fingerprint(codec: str, maker: str = codecs.__file__) -> str:

@@ -18,9 +18,16 @@ from experiments.execution.output import as_json, check_results, write_json
 from experiments.rd import tables
 from experiments.rd.anchors import compare, load_anchors
 from experiments.rd.codecs import check_codec_names, make_rd_codec
-from experiments.rd.measure import METRICS, codec_fingerprint, measure_points
+from experiments.rd.forecast import CurveForecast, forecast_curves
+from experiments.rd.measure import (
+    METRICS,
+    codec_fingerprint,
+    curve_tasks,
+    measure_points,
+)
 from experiments.statistics.means import declare
 from experiments.sweep.components import check_sizes
+from experiments.sweep.plugins_used import used_plugins
 from experiments.sweep.rate_points import curve_codec
 from scmc_comm.datasets.image_sets import image_set
 from scmc_comm.device import describe_device
@@ -68,10 +75,31 @@ class RdSpec:
             )
 
     @property
+    def measured(self) -> tuple[str, ...]:
+        """The metrics, chosen if not named."""
+        return self.metrics or tuple(name for name in METRICS if name in default_metrics())
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The components that it names, by kind, each with its options."""
+        chosen = self.metrics or ()
+        return {"image_codec": self.codecs, "metric": chosen, "dataset": (self.images,)}
+
+    @property
     def bd_references(self) -> tuple[str, ...]:
         """The references, chosen if not named."""
         chosen = tuple(name for name in _POSSIBLE_REFERENCES if name in self.codecs)
         return self.references or chosen or self.codecs[:1]
+
+
+def forecast_rd(spec: RdSpec, calibrate: bool = True) -> CurveForecast | None:
+    """What `run_rd` will cost; see `experiments.rd.forecast.forecast_curves`.
+
+    Raises:
+        ScmcError: As `run_rd`, before it measures.
+    """
+    images = image_set(spec.images, spec.limit)
+    return forecast_curves(curve_tasks(spec.codecs, images, spec.measured), calibrate)
 
 
 def run_rd(
@@ -98,7 +126,7 @@ def run_rd(
     check_results(out, "run.json", lambda text: _spec_of(text) == as_json(told), overwrite)
     anchors = None if spec.anchors is None else load_anchors(spec.anchors)
     images = image_set(spec.images, spec.limit)
-    metrics = spec.metrics or tuple(name for name in METRICS if name in default_metrics())
+    metrics = spec.measured
     pictures = {image.name: image.img for image in images}
     parameters = {name: _check(name, pictures) for name in spec.codecs}
     for name in metrics:
@@ -129,6 +157,7 @@ def run_rd(
         "spec": told,
         "git": git_revision(),
         "versions": package_versions(),
+        "plugins": [asdict(plugin) for plugin in used_plugins(spec.named)],
         "device": describe_device(),
     }
     write_json(out / "run.json", provenance)

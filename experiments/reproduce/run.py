@@ -148,7 +148,7 @@ def cost_s(spec: ResultSpec) -> float:
 
 
 def estimate(spec: ResultSpec, out: Path, data: Path | None) -> None:
-    """Prints what the sweeps of a result will cost (`experiments.sweep.forecast`).
+    """Prints what the sweeps and curves of a result will cost (``--estimate``).
 
     Raises:
         ScmcError: A data set is not there, or a command failed.
@@ -156,5 +156,5 @@ def estimate(spec: ResultSpec, out: Path, data: Path | None) -> None:
     if missing := missing_data(spec, data):
         raise ScmcError(f"{spec.name} needs {', '.join(missing)}; give their folder by --data")
     for command, told in zip(spec.commands(out, data, 1), spec.run, strict=True):
-        if command[0] == "sweep" and _call([*command, "--estimate"]):
+        if command[0] in ("sweep", "rd", "anchors") and _call([*command, "--estimate"]):
             raise ScmcError(f"'{told} --estimate' failed; see above")

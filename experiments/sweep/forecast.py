@@ -6,11 +6,8 @@ reconstruction. What was measured lies in the cache, so that a second forecast c
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,27 +17,15 @@ import torch
 from tqdm import tqdm
 
 from channels.plugins import load
-from experiments.execution.cache import Cache, default_cache_dir, digest
-from experiments.execution.executors import num_cores, one_thread
+from experiments.execution.cache import default_cache_dir
 from experiments.statistics.tables import time_text
 from experiments.sweep.asked import metrics_at
 from experiments.sweep.components import Components
+from experiments.sweep.costs import UnknownCostError, kept_cost, seconds_of, total_text
 from experiments.sweep.known import is_finished, load_needed
 from experiments.sweep.runner import ALWAYS, REAL, make_tasks, resolve_metrics
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import Task, designs_in, run_task
-
-
-def core_seconds() -> float:
-    """Time that this process and the programs that it called have spent on cores."""
-    times = os.times()
-    return time.process_time() + times.children_user + times.children_system
-
-
-def _timed(what: Callable[[], object]) -> float:
-    start = core_seconds()
-    what()
-    return core_seconds() - start
 
 
 @dataclass(frozen=True)
@@ -81,9 +66,7 @@ class Forecast:
             )
             for system, (left, of) in self.designs.items()
         ]
-        share = self.total_s / min(jobs, num_cores())
-        total = f"{time_text(self.total_s)} of a core in all, about {time_text(share)} with {jobs}"
-        return "\n".join([*lines, f"{total} job{'s' if jobs > 1 else ''}; bounds not counted"])
+        return "\n".join([*lines, f"{total_text(self.total_s, jobs)}; bounds not counted"])
 
 
 def forecast(
@@ -116,7 +99,7 @@ def forecast(
     tasks = make_tasks(spec, images, metrics, where, components, 1, annotations, plugins)
     try:
         parts = _parts(tasks, calibrate)
-    except _UnknownError:
+    except UnknownCostError:
         return None
     left = {name: [0, 0] for name in spec.systems}
     coding = dict.fromkeys(spec.systems, 0.0)
@@ -136,10 +119,6 @@ def forecast(
     return Forecast(total, {name: (a, b) for name, (a, b) in left.items()}, coding, scoring)
 
 
-class _UnknownError(Exception):
-    """A part was never measured on this machine."""
-
-
 Parts = dict[tuple[str, int], dict[str, float]]
 
 
@@ -153,7 +132,7 @@ def _parts(tasks: Sequence[Task], calibrate: bool) -> Parts:
     found = {}
     bar = tqdm(typical.items(), "calibration", unit="system", leave=False, disable=not calibrate)
     for at, task in bar:
-        kept = partial(_kept, task, calibrate)
+        kept = partial(kept_cost, task.cache_dir, task.fingerprint, calibrate=calibrate)
         metric_s = {
             name: kept(("metric", name, at[1]), partial(_metric_s, task, name))["s"]
             for name in task.metrics
@@ -171,28 +150,11 @@ def _identity(task: Task) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _kept(
-    task: Task, calibrate: bool, what: Sequence[object], measure: Callable[[], dict[str, float]]
-) -> dict[str, float]:
-    """A measurement of this machine, made once."""
-    cache = Cache(task.cache_dir)
-    machine = [platform.node(), platform.machine(), num_cores()]
-    key = digest("cost", machine, task.fingerprint, list(what))
-    known: dict[str, float] | None = cache.get_json(key)
-    if known is None and not calibrate:
-        raise _UnknownError
-    if known is None:
-        with one_thread(), torch.no_grad():
-            known = measure()
-        cache.put_json(key, known)
-    return known
-
-
 def _metric_s(task: Task, name: str) -> dict[str, float]:
     img = torch.from_numpy(task.img)
     once = partial(task.components.measure, img, img.flip(-1), (name,), task.annotation)
     once()  # loads the network, and computes what is kept of the original
-    return {"s": _timed(once)}
+    return {"s": seconds_of(once)}
 
 
 def _part(task: Task) -> dict[str, float]:
@@ -203,5 +165,5 @@ def _part(task: Task) -> dict[str, float]:
         alone = replace(task, points=tuple(points), metrics=ALWAYS, cache_dir=Path(folder))
         load_needed([alone])
         cells = []
-        cell_s = _timed(lambda: cells.extend(run_task(alone)))
+        cell_s = seconds_of(lambda: cells.extend(run_task(alone)))
     return {"cell_s": cell_s, "sets": float(np.mean([len(cell.quality) for cell in cells]))}

@@ -204,10 +204,35 @@ def curve_codec(make_codec: Callable[[str], Any], name: str, fingerprint: str) -
     return made if isinstance(made, CurveCodec) else ImageCurveCodec(made)
 
 
+def _point_key(task: RateTask, img_digest: str, point: str | None) -> str:
+    """Where a point lies in the cache; of the failure picture where there is none."""
+    return digest(
+        "rate point", task.fingerprint, "" if point is None else task.codec, point, img_digest
+    )
+
+
+def points_of(task: RateTask) -> list[str]:
+    """All points of a task; a rate limit, or a codec's own, may end them before the last."""
+    codec, size = task.made_codec, (int(task.img.shape[1]), int(task.img.shape[2]))
+    series = codec.reduced(size) if task.reduced else []
+    return [*codec.points, *(name for names in series for name in names)]
+
+
+def unknown_points(task: RateTask) -> list[str]:
+    """Those of `points_of` of which the cache lacks bits or scores."""
+    cache, img_digest = Cache(task.cache_dir), digest_of(task.img, task.annotation)
+    kept = {task.metric_identity(name) for name in task.metrics}
+    found = []
+    for name in points_of(task):
+        known = cache.get_json(_point_key(task, img_digest, name)) or {"scores": {}}
+        if "bits" not in known or not kept <= set(known["scores"]):
+            found.append(name)
+    return found
+
+
 def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> dict[str, Any]:
     """Bits, scores and times at a point; of the failure picture where there is none."""
-    codec = "" if point is None else task.codec
-    key = digest("rate point", task.fingerprint, codec, point, img_digest)
+    key = _point_key(task, img_digest, point)
     known: dict[str, Any] = cache.get_json(key) or {"scores": {}}
     kept = {name: task.metric_identity(name) for name in task.metrics}
     missing = tuple(name for name in task.metrics if kept[name] not in known["scores"])
@@ -225,6 +250,11 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
         }  # fmt: skip
         cache.put_json(key, known)
     return known | {"scores": {name: known["scores"][kept[name]] for name in task.metrics}}
+
+
+def measure_point(task: RateTask, point: str) -> None:
+    """Codes and scores one point of a task, unless that is known."""
+    _point(task, Cache(task.cache_dir), digest_of(task.img, task.annotation), point)
 
 
 def run_rate_task(task: RateTask) -> RatePoints:

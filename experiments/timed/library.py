@@ -17,7 +17,7 @@ from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
 from experiments.sweep.made import fingerprint_of, load_system
 from experiments.sweep.quality import Scorer, digest_of
-from experiments.sweep.tasks import prepare_cached
+from experiments.sweep.tasks import prepare_cached, prepared_key
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
 from scmc_comm.link.budget import Budget
@@ -117,6 +117,28 @@ class Library:
             self._known[system, image] = self._prepare(system, image)
         return self._known[system, image]
 
+    def knows(self, system: str, image: str) -> bool:
+        """Was a picture encoded before, so that `sent` only reads it?"""
+        if self._is_file(system) and not self.knows(self._reference, image):
+            return False
+        return prepared_key(self._key(system, image)) in self._cache
+
+    def _is_file(self, name: str) -> bool:
+        """Is a system's picture one file of as many bytes as the reference's picture?"""
+        separate = isinstance(load_system(self._components, name), Separate)
+        return name != self._reference and separate
+
+    def _limit(self, name: str, image: str) -> int | None:
+        """Most bytes of a picture that is one file."""
+        return self.sent(self._reference, image).num_bytes if self._is_file(name) else None
+
+    def _key(self, name: str, image: str) -> str:
+        scorer, budget = self._scorers[image], self._budget
+        return digest(
+            "timed", scorer.fingerprint, load_system(self._components, name).identity(),
+            budget.rho, budget.design_esno_db, self._limit(name, image), scorer.img_digest,
+        )  # fmt: skip
+
     def sizes(self, system: str) -> list[Mapping[str, int]]:
         """Payload bits of the units of each picture, in the order of the images.
 
@@ -157,26 +179,22 @@ class Library:
 
     def measure(self, system: str, image: str) -> PictureTimes:
         """How long a system encodes and decodes a picture, measured now."""
-        make, _ = self._encoding(system, image)
         return measure_picture(
-            load_system(self._components, system), make, self.coding(system, image)
-        )
+            load_system(self._components, system), self._encoding(system, image),
+            self.coding(system, image),
+        )  # fmt: skip
 
-    def _encoding(self, name: str, image: str) -> tuple[Callable[[], Prepared], int | None]:
-        """Encodes a picture; and the bytes that a rival's file may have."""
+    def _encoding(self, name: str, image: str) -> Callable[[], Prepared]:
+        """Encodes a picture."""
         img, system = self.images[image], load_system(self._components, name)
-        if name != self._reference and isinstance(system, Separate):
-            limit = self.sent(self._reference, image).num_bytes
-            return partial(file_of, system, img, limit), limit
-        return partial(system.prepare, img, self._budget), None
+        limit = self._limit(name, image)
+        if limit is None:
+            return partial(system.prepare, img, self._budget)
+        assert isinstance(system, Separate)
+        return partial(file_of, system, img, limit)
 
     def _prepare(self, name: str, image: str) -> Sent:
-        system, (make, limit) = load_system(self._components, name), self._encoding(name, image)
-        scorer, budget = self._scorers[image], self._budget
-        key = digest(
-            "timed", scorer.fingerprint, system.identity(), budget.rho, budget.design_esno_db,
-            limit, scorer.img_digest,
-        )  # fmt: skip
+        key, make = self._key(name, image), self._encoding(name, image)
         return Sent(key, prepare_cached(make, key, self._cache))
 
 

@@ -10,7 +10,7 @@ from experiments.commands.main import main
 from experiments.figures.rd import rd_charts
 from experiments.figures.style import styles
 from experiments.rd.anchors import Anchors, compare, load_anchors
-from experiments.rd.run import RdSpec
+from experiments.rd.run import RdSpec, forecast_rd
 from experiments.rd.tables import bd_cells, bd_table, curve_table, gather_points
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS
 from scmc_comm.errors import ScmcError
@@ -182,6 +182,28 @@ def test_the_metrics_are_those_asked_for(tmp_path, monkeypatch):
     ])  # fmt: skip
     points = pd.read_csv(out / "points.csv")
     assert "psnr_db" in points and not {"ms_ssim", "lpips", "dists"} & set(points)
+
+
+def test_the_cost_is_said_before_a_run_and_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SCMC_COMM_CACHE", str(tmp_path / "cache"))
+    for name in ("coffee", "chelsea"):
+        save_png(load_photo(name, 64), tmp_path / f"{name}.png")
+    command = ["rd", "--codecs", "jpeg,webp", "--images", str(tmp_path), "--metrics", "psnr_db"]
+    spec = RdSpec(("jpeg", "webp"), str(tmp_path), metrics=("psnr_db",))
+    assert forecast_rd(spec, calibrate=False) is None, "nothing was measured yet"
+    main([*command, "--estimate", "--jobs", "2"])
+    first, second, total = capsys.readouterr().out.splitlines()
+    assert first.startswith("jpeg: 24 of 24 points left, ")
+    assert second.startswith("webp: 20 of 20 points left, ")
+    assert " of a core in all, about " in total and total.endswith(" with 2 jobs")
+    assert not (tmp_path / "out").exists()
+    main([*command, "--out", str(tmp_path / "out"), "--limit", "1"])
+    assert "jpeg: 12 of 12 points left, " in capsys.readouterr().out
+    found = forecast_rd(spec, calibrate=False)
+    assert found.points == {"jpeg": (12, 24), "webp": (10, 20)}
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "--out is missing" in capsys.readouterr().err
 
 
 def test_references_are_jpeg_and_vvc_where_compared():

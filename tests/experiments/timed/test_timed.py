@@ -16,6 +16,7 @@ from experiments.sweep import store
 from experiments.sweep.spec import SweepSpec
 from experiments.sweeps import list_sweeps, load_sweep
 from experiments.timed import results
+from experiments.timed.forecast import forecast_timed
 from experiments.timed.runner import make_jobs, open_library, run_timed
 from experiments.timed.schemes import Scheme, layer_of
 from experiments.timed.simulate import full_rate, run, seed_of
@@ -51,6 +52,21 @@ def test_priorities_keep_the_caption_where_equal_treatment_loses_it(ran):
         assert figures.turning_points(ds) == (2.0, 2.0)
         assert float(ds.utilisation.sel(scheme="toy", value=2.0).min()) > 0.9
         assert ds.attrs["kind"] == "timed" and "num_users: 2" in ds.attrs["spec_yaml"]
+
+
+def test_its_cost_is_measured_and_what_is_left_counted(ran, tmp_path):
+    assert forecast_timed(SPEC, False, tmp_path, TOYS) is None, "nothing was measured yet"
+    before = forecast_timed(SPEC, True, tmp_path, TOYS)
+    assert before.pictures == {"toy": (2, 2), "toy-flat": (2, 2)}
+    assert before.runs == dict.fromkeys(SPEC.schemes, (4, 4))
+    assert all(seconds > 0 for seconds in before.runs_s.values())
+    assert forecast_timed(SPEC, False, tmp_path, TOYS) == before
+    after = forecast_timed(SPEC, True, ran[0] / "cache", TOYS)
+    assert after.pictures == {"toy": (0, 2), "toy-flat": (0, 2)}
+    assert after.runs == dict.fromkeys(SPEC.schemes, (0, 4))
+    *lines, total = after.text(2).splitlines()
+    assert lines[0] == "toy: 0 of 2 pictures left to encode, 0 s of a core" and len(lines) == 2 + 3
+    assert total.endswith("with 2 jobs for runs; metrics not counted")
 
 
 def test_a_folder_that_cannot_be_written_is_noticed_before_the_work(tmp_path):
