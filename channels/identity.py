@@ -134,6 +134,8 @@ class _Writer:
             return f"{value.__name__} of {self.text(owner)}" if owned else repr(value)
         if not isinstance(value, types.FunctionType):
             return None
+        if value.__module__ is None:  # made by exec
+            raise NoIdentityError(f"the source of {value.__qualname__} is nowhere to be read")
         name = f"{value.__module__}.{value.__qualname__}"
         cells = [_cell(cell) for cell in value.__closure__ or ()]
         if counts_elsewhere(value.__module__):

@@ -243,7 +243,7 @@ def test_a_store_from_before_says_nothing_and_a_wrong_one_is_refused(tmp_path):
 
 
 def test_what_cannot_tell_its_content_is_recorded_as_that(tmp_path):
-    kept = {}
+    kept = {}  # a function of no module
     exec("def typed(img, img_hat): return (img - img_hat).abs().max()", kept)
     register("metric", "typed", Metric(kept["typed"], better="lower"))
     spec = spec_of(write(tmp_path / "mine.py"), metrics=("psnr_db", "typed"))

@@ -10,6 +10,7 @@ from experiments.commands.main import main
 from experiments.figures.rd import rd_charts
 from experiments.figures.style import styles
 from experiments.rd.anchors import Anchors, compare, load_anchors
+from experiments.rd.codecs import make_rd_codec
 from experiments.rd.run import RdSpec, forecast_rd
 from experiments.rd.tables import bd_cells, bd_table, curve_table, gather_points
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS
@@ -193,14 +194,15 @@ def test_the_cost_is_said_before_a_run_and_alone(tmp_path, monkeypatch, capsys):
     assert forecast_rd(spec, calibrate=False) is None, "nothing was measured yet"
     main([*command, "--estimate", "--jobs", "2"])
     first, second, total = capsys.readouterr().out.splitlines()
-    assert first.startswith("jpeg: 24 of 24 points left, ")
-    assert second.startswith("webp: 20 of 20 points left, ")
+    jpeg, webp = (len(make_rd_codec(name).points) for name in ("jpeg", "webp"))
+    assert first.startswith(f"jpeg: {2 * jpeg} of {2 * jpeg} points left, ")
+    assert second.startswith(f"webp: {2 * webp} of {2 * webp} points left, ")
     assert " of a core in all, about " in total and total.endswith(" with 2 jobs")
     assert not (tmp_path / "out").exists()
     main([*command, "--out", str(tmp_path / "out"), "--limit", "1"])
-    assert "jpeg: 12 of 12 points left, " in capsys.readouterr().out
+    assert f"jpeg: {jpeg} of {jpeg} points left, " in capsys.readouterr().out
     found = forecast_rd(spec, calibrate=False)
-    assert found.points == {"jpeg": (12, 24), "webp": (10, 20)}
+    assert found.points == {"jpeg": (jpeg, 2 * jpeg), "webp": (webp, 2 * webp)}
     with pytest.raises(SystemExit):
         main(command)
     assert "--out is missing" in capsys.readouterr().err
