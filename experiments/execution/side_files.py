@@ -34,7 +34,8 @@ def read_table(
         raise _other(path, command, error) from error
     if lacks := [name for name in (*columns, *numbers) if name not in found]:
         raise _other(path, command, f"it lacks the column {lacks[0]!r}")
-    if words := [name for name in numbers if not is_numeric_dtype(found[name])]:
+    # A table without rows has columns of no type at all.
+    if words := [n for n in numbers if len(found) and not is_numeric_dtype(found[n])]:
         raise _other(path, command, f"column {words[0]!r} holds what is no number")
     return found
 

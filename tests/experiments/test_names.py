@@ -116,7 +116,7 @@ def test_a_store_and_a_table_give_it_back(tmp_path_factory, some):
     with xr.open_dataset(path, engine="h5netcdf") as ds:
         assert ds.image.values.tolist() == some
     table = path.with_suffix(".csv")
-    pd.DataFrame({"image": some}).to_csv(table, index=False)
+    pd.DataFrame({"image": some, "psnr_db": 30.0}).to_csv(table, index=False)
     assert pd.read_csv(table, keep_default_na=False, dtype=str).image.tolist() == some
 
 
@@ -146,7 +146,7 @@ def test_a_sweep_of_such_pictures_is_run_drawn_and_reported(tmp_path, capsys):
         save_png(load_photo("coffee", 33 + number), folder / name)
     (folder / "link.png").symlink_to(folder / "a.png")
     changes = (f"images={folder}", "systems=jpeg,webp", "channels=awgn", "esno_db=14", "rho=1/3",
-               "num_trials=2", "metrics=psnr_db", "strip_images=8")  # fmt: skip
+               "num_images=8", "num_trials=2", "metrics=psnr_db", "strip_images=8")  # fmt: skip
     out = tmp_path / "out"
     run(
         capsys,
@@ -162,7 +162,7 @@ def test_a_sweep_of_such_pictures_is_run_drawn_and_reported(tmp_path, capsys):
     assert set(shown.image) == {*FILES, "link.png"}
     assert len(list((out / "figures").glob("strip_*.png"))) == len(FILES) + 1
     run(capsys, "plot", out, "--label", "jpeg=$\\alpha_{$", "-o", tmp_path / "100%_$.pdf")
-    assert (tmp_path / "100_.tex").is_file()
+    assert (tmp_path / "100___.tex").is_file()
     run(capsys, "report", out, "--out", tmp_path / "r.html", "--explorer", "8")
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "&lt;b&gt;" in page and "é <b>" not in page

@@ -130,7 +130,7 @@ MISTAKES = {
     "picture and report in one": ((*SENDS, "-o", "x.png", "--report", "x.png"), ".json or .csv"),
     "a picture of another format": ((*SENDS, "-o", "x.jpg"), "name it x.png"),
     "decoded to another format": (("decode", "cat.scmc", "-o", "x.webp"), "name it x.png"),
-    "container over the picture": (("encode", "cat.png", "-o", "cat.png"), "is the input"),
+    "container over the picture": (("encode", "cat.png", "-o", "cat.png"), "name it cat.scmc"),
     "received over the picture": ((*SENDS, "-o", "cat.png"), "is the input"),
     "container is a folder": (("encode", "cat.png", "-o", "."), "is a folder"),
     "no folder for the plan": (

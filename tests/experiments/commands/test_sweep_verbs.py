@@ -87,7 +87,7 @@ def test_a_run_whose_folder_is_not_given_or_anothers_does_no_work(folder, tmp_pa
     )
     assert (folder / "results.nc").read_bytes() == before
     sweep(folder)  # the same spec goes on
-    assert pd.read_csv(folder / "results.csv").shape[0] == 2 * 10 * 4
+    assert pd.read_csv(folder / "results.csv").shape[0] == 2 * 4 * 4
 
 
 @pytest.mark.parametrize(

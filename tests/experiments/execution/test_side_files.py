@@ -43,3 +43,8 @@ def test_what_is_missing_is_named(tmp_path):
     for read in (read_table, read_json):
         with pytest.raises(ScmcError, match="there is no .*x; give the output folder of 'a'"):
             read(tmp_path / "x", "a")
+
+
+def test_a_table_without_rows_holds_no_wrong_number(tmp_path):
+    (tmp_path / "bd.csv").write_text("codec,percent\n")
+    assert read_table(tmp_path / "bd.csv", "'scmc-comm rd'", ["codec"], ["percent"]).empty

@@ -177,7 +177,7 @@ def test_a_report_that_fails_leaves_the_one_before(sweep, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--out", "page.pdf"], "ends in .html"),
+        (["--out", "page.pdf"], "is to end in .html"),
         (["--out", "page.html", "--reference", "bpg"], "reference 'bpg' is not in the sweep"),
         (["--out", "page.html", "--rd", "nowhere"], "scmc-comm rd"),
         (["--out", "page.html", "--anchors", "nowhere"], "scmc-comm anchors"),

@@ -109,7 +109,7 @@ def test_too_long_and_too_short_streams_are_refused(fade):
 @pytest.mark.parametrize(
     ("args", "wrong"),
     [
-        (["photos", "--out", "film.avi"], "ends in .gif or .mp4"),
+        (["photos", "--out", "film.avi"], "name it film.gif or film.mp4"),
         (["photos", "--out", "absent/film.gif"], "create it first"),
         (["photos", "--out", "film.gif", "--trace", "absent.csv"], "no trace file"),
         (["photos", "--out", "film.gif", "--trace", "bad.csv"], "line 3"),
