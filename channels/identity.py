@@ -49,6 +49,27 @@ def content(value: object) -> str:
         raise NoIdentityError(f"{type(value).__name__} is nested too deeply") from None
 
 
+def readers(value: object) -> dict[str, str]:
+    """Functions of a component that read files or the environment whenever they are called.
+
+    What they read is in no `content`. Constructors are left out: what they read is held.
+
+    Returns:
+        By the name of the function the word in its code that says so.
+
+    Example:
+        >>> import os
+        >>> readers(lambda: 3)
+        {}
+    """
+    finder = _ReaderFinder()
+    try:
+        finder.text(value)
+    except (NoIdentityError, RecursionError):
+        return {}
+    return finder.found
+
+
 _SAID_EXACTLY = {
     "builtins": ("int", "float", "complex", "bool", "str", "bytes", "bytearray", "range", "slice",
                  "NoneType", "ellipsis", "NotImplementedType"),
@@ -219,6 +240,38 @@ class _Writer:
         return f"{self.text(kind)} {self.text(held)}"
 
 
+class _ReaderFinder(_Writer):
+    """Walks as a writer does, and looks at code alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+
+    def _array(self, value: Any) -> str:
+        return ""
+
+    def _bytecode(self, code: types.CodeType) -> str:
+        words = sorted(_READ & set(_named_in(code)))
+        if words and code.co_name not in _CONSTRUCTORS:
+            self.found[code.co_qualname] = words[0]
+        return ""
+
+
+_READ = frozenset({
+    "open", "environ", "getenv", "read_text", "read_bytes", "fromfile", "loadtxt", "genfromtxt",
+    "memmap", "read_csv", "imread", "load_file", "safe_open", "safe_load", "urlopen",
+})  # fmt: skip
+_CONSTRUCTORS = ("__init__", "__new__", "__post_init__", "__setstate__")
+
+
+def _named_in(code: types.CodeType) -> Iterator[str]:
+    """Names in a function's code, with nested functions."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _named_in(constant)
+
+
 def _is_one_of(value: object, types_of: Mapping[str, tuple[str, ...]]) -> bool:
     return type(value).__name__ in types_of.get(type(value).__module__, ())
 
@@ -252,7 +305,7 @@ def _is_code(item: object) -> bool:
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
-    """Names that a function's code holds, also as text (for ``getattr``), with nested functions."""
+    """As `_named_in`, and names that stand there as text, for ``getattr``."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

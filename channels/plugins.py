@@ -13,19 +13,21 @@ import logging
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from channels.errors import ChannelError, no_such
-from channels.identity import content
+from channels.identity import content, readers
 from channels.sources import (
     NoIdentityError,
     count_file_by_file,
+    declared_files,
     digest_of_modules,
     files_digest,
     modules_of,
+    stamps,
     without_place,
 )
 
@@ -49,12 +51,22 @@ class Plugin:
         name: As it is called.
         component: The object.
         origin: Where it comes from, in words.
+        stamps: Sizes and times of the files that it declares, when it was added.
     """
 
     kind: str
     name: str
     component: Any
     origin: str
+    stamps: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stamps", stamps(declared_files(self.component)))
+
+    @property
+    def files_changed(self) -> bool:
+        """Are its files others than when it was added, when it may have read them?"""
+        return stamps(declared_files(self.component)) != self.stamps
 
     @property
     def content_hash(self) -> str | None:
@@ -80,7 +92,19 @@ class Plugin:
 @functools.lru_cache(maxsize=256)
 def _identity(plugin: Plugin, _: str) -> str:
     what = f"{words(plugin.kind)} {plugin.name!r}"
-    files = files_digest(getattr(plugin.component, "files", ()))
+    if plugin.files_changed:
+        raise PluginError(
+            f"files of {what} changed since it was registered, and it may hold what it read of "
+            "them; register it again, or start Python again"
+        )
+    files = files_digest(declared_files(plugin.component))
+    if not files:
+        for function, word in readers(plugin.component).items():
+            _notice(
+                f"{what}: {function} uses {word!r} when it is called; a change of what it reads "
+                "does not make stored results stale unless its files are declared (files=...); "
+                "read the environment when the plug-in is loaded", _state.run,
+            )  # fmt: skip
     return f"{plugin.name} {content_or_fresh(what, plugin.component)} {files}"
 
 
@@ -208,7 +232,9 @@ def load(spec: str) -> Loaded:
         raise PluginError(f"there is no plug-in file {spec}; expected FILE.py or module:function")
     name = spec if path is None else str(path)
     files, digest = _state.loaded.get(name, ({}, ""))
-    if not files or digest_of_modules(files) != digest:
+    mine = [p for p in _state.plugins.values() if p.origin == f"plug-in {name}"]
+    changed = any(p.files_changed for p in mine)
+    if not files or changed or digest_of_modules(files) != digest:
         _forget(name)
         _state.loading = f"plug-in {name}"
         try:

@@ -10,10 +10,12 @@ import functools
 import hashlib
 import importlib
 import re
+import reprlib
 import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from channels.errors import ChannelError
@@ -39,6 +41,35 @@ def files_digest(paths: Iterable[str | Path]) -> str:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         found += [f"{file.relative_to(path)} {_digest_of(file)}" for file in files]
     return hashlib.sha256("\n".join(found).encode()).hexdigest() if found else ""
+
+
+def declared_files(component: object) -> tuple[Path, ...]:
+    """The ``files`` of a component: one path, or several.
+
+    Raises:
+        ChannelError: They are something else.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> [str(path) for path in declared_files(SimpleNamespace(files="net.pt"))]
+        ['net.pt']
+    """
+    found = getattr(component, "files", ())
+    if isinstance(component, type) and isinstance(found, property):  # each of its objects has them
+        return ()
+    several = (found,) if isinstance(found, str | Path) else found
+    if not isinstance(several, tuple | list) or not all(isinstance(f, str | Path) for f in several):
+        raise ChannelError(f"files is {reprlib.repr(found)}; expected a path or a list of paths")
+    return tuple(map(Path, several))
+
+
+def stamps(paths: Iterable[Path]) -> str:
+    """Sizes and times of files and of all files in folders: a change shows without reading them."""
+    found = []
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        found += [f"{file} {_stamp(file) if file.exists() else 'missing'}" for file in inside]
+    return "\n".join(found)
 
 
 def _digest_of(file: Path) -> str:
@@ -85,13 +116,32 @@ def modules_of(module_name: str) -> dict[str, Path]:
 
 
 def source_of(module_name: str) -> str:
-    """Digest of the source files of `modules_of`; "" if there are none.
+    """Digest of the source files of `modules_of`, and versions of the packages that these import.
+
+    Returns:
+        "" if there are no such files.
 
     Raises:
         NoIdentityError: One was typed in, or is compiled.
     """
     files = modules_of(module_name)
-    return digest_of_modules(files) if files else ""
+    return " ".join([digest_of_modules(files), *_packages_of(files)]) if files else ""
+
+
+def _packages_of(files: Mapping[str, Path]) -> list[str]:
+    """Versions of the installed packages that modules import, ours and Python's left out."""
+    imported = set[str]()
+    for name, file in files.items():
+        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+        imported |= {found.partition(".")[0] for found in _imports(file, package, *_stamp(file))}
+    known = _distributions()
+    names = {d for top in imported - set(OURS) - _file_by_file for d in known.get(top, ())}
+    return sorted(f"{name}=={metadata.version(name)}" for name in names)
+
+
+@functools.cache
+def _distributions() -> Mapping[str, Sequence[str]]:
+    return metadata.packages_distributions()
 
 
 def digest_of_modules(files: Mapping[str, Path]) -> str:

@@ -128,7 +128,7 @@ def sweep(
     """
     wanted = changed(spec, changes)
     check_out(wanted, Path(out), overwrite)
-    return run_spec(wanted, Path(out), jobs, dask, progress)
+    return run_spec(wanted, Path(out), jobs, dask, progress, overwrite=overwrite)
 
 
 def check_out(spec: Spec, out: Path, overwrite: bool) -> None:
@@ -156,7 +156,10 @@ def changed(spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, A
     """
     if isinstance(spec, Mapping):
         keys = {str(key): _plain(value) for key, value in spec.items()}
-        spec = read_sweep(yaml.safe_dump(keys, sort_keys=False))
+        named = {ALIASES.get(key, key) for key in keys}
+        more = {k: _plain(v) for k, v in changes.items() if ALIASES.get(k, k) not in named}
+        spec = read_sweep(yaml.safe_dump(keys | more, sort_keys=False))
+        changes = {k: v for k, v in changes.items() if k not in more}
     elif not isinstance(spec, SweepSpec | TimedSpec):
         spec = load_sweep(spec)
     values: dict[str, Any] = {}
@@ -184,9 +187,11 @@ def run_spec(
     dask: str | None,
     progress: bool = True,
     each_point_s: Mapping[str, float] | None = None,
+    overwrite: bool = False,
 ) -> Results:
-    """Runs a spec of either kind."""
+    """Runs a spec of either kind; as `check_out`, now that no other run can write there."""
     with only_writer(out):
+        check_out(spec, out, overwrite)
         if isinstance(spec, SweepSpec):
             run_sweep(spec, out, jobs, dask=dask, progress=progress, each_point_s=each_point_s)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -10,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_PART = re.compile(r"\.[0-9a-f]{24}\.tmp")
 
 
 @contextmanager
@@ -46,3 +49,11 @@ def new_file(path: Path) -> Iterator[Path]:
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_parts(*folders: Path) -> None:
+    """Removes what runs that were killed left half-written in folders, not in those below them."""
+    for folder in folders:
+        for left in folder.glob(".*.tmp"):
+            if left.name == ".results.nc.tmp" or _PART.fullmatch(left.name):
+                left.unlink(missing_ok=True)

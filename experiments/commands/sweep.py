@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace, spec: SweepSpec | TimedSpec) -> None:
         done = said_cost(args, forecast_timed(spec, args.estimate))
     if done:
         return
-    run_spec(spec, args.out, args.jobs, args.dask, each_point_s=each_s)
+    run_spec(spec, args.out, args.jobs, args.dask, each_point_s=each_s, overwrite=args.overwrite)
     print(f"results: {args.out / 'results.nc'}, {args.out / 'results.csv'}")
     if args.no_figures:
         remove_others(args.out / "figures", ())  # those of the results before

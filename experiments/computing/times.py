@@ -121,6 +121,10 @@ def read_times(path: Path) -> Times:
     tree = read_json(path, COMMAND, ("machine", "num_repetitions", "pictures"))
     try:
         pictures = tuple(map(_picture, tree["pictures"]))
+        if len({found.coding for found in pictures}) < len(pictures):
+            raise ValueError("a picture stands there twice")
+        if int(tree["num_repetitions"]) < 1:
+            raise ValueError(f"num_repetitions is {tree['num_repetitions']}; expected 1 or more")
         return Times(dict(tree["machine"]), int(tree["num_repetitions"]), pictures)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ScmcError(

@@ -39,6 +39,7 @@ from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import CONTROL, ITEMS, PILOTS, UNUSED
 from scmc_comm.metrics import METRICS
+from scmc_comm.new_file import remove_parts
 
 _PIECE = 2**20  # trials written at once
 
@@ -88,8 +89,7 @@ def write(
         sizes = [(int(img.shape[1]), int(img.shape[2])) for img in images.values()]
         ds = ds.merge(bounds.variables(rates, sizes, spec.rho))
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.rglob(".*.tmp"):  # of a run that was killed
-        left.unlink()
+    remove_parts(folder, folder / "reconstructions", folder / "figures")  # of a killed run
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
     part = folder / ".results.nc.tmp"
     try:

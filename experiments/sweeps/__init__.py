@@ -39,6 +39,8 @@ def load_sweep(name_or_yaml: str | Path) -> SweepSpec | TimedSpec:
     path = Path(name_or_yaml)
     if path.suffix not in (".yaml", ".yml"):
         sweeps = list_sweeps()
+        if (path / "spec.yaml").is_file():
+            raise ScmcError(f"{path} is a folder of results; give its spec, {path / 'spec.yaml'}")
         if str(name_or_yaml) not in sweeps:
             raise ScmcError(no_such("sweep", str(name_or_yaml), sweeps) + ", or give a .yaml file")
         return sweeps[str(name_or_yaml)]

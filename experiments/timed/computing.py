@@ -50,6 +50,14 @@ def find_times(spec: TimedSpec, library: Library, folder: Path, progress: bool) 
             f"{path} has no times of {missing[0][0]} for {missing[0][1]} at this size, rho and "
             "design; give no file to measure them here"
         )
+    for pair in wanted:
+        found = times.get(library.coding(*pair))
+        lacking = set() if found is None else set(library.sent(*pair).sizes) - set(found.decode)
+        if lacking:
+            raise ScmcError(
+                f"{path} lacks what decoding {min(lacking)} of {pair[1]} takes with {pair[0]}; "
+                "delete it and measure again"
+            )
     if missing:
         times.check_machine(path)
     for system, image in tqdm(missing, "times", unit="picture", disable=not (progress and missing)):

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 
 from channels.plugins import content_or_fresh
-from channels.sources import files_digest
+from channels.sources import declared_files, files_digest
 from channels.types import ReceivedSymbols
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
@@ -127,7 +127,9 @@ class System(ABC):
         what = f"system {type(self).__name__}"
         values = sorted((name, content_or_fresh(what, getattr(self, name))) for name in names)
         state = files_state(getattr(self, name) for name in self.file_options if name in names)
-        made_from = f"{files_digest([*self.files, *self.weight_files()])}{self.parts_identity()}"
+        made_from = (
+            f"{files_digest([*declared_files(self), *self.weight_files()])}{self.parts_identity()}"
+        )
         return f"{content_or_fresh(what, type(self))} {values} {state}{made_from}"
 
 

@@ -236,9 +236,30 @@ def test_identity_holds_networks_closures_and_declared_files(tmp_path):
     with torch.no_grad():
         net.weight += 1
     again()
-    weights.write_bytes(b"two")
+    weights.write_bytes(b"two!")
+    new_run()
+    with pytest.raises(PluginError, match="files of metric 'mine' changed since it was registered"):
+        _ = plugins.added("metric")["mine"].identity
+    register("metric", "mine", component)
     again()
     assert identity[0] == identity[1] and len(set(identity)) == 3
+
+
+def test_a_component_that_reads_when_it_is_called_and_declares_nothing_is_warned_of(
+    caplog, tmp_path
+):
+    def reads(img, img_hat):
+        return float((tmp_path / "scale.txt").read_text(encoding="utf-8"))
+
+    register("metric", "mine", reads)
+    assert plugins.added("metric")["mine"].identity and plugins.added("metric")["mine"].identity
+    assert caplog.text.count("uses 'read_text' when it is called") == 1
+    caplog.clear()
+    (tmp_path / "scale.txt").write_text("1", encoding="utf-8")
+    reads.files = (tmp_path / "scale.txt",)
+    register("metric", "mine", reads)
+    new_run()
+    assert plugins.added("metric")["mine"].identity and not caplog.text
 
 
 def test_a_component_that_cannot_tell_is_computed_afresh_with_a_notice(caplog):

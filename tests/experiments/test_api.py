@@ -118,6 +118,14 @@ def test_specs_come_in_every_form(tmp_path):
     assert changed(SPEC, {"cbr": (1 / 24, "1/12")}).rho == (1 / 24, 1 / 12)
 
 
+def test_keys_that_a_mapping_lacks_may_be_arguments():
+    lacking = {k: v for k, v in SPEC.items() if k not in ("rho", "cbr", "snr", "esno_db")}
+    for keys in ({"snr_db": (3, 6), "cbr": "1/8"}, {"esno_db": (3, 6), "rho": 1 / 8}):
+        found = changed(lacking, keys)
+        assert found.esno_db == (3.0, 6.0) and found.rho == (1 / 8,)
+        assert "changed" not in found.description, "nothing that was said is otherwise"
+
+
 @pytest.mark.parametrize(
     ("spec", "changes", "word"),
     [("quik", {}, "did you mean quick"), ("quick", {"sytems": "jpeg"}, "did you mean systems"),

@@ -9,7 +9,7 @@ import torch
 
 from experiments.execution.cache import write_atomic
 from scmc_comm.images import load_image, save_png
-from scmc_comm.new_file import new_file
+from scmc_comm.new_file import new_file, remove_parts
 
 IMG = torch.full((3, 32, 32), 0.5)
 
@@ -45,3 +45,13 @@ def test_nothing_is_left_of_what_fails(tmp_path):
         part.write_bytes(b"half")
         raise RuntimeError
     assert os.listdir(tmp_path) == []
+
+
+def test_only_left_overs_of_its_own_are_removed_and_only_there(tmp_path):
+    ours = [tmp_path / f".{'0a' * 12}.tmp", tmp_path / ".results.nc.tmp"]
+    others = [tmp_path / ".mine.tmp", tmp_path / "deep" / ".results.nc.tmp", tmp_path / "a.tmp"]
+    (tmp_path / "deep").mkdir()
+    for path in ours + others:
+        path.write_text("x")
+    remove_parts(tmp_path, tmp_path / "nowhere")
+    assert not any(map(os.path.exists, ours)) and all(map(os.path.exists, others))

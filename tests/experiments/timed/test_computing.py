@@ -138,6 +138,25 @@ def test_a_file_that_lacks_a_time_or_comes_from_elsewhere_is_refused(clock, tmp_
     assert "\n" not in str(error.value)
 
 
+def test_a_file_without_a_unit_or_with_a_picture_twice_is_refused(clock, tmp_path):
+    path = run(MEASURED, tmp_path, "out") / "times.json"
+    times = read_times(path)
+    first, *rest = times.pictures
+    short = {tag: took for tag, took in first.decode.items() if tag != "signal"}
+    write_times(path, dataclasses.replace(
+        times, pictures=(dataclasses.replace(first, decode=short), *rest)
+    ))  # fmt: skip
+    with pytest.raises(ScmcError, match="lacks what decoding signal of img0 takes with toy"):
+        run(MEASURED, tmp_path, "out")
+    for wrong, word in (
+        (dataclasses.replace(times, pictures=(first, first)), "stands there twice"),
+        (dataclasses.replace(times, num_repetitions=-5), "expected 1 or more"),
+    ):
+        write_times(path, wrong)
+        with pytest.raises(ScmcError, match=word):
+            read_times(path)
+
+
 def test_times_round_trip(tmp_path):
     coding = Coding("vvc", "a", (64, 48), 1 / 24, 10.0, "scmc")
     found = PictureTimes(coding, Duration(2.0, 1.0), {"image": Duration(0.5, 0.25)})
