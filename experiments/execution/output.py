@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
 
 from experiments.execution.cache import write_atomic
 from scmc_comm.errors import ScmcError
@@ -76,14 +77,15 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Within it no other run of this user writes its results to the folder.
 
     Args:
-        folder: Of results; the lock itself lies in the folder of temporary files.
+        folder: Of results; the lock itself lies in the user's cache, which machines with one home
+            share.
 
     Raises:
         ScmcError: Another run is writing there.
     """
     place = f"{os.path.expanduser('~')} {os.path.realpath(folder)}"
     name = f"scmc-comm-{sha256(os.fsencode(place)).hexdigest()[:24]}.lock"
-    lock = FileLock(Path(tempfile.gettempdir()) / name)
+    lock = FileLock(_place_of_locks() / name)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -94,6 +96,16 @@ def only_writer(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _place_of_locks() -> Path:
+    """Of this user, whatever the folder of temporary files is; that one if there is no home."""
+    place = user_cache_path("scmc_comm", appauthor=False) / "locks"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir())
+    return place if os.access(place, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def check_ending(path: Path | None, *endings: str) -> None:

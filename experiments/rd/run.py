@@ -146,6 +146,7 @@ def run_rd(
         data["published"] = compare(points, anchors, spec.window_bpp)
         cells = tables.anchor_cells(data["published"])
         parts.append(("published", f"Against published curves ({anchors.dataset})", cells))
+    _remove_tables(out)
     for name, found in data.items():
         write_atomic(out / f"{name}.csv", found.to_csv(index=False).encode())
     for name, _, cells in parts:
@@ -162,6 +163,12 @@ def run_rd(
     }
     write_json(out / "run.json", provenance)
     return out / "tables.md"
+
+
+def _remove_tables(out: Path) -> None:
+    """Tables of another spec, and first the file that says whose they are."""
+    for left in [out / "run.json", *out.glob("bd_*.tex"), *out.glob("published.*")]:
+        left.unlink(missing_ok=True)
 
 
 def _spec_of(text: str) -> Any:

@@ -133,7 +133,11 @@ class TrialLog:
             masks = self._read(chunk)
             if len(masks) < wanted:
                 masks = np.concatenate([masks, draw(first + len(masks), first + wanted)])
-                self.cache.put(digest("trials", self.key, chunk), masks.tobytes())
+                longer = self._read(chunk)  # by another run of more trials, meanwhile
+                if len(longer) > len(masks):
+                    masks = longer
+                else:
+                    self.cache.put(digest("trials", self.key, chunk), masks.tobytes())
             yield masks[max(0, start - first) : wanted]
 
     def read(self, num_trials: int) -> Iterator[Masks]:
@@ -148,7 +152,8 @@ class TrialLog:
             if len(masks) < wanted:
                 raise ScmcError(
                     f"the trials that a worker wrote are not in the cache {self.cache.folder}; "
-                    "workers need the same cache folder (set SCMC_COMM_CACHE to a shared one)"
+                    "workers need the same cache folder (set SCMC_COMM_CACHE to a shared one); "
+                    "if another run cleared it or shares it, start again"
                 )
             yield masks[:wanted]
 

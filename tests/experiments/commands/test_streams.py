@@ -79,6 +79,7 @@ def test_a_second_run_into_a_folder_is_refused_while_the_first_goes_on(tmp_path)
     first = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "a" / ".." / "out")], cwd=ROOT,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+        env={**os.environ, "TMPDIR": str(tmp_path / "elsewhere")},  # as jobs of a cluster have
     )  # fmt: skip
     assert first.stdout.readline() == "in\n"
     with pytest.raises(ScmcError, match="another run is writing to"), only_writer(tmp_path / "out"):

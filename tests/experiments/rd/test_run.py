@@ -212,3 +212,15 @@ def test_references_are_jpeg_and_vvc_where_compared():
     assert RdSpec(("scmc", "vvc", "jpeg"), "photos").bd_references == ("jpeg", "vvc")
     assert RdSpec(("scmc", "webp"), "photos").bd_references == ("scmc",)
     assert RdSpec(("scmc", "vvc"), "photos", references=("scmc",)).bd_references == ("scmc",)
+
+
+def test_no_table_of_another_spec_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCMC_COMM_CACHE", str(tmp_path / "cache"))
+    save_png(load_photo("coffee", 64), tmp_path / "coffee.png")
+    out = tmp_path / "out"
+    command = ["rd", "--images", str(tmp_path / "coffee.png"), "--out", str(out), "--metrics"]
+    main([*command, "psnr_db", "--codecs", "jpeg,webp", "--reference", "jpeg,webp"])
+    assert (out / "bd_webp.tex").is_file()
+    main([*command, "psnr_db", "--codecs", "jpeg,webp", "--reference", "jpeg", "--overwrite"])
+    assert {path.name for path in out.glob("bd_*.tex")} == {"bd_jpeg.tex"}
+    assert (out / "run.json").is_file() and not list(out.glob("published.*"))

@@ -105,6 +105,22 @@ def test_a_log_sends_only_what_it_does_not_hold(tmp_path, monkeypatch):
         list(log.read(26))
 
 
+def test_of_two_runs_on_one_log_the_longer_is_kept(tmp_path):
+    log = TrialLog(Cache(tmp_path), "k", np.dtype(np.uint8))
+
+    def send(start, stop):
+        return np.arange(start, stop).astype(np.uint8)
+
+    def send_while_another_draws_more(start, stop):
+        list(log.extend(0, 200, send))
+        return send(start, stop)
+
+    assert np.concatenate([*log.extend(0, 5, send_while_another_draws_more)]).tolist() == [
+        *range(5)
+    ]
+    assert np.concatenate([*log.read(200)]).tolist() == [*range(200)]
+
+
 def ran(tmp_path, loss, **rules):
     """Trials run with one frame that is lost with probability ``loss``."""
     spec = dataclasses.replace(TOY, num_trials=5000, min_trials=10, **rules)
