@@ -58,7 +58,6 @@ def readers(value: object) -> dict[str, str]:
         By the name of the function the word in its code that says so.
 
     Example:
-        >>> import os
         >>> readers(lambda: 3)
         {}
     """
@@ -251,7 +250,7 @@ class _ReaderFinder(_Writer):
         return ""
 
     def _bytecode(self, code: types.CodeType) -> str:
-        words = sorted(_READ & set(_named_in(code)))
+        words = sorted(_READ & {name for inner in _codes(code) for name in inner.co_names})
         if words and code.co_name not in _CONSTRUCTORS:
             self.found[code.co_qualname] = words[0]
         return ""
@@ -262,14 +261,6 @@ _READ = frozenset({
     "memmap", "read_csv", "imread", "load_file", "safe_open", "safe_load", "urlopen",
 })  # fmt: skip
 _CONSTRUCTORS = ("__init__", "__new__", "__post_init__", "__setstate__")
-
-
-def _named_in(code: types.CodeType) -> Iterator[str]:
-    """Names in a function's code, with nested functions."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _named_in(constant)
 
 
 def _is_one_of(value: object, types_of: Mapping[str, tuple[str, ...]]) -> bool:
@@ -305,13 +296,18 @@ def _is_code(item: object) -> bool:
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
-    """As `_named_in`, and names that stand there as text, for ``getattr``."""
-    yield from code.co_names
+    """Names that a function's code holds, also as text (for ``getattr``), with nested functions."""
+    for inner in _codes(code):
+        yield from inner.co_names
+        yield from (constant for constant in inner.co_consts if isinstance(constant, str))
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """The code of a function and of those that are nested in it."""
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _names(constant)
-        elif isinstance(constant, str):
-            yield constant
+            yield from _codes(constant)
 
 
 def _tensor_bytes(tensor: Any) -> bytes:

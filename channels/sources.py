@@ -136,7 +136,12 @@ def _packages_of(files: Mapping[str, Path]) -> list[str]:
         imported |= {found.partition(".")[0] for found in _imports(file, package, *_stamp(file))}
     known = _distributions()
     names = {d for top in imported - set(OURS) - _file_by_file for d in known.get(top, ())}
-    return sorted(f"{name}=={metadata.version(name)}" for name in names)
+    return sorted(f"{name}=={_version(name)}" for name in names)
+
+
+@functools.cache
+def _version(name: str) -> str:
+    return metadata.version(name)
 
 
 @functools.cache

@@ -126,9 +126,7 @@ def sweep(
     Example:
         >>> sweep("quick", "results/quick", num_trials=100).points  # doctest: +SKIP
     """
-    wanted = changed(spec, changes)
-    check_out(wanted, Path(out), overwrite)
-    return run_spec(wanted, Path(out), jobs, dask, progress, overwrite=overwrite)
+    return run_spec(changed(spec, changes), Path(out), jobs, dask, progress, overwrite=overwrite)
 
 
 def check_out(spec: Spec, out: Path, overwrite: bool) -> None:
@@ -189,7 +187,7 @@ def run_spec(
     each_point_s: Mapping[str, float] | None = None,
     overwrite: bool = False,
 ) -> Results:
-    """Runs a spec of either kind; as `check_out`, now that no other run can write there."""
+    """Runs a spec of either kind where `check_out` lets it, which no other run can then change."""
     with only_writer(out):
         check_out(spec, out, overwrite)
         if isinstance(spec, SweepSpec):
@@ -259,14 +257,7 @@ def plot(
     at = None if ratio is None else bandwidth_ratio(ratio, told)
     look = None if style is None else Path(style)
     choices = PaperSpec(
-        metric,
-        _names(systems),
-        dict(labels or {}),
-        _names(channels),
-        at,
-        column,
-        look,
-        delivery,
+        metric, _names(systems), dict(labels or {}), _names(channels), at, column, look, delivery
     )
     if out is not None:
         write_paper_figure(_folder(results), Path(out), choices)

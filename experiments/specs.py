@@ -25,12 +25,11 @@ from channels.specs import (
     split_specs,
     type_name,
 )
+from scmc_comm import ranges
 from scmc_comm.errors import ScmcError
 from scmc_comm.guarded_yaml import GuardedLoader, load_yaml
 
-ALIASES = {
-    "cbr": "rho", "snr": "esno_db", "snr_db": "esno_db", "design_snr_db": "design_esno_db",
-}  # fmt: skip
+ALIASES = {"snr": "esno_db"} | {alias: name for name, alias in ranges.ALIASES.items()}
 """Other names of keys, those of the literature."""
 MAX_VALUES = 10_000
 """The most values that a range may have."""

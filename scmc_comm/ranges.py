@@ -40,3 +40,7 @@ def check_options(component: Any) -> None:
         check_values(component)
     except ChannelError as error:
         raise ScmcError(f"{type(component).__name__}: {error}") from error
+
+
+ALIASES = {"esno_db": "snr_db", "rho": "cbr", "design_esno_db": "design_snr_db"}
+"""Parameters of a link, and what the literature calls them."""

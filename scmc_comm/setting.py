@@ -13,7 +13,7 @@ from channels.ranges import EsnoDb, Range, Seed
 from channels.specs import fits, type_name
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget, design_for
-from scmc_comm.ranges import Rho
+from scmc_comm.ranges import ALIASES, Rho
 from scmc_comm.registry import make_system
 from scmc_comm.systems.base import System
 
@@ -24,8 +24,6 @@ _NUMBERS: dict[str, Any] = {
     "seed": Seed,
     "design_esno_db": EsnoDb | None,
 }
-ALIASES = {"esno_db": "snr_db", "rho": "cbr", "design_esno_db": "design_snr_db"}
-"""The names of the literature."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Settings of all tests: how long an example takes says more of the machine than of the code."""
+"""Settings of all tests (how long an example takes says more of the machine than of the code)."""
+
+import sys
 
 import pytest
 from hypothesis import settings
@@ -18,3 +20,16 @@ def weights():
         vgg16_features()
     except ScmcError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def nothing_registered(monkeypatch):
+    """No plug-in is there, and what a test adds is gone after it."""
+    from channels import plugins
+
+    fresh = plugins._State({}, {}, None, "run", plugins._state.changes)
+    monkeypatch.setattr(plugins, "_state", fresh)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name in [name for name in sys.modules if name.endswith("_of_mine")]:
+        del sys.modules[name]

@@ -139,7 +139,11 @@ def pilots_of(spec: str) -> Callable[[int], int] | None:
 
 
 def _declared_pilots(spec: str, declared: Callable[[int], Any], num_symbols: int) -> int:
-    found = declared(num_symbols)
+    try:
+        found = declared(num_symbols)
+    except Exception as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ChannelError(f"pilots of phy {spec!r} with {num_symbols} symbols: {why}") from error
     whole = isinstance(found, int | np.integer) and not isinstance(found, bool)
     if not whole or found < 0 or (found and not num_symbols):
         raise ChannelError(
@@ -161,11 +165,12 @@ def pilot_uses(spec: str, frames: Sequence[Frame]) -> tuple[int, ...]:
     pilots = pilots_of(spec)
     if pilots is None or not frames:
         return (0,) * len(frames)
-    from channels.phy.stream import frame_spans
+    from channels.phy.stream import pilots_by_frame
 
-    starts, uses = frame_spans(frames)
-    spans = zip(starts.tolist(), (starts + uses).tolist(), strict=True)
-    return tuple(pilots(end) - pilots(start) for start, end in spans)
+    charged = pilots_by_frame(frames, pilots)
+    if min(charged) < 0:
+        raise ChannelError(f"phy {spec!r} has fewer pilots with more symbols; expected no fewer")
+    return charged
 
 
 def expectation_draws(spec: str, channel: Channel) -> int:

@@ -15,7 +15,7 @@ from channels.ofdm.mismatch import effective_sinr
 from channels.phy.analog import check_symbols, mean_error_esno
 from channels.phy.ofdm_link import OfdmLink
 from channels.phy.reception import receive
-from channels.phy.stream import Stream, frame_spans
+from channels.phy.stream import Stream, pilots_by_frame
 from channels.types import Frame, LinkReport
 
 # Resource elements times antenna pairs of all trials that are in memory at once.
@@ -64,10 +64,8 @@ class OfdmPhy(OfdmLink):
 
         A slot's pilots are charged to the frame that begins it.
         """
-        starts, uses = frame_spans(frames)
-        spans = zip(starts.tolist(), (starts + uses).tolist(), strict=True)
         charged = partial(self.grid.pilot_uses, num_tx=self.num_tx)
-        return np.array([charged(end) - charged(start) for start, end in spans])
+        return np.array(pilots_by_frame(frames, charged))
 
     @torch.no_grad()
     def send(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -33,6 +33,18 @@ def frame_spans(frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
     order, starts = sending_order(frames), np.empty_like(uses)
     starts[order] = np.cumsum(uses[order]) - uses[order]
     return starts, uses
+
+
+def pilots_by_frame(frames: Sequence[Frame], pilots: Callable[[int], int]) -> tuple[int, ...]:
+    """What of the pilots that go with a stream's symbols is each frame's, in channel uses.
+
+    Args:
+        frames: The stream.
+        pilots: Channel uses of the pilots that go with so many first symbols of a stream.
+    """
+    starts, uses = frame_spans(frames)
+    spans = zip(starts.tolist(), (starts + uses).tolist(), strict=True)
+    return tuple(pilots(end) - pilots(start) for start, end in spans)
 
 
 def modulate(

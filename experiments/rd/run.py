@@ -131,6 +131,7 @@ def run_rd(
     parameters = {name: _check(name, pictures) for name in spec.codecs}
     for name in metrics:
         declare(name, ALL_METRICS[name].better)
+    used = used_plugins(spec.named)
     frame = measure_points(spec.codecs, images, metrics, jobs, progress=progress)
     points = tables.gather_points(frame)
     bd = tables.bd_table(points, spec.bd_references, spec.window_bpp)
@@ -158,7 +159,7 @@ def run_rd(
         "spec": told,
         "git": git_revision(),
         "versions": package_versions(),
-        "plugins": [asdict(plugin) for plugin in used_plugins(spec.named)],
+        "plugins": [asdict(plugin) for plugin in used],
         "device": describe_device(),
     }
     write_json(out / "run.json", provenance)

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import pandas as pd
 from experiments.execution.cache import write_atomic
 from experiments.execution.fingerprint import ROOT
 from experiments.execution.output import write_json
+from experiments.execution.stopwatch import Stopwatch
 from experiments.reproduce.provenance import provenance, read_record, sha
 from experiments.reproduce.spec import Keep, ResultSpec
 from scmc_comm.errors import ScmcError
@@ -75,14 +75,14 @@ def make(spec: ResultSpec, out: Path, data: Path | None, jobs: int) -> Path:
 
 def _run(command: list[str], told: str, out: Path) -> dict[str, float]:
     """Runs a command; the time of all of a result's, those of earlier tries included."""
-    before, start = _core_seconds(), time.monotonic()
-    status = _call(command)
+    watch = Stopwatch()
+    status, took = _call(command), watch.lap()
     known = (
         json.loads((out / _SPENT).read_text(encoding="utf-8")) if (out / _SPENT).is_file() else {}
     )
     spent = {
-        "core_s": round(known.get("core_s", 0.0) + _core_seconds() - before, 1),
-        "wall_s": round(known.get("wall_s", 0.0) + time.monotonic() - start, 1),
+        "core_s": round(known.get("core_s", 0.0) + took.cpu_s, 1),
+        "wall_s": round(known.get("wall_s", 0.0) + took.wall_s, 1),
     }
     write_json(out / _SPENT, spent)
     if status:
@@ -104,11 +104,6 @@ def _call(command: list[str]) -> int:
         return call().returncode
     with into.open("wb") as file:
         return call(stdout=file).returncode
-
-
-def _core_seconds() -> float:
-    used = os.times()
-    return used.children_user + used.children_system
 
 
 def _kept(out: Path, keep: Keep) -> pd.DataFrame:

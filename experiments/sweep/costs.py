@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import torch
 
 from experiments.execution.cache import Cache, digest
 from experiments.execution.executors import num_cores, one_thread
+from experiments.execution.stopwatch import Stopwatch
 from experiments.statistics.tables import time_text
 
 
@@ -19,17 +18,11 @@ class UnknownCostError(Exception):
     """A part was never measured on this machine."""
 
 
-def core_seconds() -> float:
-    """Time that this process and the programs that it called have spent on cores."""
-    times = os.times()
-    return time.process_time() + times.children_user + times.children_system
-
-
 def seconds_of(what: Callable[[], object]) -> float:
-    """Seconds of a core that a call takes."""
-    start = core_seconds()
+    """Seconds of a core that a call takes, programs that it runs included."""
+    watch = Stopwatch()
     what()
-    return core_seconds() - start
+    return watch.lap().cpu_s
 
 
 def kept_cost(

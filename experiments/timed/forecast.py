@@ -105,7 +105,7 @@ def _costs(spec: TimedSpec, components: Components) -> dict[str, float]:
     """Seconds of a picture of each system, and of a run of each scheme."""
     middle = spec.values[len(spec.values) // 2]
     small = replace(spec, num_images=1, values=(middle,))
-    found = {"s": 0.0}
+    found = dict[str, float]()
     with tempfile.TemporaryDirectory(prefix="scmc-comm-") as folder:
         library = open_library(small, Path(folder), components)
         for text in spec.schemes:

@@ -108,7 +108,8 @@ class ScaledCoder:
         """Resolutions that are best for some validation picture; all without curves."""
         curves = self.curves or find_curves(self.codec.name)
         found = [] if curves is None else curves.best_divisors(max_bits, size, utility)
-        return [d for d in found if d in self.divisors(size)] or self.divisors(size)
+        can = self.divisors(size)
+        return [divisor for divisor in found if divisor in can] or can
 
 
 _WEIGHTS = 1 << np.arange(DIVISOR_BITS)[::-1]

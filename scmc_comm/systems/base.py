@@ -127,10 +127,9 @@ class System(ABC):
         what = f"system {type(self).__name__}"
         values = sorted((name, content_or_fresh(what, getattr(self, name))) for name in names)
         state = files_state(getattr(self, name) for name in self.file_options if name in names)
-        made_from = (
-            f"{files_digest([*declared_files(self), *self.weight_files()])}{self.parts_identity()}"
-        )
-        return f"{content_or_fresh(what, type(self))} {values} {state}{made_from}"
+        files = files_digest([*declared_files(self), *self.weight_files()])
+        own = content_or_fresh(what, type(self))
+        return f"{own} {values} {state}{files}{self.parts_identity()}"
 
 
 def check_image(img: torch.Tensor) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def test_versions_of_installed_packages_that_a_plug_in_imports_count(tmp_path, m
         importlib.import_module("imports_mine")
         before = source_of("imports_mine")
         assert "PyYAML==" in before and "scipy==" in before and "os" not in before.split()
-        monkeypatch.setattr("channels.sources.metadata.version", lambda name: "99")
+        monkeypatch.setattr("channels.sources._version", lambda name: "99")
         assert source_of("imports_mine") != before and "scipy==99" in source_of("imports_mine")
     finally:
         sys.modules.pop("imports_mine", None)

@@ -51,7 +51,7 @@ def test_another_spec_goes_to_another_folder_unless_it_is_to_replace(tmp_path, m
     first = sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=9)
     before = (tmp_path / "results.nc").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.api.run_spec", None)  # it must not come to that
+        patch.setattr("experiments.api.run_sweep", None)  # it must not come to that
         with pytest.raises(ScmcError, match="another spec.*overwrite=True"):
             sc.sweep(SPEC, tmp_path, progress=False, systems="jpeg", snr=12)
     assert (tmp_path / "results.nc").read_bytes() == before

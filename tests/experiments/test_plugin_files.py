@@ -1,7 +1,6 @@
 """Plug-ins from the command line to the stored results: seen by every verb, never stale."""
 
 import importlib.util
-import sys
 
 import numpy as np
 import pandas as pd
@@ -28,6 +27,8 @@ import pandas as pd
 import torch
 from scmc_comm import register
 from scmc_comm.plugins import FunctionCodec, Jscc, Metric
+
+pytestmark = pytest.mark.usefixtures("nothing_registered")
 
 LEVELS = {levels}
 
@@ -60,13 +61,6 @@ register("channel", "two_gains", two_gains)
 register("metric", "worst", Metric(worst, better="lower"))
 register("dataset", "ramps", lambda: {{"ramp": torch.linspace(0, 1, 64).expand(3, 64, 64)}})
 """
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(monkeypatch):
-    fresh = plugins._State({}, {}, None, "run", plugins._state.changes)
-    monkeypatch.setattr(plugins, "_state", fresh)
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 def write(path, levels=32, shade=0.5, scale=1.0):

@@ -1,12 +1,10 @@
 """A physical layer of somebody's: found by name, its pilots as it declares them, no tables."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from channels import plugins
 from channels.errors import ChannelError
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
@@ -21,12 +19,7 @@ from channels.phy.names import (
 from channels.plugins import PluginError, register
 from channels.types import Frame, Mcs
 
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(monkeypatch):
-    fresh = plugins._State({}, {}, None, "run", plugins.changes())
-    monkeypatch.setattr(plugins, "_state", fresh)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+pytestmark = pytest.mark.usefixtures("nothing_registered")
 
 
 def test_it_is_made_by_name_and_leaves_all_uses_to_data():
@@ -75,3 +68,17 @@ def test_a_declaration_that_is_none_is_refused(wrong):
     register("phy", "wrong", type("Wrong", (BitTruePhy,), {"pilots": lambda self, n: wrong}))
     with pytest.raises(ChannelError, match=r"phy 'wrong' declares .* pilots with 0 symbols"):
         symbol_pilot_uses("wrong", 0)
+
+
+@pytest.mark.parametrize(
+    ("pilots", "wrong"),
+    [
+        (lambda self, n: max(0, 500 - n) * (n > 0), "has fewer pilots with more symbols"),
+        (lambda self, n: n // (n > 10**9), "pilots of phy 'wrong' with .* ZeroDivisionError"),
+    ],
+)
+def test_pilots_that_fall_or_cannot_be_told_name_the_phy(pilots, wrong):
+    register("phy", "wrong", type("Wrong", (BitTruePhy,), {"pilots": pilots}))
+    frames = [Frame(tag, np.zeros(80, np.uint8), Mcs(2, 0.5)) for tag in ("a", "b")]
+    with pytest.raises(ChannelError, match=wrong):
+        pilot_uses("wrong", frames)
