@@ -21,14 +21,14 @@ from scmc_comm.link.protection import unequal_plan
 from scmc_comm.plugins import Metric
 from scmc_comm.registry import make_system
 
+pytestmark = pytest.mark.usefixtures("nothing_registered")
+
 PLUGIN = """
 import numpy as np
 import pandas as pd
 import torch
 from scmc_comm import register
 from scmc_comm.plugins import FunctionCodec, Jscc, Metric
-
-pytestmark = pytest.mark.usefixtures("nothing_registered")
 
 LEVELS = {levels}
 
