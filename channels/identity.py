@@ -7,6 +7,7 @@ source files (`channels.sources`). What cannot be written exactly has no identit
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import enum
 import functools
@@ -82,6 +83,7 @@ _NO_VALUE = {"_thread": ("lock", "RLock"), "logging": ("Logger", "RootLogger")}
 """Types of objects on which no result depends."""
 _TELLS_TOO_LITTLE = re.compile(r" at 0x[0-9a-fA-F]+|\.\.\.")
 _OWN_LAYOUT = 32  # bytes: two for a class of Python's own, two for its dictionary and references
+_POINTER = 8
 
 
 class _Writer:
@@ -129,16 +131,24 @@ class _Writer:
             text = f"[{', '.join(map(self.text, value))}]"
         else:  # a set, whose own order differs from process to process
             text = f"{type(value).__name__} {sorted(map(self.text, value))}"
-        if counts_elsewhere(type(value).__module__):
-            return text
-        return f"{text} {self.text(type(value))} {self.text(getattr(value, '__dict__', {}))}"
+        if isinstance(value, collections.defaultdict):
+            text = f"{text} {self.text(value.default_factory)}"
+        return text + self._beside(value)
 
     def _array(self, value: Any) -> str:
         if hasattr(value, "detach"):
-            return f"{value.dtype} {tuple(value.shape)} {_sha256(_tensor_bytes(value))}"
-        if value.dtype.hasobject:  # whose bytes are addresses
-            return f"{value.dtype} {value.shape} {self.text(value.tolist())}"
-        return f"{value.dtype} {value.shape} {_sha256(value.tobytes())}"
+            text = f"{value.dtype} {tuple(value.shape)} {_sha256(_tensor_bytes(value))}"
+        elif value.dtype.hasobject:  # whose bytes are addresses
+            text = f"{value.dtype} {value.shape} {self.text(value.tolist())}"
+        else:
+            text = f"{value.dtype} {value.shape} {_sha256(value.tobytes())}"
+        return text + self._beside(value)
+
+    def _beside(self, value: Any) -> str:
+        """What a collection or an array holds beside its items: its own class and attributes."""
+        kind, held = type(value), _attributes(value)
+        said = "" if counts_elsewhere(kind.__module__) else f" {self.text(kind)}"
+        return f"{said} {self.text(held)}" if held else said
 
     def _function(self, value: Any) -> str | None:
         """A function, a method, a part of one; None for an object that can be called."""
@@ -227,14 +237,14 @@ class _Writer:
         own_words = ours and "__repr__" in vars(kind) and not hasattr(value, "state_dict")
         if own_words and not _TELLS_TOO_LITTLE.search(text):
             return text
-        if not hasattr(value, "__dict__") or kind.__itemsize__ or kind.__basicsize__ > _OWN_LAYOUT:
+        if kind.__itemsize__ or not _holds_attributes_alone(value):
             raise NoIdentityError(
                 f"{_shortened(text)} has no identity that a stored result could be found by; name "
                 "it by text, or hold its values in attributes that are numbers, text or arrays"
             )
         held = {
             k: list(v.values()) if k.endswith("_hooks") and isinstance(v, dict) else v
-            for k, v in vars(value).items()  # torch numbers hooks through the process
+            for k, v in _attributes(value).items()  # torch numbers hooks through the process
         }
         return f"{self.text(kind)} {self.text(held)}"
 
@@ -272,6 +282,26 @@ def _is_array(value: object) -> bool:
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     tensor = torch is not None and isinstance(value, torch.Tensor)
     return tensor or (numpy is not None and isinstance(value, numpy.ndarray | numpy.generic))
+
+
+def _attributes(value: object) -> dict[str, Any]:
+    """What stands in an object's dictionary and in its slots."""
+    slots = {k: getattr(value, k) for k in _slots(type(value)) if hasattr(value, k)}
+    return {**slots, **getattr(value, "__dict__", {})}
+
+
+def _slots(kind: type) -> list[str]:
+    """Attributes that classes of Python keep in slots."""
+    own = [vars(base) for base in kind.__mro__ if "__slots__" in vars(base)]
+    return [k for d in own for k, v in d.items() if isinstance(v, types.MemberDescriptorType)]
+
+
+def _holds_attributes_alone(value: object) -> bool:
+    """Is there nothing in an object's memory but its dictionary and its slots?"""
+    slots = len(_slots(type(value)))
+    return (slots > 0 or hasattr(value, "__dict__")) and (
+        type(value).__basicsize__ <= _OWN_LAYOUT + _POINTER * slots
+    )
 
 
 def _cell(cell: types.CellType) -> object:

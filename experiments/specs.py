@@ -333,7 +333,8 @@ def _expected(kind: Any) -> str:
             return "names, such as scmc,vvc"
         allowed = range_of(of)
         each = "" if allowed is None else f", each {allowed}"
-        return f"numbers, such as 1/48,1/24 or -6:21:3{each}"
+        example = "1/48,1/24" if allowed is not None and allowed.low >= 0 else "0,10 or -6:21:3"
+        return f"numbers without a unit, such as {example}{each}"
     if range_of(kind) is not None:
         return type_name(kind)
     return {str: "a text", int: "a whole number", float: "a number"}[kind]

@@ -132,8 +132,12 @@ def make_system(text: str) -> System:
     entry = find_system(name)
     keys = {item.partition("=")[0].strip() for item in args.split(",")}
     cls = entry.load(layered="layers" in keys)
+    known = option_types(cls)
+    in_layers = {} if entry.layered is None else option_types(entry.load(layered=True))
     try:
-        options = parse_arguments(f"system {name!r}", option_types(cls), args)
+        options = parse_arguments(f"system {name!r}", {**in_layers, **known}, args)
+        if alone := sorted(options.keys() - known.keys()):
+            raise ScmcError(f"system {name!r} has {alone[0]} only in layers; add layers=N")
         return cls(**entry.fixed, **options)
     except ChannelError as error:
         raise ScmcError(str(error)) from error

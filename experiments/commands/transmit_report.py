@@ -112,7 +112,10 @@ def _of_one_draw(sent: Sent) -> list[str]:
         lines.append(f"fade of this draw: {fade_db:+.2f} dB, so Es/N0 {esno_db + fade_db:.2f} dB")
     arrived = [tag for tag in sent.prepared.tags if tag in shown.delivered]
     lines.append(f"delivered: {', '.join(arrived) or 'nothing'}")
-    lines.append(f"shown from: {'none, mid-grey' if shown.level is None else shown.level.tag}")
+    if shown.level is None:
+        lines.append("shown from: none, mid-grey")
+    elif shown.level.tag in arrived:  # not of systems whose frames are no layers of this codec
+        lines.append(f"shown from: {shown.level.tag}")
     return lines + ([] if shown.caption is None else [f"caption: {shown.caption}"])
 
 

@@ -28,6 +28,7 @@ class Coding:
         rho: Bandwidth ratio that the reference system filled.
         design_esno_db: Es/N0 in dB that it coded for.
         reference: System whose bytes a rival's file may have.
+        content: Of the picture's pixels and, of a plug-in, what it is made of.
     """
 
     system: str
@@ -36,6 +37,7 @@ class Coding:
     rho: float
     design_esno_db: float
     reference: str
+    content: str
 
 
 @dataclass(frozen=True)

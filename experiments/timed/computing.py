@@ -48,7 +48,7 @@ def find_times(spec: TimedSpec, library: Library, folder: Path, progress: bool) 
     if missing and spec.times:
         raise ScmcError(
             f"{path} has no times of {missing[0][0]} for {missing[0][1]} at this size, rho and "
-            "design; give no file to measure them here"
+            "design, or of other content; give no file to measure them here"
         )
     for pair in wanted:
         found = times.get(library.coding(*pair))

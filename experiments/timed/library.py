@@ -170,12 +170,17 @@ class Library:
 
     def coding(self, system: str, image: str) -> Coding:
         """What measured times of a picture hold for."""
-        height, width = self.images[image].shape[1:]
-        budget = self._budget
+        img, budget = self.images[image], self._budget
+        height, width = img.shape[1:]
+        made_of = [load_system(self._components, name).identity() for name in self._makers(system)]
         return Coding(
             system, image, (int(height), int(width)), budget.rho, budget.design_esno_db,
-            self._reference,
+            self._reference, digest(made_of, digest_of(img.numpy()))[:16],
         )  # fmt: skip
+
+    def _makers(self, system: str) -> tuple[str, ...]:
+        """The systems on which a picture's coding depends."""
+        return (system, self._reference) if self._is_file(system) else (system,)
 
     def measure(self, system: str, image: str) -> PictureTimes:
         """How long a system encodes and decodes a picture, measured now."""

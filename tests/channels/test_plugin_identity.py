@@ -96,9 +96,33 @@ def test_content_tells_arrays_apart_that_print_alike():
     assert content(many) == content(many.copy()) != content(other)
 
 
+class Slotted:
+    __slots__ = ("__dict__", "scale")
+
+    def __init__(self, scale):
+        self.scale, self.name = scale, "mine"
+
+
+class OnlySlots:
+    __slots__ = ("scale",)
+
+    def __init__(self, scale):
+        self.scale = scale
+
+
+def _marked(scale):
+    weights = torch.ones(2)
+    weights.scale = scale
+    return weights
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (Slotted(1), Slotted(2)),
+        (OnlySlots(1), OnlySlots(2)),
+        (_marked(1), _marked(2)),
+        (collections.defaultdict(int, a=1), collections.defaultdict(float, a=1)),
         (np.array(["a", [1]], object), np.array(["a", [2]], object)),
         (torch.ones(2, dtype=torch.bfloat16), torch.tensor([1, 2], dtype=torch.bfloat16)),
         (torch.eye(2).to_sparse(), (2 * torch.eye(2)).to_sparse()),
@@ -106,7 +130,18 @@ def test_content_tells_arrays_apart_that_print_alike():
         ({"a", "b"}, {"a", "c"}),
         ("one at 0x1f>", "two ... at 0x1f>"),
     ],
-    ids=["objects", "bfloat16", "sparse", "conjugate", "set", "text"],
+    ids=[
+        "slots beside",
+        "slots alone",
+        "attribute of a tensor",
+        "factory",
+        "objects",
+        "bfloat16",
+        "sparse",
+        "conjugate",
+        "set",
+        "text",
+    ],
 )
 def test_content_tells_values_apart_and_their_copies_alike(one, other):
     assert content(one) == content(copy.deepcopy(one)) != content(other)

@@ -122,7 +122,8 @@ def test_every_verb_takes_a_plugin(tmp_path, capsys):
         "transmit", str(tmp_path / "in.png"), "--plugin", file, "--system", "mine", "--channel",
         "two_gains", "--esno-db", "8", "--rho", "1/24", "-o", str(tmp_path / "out.png"),
     ])  # fmt: skip
-    assert "shown from: signal" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "delivered: symbols\n" in out and "shown from" not in out
 
 
 def test_a_plugin_of_the_command_line_stands_in_the_spec_of_the_results(tmp_path, monkeypatch):

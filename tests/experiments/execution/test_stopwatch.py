@@ -49,7 +49,7 @@ def test_each_run_of_a_picture_starts_from_nothing(toy_spec):
         order.append("prepare")
         return watched.prepare(toy_image(0), Budget(1 / 24, 10.0))
 
-    coding = Coding("toy", "img0", (64, 64), 1 / 24, 10.0, "toy")
+    coding = Coding("toy", "img0", (64, 64), 1 / 24, 10.0, "toy", "1f")
     found = measure_picture(watched, prepare, coding, count=2)
     every, two, one = "semantic+signal+structure", "semantic+structure", "semantic"
     expected = ["prepare", every, *["forget", "prepare"] * 2]

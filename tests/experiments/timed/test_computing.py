@@ -138,6 +138,21 @@ def test_a_file_that_lacks_a_time_or_comes_from_elsewhere_is_refused(clock, tmp_
     assert "\n" not in str(error.value)
 
 
+def _swapped(name, count):
+    found = TOYS.load_images(name, count)
+    return dict(zip(found, reversed(found.values()), strict=True))
+
+
+def test_times_of_other_pixels_are_measured_anew(clock, tmp_path):
+    path = run(MEASURED, tmp_path, "out") / "times.json"
+    components = dataclasses.replace(TOYS, load_images=_swapped)
+    named = dataclasses.replace(MEASURED, times=str(path))
+    with pytest.raises(ScmcError, match="or of other content"):
+        run_timed(named, tmp_path / "named", components=components, progress=False)
+    run_timed(MEASURED, tmp_path / "out", components=components, progress=False)
+    assert len(clock) == 4 and len(read_times(path).pictures) == 4
+
+
 def test_a_file_without_a_unit_or_with_a_picture_twice_is_refused(clock, tmp_path):
     path = run(MEASURED, tmp_path, "out") / "times.json"
     times = read_times(path)
@@ -158,7 +173,7 @@ def test_a_file_without_a_unit_or_with_a_picture_twice_is_refused(clock, tmp_pat
 
 
 def test_times_round_trip(tmp_path):
-    coding = Coding("vvc", "a", (64, 48), 1 / 24, 10.0, "scmc")
+    coding = Coding("vvc", "a", (64, 48), 1 / 24, 10.0, "scmc", "1f")
     found = PictureTimes(coding, Duration(2.0, 1.0), {"image": Duration(0.5, 0.25)})
     times = Times.none_yet(3).plus(found)
     write_times(tmp_path / "times.json", times)

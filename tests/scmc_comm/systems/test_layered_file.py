@@ -162,6 +162,8 @@ def test_quality_layers_are_one_code_stream_cut_at_its_layers(photo):
     ("name", "says"),
     [("vvc:layers=5", "whole number, 2 to 4"), ("vvc:layers=1", "whole number, 2 to 4"),
      ("vvc:layers=3,mcs=adaptive", "there is no key 'mcs'"),
+     ("vvc:layer=3", "did you mean layers?"),
+     ("vvc:protection=equal", "has protection only in layers; add layers=N"),
      ("vvc:layers=3,utility=lpips", "use protection=optimised"),
      ("jpeg2000:layers=2,protection=best", "one of unequal, equal, optimised, range"),
      ("hyperprior:layers=2", "no key 'layers'")],
