@@ -71,7 +71,10 @@ def save_florence(folder: Path) -> None:
     }  # fmt: skip
     for end in ("encoder", "decoder"):
         text |= {f"{end}_layers": 6, f"{end}_attention_heads": 12, f"{end}_ffn_dim": 3072}
-    config = Florence2Config(text_config=text, image_token_id=tokenizer.image_token_id)
+    vision = {"projection_dim": 768}  # of the large one it is 1024
+    config = Florence2Config(
+        text_config=text, vision_config=vision, image_token_id=tokenizer.image_token_id
+    )
     Florence2ForConditionalGeneration(config).half().save_pretrained(folder)
 
 
