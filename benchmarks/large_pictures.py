@@ -1,4 +1,6 @@
-"""Memory and time of the layered codec for large pictures: ``python -m benchmarks.large_pictures``.
+"""Memory and time of the layered codec for large pictures.
+
+    python -m benchmarks.large_pictures 1.5 6 12 24 --out FILE.csv
 
 Each picture is encoded and decoded in a process of its own, one after the other. What a process
 held after a picture of 64 x 96, networks and libraries included, is taken off its peak; the rest is
@@ -10,7 +12,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+import pandas as pd
 import torch
 from torch.nn.functional import interpolate
 
@@ -85,21 +89,25 @@ def main() -> None:
     """Prints a line for each size and direction."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("megapixels", nargs="*", type=float, default=[1.5, 6, 12])
+    parser.add_argument("--out", type=Path, help="CSV to write, after each picture")
     args = parser.parse_args()
     print(describe_machine())
-    print("| megapixels | | wall (s) | CPU (s) | MiB beyond 64 x 96 | bytes a pixel |")
+    rows = []
     for mega in args.megapixels:
         size = texture(round(mega * 1e6)).shape
         pixels = size[1] * size[2]
         encode = in_fresh_process(partial(encoded, round(mega * 1e6)))
         decode = in_fresh_process(partial(decoded, encode.stream))
         for name, cost in (("encode", encode), ("decode", decode)):
-            print(
-                f"| {pixels / 1e6:.2f} | {name} | {cost.duration.wall_s:.0f} | "
-                f"{cost.duration.cpu_s:.0f} | {cost.grown_bytes / 2**20:.0f} | "
-                f"{cost.grown_bytes / pixels:.0f} |",
-                flush=True,
-            )
+            rows.append({
+                "megapixels": round(pixels / 1e6, 2), "direction": name,
+                "wall_s": round(cost.duration.wall_s, 1), "cpu_s": round(cost.duration.cpu_s, 1),
+                "grown_mib": round(cost.grown_bytes / 2**20),
+                "bytes_a_pixel": round(cost.grown_bytes / pixels),
+            })  # fmt: skip
+            print(rows[-1], flush=True)
+        if args.out:
+            pd.DataFrame(rows).to_csv(args.out, index=False)
 
 
 if __name__ == "__main__":
