@@ -36,6 +36,7 @@ from channels.modulation.qam import map_bits
 from channels.phy.bit_true import BitTruePhy
 from channels.rng import preserve_torch_rng
 from channels.types import Frame, Mcs
+from experiments.execution.cores import num_cores
 
 NUM_ITER = 20
 PLAIN_ITER = (20, 50)  # of Sionna's decoder, where the loss is measured
@@ -297,7 +298,7 @@ def _threads(num: int | None) -> Iterator[None]:
         raise ChannelError(f"threads is {num}; expected at least 1")
     setting: Any = numba.config
     before = torch.get_num_threads(), setting.NUMBA_NUM_THREADS
-    count = num or os.cpu_count() or 1
+    count = num or num_cores()
     torch.set_num_threads(count)
     setting.NUMBA_NUM_THREADS = count
     try:

@@ -21,7 +21,8 @@ import xarray as xr
 from channels.phy.names import ESTIMATORS, Estimator
 from experiments.bench.cost import cost, in_fresh_process, machine_allows
 from experiments.bench.stand_ins import PLANS, STAND_INS
-from experiments.execution.executors import num_cores, one_thread
+from experiments.execution.cores import num_cores
+from experiments.execution.executors import one_thread
 from experiments.sweep import store
 from experiments.sweep.components import Components
 from experiments.sweep.points import trial_seeds

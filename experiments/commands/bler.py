@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Annotated
 
 from channels.ranges import Jobs, Range, Seed, Share
 from experiments.commands.common import COUNT, AddVerb, Number
+from experiments.execution.cores import num_cores
 
 
 def bler(args: argparse.Namespace) -> None:
@@ -74,6 +74,4 @@ def add(verb: AddVerb) -> None:
     )  # fmt: skip
     sub.add_argument("--decoder", default="fast", help="fast or sionna (fast)")
     sub.add_argument("--seed", type=Number(Seed), default=0, help="of payloads and noise (0)")
-    sub.add_argument(
-        "--jobs", type=Number(Jobs), default=os.cpu_count() or 1, help="processes (all cores)"
-    )
+    sub.add_argument("--jobs", type=Number(Jobs), default=num_cores(), help="processes (all cores)")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from channels.ranges import Jobs
 from channels.specs import split_specs
 from experiments.commands.common import AGAIN, AddVerb, Number, add_out, bandwidth_ratio, said_cost
+from experiments.execution.cores import num_cores
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
@@ -136,9 +136,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--no-figures", action="store_true", help="results alone; 'plot DIR' draws figures later"
     )
-    sub.add_argument(
-        "--jobs", type=Number(Jobs), default=os.cpu_count() or 1, help="processes (all cores)"
-    )
+    sub.add_argument("--jobs", type=Number(Jobs), default=num_cores(), help="processes (all cores)")
     sub.add_argument(
         "--shard", metavar="NUMBER/COUNT", help="compute one part, such as 3/8, into the cache, "
         "for the jobs of an array; 'sweep' without it then writes the results",

@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from experiments.execution.cores import num_cores
 from scmc_comm.device import choose_device, chosen_device, device_class
 from scmc_comm.errors import ScmcError
 
@@ -66,11 +67,6 @@ def limit_threads(workers: int) -> None:
     torch.set_num_threads(1)
     setting: Any = numba.config
     setting.NUMBA_NUM_THREADS = max(1, num_cores() // workers)
-
-
-def num_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Executor(ABC):

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from experiments.execution.cache import Cache, digest
-from experiments.execution.executors import num_cores, one_thread
+from experiments.execution.cores import num_cores
+from experiments.execution.executors import one_thread
 from experiments.execution.stopwatch import Stopwatch
 from experiments.statistics.tables import time_text
 

@@ -28,6 +28,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
+from experiments.execution.cores import num_cores
 from experiments.statistics.tables import DIGITS, Table
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import evenly, load_split
@@ -70,7 +71,7 @@ def train(name: str, args: argparse.Namespace) -> None:
         "--lower", str(args.lower), "--out", str(out), "--cache", str(args.cache),
         "--steps", str(args.steps), *([] if name == WHOLE else ["--without", name]),
     ]  # fmt: skip
-    threads = str(max(1, (os.cpu_count() or 1) // args.jobs))
+    threads = str(max(1, num_cores() // args.jobs))
     with (out / "log.txt").open("a", encoding="utf-8") as log:
         done = subprocess.run(
             command,

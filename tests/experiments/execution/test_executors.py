@@ -9,12 +9,12 @@ import pytest
 import torch
 from fakes import TOYS, files_below
 
+from experiments.execution.cores import num_cores
 from experiments.execution.executors import (
     InProcess,
     ProcessPool,
     executor,
     limit_threads,
-    num_cores,
 )
 from experiments.sweep import made, runner
 from experiments.sweep.runner import make_tasks, run_sweep
