@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -195,11 +197,14 @@ class CodedImage:
 
 
 def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> CodedImage | None:
-    """The finest quality whose bytes fit, by bisection.
+    """The finest quality whose bytes fit.
 
-    Sizes grow with quality but for a byte here and there, so bisection finds the finest or a
-    neighbour of it. Encodes are kept: searching one image for another budget, with the
-    same codec, costs only the qualities not yet seen.
+    Between two qualities whose sizes are known, the next to be tried is where the logarithm of the
+    size, taken to be linear, reaches the limit; every third one lies halfway, so that no curve
+    makes the search long. Sizes grow with quality but for a byte here and there, so it finds the
+    finest or a neighbour of it. What is tried depends on the picture and the limit alone. Encodes
+    are kept: searching one image for another budget, with the same codec, costs only the
+    qualities not yet seen.
 
     Args:
         codec: The image codec.
@@ -215,15 +220,28 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     best: CodedImage | None = None
     codec = codec.source
     cache = _encodes.setdefault(codec, LruCache(_CACHED_BYTES))
-    while high - low > 1:
-        middle = (low + high) // 2
-        quality = codec.qualities[middle]
+    sizes: dict[int, int] = {}
+    for step in itertools.count():
+        if high - low == 1:
+            return best
+        tried = _between(low, high, sizes, max_bytes) if step % 3 < 2 else (low + high) // 2
+        quality = codec.qualities[tried]
         data = cache.get((digest, quality), partial(_encoded, codec, img, quality))
+        if data is not None:
+            sizes[tried] = len(data)
         if data is not None and len(data) <= max_bytes:
-            low, best = middle, CodedImage(quality, data)
+            low, best = tried, CodedImage(quality, data)
         else:
-            high = middle
-    return best
+            high = tried
+    raise AssertionError("unreachable")
+
+
+def _between(low: int, high: int, sizes: Mapping[int, int], max_bytes: int) -> int:
+    """Of the qualities between one that fits and one that does not the one to be tried next."""
+    if low not in sizes or high not in sizes:
+        return (low + high) // 2
+    share = math.log(max_bytes / sizes[low]) / math.log(sizes[high] / sizes[low])
+    return min(max(low + int(share * (high - low)), low + 1), high - 1)
 
 
 def forget_encodes() -> None:

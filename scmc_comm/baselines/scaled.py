@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -14,6 +17,7 @@ from scmc_comm.baselines.reduced import DIVISOR_BITS, DIVISORS, at_divisor, divi
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
 from scmc_comm.link.utility import Utility
+from scmc_comm.lru_cache import LruCache
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,10 @@ class ScaledCoder:
             return None
         fits = self._fits(img, max_bytes, self._promising(8 * max_bytes, size, utility))
         fits = fits or self._fits(img, max_bytes, self.divisors(size))
-        if len(fits) > 1:
-            shown = {d: at_divisor(self.codec, d).decode(data, size) for d, data in fits.items()}
-            best = max(fits, key=lambda d: _score(img, shown[d], utility))
-            fits = {best: fits[best]}
-        for divisor, data in fits.items():
-            return np.concatenate([_bits_of(divisor), bytes_to_bits(data)])
-        return None
+        if not fits:
+            return None
+        best = next(iter(fits)) if len(fits) == 1 else self._best(img, fits, utility)
+        return np.concatenate([_bits_of(best), bytes_to_bits(fits[best])])
 
     def decode(self, bits: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
         """What `encode` made -> float32 [3, H, W] in [0, 1].
@@ -104,12 +105,34 @@ class ScaledCoder:
         found = {d: largest_fitting(at_divisor(self.codec, d), img, max_bytes) for d in divisors}
         return {divisor: fit.data for divisor, fit in found.items() if fit is not None}
 
+    def _best(self, img: torch.Tensor, fits: Mapping[int, bytes], utility: Utility) -> int:
+        """The resolution that shows the most; what one file shows is measured once."""
+        size = int(img.shape[1]), int(img.shape[2])
+        picture = size, sha256(img.contiguous().numpy().tobytes()).digest()
+        known = _scores.setdefault(self.codec, LruCache())
+
+        def score(divisor: int) -> float:
+            coder, data = at_divisor(self.codec, divisor), fits[divisor]
+            key = picture, divisor, sha256(data).digest(), utility
+            return known.get(key, lambda: _score(img, coder.decode(data, size), utility))
+
+        return max(fits, key=score)
+
     def _promising(self, max_bits: int, size: tuple[int, int], utility: Utility) -> list[int]:
         """Resolutions that are best for some validation picture; all without curves."""
         curves = self.curves or find_curves(self.codec.name)
         found = [] if curves is None else curves.best_divisors(max_bits, size, utility)
         can = self.divisors(size)
         return [divisor for divisor in found if divisor in can] or can
+
+
+_scores: WeakKeyDictionary[ImageCodec, LruCache] = WeakKeyDictionary()
+"""Utilities of what each codec shows, for as long as it lives."""
+
+
+def forget_scores() -> None:
+    """Drop what is known of shown pictures, so that the next choice takes its full time."""
+    _scores.clear()
 
 
 _WEIGHTS = 1 << np.arange(DIVISOR_BITS)[::-1]

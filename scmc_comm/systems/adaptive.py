@@ -88,16 +88,27 @@ def expected_utility(
     Returns:
         The more the better; NaN if no picture fits.
     """
+    link, utility = design_link(budget, size, spread_db), Utility.parse(budget.utility)
+    return _worth(curves, mcs, size, budget.uses(size), link, utility)
+
+
+def _worth(
+    curves: CodecCurves,
+    mcs: Mcs,
+    size: tuple[int, int],
+    num_uses: int,
+    link: Link,
+    utility: Utility,
+) -> float:
     header_bits = DIVISOR_BITS if curves.reduced else 0
-    max_bits = (max_payload_bits(budget.uses(size), mcs) - header_bits) // 8 * 8
+    max_bits = (max_payload_bits(num_uses, mcs) - header_bits) // 8 * 8
     if max_bits <= 0:
         return float("nan")
-    utility = Utility.parse(budget.utility)
     shown, grey = curves.at(max_bits, size, utility), curves.failure(utility)
     fits = ~np.isnan(shown)
     if not fits.any():
         return float("nan")
-    p = delivery_probability(mcs, max_bits + header_bits, design_link(budget, size, spread_db))
+    p = delivery_probability(mcs, max_bits + header_bits, link)
     return float(np.where(fits, p * np.nan_to_num(shown) + (1 - p) * grey, grey).mean())
 
 
@@ -115,6 +126,8 @@ def ranking(
         ScmcError: The budget's utility is none.
         ChannelError: The physical layer cannot run over the channel.
     """
-    found = {mcs: expected_utility(curves, mcs, size, budget, spread_db) for mcs in MCS_GRID}
+    link, utility = design_link(budget, size, spread_db), Utility.parse(budget.utility)
+    num_uses = budget.uses(size)
+    found = {mcs: _worth(curves, mcs, size, num_uses, link, utility) for mcs in MCS_GRID}
     value = {mcs: utility for mcs, utility in found.items() if not np.isnan(utility)}
     return tuple(sorted(value, key=lambda mcs: (-round(value[mcs] / _TIE), mcs.bits_per_use)))

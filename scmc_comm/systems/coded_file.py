@@ -13,6 +13,7 @@ from scmc_comm.baselines.image_codecs import (
     forget_encodes,
     load_image_codec,
 )
+from scmc_comm.baselines.scaled import forget_scores
 from scmc_comm.systems.base import PYTHON_ONLY, System
 
 
@@ -45,6 +46,7 @@ class CodedFile(System):
     def forget(self) -> None:
         """See `System.forget`."""
         forget_encodes()
+        forget_scores()
 
     def check_size(self, size: tuple[int, int]) -> None:
         """See `System.check_size`."""

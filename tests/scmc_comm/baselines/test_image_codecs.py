@@ -148,6 +148,37 @@ def test_largest_fitting_is_exact_when_sizes_grow(max_bytes):
     assert len(codec.calls) <= 7
 
 
+class Exponential(Counting):
+    """Sizes that double every twelve qualities, as VVC's do, with a ripple that keeps them rising."""
+
+    qualities = tuple(range(128))
+
+    def encode(self, img, quality):
+        self.calls.append(quality)
+        return bytes(round(40 * 2 ** (quality / 12) * (1 + 0.02 * (quality % 2))) + quality)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(40, 60_000))
+def test_the_search_is_exact_and_short_where_sizes_grow_exponentially(max_bytes):
+    codec, img = Exponential(), torch.zeros(3, 32, 32)
+    sizes = [len(codec.encode(img, q)) for q in codec.qualities]
+    codec.calls.clear()
+    fit = largest_fitting(codec, img, max_bytes)
+    assert fit.quality == max(q for q in codec.qualities if sizes[q] <= max_bytes)
+    assert len(codec.calls) <= 8
+
+
+def test_a_second_budget_costs_few_encodes():
+    codec, img = Exponential(), torch.zeros(3, 32, 32)
+    counts = []
+    for max_bytes in (300, 700, 1500, 3000, 6000, 12_000):
+        codec.calls.clear()
+        largest_fitting(codec, img, max_bytes)
+        counts.append(len(codec.calls))
+    assert counts[0] <= 7 and np.mean(counts[1:]) <= 3
+
+
 def test_encodes_are_remembered_per_image_and_forgotten_with_the_codec():
     codec = Counting()
     x, y = torch.zeros(3, 32, 32), torch.ones(3, 32, 32)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from scmc_comm.baselines import scaled
 from scmc_comm.baselines.codec_curves import load_curves
 from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.baselines.reduced import DIVISORS, ReducedCodec, reduced_size, resized
@@ -27,11 +28,11 @@ def psnr(img, img_hat):
 
 
 def test_jpeg_no_longer_stands_at_grey_at_261_bytes(photo):
-    whole, scaled = (ScaledCoder(make_image_codec("jpeg"), scales) for scales in (False, True))
+    whole, reduced = (ScaledCoder(make_image_codec("jpeg"), scales) for scales in (False, True))
     assert whole.encode(photo, 8 * 261, PSNR) is None
-    bits = scaled.encode(photo, 8 * 261, PSNR)
+    bits = reduced.encode(photo, 8 * 261, PSNR)
     assert bits.size <= 8 * 261
-    assert psnr(photo, scaled.decode(bits, (256, 256))) > 17
+    assert psnr(photo, reduced.decode(bits, (256, 256))) > 17
 
 
 @pytest.mark.parametrize("num_bytes", [40, 150, 700, 3000, 12_000])
@@ -64,6 +65,24 @@ def test_it_is_charged_and_can_be_switched_off(photo):
     shown = auto.reconstruct(tight[0], frozenset({"image"})).img_hat
     assert shown.shape == photo.shape and psnr(photo, shown) > 15
     assert auto.identity() != off.identity()
+
+
+def test_what_a_file_shows_is_measured_once(photo, monkeypatch):
+    made, measured = make_image_codec("webp"), []
+    coder = ScaledCoder(made)
+    true_score = scaled._score
+    monkeypatch.setattr(scaled, "_score", lambda *what: measured.append(what) or true_score(*what))
+    first = coder.encode(photo, 8 * 700, PSNR)
+    assert len(measured) > 1
+    count = len(measured)
+    np.testing.assert_array_equal(coder.encode(photo, 8 * 700, PSNR), first)
+    assert len(measured) == count
+    coder.encode(photo.flip(2), 8 * 700, PSNR)  # another picture
+    assert len(measured) > count
+    count = len(measured)
+    scaled.forget_scores()
+    coder.encode(photo, 8 * 700, PSNR)
+    assert len(measured) > count
 
 
 def test_small_and_odd_pictures(photo):
