@@ -6,9 +6,8 @@ The models come to OUT/models. A run that was stopped goes on with the same comm
 stages are passed over, and each script resumes from its checkpoint. With other minutes all
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 8 %,
 generator 17 %, fusion 12 % and 3 % in which its views must agree, signal 15 %, signal with lower
-layers 7 %, its perceptual refinement 8 %, the analog baseline, which starts from the signal's
-transforms, 7 %, the signal given the colour map 9 %, the enhancement network of VVC
-9 %; text model, lower layers, colour maps, VVC's pictures, the heads that tell kinds and the
+layers 7 %, the analog baseline, which starts from the signal's transforms, 7 %, the signal given
+the colour map 9 %, its perceptual refinement 8 %, the enhancement network of VVC 9 %; text model, lower layers, colour maps, VVC's pictures, the heads that tell kinds and the
 curves of the protection optimiser and of the image codecs take what they need beside.
 """
 
@@ -37,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 MIN_TRAIN = 64
 """Fewer training pictures than these are taken for a mistake."""
+
+_QPS = ",".join(str(level.colour_qp) for level in LEVELS)
 
 Command = tuple[str, ...]
 Runner = Callable[[Command, Path], None]
@@ -107,14 +108,7 @@ class Plan:
                     "signal", 0.07, "--start", signal / "checkpoint.pt", "--lower", lower,
                     out="signal_on_lower",
                 ),
-            ),
-            self._stage(
-                "detail",
-                self._train(
-                    "detail", 0.08, "--start", out / "signal_on_lower" / "checkpoint.pt",
-                    "--lower", lower,
-                ),
-                self._export("signal", "detail"),
+                self._export("signal", "signal_on_lower"),
             ),
             self._stage(
                 "deepjscc",
@@ -122,7 +116,14 @@ class Plan:
                 self._export("deepjscc"),
             ),
             self._stage("colour_maps", *(self._maps(level.colour_qp) for level in LEVELS)),
-            self._stage("scalable", self._scalable(), self._scalable_export()),
+            self._stage("scalable", self._scalable()),
+            self._stage(
+                "detail",
+                self._train(
+                    "detail", 0.08, "--start", out / "scalable" / "checkpoint.pt", "--qps", _QPS
+                ),
+                self._export("signal", "detail"),
+            ),
             self._stage(
                 "enhance",
                 self._train("enhance", 0.09, "--count", self.count),
@@ -181,14 +182,7 @@ class Plan:
         return (
             "scalable", "train", *self._data(), "--out", str(self.out / "scalable"),
             "--start", str(self._model("signal")), "--minutes", f"{0.09 * self.minutes:g}",
-            "--qps", ",".join(str(level.colour_qp) for level in LEVELS),
-        )  # fmt: skip
-
-    def _scalable_export(self) -> Command:
-        checkpoint = self.out / "scalable" / "checkpoint.pt"
-        return (
-            "scalable", "export", *self._data(), "--net", str(checkpoint),
-            "--out", str(self._model("signal")),
+            "--qps", _QPS,
         )  # fmt: skip
 
     def _export(self, network: str, run: str = "", *more: object) -> Command:

@@ -135,6 +135,12 @@ def load_start(net: TrainedSignalNet, path: Path) -> None:
         raise ScmcError(f"{path} holds another network: {', '.join(strange[:3])} ... differ")
 
 
+def base_latents_of(state: dict[str, Tensor]) -> int:
+    """Latent channels that these weights predict from the colour map; 0 where they read none."""
+    weights = state.get("base.linear.weight")
+    return 0 if weights is None else len(weights) // 2
+
+
 @torch.no_grad()
 def fit_linear(net: TrainedSignalNet, crops: MapCrops, batches: int = 160) -> None:
     """Least squares of what the map says beyond the context's means, into ``net.base.linear``."""
@@ -257,7 +263,7 @@ def rates(net: TrainedSignalNet, recipe: ScalableRecipe) -> list[dict[str, Any]]
 def judge(args: argparse.Namespace) -> None:
     """Rate in bytes and PSNR of validation pictures, a line of JSON for each set and level."""
     saved = start_state("signal", args.net)
-    base_latents = saved["base.linear.weight"].shape[0] // 2 if "base.linear.weight" in saved else 0
+    base_latents = base_latents_of(saved)
     net = TrainedSignalNet(replace(SignalConfig(), base_latents=base_latents)).eval()
     load_start(net, args.net)
     where = chosen_device()
