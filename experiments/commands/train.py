@@ -10,8 +10,8 @@ import sys
 from experiments.commands.common import AddVerb
 
 NETWORKS = (
-    "captioner", "photo_features", "photo_captioner", "caption_scores", "colour_maps", "scalable",
-    "generator", "edges", "fusion", "signal", "detail", "deepjscc", "enhance", "vvc_pairs",
+    "captioner_features", "captioner", "caption_scores", "colour_maps", "scalable", "generator",
+    "edges", "fusion", "signal", "detail", "deepjscc", "enhance", "vvc_pairs",
     "kinds", "text_model", "lower", "layer_curves", "codec_curves", "export", "evaluate",
     "evaluate_deepjscc", "evaluate_enhance", "ablation", "gallery", "all",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Judge the captioner of photographs on a held-back split, next to a nearest neighbour.
+"""Judge the captioner on a held-back split, next to a nearest neighbour.
 
     python -m experiments.training.caption_scores --data DIR --cache DIR --weights FILE
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,12 +19,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from experiments.training.caption_text import class_words, sentence, words_of
+from experiments.training.caption_text import class_words, words_of
+from experiments.training.captioner import readings
+from experiments.training.captioner_features import SETS, load_features
 from experiments.training.data import CaptionedImages, load_split
-from experiments.training.photo_features import SETS, load_features
-from scmc_comm.codec.captioner_net import SPECIALS
-from scmc_comm.codec.photo_captioner_net import CaptionerShape, PhotoCaptioner
-from scmc_comm.codec.weights import load_weights
+from scmc_comm.codec.captioner import Reading, SmallBackend, tidy
 from scmc_comm.errors import ScmcError
 from scmc_comm.zoo.sentence import load_sentence_model
 
@@ -70,49 +68,12 @@ def scores(said: list[str], humans: list[tuple[str, ...]]) -> dict[str, float]:
     }
 
 
-class Judged:
-    """The captioner on kept features.
-
-    Args:
-        weights: File that ``photo_captioner`` wrote.
-    """
-
-    def __init__(self, weights: Path) -> None:
-        config, state = load_weights("photo_captioner", weights)
-        self.model = PhotoCaptioner(CaptionerShape(**config["shape"])).eval()
-        self.model.load_state_dict(state)
-        self.names: list[str] = config["names"]
-        self.words = (*SPECIALS, *config["words"])
-
-    @torch.inference_mode()
-    def pooled(self, maps: np.ndarray) -> torch.Tensor:
-        """Pooled features of a whole split, float [n, 1280]."""
-        encoder = self.model.encoder
-        blocks = [np.array(maps[i : i + _BATCH]) for i in range(0, len(maps), _BATCH)]
-        return torch.cat([encoder.pooled(torch.from_numpy(b).float()) for b in blocks])
-
-    @torch.inference_mode()
-    def describe(
-        self, maps: np.ndarray, colors: np.ndarray, beams: int, sure: float
-    ) -> tuple[list[str], torch.Tensor, torch.Tensor]:
-        """Sentences, their confidence [n], and probabilities of the kinds [n, kinds + 1]."""
-        encoder = self.model.encoder
-        texts: list[str] = []
-        confidences: list[float] = []
-        kinds = []
-        for i in range(0, len(maps), _BATCH):
-            block = torch.from_numpy(maps[i : i + _BATCH]).float()
-            pooled = encoder.pooled(block)
-            odds = encoder.kinds(pooled).softmax(-1)
-            top, kind = odds.max(-1)
-            kind = torch.where(top >= sure, kind, odds.shape[1] - 1)
-            color = torch.from_numpy(colors[i : i + _BATCH]).float()
-            tokens = encoder.tokens(encoder.cells(block), pooled, color, kind)
-            for words, confidence in self.model.say(tokens, beams):
-                texts.append(sentence([self.words[w] for w in words]))
-                confidences.append(confidence)
-            kinds.append(odds)
-        return texts, torch.tensor(confidences), torch.cat(kinds)
+@torch.inference_mode()
+def pooled(backend: SmallBackend, maps: np.ndarray) -> torch.Tensor:
+    """Pooled features of a whole split, float [n, 1280]."""
+    blocks = [np.array(maps[i : i + _BATCH]) for i in range(0, len(maps), _BATCH)]
+    encoder = backend.model.encoder
+    return torch.cat([encoder.pooled(torch.from_numpy(b).float()) for b in blocks])
 
 
 def consensus(near: torch.Tensor, captions: tuple[tuple[str, ...], ...]) -> list[str]:
@@ -136,33 +97,38 @@ def consensus(near: torch.Tensor, captions: tuple[tuple[str, ...], ...]) -> list
     return best
 
 
-def judge_names(odds: torch.Tensor, data: CaptionedImages, names: list[str], sure: float) -> str:
+def judge_names(seen: Sequence[Reading], data: CaptionedImages, sure: float) -> str:
     """How often the kind is named, and named right."""
-    order = {name: i for i, name in enumerate(names)}
-    true = torch.tensor([order[" ".join(class_words(c))] for c in data.class_names])
-    top, kind = odds.max(-1)
-    named = (top >= sure) & (kind < len(names))
-    right = (kind == true)[named].float().mean()
+    true = [" ".join(class_words(c)) for c in data.class_names]
+    right = np.array([r.kind == name for r, name in zip(seen, true, strict=True)])
+    named = np.array([r.kind_odds >= sure and bool(r.kind) for r in seen])
     return (
-        f"best guess right {(kind == true).float().mean():.3f}; at {sure:g} named "
-        f"{named.float().mean():.3f}, of these right {right:.3f}"
+        f"best guess right {right.mean():.3f}; at {sure:g} named {named.mean():.3f}, of these "
+        f"right {right[named].mean():.3f}"
     )
 
 
-def rows_of(data: CaptionedImages, rows: np.ndarray) -> CaptionedImages:
-    """Some pictures of a split."""
-    return CaptionedImages(
-        pixels=data.pixels[rows],
-        captions=tuple(data.captions[i] for i in rows),
-        class_names=tuple(data.class_names[i] for i in rows),
-        files=tuple(data.files[i] for i in rows),
-        all_captions=tuple(data.all_captions[i] for i in rows),
+def judge_confidence(seen: Sequence[Reading], data: CaptionedImages) -> None:
+    """Print how like the human captions sentences are, by how sure the captioner is of them."""
+    model = load_sentence_model()
+    mine = model.encode([r.sentence for r in seen], normalize_embeddings=True)
+    flat = model.encode(
+        [c for texts in data.all_captions for c in texts], normalize_embeddings=True
     )
+    ends = np.cumsum([len(texts) for texts in data.all_captions])
+    alike = np.array([
+        float((flat[end - len(texts) : end] @ m).mean())
+        for end, texts, m in zip(ends, data.all_captions, mine, strict=True)
+    ])  # fmt: skip
+    order = np.argsort([r.confidence for r in seen])
+    for rows in np.array_split(order, 8):
+        first, last = seen[rows[0]].confidence, seen[rows[-1]].confidence
+        print(f"  confidence {first:.2f} to {last:.2f}: similarity {alike[rows].mean():.3f}")
 
 
 def judge_captions(
     args: argparse.Namespace,
-    judged: Judged,
+    backend: SmallBackend,
     said: list[str],
     data: CaptionedImages,
     maps: np.ndarray,
@@ -173,7 +139,7 @@ def judge_captions(
         return
     first = load_split(args.data, SETS[0], "train", args.cache)
     train_maps, _ = load_features(args.cache, SETS[0], "train")
-    asked, known = judged.pooled(maps), judged.pooled(train_maps[0])
+    asked, known = (pooled(backend, x) for x in (maps, train_maps[0]))
     near = (F.normalize(asked, dim=1) @ F.normalize(known, dim=1).T).topk(_NEIGHBOURS, 1).indices
     nearest = [first.captions[int(row[0])] for row in near]
     print("nearest neighbour", json.dumps(scores(nearest, list(data.all_captions))))
@@ -187,46 +153,43 @@ def judge_captions(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="judge the captioner of photographs")
+    parser = argparse.ArgumentParser(description="judge the captioner on kept features")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True, help="of photo_features")
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True, help="of captioner_features")
+    parser.add_argument("--weights", type=Path, help="default: those that ship")
     parser.add_argument("--split", default="val", choices=("val", "test"))
-    parser.add_argument("--beams", type=int, default=3)
-    parser.add_argument("--sure", type=float, default=0.5, help="probability to name a kind")
     parser.add_argument(
         "--baseline", choices=("nearest", "consensus"), help="the neighbours' captions as well"
     )
-    parser.add_argument("--count", type=int, default=1 << 20, help="pictures of each set")
     parser.add_argument("--show", type=int, default=0, help="sentences to print of each set")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
-    judged = Judged(args.weights)
+    backend = SmallBackend.load(args.weights)
+    trust = backend.trust
     for name in SETS:
         if (name, args.split) == ("general256", "test"):
             continue
         data = load_split(args.data, name, args.split, args.cache)
-        all_maps, all_colors = load_features(args.cache, name, args.split)
-        if not all_maps:
-            print(f"{name} {args.split}: no features, see photo_features")
-            continue
-        rows = np.linspace(0, len(data) - 1, min(len(data), args.count)).astype(int)
-        data, maps, colors = rows_of(data, rows), all_maps[0][rows], all_colors[0][rows]
-        start = time.monotonic()
-        said, confidence, odds = judged.describe(maps, colors, args.beams, args.sure)
-        spent = (time.monotonic() - start) / len(said)
-        print(f"{name} {args.split}: {spent:.3f} s a picture, confidence {confidence.mean():.3f}")
+        maps, _ = load_features(args.cache, name, args.split)
+        seen = readings(backend, args.cache, name, args.split)
+        said = [tidy(trust.say(reading)) for reading in seen]
+        told = np.mean([reading.confidence >= trust.say_from for reading in seen])
+        print(f"{name} {args.split}: a sentence said of {told:.3f}")
         if name == SETS[0]:
-            nothing = odds.argmax(1) == odds.shape[1] - 1
-            print(f"rightly no kind named {nothing.float().mean():.3f}")
-            judge_captions(args, judged, said, data, maps)
+            nothing = np.mean([not r.kind or r.kind_odds < trust.name_from for r in seen])
+            print(f"rightly no kind named {nothing:.3f}")
+            judge_captions(args, backend, said, data, maps[0])
+            judge_confidence(seen, data)
         elif any(data.class_names):
-            print(judge_names(odds, data, judged.names, args.sure))
+            print(judge_names(seen, data, trust.name_from))
         step = max(1, len(said) // args.show) if args.show else 0
         for i in range(0, len(said), step) if step else ():
-            human = data.captions[i]
-            print(f"  {data.files[i]} ({confidence[i]:.2f}): {said[i]}  | {human}")
+            reading, human = seen[i], data.captions[i]
+            print(
+                f"  {data.files[i]} ({reading.confidence:.2f}, {reading.image_class} "
+                f"{reading.class_odds:.2f}): {said[i]}  | {human}"
+            )
 
 
 if __name__ == "__main__":

@@ -6,10 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from experiments.training.data import CaptionedImages
-
-MIN_WORDS, MAX_WORDS = 4, 20
-
 _WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*|[0-9]+|[,:]")
 _SPELLING = {
     "centre": "center",
@@ -63,16 +59,6 @@ def spelling_fixes(
     return fixes
 
 
-def clean(words: list[str], known: set[str]) -> list[str] | None:
-    """The words; None if the caption is too short, too long or has an unknown word."""
-    out = list(words)
-    while out and out[-1] in (",", ":"):
-        out.pop()
-    if not MIN_WORDS <= len(out) <= MAX_WORDS or any(w not in known for w in out):
-        return None
-    return out
-
-
 def sentence(words: list[str]) -> str:
     """Words to a sentence, punctuation attached.
 
@@ -81,27 +67,3 @@ def sentence(words: list[str]) -> str:
         'rose: red, round'
     """
     return re.sub(r" ([,:])", r"\1", " ".join(words))
-
-
-def targets(
-    flowers: CaptionedImages, general: CaptionedImages, min_count: int = 3, max_words: int = 2600
-) -> tuple[list[str], list[tuple[list[str], bool]]]:
-    """Vocabulary and, per picture, the words of its target and whether the sentence ends there."""
-    raw = [words_of(c) for c in (*flowers.captions, *general.captions)]
-    elsewhere = {w for words in raw[len(flowers) :] for w in words}
-    fixes = spelling_fixes(raw[: len(flowers)])
-    fixes = {wrong: right for wrong, right in fixes.items() if wrong not in elsewhere}
-    raw[: len(flowers)] = [[fixes.get(w, w) for w in words] for words in raw[: len(flowers)]]
-    counts = Counter(w for words in raw[: len(flowers)] for w in words)
-    names = [class_words(c) for c in (*flowers.class_names, *general.class_names)]
-    known = {w for w, n in counts.items() if n >= min_count} | {w for n in names for w in n}
-    known |= {":", ","}
-    other = Counter(w for words in raw[len(flowers) :] for w in words)
-    extra = [w for w, _ in other.most_common() if w not in known]
-    known |= set(extra[: max(0, max_words - len(known))])
-    out: list[tuple[list[str], bool]] = []
-    for i, words in enumerate(raw):
-        body = clean(words, known)
-        head = [*names[i], ":"] if names[i] else []
-        out.append((head + (body or []), body is not None))
-    return sorted(known), out

@@ -1,19 +1,18 @@
-"""Train the small captioner.
+"""Train the captioner of photographs of anything.
 
-    python -m experiments.training.captioner --data DIR --out DIR --minutes 15
+    python -m experiments.training.captioner --data DIR --cache DIR --out DIR
 
-First the pictures go through the frozen convolutions once, in two views each (as it is, and a
-random crop, mirrored or not), into a memory-mapped array. The classifier of kinds is a linear
-discriminant in closed form (kinds: the class names, and one for everything else). Then the
-decoder is trained on the feature maps and the true kind. Targets are "class name: caption" for
-pictures with a class, else the caption.
+After ``captioner_features``, whose cache it reads. Frozen convolutions, a decoder with attention on
+4 x 4 cells, and a classifier of kinds (flowers, birds, neither). One sample in five of a named
+picture is taught without its name, so that the captioner can describe what it cannot name.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,191 +20,241 @@ import torch
 import torch.nn.functional as F
 
 from experiments.training.arguments import script_arguments, script_parser
-from experiments.training.caption_text import class_words, sentence, targets
-from experiments.training.data import SETS, CaptionedImages, load_split
+from experiments.training.caption_targets import Target, targets, vocabulary
+from experiments.training.captioner_features import SETS, load_features, published_weights
+from experiments.training.data import CaptionedImages, load_split
 from experiments.training.loop import Averaged, Run, adam, descend
 from experiments.training.precision import mixed_precision
-from scmc_comm.codec import captioner_net as net
-from scmc_comm.codec.captioner import Captioner, save_small
+from scmc_comm.codec.captioner import DEFAULT_BEAMS, Reading, SmallBackend, Trust, save_small, tidy
+from scmc_comm.codec.captioner_net import SPECIALS, CaptionerShape, SmallCaptioner
+from scmc_comm.codec.word_decoder import BOS_ID, EOS_ID
 from scmc_comm.device import chosen_device
-from scmc_comm.zoo.sources import alexnet_features
 
 logger = logging.getLogger(__name__)
 
-VIEWS = 2
+_VALIDATE_EVERY = 500
+_BATCH = 64
 
 
 @dataclass(frozen=True)
 class CaptionerRecipe:
-    """How the captioner is trained; saved inside the checkpoint."""
+    """How the captioner is trained; saved inside the checkpoint.
+
+    Attributes:
+        batch: Pictures a step.
+        lr: Of Adam.
+        smoothing: Of the labels.
+        min_count: A word must occur as often to be taught.
+        shares: Of a batch, for each of ``captioner_features.SETS``.
+        unnamed: Share of the named pictures that are taught without their name.
+        classifier: Weight of the kinds' cross-entropy.
+        width: Of the decoder.
+        layers: Of the decoder.
+        dropout: In the decoder and of the cells.
+        seed: Of the draw of samples.
+        trust: When it says what.
+    """
 
     batch: int = 64
-    lr: float = 3e-3
-    smoothing: float = 0.05
-    shrinkage: float = 0.2
-    min_count: int = 3
-    max_words: int = 2600
+    lr: float = 8e-4
+    smoothing: float = 0.1
+    min_count: int = 5
+    shares: tuple[float, ...] = (0.55, 0.15, 0.22, 0.08)
+    unnamed: float = 0.2
+    classifier: float = 0.5
+    width: int = 256
+    layers: int = 3
+    dropout: float = 0.2
     seed: int = 0
+    trust: Trust = field(default_factory=Trust)
 
 
-@torch.no_grad()
-def precompute(
-    encoder: net.AlexNetTokens,
-    sets: list[CaptionedImages],
-    keep: np.ndarray,
-    folder: Path,
-    seed: int,
-) -> np.ndarray:
-    """Feature maps of the kept pictures: float16 [n, VIEWS, 256, 7, 7]."""
-    path = folder / f"captioner-top-{len(keep)}.npy"
-    done = folder / f"captioner-{len(keep)}.done"
-    first = int(done.read_text(encoding="utf-8")) if done.is_file() else 0
-    if first < len(keep):
-        rng = np.random.default_rng([seed, first])
-        shape = (len(keep), VIEWS, 256, 7, 7)
-        maps = np.lib.format.open_memmap(
-            path, mode="r+" if first else "w+", dtype=np.float16, shape=shape
+class Samples:
+    """One split of a set: features of all views, and what is taught about each picture."""
+
+    def __init__(
+        self, cache: Path, data: CaptionedImages, name: str, split: str, taught: list[Target]
+    ) -> None:
+        self.maps, self.colors = load_features(cache, name, split)
+        self.taught = taught
+        self.rows = [i for i, t in enumerate(taught) if t.texts and self.maps]
+        self.name = name
+        logger.info(
+            "%s %s: %d of %d pictures taught, %d views",
+            *(name, split, len(self.rows), len(data), len(self.maps)),
         )
-        offsets = np.cumsum([0] + [len(s) for s in sets])
-        for row in range(first, len(keep)):
-            which = int(np.searchsorted(offsets, keep[row], side="right")) - 1
-            img = sets[which].batch([keep[row] - offsets[which]])
-            views = [img]
-            for _ in range(VIEWS - 1):
-                side = int(rng.integers(176, 248))
-                top, left = rng.integers(0, 256 - side + 1, 2)
-                crop = net.prepare(img[..., top : top + side, left : left + side])
-                views.append(crop.flip(-1) if rng.random() < 0.5 else crop)
-            with mixed_precision():
-                maps[row] = encoder.maps(torch.cat(views)).float().numpy()
-            if row % 500 == 499 or row == len(keep) - 1:
-                maps.flush()
-                done.write_text(str(row + 1), encoding="utf-8")
-                logger.info("features of %d / %d pictures", row + 1, len(keep))
-    return np.load(path, mmap_mode="r")
+
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, Target]:
+        """Maps, colours and target of a picture drawn at random, in a view drawn at random."""
+        row = self.rows[int(rng.integers(len(self.rows)))]
+        view = int(rng.integers(len(self.maps)))
+        return self.maps[view][row], self.colors[view][row], self.taught[row]
 
 
-def discriminant(
-    features: torch.Tensor, kinds: torch.Tensor, num_kinds: int, shrinkage: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Linear discriminant analysis with shrinkage, equal priors: weight [k, d] and bias [k].
-
-    Features are standardised first (and the scaling folded into the result); the covariance
-    within the kinds is shrunk towards the identity (Friedman, 1989).
-    """
-    mean, std = features.mean(0), features.std(0) + 1e-3
-    z = (features - mean) / std
-    one_hot = F.one_hot(kinds, num_kinds).float()
-    count = one_hot.sum(0).clamp(min=1)
-    centers = one_hot.T @ z / count[:, None]
-    within = (z.T @ z - (centers.T * count) @ centers) / len(z)
-    within += shrinkage * torch.eye(len(mean))
-    solved = torch.cholesky_solve(centers.T, torch.linalg.cholesky(within))
-    weight = solved.T / std
-    return weight, -0.5 * (centers.T * solved).sum(0) - weight @ mean
-
-
-def pooled(maps: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Maps [n, v, 256, 7, 7] pooled to 3 x 3 (float16), and the classifier's view of them."""
-    parts, features = [], []
-    for row in range(0, len(maps), 256):
-        block = torch.from_numpy(np.array(maps[row : row + 256])).float()
-        flat = block.flatten(0, 1)
-        parts.append(F.adaptive_max_pool2d(flat, 3).half().view(*block.shape[:3], 3, 3))
-        features.append(net.kind_features(flat).view(*block.shape[:2], -1))
-    return torch.cat(parts), torch.cat(features)
-
-
-def label_batch(texts: list[tuple[list[str], bool]], ids: dict[str, int]) -> torch.Tensor:
+def label_batch(texts: Sequence[Sequence[str]], ids: dict[str, int]) -> torch.Tensor:
     """Token ids with the end mark, padded by -100, int64 [b, longest]."""
-    rows = [[ids[w] for w in words] + ([2] if ends else []) for words, ends in texts]
+    rows = [[*(ids[w] for w in words), EOS_ID] for words in texts]
     out = torch.full((len(rows), max(map(len, rows))), -100)
     for i, row in enumerate(rows):
         out[i, : len(row)] = torch.tensor(row)
     return out
 
 
-def write_captions(captioner: Captioner, data: CaptionedImages, path: Path) -> None:
-    """Caption a whole split as users will, one line a picture, and log the class accuracy."""
-    lines = [line for imgs in data.blocks(64) for line in captioner.describe(imgs)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    if any(data.class_names):
-        hits = sum(
-            line.split(":")[0] == sentence(class_words(c))
-            for line, c in zip(lines, data.class_names, strict=True)
+class Teacher:
+    """Draws batches, and scores the captioner on them."""
+
+    def __init__(
+        self, sets: list[Samples], words: list[str], names: list[str], recipe: CaptionerRecipe
+    ) -> None:
+        self.sets, self.recipe = sets, recipe
+        self.ids = {w: i + len(SPECIALS) for i, w in enumerate(words)}
+        self.kinds = {name: i for i, name in enumerate(names)}
+
+    def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, ...]:
+        """Maps, colours, kinds that are told, true kinds, labels."""
+        given = zip(self.recipe.shares, self.sets, strict=False)
+        shares = np.array([share if samples.rows else 0.0 for share, samples in given])
+        which = rng.choice(len(self.sets), size, p=shares / shares.sum())
+        drawn = [self.sets[i].draw(rng) for i in which]
+        told, true, texts = [], [], []
+        for _, _, target in drawn:
+            kind = self.kinds.get(" ".join(target.name), len(self.kinds))
+            words = list(target.texts[int(rng.integers(len(target.texts)))])
+            true.append(kind)
+            if target.name and rng.random() >= self.recipe.unnamed:
+                told.append(kind)
+                words = [*target.name, ":", *words]
+            else:
+                told.append(len(self.kinds))
+            texts.append(words)
+        parts = (
+            torch.from_numpy(np.stack([d[0] for d in drawn])).float(),
+            torch.from_numpy(np.stack([d[1] for d in drawn])).float(),
+            torch.tensor(told),
+            torch.tensor(true),
+            label_batch(texts, self.ids),
         )
-        logger.info("%s: class named right %.3f of %d", path.stem, hits / len(data), len(data))
+        return tuple(part.to(chosen_device()) for part in parts)
+
+    def losses(
+        self, model: SmallCaptioner, batch: tuple[torch.Tensor, ...], smoothing: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cross-entropy of the words and of the kinds."""
+        maps, colors, told, true, labels = batch
+        start = torch.full((len(labels), 1), BOS_ID, device=labels.device)
+        inputs = torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] < 0, EOS_ID)], dim=1)
+        with mixed_precision():
+            with torch.no_grad():
+                cells, pooled = model.encoder.cells(maps), model.encoder.pooled(maps)
+            logits = model(model.encoder.tokens(cells, pooled, colors, told), inputs)
+            kinds = model.encoder.kinds(model.encoder.dropout(pooled))
+        words = F.cross_entropy(
+            logits.float().flatten(0, 1), labels.flatten(), label_smoothing=smoothing
+        )
+        return words, F.cross_entropy(kinds.float(), true)
 
 
-def train(data: Path, out: Path, cache: Path, minutes: float, recipe: CaptionerRecipe) -> None:
-    """Train, resume if ``out`` holds a checkpoint, and export to ``out/captioner.safetensors``."""
+def train(data: Path, cache: Path, run_of: Callable[..., Run], recipe: CaptionerRecipe) -> Path:
+    """Train, resume if the run's folder holds a checkpoint, and export the weights beside it."""
     torch.manual_seed(recipe.seed)
-    sets = [load_split(data, n, "train", cache) for n in SETS]
-    words, texts = targets(sets[0], sets[1], recipe.min_count, recipe.max_words)
-    keep = np.array([i for i, (t, _) in enumerate(texts) if t])
-    logger.info(
-        "%d words, %d pictures, %d whole captions", len(words), len(keep), sum(e for _, e in texts)
+    splits = {s: [load_split(data, n, s, cache) for n in SETS] for s in ("train", "val")}
+    words, fixes = vocabulary(splits["train"], recipe.min_count)
+    known = set(words)
+    samples = {
+        split: [
+            Samples(cache, d, n, split, targets(d, known, fixes))
+            for d, n in zip(sets, SETS, strict=True)
+        ]
+        for split, sets in splits.items()
+    }
+    names = sorted({" ".join(t.name) for s in samples["train"] for t in s.taught if t.name})
+    logger.info("%d words, %d names", len(words), len(names))
+    shape = CaptionerShape(
+        len(words), len(names), width=recipe.width, layers=recipe.layers, dropout=recipe.dropout
     )
-    names = sorted({c for s in sets for c in s.class_names if c})
-    order = {name: i for i, name in enumerate(names)}
-    every = [order.get(c, len(names)) for s in sets for c in s.class_names]
-    kinds = torch.tensor(every)[torch.from_numpy(keep)]
-    model = net.build(len(words), num_kinds=len(names) + 1)
-    encoder = model.encoder
-    encoder.load_state_dict(alexnet_features(), strict=False)
-    maps = precompute(encoder.eval(), sets, keep, cache, recipe.seed)
-    colors = torch.cat([net.color_grid(imgs) for s in sets for imgs in s.blocks(64)])
-    colors = colors[torch.from_numpy(keep)]
-    parts, features = pooled(maps)
-    weight, bias = discriminant(
-        features.flatten(0, 1), kinds.repeat_interleave(VIEWS), len(names) + 1, recipe.shrinkage
+    model = SmallCaptioner(shape).to(chosen_device())
+    imagenet = published_weights()
+    for part in ("trunk", "head", "classes"):
+        frozen = getattr(model.encoder, part)
+        frozen.load_state_dict(imagenet[part])
+        frozen.requires_grad_(False)
+    taught = [p for p in model.parameters() if p.requires_grad]
+    optimizer = adam(taught, recipe.lr)
+    averaged = Averaged(model, decay=0.998)
+    run = run_of(
+        config=recipe, state={"model": model, "averaged": averaged, "optimizer": optimizer}
     )
-    encoder.classifier.load_state_dict({"weight": weight, "bias": bias})
-    encoder.features.requires_grad_(False)
-    encoder.classifier.requires_grad_(False)
-    ids = {w: i + len(net.SPECIALS) for i, w in enumerate(words)}
-
-    where = chosen_device()
-    model.to(where)
-    optimizer = adam([p for p in model.parameters() if p.requires_grad], recipe.lr)
-    averaged = Averaged(model, decay=0.99)
-    state = {"model": model, "averaged": averaged, "optimizer": optimizer}
-    run = Run(out, recipe, minutes, state)
+    teacher = Teacher(samples["train"], words, names, recipe)
+    judge = Teacher(samples["val"], words, names, recipe)
     rng = np.random.default_rng([recipe.seed, run.step])
+    torch.manual_seed(run.step)
     model.train()
     while run.goes_on():
-        rows = torch.from_numpy(rng.integers(0, len(keep), recipe.batch))
-        views = torch.from_numpy(rng.integers(0, VIEWS, recipe.batch))
-        labels = label_batch([texts[keep[r]] for r in rows], ids)
-        start = torch.ones(len(rows), 1, dtype=torch.long)
-        inputs = torch.cat([start, labels[:, :-1].masked_fill(labels[:, :-1] < 0, 2)], dim=1)
-        with mixed_precision():
-            seen = parts[rows, views].float(), colors[rows], kinds[rows]
-            tokens = encoder.tokens(*(x.to(where) for x in seen))
-            logits = model(tokens, inputs.to(where))
-        loss = F.cross_entropy(
-            logits.float().flatten(0, 1), labels.flatten().to(where),
-            label_smoothing=recipe.smoothing,
-        )  # fmt: skip
-        descend(loss, optimizer)
+        text, kinds = teacher.losses(model, teacher.batch(rng, recipe.batch), recipe.smoothing)
+        descend(text + recipe.classifier * kinds, optimizer)
         averaged.update(model)
-        run.step_done(loss=loss.item())
-    path = out / "captioner.safetensors"
-    save_small(averaged.net, words, path)
-    captioner = Captioner.load(path)
-    for name, split in (("flowers256", "test"), ("flowers256", "val"), ("general256", "val")):
-        write_captions(captioner, load_split(data, name, split, cache), out / f"{name}-{split}.txt")
-    for split_set, name in zip(sets, SETS, strict=True):
-        write_captions(captioner, split_set, out / f"{name}-train.txt")
+        run.step_done(text=text.item(), kinds=kinds.item())
+        if run.step % _VALIDATE_EVERY == 0:
+            validate(averaged.net, judge, run.step)
+    validate(averaged.net, judge, run.step)
+    path = run.path.with_name("captioner.safetensors")
+    assert isinstance(averaged.net, SmallCaptioner)
+    save_small(averaged.net, words, names, imagenet_classes(), recipe.trust, path)
+    return path
+
+
+@torch.inference_mode()
+def validate(model: torch.nn.Module, judge: Teacher, step: int) -> None:
+    """Log the losses on validation pictures of every set."""
+    assert isinstance(model, SmallCaptioner)
+    for i, samples in enumerate(judge.sets):
+        if not samples.rows:
+            continue
+        one = Teacher([samples], [], [], judge.recipe)
+        one.ids, one.kinds = judge.ids, judge.kinds
+        rng = np.random.default_rng(i)
+        scores = [one.losses(model, one.batch(rng, 64), 0.0) for _ in range(4)]
+        text, kinds = (float(torch.stack(s).mean()) for s in zip(*scores, strict=True))
+        logger.info("step %d val %s: words %.3f kinds %.3f", step, samples.name, text, kinds)
+
+
+def imagenet_classes() -> list[str]:
+    """Names of ImageNet's 1,000 classes, in lower case."""
+    from torchvision.models import EfficientNet_B0_Weights
+
+    return [name.lower() for name in EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"]]
+
+
+def readings(backend: SmallBackend, cache: Path, name: str, split: str) -> list[Reading]:
+    """What a captioner makes of all pictures of a split, from their kept features."""
+    maps, colors = (views[0] for views in load_features(cache, name, split))
+    seen: list[Reading] = []
+    with torch.inference_mode():
+        for row in range(0, len(maps), _BATCH):
+            block = (torch.from_numpy(np.array(x[row : row + _BATCH])) for x in (maps, colors))
+            seen += backend.read(*(x.float() for x in block), DEFAULT_BEAMS)
+    return seen
+
+
+def write_captions(path: Path, cache: Path, out: Path) -> None:
+    """What the captioner says of all training and validation pictures, a line a picture."""
+    backend = SmallBackend.load(path)
+    for name in SETS:
+        for split in ("train", "val"):
+            seen = readings(backend, cache, name, split)
+            said = [tidy(backend.trust.say(reading)) for reading in seen]
+            (out / f"{name}-{split}.txt").write_text("\n".join(said) + "\n", encoding="utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = script_parser(__doc__, minutes=15)
-    parser.add_argument("--threads", type=int, default=1)
+    parser = script_parser(__doc__, minutes=45)
+    parser.add_argument("--steps", type=int, help="length in steps, in place of minutes")
     args = script_arguments(parser, argv)
-    torch.set_num_threads(args.threads)
-    train(args.data, args.out, args.cache, args.minutes, CaptionerRecipe())
+    torch.set_num_threads(1)
+    run_of = partial(Run, args.out, minutes=args.minutes, steps=args.steps)
+    path = train(args.data, args.cache, run_of, CaptionerRecipe())
+    write_captions(path, args.cache, args.out)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from torch.nn import functional as F
 
+from experiments.training.captioner_features import SETS
 from experiments.training.data import CaptionedImages, load_split, to_uint8
-from experiments.training.photo_features import SETS
 from experiments.training.vvc_batch import code_batch
 from scmc_comm.codec.vvc_stream import VvcSettings, split_units
 

@@ -110,10 +110,12 @@ def evenly(total: int, count: int | None) -> list[int]:
     return [int(i) for i in spaced.round()]
 
 
-def load_sets(data: Path, split: str, cache: Path) -> dict[str, CaptionedImages]:
+def load_sets(
+    data: Path, split: str, cache: Path, sets: Sequence[str] = SETS
+) -> dict[str, CaptionedImages]:
     """A split of every set by name, once where one folder stands for all of them."""
     names: dict[Path, str] = {}
-    for name in SETS:
+    for name in sets:
         names.setdefault(find_set(data, name), name)
     return {name: load_split(data, name, split, cache) for name in names.values()}
 

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from experiments.training.arguments import script_arguments, script_parser
+from experiments.training.captioner_features import SETS
 from experiments.training.colour_maps import load_maps
 from experiments.training.data import load_split
 from experiments.training.gan import Adversary
 from experiments.training.loop import Averaged, Run, adam, descend, start_state
 from experiments.training.perceptual import PerceptualLoss, RefinementRecipe, relative_error
-from experiments.training.photo_features import SETS
 from experiments.training.precision import mixed_precision
 from experiments.training.scalable import MapCrops, ScalableRecipe, base_latents_of, load_start
 from experiments.training.signal import random_levels

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from experiments.training.arguments import script_arguments, script_parser
+from experiments.training.captioner_features import SETS
 from experiments.training.data import CaptionedImages, load_sets
 from experiments.training.loop import (
     Averaged,
@@ -53,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 64
 MIN_WORD_COUNT = 3
-COUNT = 2000
+COUNT = 6000
 COMPONENTS = 128
 
 
@@ -155,13 +156,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="fusion weights to go on from",
     )
     parser.add_argument(
+        "--renderer", type=Path, help="generator whose renderer is kept: the memory alone is new"
+    )
+    parser.add_argument(
         "--keep", type=float, default=0.0, help="share of the start's weights in the result (0)"
     )
     args = script_arguments(parser, argv)
     if args.count < 1:
         raise ScmcError(f"got --count {args.count}; expected at least 1")
     check_share(args.keep)
-    sets = load_sets(args.data, "train", args.cache)
+    sets = load_sets(args.data, "train", args.cache, SETS)
     texts = [content_of(data, i) for data in sets.values() for i in range(len(data))]
     kinds = [kind or name for name, data in sets.items() for kind in data.class_names]
     imgs = torch.cat([small(data, name) for name, data in sets.items()])
@@ -169,7 +173,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = choose(F.adaptive_avg_pool2d(imgs, GRID).flatten(1).numpy(), kinds, args.count)
     memory = Memory.of(imgs[chosen], [texts[i] for i in chosen], vocabulary(texts), basis)
     logger.info("%d memories of %d pictures", len(memory), len(imgs))
-    renderer = train_renderer(args, list(sets.values()), basis)
+    if args.renderer:
+        renderer = Generator.load(args.renderer).renderer
+    else:
+        renderer = train_renderer(args, list(sets.values()), basis)
     path = args.out / "generator.safetensors"
     Generator(memory, renderer).save(path)
     logger.info("wrote %s", path)

@@ -7,8 +7,9 @@ stages are passed over, and each script resumes from its checkpoint. With other 
 stages are run again, from their checkpoints. Shares of the minutes: edges 5 %, captioner 8 %,
 generator 17 %, fusion 12 % and 3 % in which its views must agree, signal 15 %, signal with lower
 layers 7 %, the analog baseline, which starts from the signal's transforms, 7 %, the signal given
-the colour map 9 %, its perceptual refinement 8 %, the enhancement network of VVC 9 %; text model, lower layers, colour maps, VVC's pictures, the heads that tell kinds and the
-curves of the protection optimiser and of the image codecs take what they need beside.
+the colour map 9 %, its perceptual refinement 8 %, the enhancement network of VVC 9 %; features of
+the captioner, text model, lower layers, colour maps, VVC's pictures, the heads that tell kinds and
+the curves of the protection optimiser and of the image codecs take what they need beside.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.training import kinds
+from experiments.training.captioner_features import SETS as PHOTO_SETS
 from experiments.training.data import SETS
-from experiments.training.photo_features import SETS as PHOTO_SETS
 from scmc_comm.codec.structure import LEVELS
 from scmc_comm.datasets import find_set, read_set
 from scmc_comm.errors import ScmcError
@@ -87,6 +88,7 @@ class Plan:
         fusion = self.out / "fusion" / "checkpoint.pt"
         return [
             *self._edges(),
+            self._stage("captioner_features", ("captioner_features", *self._data())),
             self._stage("captioner", self._train("captioner", 0.08), ships=True),
             self._stage("text_model", self._text_model()),
             self._stage("generator", self._train("generator", 0.17), ships=True),

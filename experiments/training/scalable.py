@@ -29,11 +29,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from experiments.execution.devices import add_device
+from experiments.training.captioner_features import SETS
 from experiments.training.colour_maps import ColourMaps, load_maps
 from experiments.training.data import CaptionedImages, load_split, to_float
 from experiments.training.export import export_signal
 from experiments.training.loop import Averaged, Run, adam, descend, start_state
-from experiments.training.photo_features import SETS
 from experiments.training.precision import mixed_precision
 from experiments.training.signal import (
     TABLES,
@@ -64,7 +64,7 @@ class ScalableRecipe:
         signal: Rates, crops and the rest of the signal layer's recipe.
         qps: Of the colour maps, each as often as the others.
         base_probability: Share of the pictures that are coded given their map.
-        shares: Of a batch, for each of ``photo_features.SETS``.
+        shares: Of a batch, for each of ``captioner_features.SETS``.
         new_lr: Of what reads the map and is new.
     """
 

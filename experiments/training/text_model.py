@@ -3,8 +3,8 @@
     python -m experiments.training.text_model --data DIR --captions DIR --out FILE.npz
 
 ``--captions`` holds what the captioner says of the training pictures, one line a picture, as
-``experiments.training.captioner`` writes it (``flowers256-train.txt`` and
-``general256-train.txt``), because its sentences are what is sent. Human captions count once, the
+``experiments.training.captioner`` writes it (``SET-train.txt`` and ``SET-val.txt``), because its
+sentences are what is sent. Human captions count once, the
 captioner's several times.
 """
 
@@ -23,8 +23,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from experiments.training.arguments import script_arguments, script_parser
-from experiments.training.caption_text import sentence, targets
-from experiments.training.data import SETS, load_split
+from experiments.training.caption_targets import targets, vocabulary
+from experiments.training.caption_text import sentence
+from experiments.training.captioner_features import SETS
+from experiments.training.data import CaptionedImages, load_split
 from scmc_comm.codec import text_model as tm
 from scmc_comm.codec.layout import NAMES, layout_grid
 from scmc_comm.codec.text_tokens import END, ESCAPE, MARKS, tokenize
@@ -39,6 +41,7 @@ class TextRecipe:
     own_weight: int = 2
     discounts: tuple[int, ...] = (8, 24, 20, 16)  # in 1/16, by order
     min_count: int = 2
+    word_min_count: int = 5
     hidden: int = 96
     topic_min_count: int = 20
     epochs: int = 16
@@ -184,36 +187,45 @@ def grids_of(data: Path, name: str, split: str, cache: Path) -> torch.Tensor:
     return torch.cat([layout_grid(imgs)[1] for imgs in images.blocks(64)])
 
 
+def human_sentences(sets: list[CaptionedImages], min_count: int) -> list[str]:
+    """What people said of the training pictures, as the captioner would say it."""
+    words, fixes = vocabulary(sets, min_count)
+    known = set(words)
+    return [
+        f"{sentence([*target.name, *([':'] if target.name else []), *text])}."
+        for data in sets
+        for target in targets(data, known, fixes)
+        for text in target.texts
+    ]
+
+
 def fit(data: Path, captions: Path, cache: Path, recipe: TextRecipe) -> dict[str, np.ndarray]:
     """All arrays of the model file."""
+
+    def said(split: str) -> list[str]:
+        files = (captions / f"{name}-{split}.txt" for name in SETS)
+        return [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+
     sets = [load_split(data, n, "train", cache) for n in SETS]
-    own = [
-        [
-            f"{line.rstrip('.')}."
-            for line in (captions / f"{n}-train.txt").read_text(encoding="utf-8").splitlines()
-        ]
-        for n in SETS
-    ]
-    _, human = targets(sets[0], sets[1])
-    human_texts = [f"{sentence(w)}." for w, whole in human if whole]
-    own_texts = own[0] + own[1]
+    human, own = human_sentences(sets, recipe.word_min_count), said("train")
     pieces = re.compile(r"[.,:]|[^\s.,:]+")
-    counts = Counter(w for t in human_texts + own_texts for w in pieces.findall(t))
+    counts = Counter(w for t in human + own for w in pieces.findall(t))
     words = [*MARKS, *sorted(w for w, c in counts.items() if c >= recipe.min_count)]
-    weighted = [(t, 1) for t in human_texts] + [(t, recipe.own_weight) for t in own_texts]
+    weighted = [(t, 1) for t in human] + [(t, recipe.own_weight) for t in own]
     arrays = ngram_tables(weighted, words, recipe)
     arrays |= {
         "words": np.array(words),
         "discounts": np.array(recipe.discounts, np.int32),
-        "chars": char_table(human_texts, words),
+        "chars": char_table(human, words),
     }
     keep = np.array(
         [i > ESCAPE and counts[w] >= recipe.topic_min_count for i, w in enumerate(words)]
     )
-    grids = torch.cat([grids_of(data, n, "train", cache) for n in SETS])
-    val = (captions / "flowers256-val.txt").read_text(encoding="utf-8").splitlines()
-    test = (grids_of(data, "flowers256", "val", cache), word_bags(val, words, keep))
-    net = fit_layout(grids, word_bags(own_texts, words, keep), test, recipe)
+    grids, val = (
+        torch.cat([grids_of(data, n, split, cache) for n in SETS]) for split in ("train", "val")
+    )
+    test = (val, word_bags(said("val"), words, keep))
+    net = fit_layout(grids, word_bags(own, words, keep), test, recipe)
     return arrays | net.tables()
 
 

@@ -8,6 +8,7 @@ loads an image-to-text model of transformers from a local folder or the Hugging 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,8 @@ from scmc_comm.codec.weights import filled, load_weights, save_weights
 from scmc_comm.errors import ScmcError
 
 DEFAULT_BEAMS = 3
+NOTHING = "a photo"
+"""Said of a picture where nothing else is said rather than something wrong."""
 _NETWORK = "captioner"
 
 
@@ -80,11 +83,11 @@ class Captioner:
         if imgs.ndim != 4 or imgs.shape[1] != 3:
             raise ScmcError(f"captioner got shape {tuple(imgs.shape)}; give [b, 3, H, W]")
         with torch.inference_mode():
-            return [_tidy(text) for text in self.backend.generate(imgs, self.beams)]
+            return [tidy(text) for text in self.backend.generate(imgs, self.beams)]
 
 
-def _tidy(text: str) -> str:
-    """One line, single spaces, punctuation attached, a full stop at the end."""
+def tidy(text: str) -> str:
+    """A sentence: one line, single spaces, punctuation attached, a full stop at the end."""
     text = " ".join(text.split())
     for mark in (" ,", " :", " ;", " ."):
         text = text.replace(mark, mark[1:])
@@ -92,28 +95,130 @@ def _tidy(text: str) -> str:
     return text if not text or text[-1] in ".!?" else f"{text}."
 
 
-class SmallBackend:
-    """The captioner of ``captioner_net``."""
+@dataclass(frozen=True)
+class Reading:
+    """What the small captioner makes of a picture, however sure it is.
 
-    def __init__(self, model: net.SmallCaptioner, words: Sequence[str]) -> None:
-        self._model = model
-        self._words = dict(enumerate(words, start=len(net.SPECIALS)))
+    Attributes:
+        sentence: The likeliest words.
+        confidence: Mean log-probability of these words.
+        kind: Name of the likeliest kind of thing that it can name, "" for none of them.
+        kind_odds: Its probability.
+        image_class: Likeliest class of ImageNet.
+        class_odds: Its probability.
+    """
+
+    sentence: str
+    confidence: float
+    kind: str
+    kind_odds: float
+    image_class: str
+    class_odds: float
+
+
+@dataclass(frozen=True)
+class Trust:
+    """When the small captioner says what, chosen on validation pictures.
+
+    Attributes:
+        name_from: Probability of a kind of thing from which on it is named.
+        say_from: Confidence in a sentence from which on it is said.
+        class_from: Probability of an ImageNet class from which on that is said in the place of a
+            sentence; below it nothing is, but that it is a photo.
+    """
+
+    name_from: float = 0.5
+    say_from: float = -2.0
+    class_from: float = 0.6
+
+    def say(self, seen: Reading) -> str:
+        """A sentence about a picture."""
+        if seen.confidence >= self.say_from:
+            return seen.sentence
+        return f"a photo of a {seen.image_class}" if seen.class_odds >= self.class_from else NOTHING
+
+
+class SmallBackend:
+    """The captioner of ``captioner_net``, which says nothing rather than what it doubts."""
+
+    def __init__(
+        self,
+        model: net.SmallCaptioner,
+        words: Sequence[str],
+        names: Sequence[str],
+        classes: Sequence[str],
+        trust: Trust,
+    ) -> None:
+        self.model, self.trust, self._classes = model, trust, classes
+        self._words, self._names = (*net.SPECIALS, *words), (*names, "")
 
     @classmethod
     def load(cls, path: Path | None) -> SmallBackend:
-        """Read a weight file; None is the shipped one."""
+        """Read a weight file; None is the shipped one.
+
+        Raises:
+            ScmcError: If it is missing or of another layout.
+        """
         config, state = load_weights(_NETWORK, path)
-        build = partial(net.build, len(config["words"]), config["num_kinds"])
-        return cls(filled(build, state, path or "the shipped captioner"), config["words"])
+        source = path or "the shipped captioner"
+        try:
+            shape, trust = net.CaptionerShape(**config["shape"]), Trust(**config["trust"])
+            told = [config[key] for key in ("words", "names", "classes")]
+        except (KeyError, TypeError) as error:
+            raise ScmcError(
+                f"{source} is no captioner of this version ({error}); train one with "
+                "'scmc-comm train captioner'"
+            ) from error
+        return cls(filled(partial(net.SmallCaptioner, shape), state, source), *told, trust)
 
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
-        sentences = self._model.generate(net.prepare(imgs), beams)
-        return [" ".join(self._words[i] for i in ids if i in self._words) for ids in sentences]
+        imgs = net.prepare(imgs)
+        seen = self.read(self.model.encoder.trunk(imgs), net.color_grid(imgs), beams)
+        return [self.trust.say(reading) for reading in seen]
+
+    def read(self, maps: torch.Tensor, colors: torch.Tensor, beams: int) -> list[Reading]:
+        """Readings of the trunk's maps [b, 352, h, w] and of ``color_grid`` [b, 75]."""
+        encoder = self.model.encoder
+        pooled = encoder.pooled(maps)
+        odds, kind = encoder.kinds(pooled).softmax(-1).max(-1)
+        unnamed = len(self._names) - 1
+        told = torch.where(odds >= self.trust.name_from, kind, unnamed)
+        tokens = encoder.tokens(encoder.cells(maps), pooled, colors, told)
+        class_odds, image_class = encoder.classes(pooled).softmax(-1).max(-1)
+        return [
+            Reading(
+                " ".join(self._words[i] for i in words), confidence,
+                self._names[k], k_odds, self._classes[c], c_odds,
+            )
+            for (words, confidence), k, k_odds, c, c_odds in zip(
+                self.model.say(tokens, beams),
+                *(x.tolist() for x in (kind, odds, image_class, class_odds)),
+                strict=True,
+            )
+        ]  # fmt: skip
 
 
-def save_small(model: torch.nn.Module, words: list[str], path: Path) -> None:
-    """Write a captioner as the half-precision file that ``Captioner.load`` reads."""
-    state = model.state_dict()
-    config = {"words": words, "num_kinds": len(state["encoder.kind.weight"])}
-    save_weights(_NETWORK, config, state, path)
+def save_small(
+    model: net.SmallCaptioner,
+    words: Sequence[str],
+    names: Sequence[str],
+    classes: Sequence[str],
+    trust: Trust,
+    path: Path,
+) -> None:
+    """Write a captioner as the file that ``Captioner.load`` reads, matrices in eight bits.
+
+    Args:
+        model: The network.
+        words: That it says, in the order of their ids.
+        names: Of the kinds that it names.
+        classes: Names of ImageNet's classes.
+        trust: When it says what.
+        path: Where to.
+    """
+    config = {
+        "shape": asdict(model.shape), "words": list(words), "names": list(names),
+        "classes": list(classes), "trust": asdict(trust),
+    }  # fmt: skip
+    save_weights(_NETWORK, config, model.state_dict(), path, eight_bits=True)

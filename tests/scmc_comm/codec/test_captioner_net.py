@@ -4,9 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scmc_comm.codec.captioner_net import SPECIALS
+from scmc_comm.codec.captioner_net import SPECIALS, CaptionerShape, SmallCaptioner
 from scmc_comm.codec.efficientnet_lite import EfficientNetLite2, SameConv, fold
-from scmc_comm.codec.photo_captioner_net import CaptionerShape, PhotoCaptioner
 
 
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 2, 8), (5, 2, 9), (3, 1, 7), (5, 2, 4)])
@@ -60,7 +59,7 @@ def test_folded_weights_do_what_convolution_and_normalisation_did():
 def test_the_captioner_says_words_without_marks_and_how_sure_it_is():
     torch.manual_seed(0)
     shape = CaptionerShape(words=20, kinds=3, width=16, layers=1, heads=2)
-    net = PhotoCaptioner(shape).eval()
+    net = SmallCaptioner(shape).eval()
     maps = net.encoder.trunk(torch.rand(2, 3, 64, 64))
     tokens = net.encoder.tokens(
         net.encoder.cells(maps), net.encoder.pooled(maps), torch.rand(2, 75), torch.tensor([0, 3])

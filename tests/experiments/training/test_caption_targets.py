@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.training.caption_targets import said, targets, vocabulary
+from experiments.training.captioner_features import views_of
 from experiments.training.data import CaptionedImages
-from experiments.training.photo_features import views_of
-from experiments.training.photo_text import said, targets, vocabulary
 
 BIRD = (
     "a black bird with a red bill.",
