@@ -27,18 +27,9 @@ def _img(count: int = 1, side: int = 64, channels: int = 3) -> torch.Tensor:
 
 
 def _captioner() -> Any:
-    from scmc_comm.codec.captioner_net import build
+    from scmc_comm.codec.captioner_net import CaptionerShape, SmallCaptioner, color_grid
 
-    net = made(lambda: build(num_words=20))
-    tokens = on_device(net.encoder, _img(side=256))
-    return tokens, on_device(net, tokens, torch.zeros(1, 4, dtype=torch.long))
-
-
-def _photo_captioner() -> Any:
-    from scmc_comm.codec.captioner_net import color_grid
-    from scmc_comm.codec.photo_captioner_net import CaptionerShape, PhotoCaptioner
-
-    net, img = made(lambda: PhotoCaptioner(CaptionerShape(20, 5))), _img(side=128)
+    net, img = made(lambda: SmallCaptioner(CaptionerShape(20, 5))), _img(side=128)
     encoder = net.encoder
     maps = on_device(encoder.trunk, img)
     seen = on_device(encoder.cells, maps), on_device(encoder.pooled, maps), color_grid(img)
@@ -131,7 +122,6 @@ def _layout_model() -> Any:
 
 NETWORKS: dict[str, Case] = {
     "captioner": _captioner,
-    "photo_captioner": _photo_captioner,
     "edges": _edges,
     "pidinet": _pidinet,
     "fusion": _fusion,
