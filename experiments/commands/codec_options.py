@@ -26,6 +26,8 @@ _ENCODER = (
 )  # fmt: skip
 _DECODER = (
     ("--semantic.generator", "generator", "NAME|DIR", "text-to-image model, as SD-Turbo"),
+    ("--semantic.painting", "painting", "NAME", "what the generator that ships paints: sample, a "
+     "plausible scene, or expected, the mean of all that fit (sample)"),
     ("--structure.generator", "structure_generator", "NAME|DIR",
      "ControlNet or T2I-Adapter that paints over the edges"),
     ("--structure.base", "structure_base", "NAME|DIR",

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _VALIDATE_EVERY = 500
 _BATCH = 64
+_DESCRIBED = {"train": 750, "val": 200}
 
 
 @dataclass(frozen=True)
@@ -225,23 +226,38 @@ def imagenet_classes() -> list[str]:
     return [name.lower() for name in EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"]]
 
 
-def readings(backend: SmallBackend, cache: Path, name: str, split: str) -> list[Reading]:
-    """What a captioner makes of all pictures of a split, from their kept features."""
+def readings(
+    backend: SmallBackend, cache: Path, name: str, split: str, rows: range | None = None
+) -> list[Reading]:
+    """What a captioner makes of the pictures of a split, or of some rows, from kept features."""
     maps, colors = (views[0] for views in load_features(cache, name, split))
+    rows = range(len(maps)) if rows is None else rows
     seen: list[Reading] = []
     with torch.inference_mode():
-        for row in range(0, len(maps), _BATCH):
-            block = (torch.from_numpy(np.array(x[row : row + _BATCH])) for x in (maps, colors))
-            seen += backend.read(*(x.float() for x in block), DEFAULT_BEAMS)
+        for start in range(0, len(rows), _BATCH):
+            block = rows[start : start + _BATCH]
+            parts = (torch.from_numpy(np.array(x[block])).float() for x in (maps, colors))
+            seen += backend.read(*parts, DEFAULT_BEAMS)
     return seen
 
 
-def write_captions(path: Path, cache: Path, out: Path) -> None:
-    """What the captioner says of all training and validation pictures, a line a picture."""
+def described(count: int, split: str) -> range:
+    """Rows of a split whose captions are written, evenly spaced; the text model learns on them.
+
+    Example:
+        >>> described(6000, "train"), described(150, "val")
+        (range(0, 6000, 8), range(0, 150))
+    """
+    return range(0, count, max(1, count // _DESCRIBED[split]))
+
+
+def write_captions(path: Path, data: Path, cache: Path, out: Path) -> None:
+    """What the captioner says of training and validation pictures, a line a picture."""
     backend = SmallBackend.load(path)
     for name in SETS:
-        for split in ("train", "val"):
-            seen = readings(backend, cache, name, split)
+        for split in _DESCRIBED:
+            rows = described(len(load_split(data, name, split, cache)), split)
+            seen = readings(backend, cache, name, split, rows)
             said = [tidy(backend.trust.say(reading)) for reading in seen]
             (out / f"{name}-{split}.txt").write_text("\n".join(said) + "\n", encoding="utf-8")
 
@@ -254,7 +270,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     run_of = partial(Run, args.out, minutes=args.minutes, steps=args.steps)
     path = train(args.data, args.cache, run_of, CaptionerRecipe())
-    write_captions(path, args.cache, args.out)
+    write_captions(path, args.data, args.cache, args.out)
 
 
 if __name__ == "__main__":

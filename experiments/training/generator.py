@@ -1,4 +1,4 @@
-"""Fill the memory of the semantic layer's generator and train its renderer.
+"""Fill the memory of the semantic layer's generator, sketches too, and train its renderer.
 
     python -m experiments.training.generator --data DIR --out DIR --minutes 30
 
@@ -41,14 +41,18 @@ from experiments.training.loop import (
 from experiments.training.perceptual import PerceptualLoss, PerceptualRecipe, picture_loss
 from experiments.training.precision import mixed_precision
 from experiments.training.views import disagreement, random_crop, random_views, random_window
+from scmc_comm.codec.edges import EdgeDetector
 from scmc_comm.codec.fusion_net import FusionConfig, FusionNet
 from scmc_comm.codec.generator import SIDE as PICTURE_SIDE
 from scmc_comm.codec.generator import Generator, coarse_map
 from scmc_comm.codec.layout import GRID, layout_grid
 from scmc_comm.codec.memory import SIDE, Memory, beyond_layout, smooth, words_of
+from scmc_comm.codec.structure import COLOURS, LEVELS, colour_maps, edge_maps, join_streams
+from scmc_comm.codec.vvc import encode_batch
 from scmc_comm.device import chosen_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.models import FOLDER
+from scmc_comm.types import FINEST
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ BATCH = 64
 MIN_WORD_COUNT = 3
 COUNT = 6000
 COMPONENTS = 128
+FEW_CENTRES = 256
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,9 @@ def choose(layouts: NDArray[np.float32], kinds: Sequence[str], count: int) -> li
             chosen += rows
             continue
         mine = layouts[rows]
-        centres, _ = kmeans2(mine, share, minit="++", seed=0)
+        # Centres far apart (k-means++) take the square of their number to find.
+        minit = "++" if share <= FEW_CENTRES else "points"
+        centres, _ = kmeans2(mine, share, minit=minit, seed=0)
         nearest = (int(np.square(mine - centre).sum(1).argmin()) for centre in centres)
         chosen += sorted({rows[i] for i in nearest})
     return sorted(chosen)
@@ -173,13 +180,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = choose(F.adaptive_avg_pool2d(imgs, GRID).flatten(1).numpy(), kinds, args.count)
     memory = Memory.of(imgs[chosen], [texts[i] for i in chosen], vocabulary(texts), basis)
     logger.info("%d memories of %d pictures", len(memory), len(imgs))
+    sketches = sketches_of(list(sets.values()), chosen)
     if args.renderer:
         renderer = Generator.load(args.renderer).renderer
     else:
         renderer = train_renderer(args, list(sets.values()), basis)
     path = args.out / "generator.safetensors"
-    Generator(memory, renderer).save(path)
+    Generator(memory, renderer, sketches).save(path)
     logger.info("wrote %s", path)
+
+
+def sketches_of(sets: Sequence[CaptionedImages], chosen: Sequence[int]) -> list[bytes]:
+    """Structure payloads of some pictures, numbered through all sets, at the finest level."""
+    detector, how, starts = EdgeDetector.load(), LEVELS[FINEST], np.cumsum([0, *map(len, sets)])
+    assert how.edge_qp is not None
+    numbers, made = np.array(chosen), list[bytes]()
+    for data, start, end in zip(sets, starts, starts[1:], strict=False):
+        rows = numbers[(start <= numbers) & (numbers < end)] - start
+        for i in tqdm(range(0, len(rows), BATCH), desc="sketches"):
+            imgs = data.batch(rows[i : i + BATCH])
+            with mixed_precision():
+                edges = edge_maps(detector, imgs)
+            streams = (
+                encode_batch(edges, how.edge_qp),
+                encode_batch(colour_maps(imgs), how.colour_qp, COLOURS),
+            )
+            made += map(join_streams, *streams)
+    return made
 
 
 def train_renderer(

@@ -2,10 +2,9 @@
 
     python -m experiments.training.text_model --data DIR --captions DIR --out FILE.npz
 
-``--captions`` holds what the captioner says of the training pictures, one line a picture, as
+``--captions`` holds what the captioner says of some training pictures, one line a picture, as
 ``experiments.training.captioner`` writes it (``SET-train.txt`` and ``SET-val.txt``), because its
-sentences are what is sent. Human captions count once, the
-captioner's several times.
+sentences are what is sent. Human captions count once, the captioner's several times.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from torch import nn
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.caption_targets import targets, vocabulary
 from experiments.training.caption_text import sentence
+from experiments.training.captioner import described
 from experiments.training.captioner_features import SETS
 from experiments.training.data import CaptionedImages, load_split
 from scmc_comm.codec import text_model as tm
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 class TextRecipe:
     """How the tables are fitted."""
 
-    own_weight: int = 2
+    own_weight: int = 8
     discounts: tuple[int, ...] = (8, 24, 20, 16)  # in 1/16, by order
     min_count: int = 2
     word_min_count: int = 5
@@ -182,9 +182,11 @@ def fit_layout(
 
 
 def grids_of(data: Path, name: str, split: str, cache: Path) -> torch.Tensor:
-    """Palette indices of all pictures of a split, int64 [n, 5, 5]."""
+    """Palette indices of the pictures whose captions are written, int64 [n, 5, 5]."""
     images = load_split(data, name, split, cache)
-    return torch.cat([layout_grid(imgs)[1] for imgs in images.blocks(64)])
+    rows = np.array(described(len(images), split))
+    blocks = np.array_split(rows, -(-len(rows) // 64))
+    return torch.cat([layout_grid(images.batch(block))[1] for block in blocks])
 
 
 def human_sentences(sets: list[CaptionedImages], min_count: int) -> list[str]:

@@ -128,7 +128,7 @@ class Trust:
     """
 
     name_from: float = 0.5
-    say_from: float = -2.0
+    say_from: float = -1.05
     class_from: float = 0.6
 
     def say(self, seen: Reading) -> str:

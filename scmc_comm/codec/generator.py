@@ -14,6 +14,7 @@ from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +31,7 @@ has sharper edges, but another picture's: it costs squared error and gains nothi
 
 _RENDERER = "renderer."
 _MEMORY = ("words", "grids", "codes", "basis")
+_SKETCHES, _LENGTHS = "sketches", "sketch_lengths"
 
 
 class Generator:
@@ -38,6 +40,8 @@ class Generator:
     Args:
         memory: What is recalled.
         renderer: Turns colour maps into pictures.
+        sketches: Structure payloads of the remembered scenes, for
+            :class:`scmc_comm.codec.scenes.ScenePainter`; perhaps none.
 
     Example:
         >>> generator = Generator.load()
@@ -46,8 +50,10 @@ class Generator:
         (1, 3, 256, 256)
     """
 
-    def __init__(self, memory: Memory, renderer: FusionNet) -> None:
-        self.memory, self.renderer = memory, renderer
+    def __init__(self, memory: Memory, renderer: FusionNet, sketches: Sequence[bytes] = ()) -> None:
+        if len(sketches) not in (0, len(memory)):
+            raise ScmcError(f"{len(sketches)} sketches of {len(memory)} scenes; give one of each")
+        self.memory, self.renderer, self.sketches = memory, renderer, tuple(sketches)
 
     @classmethod
     def load(cls, path: Path | None = None) -> Generator:
@@ -63,7 +69,8 @@ class Generator:
         try:
             memory = Memory(config["vocabulary"], *(state[name] for name in _MEMORY))
             build = partial(FusionNet, FusionConfig(**with_tuples(config["renderer"])))
-            return cls(memory, filled(build, weights, "its renderer"))
+            sketches = _split(state) if _SKETCHES in state else ()
+            return cls(memory, filled(build, weights, "its renderer"), sketches)
         except (KeyError, TypeError, RuntimeError, ScmcError) as error:
             raise ScmcError(
                 f"{path or 'the shipped file'} is no generator ({str(error).splitlines()[0]}); "
@@ -77,6 +84,11 @@ class Generator:
             "renderer": asdict(self.renderer.config),
         }
         state = {name: getattr(self.memory, name) for name in _MEMORY}
+        if self.sketches:
+            state[_SKETCHES] = torch.from_numpy(
+                np.frombuffer(b"".join(self.sketches), np.uint8).copy()
+            )
+            state[_LENGTHS] = torch.tensor([len(s) for s in self.sketches], dtype=torch.int32)
         state |= {_RENDERER + k: v for k, v in self.renderer.state_dict().items()}
         save_weights("generator", config, state, path)
 
@@ -110,6 +122,14 @@ class Generator:
         if layout is None:
             return coarse_map(cells[None], detail, 1.0)[0]
         return coarse_map(layout[None], detail, DETAIL)[0]
+
+
+def _split(state: dict[str, Tensor]) -> list[bytes]:
+    """Sketches, one after the other in the file."""
+    joined, ends = state[_SKETCHES].numpy().tobytes(), state[_LENGTHS].long().cumsum(0).tolist()
+    if not ends or ends[-1] != len(joined):
+        raise ScmcError("its sketches are damaged")
+    return [joined[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def coarse_map(layouts: Tensor, detail: Tensor, share: float | Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, fields
 from scmc_comm.codec.captioner import DEFAULT_BEAMS, Captioner
 from scmc_comm.codec.edge_coder import EDGE_CODERS
 from scmc_comm.codec.layered import LayeredCodec
-from scmc_comm.codec.semantic import Painter, SemanticCodec
+from scmc_comm.codec.semantic import PAINTINGS, Painter, SemanticCodec, load_painter
 from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.errors import ScmcError
 from scmc_comm.models import files_state
@@ -44,6 +44,8 @@ class CodecOptions:
         captioner: Image-to-text model (BLIP, Florence-2, ...).
         beams: Beam width of the captioner; 1 is greedy.
         generator: Text-to-image model (SD-Turbo, SDXL-Turbo, ...) of the semantic layer.
+        painting: What the generator that ships paints: ``"sample"``, a plausible scene, or
+            ``"expected"``, the soft mean of all that fit, of least squared error.
         edges: Edge detector (RCF, PiDiNet), a file or its folder.
         edge_coder: How the edge map becomes bytes, ``"vvc"`` or ``"context"``.
         structure_generator: ControlNet or T2I-Adapter in the place of the fusion network.
@@ -63,6 +65,7 @@ class CodecOptions:
     captioner: str | None = None
     beams: Beams = DEFAULT_BEAMS
     generator: str | None = None
+    painting: str = PAINTINGS[0]
     edges: str | None = None
     edge_coder: str = "vvc"
     structure_generator: str | None = None
@@ -76,6 +79,15 @@ class CodecOptions:
         if self.signal_given not in SIGNAL_GIVEN:
             raise ScmcError(
                 f"signal_given is {self.signal_given!r}; expected one of {', '.join(SIGNAL_GIVEN)}"
+            )
+        if self.painting not in PAINTINGS:
+            raise ScmcError(
+                f"painting is {self.painting!r}; expected one of {', '.join(PAINTINGS)}"
+            )
+        if self.painting != PAINTINGS[0] and self.generator is not None:
+            raise ScmcError(
+                f"painting is {self.painting!r}, which the generator that ships paints, and the "
+                f"generator is {self.generator}; drop one of them"
             )
         if self.edge_coder not in EDGE_CODERS:
             raise ScmcError(
@@ -140,6 +152,8 @@ def _semantic(options: CodecOptions) -> SemanticCodec | None:
         from scmc_comm.codec.pretrained.painter import DiffusionPainter
 
         painter = DiffusionPainter.load(options.generator, options.dtype)
+    elif options.painting != PAINTINGS[0]:
+        painter = load_painter(options.painting)
     if captioner is None and painter is None:
         return None
     return SemanticCodec.load(captioner, painter)

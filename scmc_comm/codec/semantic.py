@@ -1,7 +1,7 @@
 """The semantic layer: image to caption to image.
 
 The caption is a content sentence, from a captioner, and a layout sentence, which says in plain
-English what colours lie where. It is arithmetic-coded with an integer model. The generator
+English what colours lie where. It is arithmetic-coded with an integer model. The receiver
 paints it again; a seed that both ends know chooses among what fits.
 """
 
@@ -12,11 +12,16 @@ from typing import Protocol
 from torch import Tensor
 
 from scmc_comm.codec.captioner import Captioner
+from scmc_comm.codec.fusion_net import FusionNet
 from scmc_comm.codec.generator import Generator
 from scmc_comm.codec.layout import describe_layout, join_caption, parse_layout, split_caption
+from scmc_comm.codec.scenes import ScenePainter
 from scmc_comm.codec.tensors import resize
 from scmc_comm.codec.text_coder import TextCoder
 from scmc_comm.pixels import check_pixels
+
+PAINTINGS = ("sample", "expected")
+"""What a caption is painted as: a plausible scene, or the mean of all that fit."""
 
 
 class Painter(Protocol):
@@ -28,7 +33,7 @@ class Painter(Protocol):
 
 
 class SmallPainter:
-    """The generator that ships with the package."""
+    """Paints the mean of what fits a caption: soft, and of least squared error."""
 
     def __init__(self, generator: Generator) -> None:
         self.generator = generator
@@ -38,6 +43,21 @@ class SmallPainter:
         content, _ = split_caption(caption)
         img = self.generator.paint([content], [parse_layout(caption)], seed)[0]
         return resize(img, size)
+
+
+def load_painter(painting: str = PAINTINGS[0]) -> Painter:
+    """The painter that ships.
+
+    Args:
+        painting: Of ``PAINTINGS``.
+
+    Raises:
+        ScmcError: Weights are missing.
+    """
+    generator = Generator.load()
+    if painting == "expected":
+        return SmallPainter(generator)
+    return ScenePainter(generator, FusionNet.load())
 
 
 class SemanticCodec:
@@ -53,7 +73,7 @@ class SemanticCodec:
         """The text model with the shipped captioner and generator, or with others."""
         return cls(
             captioner or Captioner.load(),
-            painter or SmallPainter(Generator.load()),
+            painter or load_painter(),
             TextCoder.load(),
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,7 +127,7 @@ class SketchCodec(ABC):
             edges = edge_maps(self.detector, padded)[0]
             edge_stream = encode_edges(edges, how.edge_qp, self.edge_coder)
         colour_stream = encode_slim(colour_maps(padded)[0], how.colour_qp, COLOURS)
-        return encode_varint(len(edge_stream)) + edge_stream + colour_stream
+        return join_streams(edge_stream, colour_stream)
 
     def sketch(self, payload: bytes, size: tuple[int, int]) -> Sketch:
         """Decode the maps of a payload for a picture of (H, W), padded to ``STRIDE``.
@@ -134,14 +135,7 @@ class SketchCodec(ABC):
         Raises:
             ScmcError: If the payload is damaged.
         """
-        check_pixels(size)
-        half = _half(size)
-        edge_stream, _ = _streams(payload)
-        edges = decode_edges(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
-        return Sketch(
-            torch.from_numpy(edges).float().div(255)[None],
-            self.colour_map(payload, size).float().div(255),
-        )
+        return read_sketch(payload, size, self._decoded)
 
     def colour_map(self, payload: bytes, size: tuple[int, int]) -> Tensor:
         """The colour map alone, in integers that are the same on every machine.
@@ -217,6 +211,36 @@ class StructureCodec(SketchCodec):
         inputs = pad_to(guide[None], STRIDE), present, maps.edges[None], maps.colours[None]
         img = on_device(self.fusion, *inputs)
         return img[0, :, : size[0], : size[1]].clamp(0, 1)
+
+
+def join_streams(edges: bytes, colours: bytes) -> bytes:
+    """The payload of an edge stream, perhaps empty, and a colour stream."""
+    return encode_varint(len(edges)) + edges + colours
+
+
+def read_sketch(
+    payload: bytes,
+    size: tuple[int, int],
+    colours: Callable[[bytes, tuple[int, int]], Tensor] | None = None,
+) -> Sketch:
+    """What :meth:`SketchCodec.encode` coded.
+
+    Args:
+        payload: Its bytes.
+        size: (H, W) of the picture.
+        colours: Decodes the colours, if a decoder that remembers them is at hand.
+
+    Raises:
+        ScmcError: The payload is damaged, or the size too large.
+    """
+    check_pixels(size)
+    half = _half(size)
+    edge_stream, _ = _streams(payload)
+    edges = decode_edges(edge_stream, half) if edge_stream else np.zeros(half, np.uint8)
+    return Sketch(
+        torch.from_numpy(edges).float().div(255)[None],
+        (colours or _decode_colours)(payload, size).float().div(255),
+    )
 
 
 def _half(size: tuple[int, int]) -> tuple[int, int]:
