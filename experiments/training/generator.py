@@ -58,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 64
 MIN_WORD_COUNT = 3
-COUNT = 6000
+COUNT = 12000
 COMPONENTS = 128
 FEW_CENTRES = 256
 
