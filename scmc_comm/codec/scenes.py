@@ -21,6 +21,7 @@ from scmc_comm.codec.memory import layout_map, smooth
 from scmc_comm.codec.structure import Sketch, read_sketch
 from scmc_comm.codec.tensors import resize
 from scmc_comm.device import on_device
+from scmc_comm.errors import ScmcError
 
 STIFFNESS = 0.5
 """How firmly colours keep their relations: the weight of no change in the fit, in cells."""
@@ -36,6 +37,9 @@ class ScenePainter:
         generator: Its memory must hold sketches.
         fusion: Paints sketches.
 
+    Raises:
+        ScmcError: The generator holds no sketches.
+
     Example:
         >>> painter = ScenePainter(Generator.load(), FusionNet.load())
         >>> painter("a red rose.", (64, 96), seed=0).shape
@@ -43,6 +47,11 @@ class ScenePainter:
     """
 
     def __init__(self, generator: Generator, fusion: FusionNet) -> None:
+        if not generator.sketches:
+            raise ScmcError(
+                "this generator remembers no sketches; paint with painting=expected, or make one "
+                "with 'scmc-comm train generator'"
+            )
         self.generator, self.fusion = generator, fusion.eval().requires_grad_(False)
 
     @torch.no_grad()
