@@ -116,10 +116,10 @@ def test_other_minutes_and_changed_early_stages_run_what_builds_on_them(roses, t
     (out / "done" / "generator.json").unlink()
     again = Recorder()
     recipe.train_all(plan(roses, out), again)
-    assert again.ran == ORDER[2:]
+    assert again.ran == ORDER[3:]
     longer = Recorder()
     recipe.train_all(plan(roses, out, 20), longer)
-    assert longer.ran == ORDER
+    assert longer.ran == ORDER[1:], "features of the captioner take what they need"
 
 
 def test_a_folder_of_runs_belongs_to_one_set(roses, tmp_path):
