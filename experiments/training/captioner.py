@@ -236,8 +236,8 @@ def readings(
     with torch.inference_mode():
         for start in range(0, len(rows), _BATCH):
             block = rows[start : start + _BATCH]
-            parts = (torch.from_numpy(np.array(x[block])).float() for x in (maps, colors))
-            seen += backend.read(*parts, DEFAULT_BEAMS)
+            part, hues = (torch.from_numpy(np.array(x[block])).float() for x in (maps, colors))
+            seen += backend.read(part, hues, DEFAULT_BEAMS)
     return seen
 
 

@@ -163,13 +163,14 @@ class SmallBackend:
         source = path or "the shipped captioner"
         try:
             shape, trust = net.CaptionerShape(**config["shape"]), Trust(**config["trust"])
-            told = [config[key] for key in ("words", "names", "classes")]
+            words, names, classes = (config[key] for key in ("words", "names", "classes"))
         except (KeyError, TypeError) as error:
             raise ScmcError(
                 f"{source} is no captioner of this version ({error}); train one with "
                 "'scmc-comm train captioner'"
             ) from error
-        return cls(filled(partial(net.SmallCaptioner, shape), state, source), *told, trust)
+        model = filled(partial(net.SmallCaptioner, shape), state, source)
+        return cls(model, words, names, classes, trust)
 
     def generate(self, imgs: torch.Tensor, beams: int) -> list[str]:
         """Raw sentences of float32 [b, 3, H, W] in [0, 1]."""
