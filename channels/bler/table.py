@@ -23,6 +23,7 @@ import scipy  # scipy.interpolate takes long to import: the first who measures d
 from scipy.special import ndtr, ndtri
 
 from channels.errors import ChannelError
+from channels.npz import read_npz
 from channels.types import Mcs
 
 DEFAULT_TABLE = "default.npz"
@@ -33,6 +34,7 @@ _LEVELS = np.linspace(ndtri(_TOP_BLER), ndtri(LEAST_BLER), 101)  # probits that 
 # The end of a curve, whose slope continues it: error rates up to so many times its last one, and
 # so many points at least.
 _END_RATIO, _END_POINTS = 100.0, 3
+_DAMAGE = OSError, RecursionError, TypeError, ValueError
 _LEAST_SLOPE = 0.02  # of the probit per dB, where an error floor hardly falls
 
 
@@ -283,23 +285,23 @@ class BlerTable:
         if not path.is_file():
             raise ChannelError(f"no BLER table {path}; measure one with 'scmc-comm bler'")
         try:
-            with np.load(path, allow_pickle=False) as data:
-                if int(data["format"]) != _FORMAT:
-                    raise ChannelError(f"{path} has format {data['format']}; expected {_FORMAT}")
-                ends = np.cumsum(data["num_points"].astype(np.int64))[:-1]
-                parts = [np.split(data[n], ends) for n in ("esno_db", "num_blocks", "num_errors")]
-                keys = zip(
-                    data["num_bits_per_symbol"], data["coderate"], data["block_bits"], strict=True
-                )
-                curves = {
-                    CurveKey(int(m), float(r), int(b)): BlerCurve(*counts)
-                    for (m, r, b), counts in zip(keys, zip(*parts, strict=True), strict=True)
-                }
-                return cls(curves, json.loads(str(data["provenance"])))
-        except (KeyError, OSError, ValueError) as error:
-            if isinstance(error, ChannelError):
-                raise
+            return cls(*_content(read_npz(path)))
+        except (*_DAMAGE, ArithmeticError, LookupError) as error:
             raise ChannelError(f"{path} is not a BLER table ({error})") from None
+
+
+def _content(data: Mapping[str, np.ndarray]) -> tuple[dict[CurveKey, BlerCurve], dict[str, Any]]:
+    """Curves and provenance in the arrays of a file."""
+    if int(data["format"]) != _FORMAT:
+        raise ValueError(f"its format is {data['format']}; expected {_FORMAT}")
+    ends = np.cumsum(data["num_points"].astype(np.int64))[:-1]
+    parts = [np.split(data[n], ends) for n in ("esno_db", "num_blocks", "num_errors")]
+    keys = zip(data["num_bits_per_symbol"], data["coderate"], data["block_bits"], strict=True)
+    curves = {
+        CurveKey(int(m), float(r), int(b)): BlerCurve(*counts)
+        for (m, r, b), counts in zip(keys, zip(*parts, strict=True), strict=True)
+    }
+    return curves, dict(json.loads(str(data["provenance"])))
 
 
 def curve_esno_db(esno_db: np.ndarray, rate: np.ndarray, bler: float) -> float:

@@ -128,7 +128,7 @@ def read_times(path: Path) -> Times:
         if int(tree["num_repetitions"]) < 1:
             raise ValueError(f"num_repetitions is {tree['num_repetitions']}; expected 1 or more")
         return Times(dict(tree["machine"]), int(tree["num_repetitions"]), pictures)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ScmcError(
             f"{path} holds no computing times ({type(error).__name__}: {error}); "
             "delete it and measure again"

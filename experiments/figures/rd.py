@@ -16,11 +16,13 @@ from experiments.figures.style import GREY, Style, remove_others, save_figure, s
 from experiments.rd.anchors import Anchors, counterparts, load_anchors
 from experiments.rd.tables import metric_columns
 from experiments.sweep.labels import metric_label, metric_name, system_label
+from scmc_comm.errors import ScmcError
 from scmc_comm.types import FINEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_COMMAND = "scmc-comm rd"
 _RATE = Axis("rate (bpp, every byte counted)", "bpp", "log")
 _PUBLISHED = Style(GREY, "", ":")
 _MS_SSIM_TICKS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
@@ -41,14 +43,13 @@ def plot_rd(folder: Path, anchors: Anchors | None = None) -> list[Path]:
     Raises:
         ScmcError: The folder holds no results, or they are damaged.
     """
-    command = "scmc-comm rd"
-    spec = read_json(folder / "run.json", command, mappings=("spec",))["spec"]
+    spec = read_json(folder / "run.json", _COMMAND, mappings=("spec",))["spec"]
     if anchors is None and (path := str(spec.get("anchors") or "")) and Path(path).is_file():
         anchors = load_anchors(Path(path))
-    points = read_table(folder / "points.csv", command, ("codec", "image"), ("bpp",))
-    curves = read_table(folder / "curves.csv", command, ("codec", "point"), ("bpp",))
+    points = read_points(folder / "points.csv", "image")
+    curves = read_points(folder / "curves.csv", "point")
     bd = read_table(
-        folder / "bd.csv", command, ("metric", "reference", "codec"), ("percent", "low", "high")
+        folder / "bd.csv", _COMMAND, ("metric", "reference", "codec"), ("percent", "low", "high")
     )
     images, paths = points["image"].nunique(), []
     note = f"means over {images} image{'s' if images > 1 else ''}"
@@ -56,6 +57,18 @@ def plot_rd(folder: Path, anchors: Anchors | None = None) -> list[Path]:
         paths += save_figure(chart.draw(), folder / "figures", chart.stem)
     remove_others(folder / "figures", paths)
     return paths
+
+
+def read_points(path: Path, column: str) -> pd.DataFrame:
+    """A table of a run with a codec, the named column, a rate and metrics in each row.
+
+    Raises:
+        ScmcError: It is damaged, also where a metric holds what is no number, or holds no metric.
+    """
+    metrics = metric_columns(read_table(path, _COMMAND, ("codec", column), ("bpp",)))
+    if not metrics:
+        raise ScmcError(f"{path} holds no metric; run '{_COMMAND}' again")
+    return read_table(path, _COMMAND, ("codec", column), ("bpp", *metrics))
 
 
 def rd_charts(

@@ -18,6 +18,8 @@ from experiments.statistics.bjontegaard import EVERY_RATE, Window, bd_quality, b
 from experiments.statistics.means import LOWER_IS_BETTER
 from scmc_comm.errors import ScmcError
 
+_TOO_MUCH = OverflowError, RecursionError  # numbers of many digits, lists in lists
+
 # Codec family -> published curves of the same scheme, or of the nearest one.
 COUNTERPARTS = {
     "jpeg": ("jpeg",),
@@ -64,7 +66,7 @@ def load_anchors(path: Path) -> Anchors:
         content = json.loads(path.read_text(encoding="utf-8"))
         curves = {name: _curve(found) for name, found in content["curves"].items()}
         return Anchors(str(content.get("dataset", path.stem)), curves)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, *_TOO_MUCH) as error:
         raise ScmcError(
             f"{path} holds no published curves ({error}); expected JSON "
             '{"curves": {NAME: {"bpp": [...], "psnr_db": [...]}}} with lists of equal length'

@@ -95,9 +95,9 @@ def read_result(path: Path) -> ResultSpec:
     Raises:
         ScmcError: It is none, or has a key that none has.
     """
-    tree = read_mapping(path.read_text(encoding="utf-8"))
     known = [f.name for f in fields(ResultSpec) if f.name != "name"]
     try:
+        tree = read_mapping(path.read_text(encoding="utf-8"))
         for key in tree:
             if key not in known:
                 raise ScmcError(no_such("key of a result", str(key), known))
@@ -113,7 +113,7 @@ def read_result(path: Path) -> ResultSpec:
             path.stem, tree["title"], **lists, keep=keep, pictures=tree.get("pictures", {}),
             views=views, minutes=float(tree.get("minutes", 1.0)),
         )  # fmt: skip
-    except (ScmcError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ScmcError(f"{path.name}: {error}") from error
 
 

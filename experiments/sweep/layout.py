@@ -70,7 +70,7 @@ def check_layout(ds: xr.Dataset, path: Path) -> None:
         raise damaged(path, f"design_esno_db is {ds.attrs['design_esno_db']!r}")
     try:
         json.loads(ds.attrs["versions"]).items()
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise damaged(path, f"attribute versions: {error}") from None
     check_used(ds, path)
 

@@ -151,7 +151,7 @@ def check_used(ds: xr.Dataset, path: Path) -> None:
     """
     try:
         read_used(ds.attrs)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise damaged(path, f"attribute {ATTRIBUTE}: {error}") from None
 
 
@@ -166,13 +166,13 @@ def say_what_is_replaced(folder: Path, spec_yaml: str, used: Used) -> None:
     before = folder / "spec.yaml"
     if not before.is_file():
         return
-    if before.read_text(encoding="utf-8") != spec_yaml:
+    if before.read_text("utf-8", "replace") != spec_yaml:
         logger.warning("%s holds results of another spec; they are replaced", folder)
         return
     try:
         with opened(folder / "results.nc") as ds:
             known = read_used(ds.attrs)
-    except (ScmcError, ValueError, TypeError):  # of a run that did not end
+    except (ScmcError, ValueError, TypeError, RecursionError):  # of a run that did not end
         return
     if others := differing(known, used, ("the folder", "this run")):
         logger.warning(

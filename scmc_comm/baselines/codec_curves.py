@@ -135,7 +135,7 @@ def load_curves(codec: str, reduced: bool = False) -> CodecCurves:
     try:
         whole = "headers=file" in codec
         first, *others = [_curves(tree, row, whole) for row in entry["scales"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _unusable(path, f"damaged curves of {curves_key(codec)} ({error!r})") from error
     return dataclasses.replace(first, reduced=tuple(others)) if reduced else first
 
@@ -211,7 +211,7 @@ def _read(path: Path, _: str) -> Mapping[str, Any]:
         tree = json.loads(path.read_text(encoding="utf-8"))
         if tree["format"] != FORMAT or tuple(tree["metrics"]) != METRICS or not tree["codecs"]:
             raise ValueError(f"format {tree['format']}, metrics {tree['metrics']}")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _unusable(path, f"no validation curves ({error!r})") from None
     return dict(tree)
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from scmc_comm.errors import ScmcError
+from scmc_comm.npz import read_npz
 
 BITS = 24
 TOTAL = 1 << BITS
@@ -152,14 +152,13 @@ def load_model(path: Path) -> TextModel:
         ScmcError: The file is missing or is no model.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {k: file[k] for k in file.files}
+        arrays = read_npz(path)
     except FileNotFoundError:
         raise ScmcError(
             f"no text model at {path}; reinstall the package or train one with "
             "python -m experiments.training.text_model"
         ) from None
-    except (OSError, EOFError, ValueError, BadZipFile) as e:
+    except (OSError, ValueError) as e:
         raise ScmcError(f"cannot read the text model {path}: {e}") from None
     missing = [k for k in _KINDS if k not in arrays or arrays[k].dtype.kind not in _KINDS[k]]
     if missing:

@@ -52,7 +52,7 @@ def read(folder: Path) -> list[Picture]:
 def _read_list(path: Path) -> dict[str, str]:
     """Lines ``key value`` of a text file."""
     out: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         if not line.strip():
             continue
         key, space, value = line.strip().partition(" ")

@@ -145,7 +145,7 @@ def _protection(tag: str, row: Mapping[str, Any], place: int) -> Protection:
     try:
         rate, repetition = read_number(str(row["coderate"])), int(str(row.get("repetition", 1)))
         power_db = float(row.get("power_db", 0.0))
-    except (KeyError, ValueError, TypeError, ZeroDivisionError):
+    except (KeyError, ValueError, TypeError, ZeroDivisionError, OverflowError):
         raise ChannelError(
             f"{tag} is {dict(row)}; expected a coderate such as 1/2 or 434/1024, and perhaps a "
             "whole repetition and power_db"

@@ -225,7 +225,7 @@ def load_pictures(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
             raise ValueError(f"format {tree['format']}, {len(pictures)} pictures")
         for picture, level in itertools.product(pictures, range(STRUCTURE_LEVELS)):
             _picture(picture, metrics, wire.DEFAULT_SIZE, level)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise ScmcError(
             f"{path} holds no quality curves ({error!r}); measure them with "
             "'scmc-comm train layer_curves'"

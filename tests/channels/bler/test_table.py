@@ -185,7 +185,11 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
         BlerTable.load(tmp_path / "absent.npz")
     (tmp_path / "text.npz").write_text("hello")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    for name in ("text.npz", "other.npz"):
+    table = {name: np.zeros(3) for name in ("num_bits_per_symbol", "coderate", "block_bits")}
+    table |= {name: np.zeros(3) for name in ("num_points", "esno_db", "num_blocks", "num_errors")}
+    np.savez(tmp_path / "list.npz", format=1, provenance="[" * 100_000, **table)
+    np.savez(tmp_path / "nan.npz", format=np.nan, **table)
+    for name in ("text.npz", "other.npz", "list.npz", "nan.npz"):
         with pytest.raises(ChannelError, match="is not a BLER table"):
             BlerTable.load(tmp_path / name)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.execution.side_files import read_json, read_table
-from experiments.figures.rd import plot_rd
+from experiments.figures.rd import plot_rd, read_points
 from scmc_comm.errors import ScmcError
 
 WORDS = "is not what 'scmc-comm rd' writes: "
@@ -48,3 +48,15 @@ def test_what_is_missing_is_named(tmp_path):
 def test_a_table_without_rows_holds_no_wrong_number(tmp_path):
     (tmp_path / "bd.csv").write_text("codec,percent\n")
     assert read_table(tmp_path / "bd.csv", "'scmc-comm rd'", ["codec"], ["percent"]).empty
+
+
+def test_points_hold_numbers_of_one_metric_or_more(tmp_path):
+    path = tmp_path / "curves.csv"
+    path.write_text("codec,point,bpp,psnr_db\na,1,1,3*0\nb,2,2,30\n")
+    with pytest.raises(ScmcError, match=WORDS + "column 'psnr_db' holds what is no number"):
+        read_points(path, "point")
+    path.write_text("codec,point,bpp\na,1,1\n")
+    with pytest.raises(ScmcError, match="holds no metric"):
+        read_points(path, "point")
+    path.write_text("codec,point,bpp,psnr_db\na,1,1,30.5\n")
+    assert read_points(path, "point")["psnr_db"].tolist() == [30.5]

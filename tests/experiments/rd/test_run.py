@@ -102,7 +102,8 @@ def test_published_curves_are_compared_in_the_window():
 @pytest.mark.parametrize(
     "content",
     ["{", "[]", '{"curves": {"jpeg": {"bpp": [1, 2], "psnr_db": [3]}}}', '{"curves": {"a": {}}}',
-     '{"curves": {"jpeg": {"bpp": [0, 2], "psnr_db": [3, 4]}}}'],
+     '{"curves": {"jpeg": {"bpp": [0, 2], "psnr_db": [3, 4]}}}', "[" * 100_000,
+     '{"curves": {"jpeg": {"bpp": [1' + "0" * 400 + '], "psnr_db": [3]}}}'],
 )  # fmt: skip
 def test_wrong_anchor_files(tmp_path, content):
     path = tmp_path / "curves.json"

@@ -113,11 +113,14 @@ def test_data_sets_that_are_lacking_are_named(repository, tmp_path):
 @pytest.mark.parametrize(
     ("key", "said"),
     [("vews: {}", "views"), ("views: {a: {tabel: squares}}", "table"),
-     ("views: {a: {table: cubes}}", "squares")],
+     ("views: {a: {table: cubes}}", "squares"), ("views: [a]", "squares.yaml: "),
+     ("views: {a: 3}", "squares.yaml: "), ("minutes: soon", "squares.yaml: "),
+     ("views: \udcff", "squares.yaml: .*utf-8"), ("views: [", "squares.yaml: .*not valid YAML")],
 )  # fmt: skip
 def test_specs_that_are_wrong_are_refused(repository, key, said):
     path = repository / "docs" / "results" / "squares.yaml"
-    path.write_text(path.read_text().partition("views:")[0] + key)
+    text = path.read_text().partition("views:")[0] + key
+    path.write_text(text, "utf-8", "surrogateescape")
     with pytest.raises(ScmcError, match=said):
         list_results()
 

@@ -132,10 +132,16 @@ def test_a_file_that_lacks_a_time_or_comes_from_elsewhere_is_refused(clock, tmp_
     run(MEASURED, tmp_path, "out")  # where nothing is missing, nothing is mixed
     with pytest.raises(ScmcError, match="there is no"):
         run(dataclasses.replace(MEASURED, times=str(tmp_path / "none.json")), tmp_path, "named")
-    path.write_text(path.read_text().replace('"cpu_s": ', '"cpu_s": -'))
-    with pytest.raises(ScmcError, match="holds no computing times") as error:
-        run(MEASURED, tmp_path, "out")
-    assert "\n" not in str(error.value)
+    whole = path.read_text()
+    for key, wrong in (
+        ("cpu_s", "-"),
+        ("cpu_s", "1" + "0" * 400),
+        ("num_repetitions", "Infinity;"),
+    ):
+        path.write_text(whole.replace(f'"{key}": ', f'"{key}": {wrong}').replace(";", "} #"))
+        with pytest.raises(ScmcError, match="holds no computing times|is not what") as error:
+            run(MEASURED, tmp_path, "out")
+        assert "\n" not in str(error.value)
 
 
 def _swapped(name, count):

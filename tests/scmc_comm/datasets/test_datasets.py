@@ -157,11 +157,13 @@ def test_tables_may_have_several_captions_a_picture(tmp_path):
         ("", "lacks the column 'file'"),
         ("file,split\na.png,train\nb.png,dev\n", "line 3 of .*'dev'"),
         ("file,split\na.png\n", "line 2 of .*None"),
+        ("file,split\na.png,tr\udcffin\n", "is no CSV in UTF-8"),
+        (f"file,split,caption\na.png,train,{'x' * 200_000}\n", "is no CSV in UTF-8: field larger"),
     ],
 )
 def test_tables_that_are_wrong(tmp_path, text, match):
     (tmp_path / "images").mkdir()
-    (tmp_path / "captions.csv").write_text(text)
+    (tmp_path / "captions.csv").write_text(text, "utf-8", "surrogateescape")
     with pytest.raises(ScmcError, match=match):
         read_set(tmp_path)
 

@@ -63,6 +63,7 @@ def test_a_layer_without_room_says_what_it_needs_and_what_is_left(path):
         ("semantic: {modulation: QPSK, coderate: 1/2, power: 3}", "no key 'power'; did you mean"),
         (PLAN + "signal.3: {modulation: QPSK, coderate: 1/2}", "signal.3 without the parts"),
         (PLAN + "sound: {modulation: QPSK, coderate: 1/2}", "there is no layer 'sound'"),
+        (f"semantic: {{modulation: QPSK, coderate: 1/2, power_db: {'9' * 400}}}", "expected a coderate"),
         ("semantic: 3", "semantic is 3"), ("[", "not valid YAML"), (None, "there is no plan file"),
     ],
 )  # fmt: skip
