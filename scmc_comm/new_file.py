@@ -25,6 +25,9 @@ def new_file(path: Path) -> Iterator[Path]:
     Args:
         path: The file that is to be whole or not there; its folder is made.
 
+    Raises:
+        OSError: It cannot be written; it names this file.
+
     Example:
         >>> with new_file(Path("/dev/null")) as part:
         ...     _ = part.write_bytes(b"nothing is kept of this")
@@ -47,6 +50,10 @@ def new_file(path: Path) -> Iterator[Path]:
         if there is not None:
             os.chmod(part, stat.S_IMODE(there.st_mode))
         os.replace(part, target)
+    except OSError as error:
+        if error.filename in (None, os.fspath(part)):  # a full disk names no file
+            error.filename = os.fspath(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

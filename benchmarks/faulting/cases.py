@@ -242,7 +242,8 @@ def one_folder(matrix: Matrix, number: int) -> Problems:
     """Two sweeps into one folder: one goes on, the other is refused in one line."""
     place = matrix.place()
     other = Place(matrix.place().root, place.cache)
-    other.root.mkdir(parents=True)
+    for folder in (other.root, place.out):
+        folder.mkdir(parents=True)
     other.out.symlink_to(place.out)
     runs = [Run(matrix.spec, place), Run(matrix.spec, other)]
     ended = [run.wait() for run in runs]

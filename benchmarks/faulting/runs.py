@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import random
 import signal
@@ -21,6 +23,8 @@ LIMIT_S = 120.0
 """A run that takes longer hangs."""
 NOTICED_S = 10.0
 """So soon everything has ended once a process of a run was killed."""
+
+_MOST_SAID = 1 << 20
 
 SPEC = """
 name: faults
@@ -102,12 +106,16 @@ class Run:
     ) -> None:
         for folder in (place.root, place.temporary):
             folder.mkdir(parents=True, exist_ok=True)
-        self.log = place.root / "log"
+        self._streams, sink = os.pipe()  # which no limit of files or disks holds up
+        fcntl.fcntl(sink, fcntl.F_SETPIPE_SZ, _MOST_SAID)
+        os.set_blocking(self._streams, False)
+        self._said = b""
         arguments = ["sweep", str(spec), "--out", str(place.out), "--jobs", str(jobs)]
         self.begun, self.status = time.monotonic(), None
         self.pid = os.fork()
         if not self.pid:
-            _in_child([*arguments, "--no-figures"], place, self.log, prepare)
+            _in_child([*arguments, "--no-figures"], place, sink, prepare)
+        os.close(sink)
 
     def wait(self, limit_s: float = LIMIT_S) -> int | None:
         """Exit status, minus the signal that ended it; None if it did not end."""
@@ -143,7 +151,10 @@ class Run:
 
     def said(self) -> list[str]:
         """Lines of its streams, without progress bars."""
-        text = self.log.read_text("utf-8", "replace").replace("\r", "\n")
+        with contextlib.suppress(BlockingIOError):
+            while more := os.read(self._streams, _MOST_SAID):
+                self._said += more
+        text = self._said.decode("utf-8", "replace").replace("\r", "\n")
         return [line for line in text.splitlines() if line.strip() and "it/s" not in line]
 
 
@@ -165,7 +176,7 @@ def _processes() -> Iterator[tuple[int, tuple[int, int, bool]]]:
 
 
 def _in_child(
-    arguments: list[str], place: Place, log: Path, prepare: Callable[[], object] | None
+    arguments: list[str], place: Place, sink: int, prepare: Callable[[], object] | None
 ) -> None:
     """Runs the command and ends as the interpreter does; never returns."""
     status = 1
@@ -173,10 +184,8 @@ def _in_child(
         os.setsid()
         os.environ |= {"SCMC_COMM_CACHE": str(place.cache), "TMPDIR": str(place.temporary)}
         tempfile.tempdir = None
-        with open(os.devnull) as nothing, log.open("wb") as sink:
-            os.dup2(nothing.fileno(), 0)
-            os.dup2(sink.fileno(), 1)
-            os.dup2(sink.fileno(), 2)
+        for stream, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, sink), (2, sink)):
+            os.dup2(source, stream)
         sys.stdin, sys.stdout, sys.stderr = (
             os.fdopen(n, mode, closefd=False) for n, mode in ((0, "r"), (1, "w"), (2, "w"))
         )
@@ -190,10 +199,12 @@ def _in_child(
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        threading._shutdown()  # type: ignore[attr-defined]  # pools wait for their workers here
-        os._exit(status)
+        try:
+            threading._shutdown()  # type: ignore[attr-defined]  # pools wait for their workers
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
 
 
 def some_time(number: int, seed: int, most_s: float) -> float:

@@ -206,7 +206,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        line = f"{error.strerror}: {error.filename}"
+        said = error.strerror or str(error) or type(error).__name__
+        line = said if error.filename is None else f"{said}: {error.filename}"
         print(f"scmc-comm: {printable(line, LONGEST)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

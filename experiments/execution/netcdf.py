@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import h5netcdf
 import xarray as xr
 
 from scmc_comm.errors import ScmcError
@@ -16,6 +20,65 @@ _LENGTH = len(_SEAL) + 8
 _PIECE = 1 << 20
 _MOST_PER_BYTE = 1100  # deflate, the only compression that is written, reaches 1032
 _FREE_BYTES = 1 << 24
+
+
+def write_dataset(
+    ds: xr.Dataset, path: Path, encoding: Mapping[str, Mapping[str, Any]] | None = None
+) -> None:
+    """Writes a dataset, first in memory: a disk that is full then ends no process.
+
+    Args:
+        ds: All of it lies in memory.
+        path: The file to make.
+        encoding: As `xarray.Dataset.to_netcdf` takes it.
+    """
+    made = io.BytesIO()
+    with h5netcdf.File(made, "w") as file:
+        ds.dump_to_store(xr.backends.H5NetCDFStore(file), encoding=encoding)
+    path.write_bytes(made.getbuffer())
+
+
+class Disk(io.FileIO):
+    """A file for HDF5, which a write that fails would crash: it is kept, and raised later."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r+")
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raises the first error of a write."""
+        if self._error is not None:
+            raise OSError(self._error.errno, self._error.strerror, str(self.name))
+
+    def write(self, data: Any) -> int:
+        """See `io.RawIOBase.write`; all of the data, or what fails is kept."""
+        left = memoryview(data).cast("B")
+        try:
+            while self._error is None and left:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._error = error
+        return memoryview(data).nbytes
+
+    def truncate(self, size: int | None = None) -> int:
+        """See `io.IOBase.truncate`; what fails is kept."""
+        try:
+            return super().truncate(size) if self._error is None else size or 0
+        except OSError as error:
+            self._error = error
+            return size or 0
+
+
+@contextmanager
+def changed_file(path: Path) -> Iterator[Disk]:
+    """A file for h5py and h5netcdf to change; its ``check`` raises what could not be written.
+
+    Raises:
+        OSError: Something could not be written, as on a full disk.
+    """
+    with contextlib.closing(Disk(path)) as disk:
+        yield disk
+        disk.check()
 
 
 def seal(path: Path) -> None:

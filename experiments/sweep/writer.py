@@ -6,7 +6,6 @@ Memory does not grow with the number of trials: they go from the cache to the fi
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import xarray as xr
 from channels.errors import printable
 from experiments.execution.cache import Cache, write_atomic
 from experiments.execution.fingerprint import git_revision, package_versions
-from experiments.execution.netcdf import seal
+from experiments.execution.netcdf import Disk, changed_file, seal, write_dataset
 from experiments.sweep import bounds, distribution, store, tables
 from experiments.sweep.asked import primary_points
 from experiments.sweep.cells import Cells, merge, occurring_sets
@@ -39,7 +38,7 @@ from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.ledger import CONTROL, ITEMS, PILOTS, UNUSED
 from scmc_comm.metrics import METRICS
-from scmc_comm.new_file import remove_parts
+from scmc_comm.new_file import new_file, remove_parts
 
 _PIECE = 2**20  # trials written at once
 
@@ -91,19 +90,16 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder, folder / "reconstructions", folder / "figures")  # of a killed run
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
-    part = folder / ".results.nc.tmp"
-    try:
-        ds.to_netcdf(part, engine="h5netcdf", encoding=_encoding(ds))
+    with new_file(folder / "results.nc") as part:
+        write_dataset(ds, part, _encoding(ds))
         if spec.estimator != "expected":
-            _write_trials(part, spec, cells, sets, cache)
+            with changed_file(part) as disk:
+                _write_trials(disk, spec, cells, sets, cache)
         seal(part)
         with store.reading(part) as stored:
             _write_pictures(spec, folder, images, cells, stored, cache)
             csv = tables.to_frame(stored).to_csv(index=False)
         write_atomic(folder / "results.csv", csv.encode())
-        os.replace(part, folder / "results.nc")
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def dataset(
@@ -259,14 +255,14 @@ def _encoding(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def _write_trials(
-    path: Path,
+    disk: Disk,
     spec: SweepSpec,
     cells: Cells,
     sets: Sequence[frozenset[str]],
     cache: Cache,
 ) -> None:
     """Adds ``delivered_set`` to the file: a byte a trial, the index of its delivered set."""
-    with h5netcdf.File(path, "a") as file:
+    with h5netcdf.File(disk, "a") as file:
         dims = (*store.POINT, "trial")
         chunks = (*(1 for _ in store.POINT), min(spec.num_trials, _PIECE))
         variable = file.create_variable(
@@ -275,7 +271,8 @@ def _write_trials(
         variable.attrs["long_name"] = "index of the delivered set of each trial"
         variable.attrs["not_run"] = store.NOT_RUN
     position = {tags: n for n, tags in enumerate(sets)}
-    with h5py.File(path, "r+") as file:  # ten times faster a write than through h5netcdf
+    disk.check()
+    with h5py.File(disk, "r+") as file:  # ten times faster a write than through h5netcdf
         trials = file["delivered_set"]
         for (s, r, i, _), cell in sorted(cells.items()):
             masks = np.array(sorted(cell.quality), dtype=np.uint64)
@@ -286,6 +283,7 @@ def _write_trials(
                     found = index[np.searchsorted(masks, piece)]
                     trials[s, c, e, r, i, start : start + len(piece)] = found
                     start += len(piece)
+                disk.check()
                 for rest in range(start, spec.num_trials, _PIECE):
                     trials[s, c, e, r, i, rest : rest + _PIECE] = store.NOT_RUN
 

@@ -14,7 +14,7 @@ from channels.plugins import load, new_run
 from experiments.computing.times import Times
 from experiments.execution.cache import Cache, default_cache_dir, digest, write_atomic
 from experiments.execution.executors import executor
-from experiments.execution.netcdf import seal
+from experiments.execution.netcdf import seal, write_dataset
 from experiments.execution.output import check_folder
 from experiments.specs import check_distinct
 from experiments.sweep.components import Components
@@ -101,7 +101,7 @@ def run_timed(
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
     write_atomic(folder / "results.csv", results.to_frame(ds).to_csv(index=False).encode())
     with new_file(folder / "results.nc") as part:
-        ds.to_netcdf(part, engine="h5netcdf")
+        write_dataset(ds, part)
         seal(part)
     return folder
 
