@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import random
@@ -228,6 +229,7 @@ def _work(job: Job, seed: int, pipe: Connection) -> None:
     with open(os.devnull, "r+") as nowhere:  # libraries' words and warnings
         for number in (0, 1, 2):
             os.dup2(nowhere.fileno(), number)
+    faulthandler.disable()  # a test's
     kind, held = job.kind, _status_mib("VmRSS")
     room = int((_status_mib("VmSize") + 4 * kind.limit_mib) * 2**20)
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
