@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from pathlib import Path
@@ -41,14 +42,14 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _array(found: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    with found.open(member) as file:
-        shape, _, kind = _header(file)
-        declared = file.tell() + math.prod(shape) * kind.itemsize
+    file = io.BytesIO(found.read(member))
+    shape, _, kind = _header(file)
+    declared = file.tell() + math.prod(shape) * kind.itemsize
     if declared != member.file_size:
         raise ValueError(f"{member.filename} declares {declared} bytes and has {member.file_size}")
-    with found.open(member) as file:
-        array: np.ndarray = npy.read_array(file, allow_pickle=False)
-        return array
+    file.seek(0)
+    array: np.ndarray = npy.read_array(file, allow_pickle=False)
+    return array
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

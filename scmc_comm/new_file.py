@@ -62,5 +62,15 @@ def remove_parts(*folders: Path) -> None:
     """Removes what runs that were killed left half-written in folders, not in those below them."""
     for folder in folders:
         for left in folder.glob(".*.tmp"):
-            if left.name == ".results.nc.tmp" or _PART.fullmatch(left.name):
+            if left.name == ".results.nc.tmp" or is_part(left):
                 left.unlink(missing_ok=True)
+
+
+def is_part(path: Path) -> bool:
+    """Is it called as what `new_file` has not finished yet, or was killed in?
+
+    Example:
+        >>> is_part(Path(".0123456789abcdef01234567.tmp")), is_part(Path(".mine.tmp"))
+        (True, False)
+    """
+    return _PART.fullmatch(path.name) is not None

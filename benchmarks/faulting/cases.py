@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,11 @@ from channels.errors import LONGEST
 from experiments.sweep.runner import run_sweep
 from experiments.sweep.spec import SweepSpec
 from experiments.sweeps import load_sweep
+
+try:
+    import resource
+except ImportError:
+    raise SystemExit("the faults are those of Linux; run it there") from None
 
 Problems = list[str]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import random
 import signal
@@ -18,6 +17,11 @@ from pathlib import Path
 
 from experiments.commands.main import main
 from scmc_comm.images import load_photo, save_png
+
+try:
+    import fcntl
+except ImportError:
+    raise SystemExit("the faults are those of Linux; run it there") from None
 
 LIMIT_S = 120.0
 """A run that takes longer hangs."""

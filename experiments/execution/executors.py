@@ -11,11 +11,12 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
@@ -76,7 +77,9 @@ class Executor(ABC):
     """How many tasks run at once."""
 
     @abstractmethod
-    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
+    def run(
+        self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None
+    ) -> Generator[R, None, None]:
         """Yields ``function(task)`` for each task, in whatever order they finish.
 
         Args:
@@ -95,7 +98,9 @@ class InProcess(Executor):
 
     workers: int = 1
 
-    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
+    def run(
+        self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None
+    ) -> Generator[R, None, None]:
         """See `Executor.run`."""
         with one_thread():
             if warm_up is not None:  # what is missing is then known before any work
@@ -111,9 +116,25 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+@contextmanager
+def _later_ctrl_c() -> Iterator[None]:
+    """Ctrl-C comes after the body: while Python forks, it would be lost or end a worker alone."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(workers: int, device: str) -> None:
     # Without the watch, workers of a killed run would compute on, unseen.
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # of what it starts itself
     limit_threads(workers)
     choose_device(device)
 
@@ -128,7 +149,9 @@ class ProcessPool(Executor):
 
     workers: int
 
-    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
+    def run(
+        self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None
+    ) -> Generator[R, None, None]:
         """See `Executor.run`."""
         on_processor = device_class() == "cpu" and not torch.cuda.is_initialized()
         fork = sys.platform == "linux" and on_processor
@@ -147,7 +170,8 @@ class ProcessPool(Executor):
         try:
             while True:
                 for task in islice(waiting, _AHEAD * workers - len(running)):
-                    running.add(pool.submit(function, task))
+                    with _later_ctrl_c():
+                        running.add(pool.submit(function, task))
                 if not running:
                     return
                 done, running = wait_for(running, return_when=FIRST_COMPLETED)
@@ -158,6 +182,10 @@ class ProcessPool(Executor):
                 "a worker process died (killed, or out of memory); run again with fewer --jobs, "
                 "finished work is kept in the cache"
             ) from error
+        except (KeyboardInterrupt, GeneratorExit):  # nobody waits for what the workers do
+            for process in list((pool._processes or {}).values()):
+                process.terminate()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -184,7 +212,9 @@ class DaskCluster(Executor):
     workers: int
     per_host: int
 
-    def run(self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None) -> Iterator[R]:
+    def run(
+        self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None
+    ) -> Generator[R, None, None]:
         """See `Executor.run`."""
         from distributed import as_completed
         from distributed.scheduler import KilledWorker

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.execution.cache import Cache
+from scmc_comm.new_file import is_part
 
 KINDS = {
     "pictures": "what receivers show (PNG)",
@@ -20,7 +21,6 @@ KINDS = {
 """Kinds of entries, and what each is."""
 CHECKSUM_BYTES = 32
 _ENTRY = re.compile(r"[0-9a-f]{62}")
-_LEFT = re.compile(r"\.[0-9a-f]{62}\.[0-9a-f]{16}\.tmp")
 _NUMBER = re.compile(rb"-?\d+(\.\d+(e[-+]?\d+)?|e[-+]?\d+)|NaN|-?Infinity")
 _STARTS = (
     (b"\x89PNG", "pictures"),
@@ -83,7 +83,7 @@ def clear(folder: Path, kinds: Collection[str] = ()) -> tuple[int, int]:
         if not kinds or entry.kind in kinds:
             entry.path.unlink(missing_ok=True)
             count, size = count + 1, size + entry.size
-    for path in [path for path in folder.rglob(".*.tmp") if _LEFT.fullmatch(path.name)]:
+    for path in [path for path in folder.rglob(".*.tmp") if is_part(path)]:
         path.unlink(missing_ok=True)
     return count, size
 

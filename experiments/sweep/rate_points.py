@@ -10,6 +10,7 @@ import functools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -296,8 +297,9 @@ def measure_curves(
     """
     found: dict[tuple[str, str], RatePoints] = {}
     hidden = not progress or not tasks
-    with tqdm(total=len(tasks), desc=description, unit="curve", disable=hidden) as bar:
-        for points in workers.run(run_rate_task, tasks):
+    bar = tqdm(total=len(tasks), desc=description, unit="curve", disable=hidden)
+    with bar, closing(workers.run(run_rate_task, tasks)) as each:
+        for points in each:
             found[points.codec, points.image] = points
             bar.update()
     return [found[task.codec, task.image] for task in tasks]

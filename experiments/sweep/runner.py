@@ -8,7 +8,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -266,8 +266,10 @@ def _fill(
     total = sum(len(task.points) * weight[task.system] for task in tasks)
     unit = "s of a core" if each_point_s else "point"
     results: list[CellResult] = []
-    with tqdm(total=round(total), desc=title, unit=unit, disable=not progress) as bar:
-        for found in workers.run(run_task, tasks, functools.partial(load_needed, tasks)):
+    warm_up = functools.partial(load_needed, tasks)
+    bar = tqdm(total=round(total), desc=title, unit=unit, disable=not progress)
+    with bar, closing(workers.run(run_task, tasks, warm_up)) as each:
+        for found in each:
             results += found
             done = sum(len(cell.points) * weight[cell.system] for cell in results)
             bar.update(round(done) - bar.n)

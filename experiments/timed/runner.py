@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,8 @@ def _run_all(
     missing = [job for job in todo if known[job.key] is None]
     done = len(todo) - len(missing)
     bar = tqdm(total=len(todo), initial=done, desc=name, unit="run", disable=not progress)
-    with bar, executor(jobs, dask) as workers:
-        for key, outcome in workers.run(run_keyed, missing):
+    with bar, executor(jobs, dask) as workers, closing(workers.run(run_keyed, missing)) as each:
+        for key, outcome in each:
             counts = [[place, tags, n] for (place, tags), n in outcome.delivered.items()]
             known[key] = {**asdict(outcome), "delivered": counts}
             cache.put_json(key, known[key])

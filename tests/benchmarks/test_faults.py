@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest.importorskip("resource", reason="Linux alone")
+
 from benchmarks.faulting.cases import CASES, MOUNTING, Matrix, can_mount
 
 

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+pytest.importorskip("resource", reason="Linux alone")
+
 from benchmarks import fuzz
 from benchmarks.fuzzing import campaign
 from benchmarks.fuzzing.campaign import DECODED, Kind

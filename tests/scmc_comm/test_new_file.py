@@ -1,5 +1,6 @@
 """Files are written through links and FIFOs, and keep their mode."""
 
+import errno
 import os
 import stat
 import threading
@@ -55,3 +56,11 @@ def test_only_left_overs_of_its_own_are_removed_and_only_there(tmp_path):
         path.write_text("x")
     remove_parts(tmp_path, tmp_path / "nowhere")
     assert not any(map(os.path.exists, ours)) and all(map(os.path.exists, others))
+
+
+def test_a_write_that_fails_names_the_file_and_leaves_nothing(tmp_path):
+    path = tmp_path / "a.bin"
+    with pytest.raises(OSError, match="No space") as caught, new_file(path) as part:
+        part.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(path) and not list(tmp_path.iterdir())

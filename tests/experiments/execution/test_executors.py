@@ -3,6 +3,9 @@
 import dataclasses
 import importlib.util
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -16,6 +19,7 @@ from experiments.execution.executors import (
     executor,
     limit_threads,
 )
+from experiments.execution.fingerprint import ROOT
 from experiments.sweep import made, runner
 from experiments.sweep.runner import make_tasks, run_sweep
 from scmc_comm.errors import ScmcError
@@ -155,3 +159,34 @@ def test_cores_are_never_shared_down_to_nothing(same_threads):
 
     limit_threads(10 * num_cores())
     assert numba.config.NUMBA_NUM_THREADS == torch.get_num_threads() == 1
+
+
+BUSY = """
+import pathlib, sys, time
+sys.path.insert(0, sys.argv[1])
+from experiments.execution.executors import ProcessPool
+def work(folder):
+    pathlib.Path(folder, "begun").touch()
+    time.sleep(60)
+if __name__ == "__main__":
+    try:
+        list(ProcessPool(2).run(work, [sys.argv[2]] * 4))
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
+def test_after_ctrl_c_nobody_waits_for_workers_and_they_say_nothing(tmp_path):
+    (tmp_path / "busy.py").write_text(BUSY)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "busy.py"), str(ROOT), str(tmp_path)], start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while not (tmp_path / "begun").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=10) == ("stopped\n", "")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
