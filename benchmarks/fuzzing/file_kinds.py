@@ -70,6 +70,8 @@ ANCHORS = b'{"dataset": "d", "curves": {"jpeg": {"bpp": [0.2, 0.5, 1], "psnr_db"
 CAPTIONS = b'file,split,caption,class_name\na.png,train,"a, red, rose",rose\nb.png,test,b,\n'
 TRACE = b"time_s,esno_db\n0,10\n1,0.5\n2.5,-3\n3,10\n"
 RD = "scmc-comm rd"
+HDF5_MIB = 4096
+"""Under a checksum that was put right, HDF5 allocates what a damaged file declares."""
 _ENTRY = b"PK\1\2"
 
 
@@ -124,9 +126,11 @@ def store_kinds(folder: Path, inputs: Path) -> list[Kind]:
     stores = tuple((place / "results.nc").read_bytes() for place in (made, exact))
     of_time = ((inputs / "timed" / "results.nc").read_bytes(),)
     return [
-        Kind("results.nc", stores, _file(folder, "results.nc", sweeps), 6, repair=resealed),
-        Kind("timed results.nc", of_time, _file(folder, "results.nc", timed_ones), 3,
-             repair=resealed),
+        Kind(name, seeds, _file(folder, "results.nc", reader), share, repair=resealed,
+             limit_mib=HDF5_MIB)
+        for name, seeds, reader, share in (
+            ("results.nc", stores, sweeps, 6), ("timed results.nc", of_time, timed_ones, 3),
+        )
     ]  # fmt: skip
 
 

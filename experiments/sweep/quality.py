@@ -82,7 +82,7 @@ class Scorer:
         kept = {name: self.metric_identity(name) for name in metrics}
         missing = tuple(name for name in metrics if kept[name] not in known["metrics"])
         wanted = [features_key] * bool(self.features) + [png_key] * keep
-        if missing or "level" not in known or any(key not in self.cache for key in wanted):
+        if missing or "level" not in known or any(self.cache.get(key) is None for key in wanted):
             seen = show()
             img_hat = seen.img_hat.detach()
             known = {
@@ -103,7 +103,7 @@ class Scorer:
         if self.features is None:
             return ""
         key = digest("features", self.fingerprint, self.img_digest)
-        if key not in self.cache:
+        if self.cache.get(key) is None:
             self._keep_features(self.img, key)
         return key
 

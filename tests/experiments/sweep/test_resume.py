@@ -100,3 +100,16 @@ def test_how_trials_are_split_changes_nothing(chunk, tmp_path, monkeypatch):
     monkeypatch.setattr(points, "CHUNK", chunk)
     split = run(spec, tmp_path / "split", use_cache=False)
     assert files_below(split) == files_below(whole)
+
+
+def test_a_cache_of_which_every_entry_is_damaged_is_made_anew(toy_run, toy_spec, tmp_path):
+    cache = tmp_path / "cache"
+    run(toy_spec, tmp_path / "first", cache_dir=cache)
+    for entry in [path for path in cache.rglob("*") if path.is_file()]:
+        entry.write_bytes(entry.read_bytes()[:-1] + b"?")
+    done = run(toy_spec, tmp_path / "second", cache_dir=cache)
+    assert files_below(done) == files_below(toy_run)
+    for entry in [path for path in cache.rglob("*") if path.is_file()][::2]:
+        entry.write_bytes(entry.read_bytes()[:-1] + b"?")
+    done = run(toy_spec, tmp_path / "third", cache_dir=cache)
+    assert files_below(done) == files_below(toy_run)
