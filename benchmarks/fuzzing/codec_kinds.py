@@ -52,7 +52,7 @@ def codec_kinds() -> list[Kind]:
     edges[:, 10:14] = edges[20] = 255
     maps = tuple(encode_edges(edges, 63, "context", cell) for cell in CELLS)
     return [
-        Kind("container", containers, _parse, 70),
+        Kind("container", containers, _parse, 100),
         Kind("text", tuple(map(texts.encode, captions)), texts.decode, 24),
         Kind(
             "layout",

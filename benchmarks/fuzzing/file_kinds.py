@@ -129,7 +129,7 @@ def store_kinds(folder: Path, inputs: Path) -> list[Kind]:
         Kind(name, seeds, _file(folder, "results.nc", reader), share, repair=resealed,
              limit_mib=HDF5_MIB)
         for name, seeds, reader, share in (
-            ("results.nc", stores, sweeps, 6), ("timed results.nc", of_time, timed_ones, 3),
+            ("results.nc", stores, sweeps, 4), ("timed results.nc", of_time, timed_ones, 2),
         )
     ]  # fmt: skip
 
