@@ -135,7 +135,7 @@ def make_system(text: str) -> System:
     known = option_types(cls)
     in_layers = {} if entry.layered is None else option_types(entry.load(layered=True))
     try:
-        options = parse_arguments(f"system {name!r}", {**in_layers, **known}, args)
+        options = parse_arguments(f"system {name!r}", {**known, **in_layers, **known}, args)
         if alone := sorted(options.keys() - known.keys()):
             raise ScmcError(f"system {name!r} has {alone[0]} only in layers; add layers=N")
         return cls(**entry.fixed, **options)

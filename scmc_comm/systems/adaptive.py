@@ -88,8 +88,10 @@ def expected_utility(
     Returns:
         The more the better; NaN if no picture fits.
     """
+    if not (num_uses := budget.uses(size)):
+        return float("nan")
     link, utility = design_link(budget, size, spread_db), Utility.parse(budget.utility)
-    return _worth(curves, mcs, size, budget.uses(size), link, utility)
+    return _worth(curves, mcs, size, num_uses, link, utility)
 
 
 def _worth(
@@ -126,8 +128,9 @@ def ranking(
         ScmcError: The budget's utility is none.
         ChannelError: The physical layer cannot run over the channel.
     """
+    if not (num_uses := budget.uses(size)):
+        return ()
     link, utility = design_link(budget, size, spread_db), Utility.parse(budget.utility)
-    num_uses = budget.uses(size)
     found = {mcs: _worth(curves, mcs, size, num_uses, link, utility) for mcs in MCS_GRID}
     value = {mcs: utility for mcs, utility in found.items() if not np.isnan(utility)}
     return tuple(sorted(value, key=lambda mcs: (-round(value[mcs] / _TIE), mcs.bits_per_use)))

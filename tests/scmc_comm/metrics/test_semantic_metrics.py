@@ -196,14 +196,16 @@ def test_without_the_model_the_error_names_the_fix(eyes, monkeypatch):
 
 
 def test_shipped_captioner_keeps_its_word_under_mild_noise():
-    img = load_photo("flower")
+    imgs = [load_photo(name) for name in ("china", "coffee", "flower")]
     rng = torch.Generator().manual_seed(0)
-    noisy = (img + 0.01 * torch.randn(img.shape, generator=rng)).clamp(0, 1)
-    grey = torch.full_like(img, 0.5)
+    noisy = [(x + 0.01 * torch.randn(x.shape, generator=rng)).clamp(0, 1) for x in imgs]
+    grey = [torch.full_like(x, 0.5) for x in imgs]
     names = ["caption_f1", "layout_agreement"]
-    near, far = measure_many([img, img], [noisy, grey], names)
+    found = measure_many([*imgs, *imgs], [*noisy, *grey], names)
+    near, far = ({n: np.mean([row[n] for row in rows]) for n in names}
+                 for rows in (found[:3], found[3:]))  # fmt: skip
     assert near["caption_f1"] > 0.7 and near["layout_agreement"] > 0.8
-    assert far["caption_f1"] < near["caption_f1"] and far["layout_agreement"] == 0
+    assert far["caption_f1"] < near["caption_f1"] and far["layout_agreement"] < 0.1
     assert np.isfinite([*near.values(), *far.values()]).all()
 
 
