@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 import torch
@@ -182,9 +183,12 @@ class ProcessPool(Executor):
                 "a worker process died (killed, or out of memory); run again with fewer --jobs, "
                 "finished work is kept in the cache"
             ) from error
-        except (KeyboardInterrupt, GeneratorExit):  # nobody waits for what the workers do
-            for process in list((pool._processes or {}).values()):
-                process.terminate()
+        except (KeyboardInterrupt, GeneratorExit) as stop:  # nobody waits for what the workers do
+            started: list[BaseProcess] = [*(pool._processes or {}).values()]
+            if isinstance(stop, KeyboardInterrupt):  # one may not be in the pool's books yet
+                started += multiprocessing.active_children()
+            for process in started:
+                process.kill()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
