@@ -162,7 +162,8 @@ def test_cores_are_never_shared_down_to_nothing(same_threads):
 
 
 BUSY = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the suite runs behind
 sys.path.insert(0, sys.argv[1])
 from experiments.execution.executors import ProcessPool
 def work(folder):
