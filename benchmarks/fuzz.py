@@ -17,13 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from joblib import cpu_count
 
 from benchmarks.fuzzing import campaign
 from benchmarks.fuzzing.campaign import Count, Failure, Kind
 from benchmarks.fuzzing.codec_kinds import codec_kinds, network_kinds
 from benchmarks.fuzzing.file_kinds import description_kinds, store_kinds, table_kinds
 from benchmarks.fuzzing.picture_kinds import picture_kinds
-from experiments.execution.executors import num_cores
 from experiments.execution.machine import describe_machine
 from experiments.execution.output import write_json
 
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--inputs", type=int, default=200_000)
     parser.add_argument("--minutes", type=float, help="stop after so many, though inputs are left")
-    parser.add_argument("--jobs", type=int, default=num_cores(), help="child processes")
+    parser.add_argument("--jobs", type=int, default=cpu_count(), help="child processes")
     parser.add_argument("--only", help="comma-separated kinds, such as 'container,PNG'")
     parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder of failures")
     args = parser.parse_args()

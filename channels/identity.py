@@ -15,9 +15,18 @@ import hashlib
 import re
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from channels.held import (
+    attributes,
+    captured,
+    codes_in,
+    holds_attributes_alone,
+    names_in,
+    plain,
+    tensor_bytes,
+)  # fmt: skip
 from channels.sources import (
     OURS,
     NoIdentityError,
@@ -82,8 +91,6 @@ _SAID_EXACTLY = {
 _NO_VALUE = {"_thread": ("lock", "RLock"), "logging": ("Logger", "RootLogger")}
 """Types of objects on which no result depends."""
 _TELLS_TOO_LITTLE = re.compile(r" at 0x[0-9a-fA-F]+|\.\.\.")
-_OWN_LAYOUT = 32  # bytes: two for a class of Python's own, two for its dictionary and references
-_POINTER = 8
 
 
 class _Writer:
@@ -137,7 +144,7 @@ class _Writer:
 
     def _array(self, value: Any) -> str:
         if hasattr(value, "detach"):
-            text = f"{value.dtype} {tuple(value.shape)} {_sha256(_tensor_bytes(value))}"
+            text = f"{value.dtype} {tuple(value.shape)} {_sha256(tensor_bytes(value))}"
         elif value.dtype.hasobject:  # whose bytes are addresses
             text = f"{value.dtype} {value.shape} {self.text(value.tolist())}"
         else:
@@ -146,7 +153,7 @@ class _Writer:
 
     def _beside(self, value: Any) -> str:
         """What a collection or an array holds beside its items: its own class and attributes."""
-        kind, held = type(value), _attributes(value)
+        kind, held = type(value), attributes(value)
         said = "" if counts_elsewhere(kind.__module__) else f" {self.text(kind)}"
         return f"{said} {self.text(held)}" if held else said
 
@@ -167,7 +174,7 @@ class _Writer:
         if value.__module__ is None:  # made by exec
             raise NoIdentityError(f"the source of {value.__qualname__} is nowhere to be read")
         name = f"{value.__module__}.{value.__qualname__}"
-        cells = [_cell(cell) for cell in value.__closure__ or ()]
+        cells = [captured(cell) for cell in value.__closure__ or ()]
         if counts_elsewhere(value.__module__):
             return f"{name} {self.text(cells)}" if cells else name
         if self._again(value):
@@ -182,9 +189,10 @@ class _Writer:
         if counts_elsewhere(value.__module__) or self._again(value):
             return name
         inside = {
-            key: _plain(item)
+            key: plain(item)
             for key, item in sorted(vars(value).items())
-            if _is_code(_plain(item)) or not (key.startswith("__") or key == "_abc_impl")
+            if isinstance(plain(item), types.FunctionType)
+            or not (key.startswith("__") or key == "_abc_impl")
         }
         held = {k: v for k, v in inside.items() if not isinstance(v, types.MemberDescriptorType)}
         bases = [base for base in value.__mro__[1:] if base is not object]
@@ -202,7 +210,7 @@ class _Writer:
 
     def _globals(self, function: types.FunctionType) -> str:
         """What a function can reach by the names in its code, there and in modules beside it."""
-        names = sorted(set(_names(function.__code__)))
+        names = sorted(set(names_in(function.__code__)))
         beside = {n: vars(sys.modules[n]) for n in modules_of(function.__module__)}
         found = []
         for module, where in {**beside, function.__module__: function.__globals__}.items():
@@ -237,14 +245,14 @@ class _Writer:
         own_words = ours and "__repr__" in vars(kind) and not hasattr(value, "state_dict")
         if own_words and not _TELLS_TOO_LITTLE.search(text):
             return text
-        if kind.__itemsize__ or not _holds_attributes_alone(value):
+        if kind.__itemsize__ or not holds_attributes_alone(value):
             raise NoIdentityError(
                 f"{_shortened(text)} has no identity that a stored result could be found by; name "
                 "it by text, or hold its values in attributes that are numbers, text or arrays"
             )
         held = {
             k: list(v.values()) if k.endswith("_hooks") and isinstance(v, dict) else v
-            for k, v in _attributes(value).items()  # torch numbers hooks through the process
+            for k, v in attributes(value).items()  # torch numbers hooks through the process
         }
         return f"{self.text(kind)} {self.text(held)}"
 
@@ -260,7 +268,7 @@ class _ReaderFinder(_Writer):
         return ""
 
     def _bytecode(self, code: types.CodeType) -> str:
-        words = sorted(_READ & {name for inner in _codes(code) for name in inner.co_names})
+        words = sorted(_READ & {name for inner in codes_in(code) for name in inner.co_names})
         if words and code.co_name not in _CONSTRUCTORS:
             self.found[code.co_qualname] = words[0]
         return ""
@@ -282,73 +290,6 @@ def _is_array(value: object) -> bool:
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     tensor = torch is not None and isinstance(value, torch.Tensor)
     return tensor or (numpy is not None and isinstance(value, numpy.ndarray | numpy.generic))
-
-
-def _attributes(value: object) -> dict[str, Any]:
-    """What stands in an object's dictionary and in its slots."""
-    slots = {k: getattr(value, k) for k in _slots(type(value)) if hasattr(value, k)}
-    return {**slots, **getattr(value, "__dict__", {})}
-
-
-def _slots(kind: type) -> list[str]:
-    """Attributes that classes of Python keep in slots."""
-    own = [vars(base) for base in kind.__mro__ if "__slots__" in vars(base)]
-    return [k for d in own for k, v in d.items() if isinstance(v, types.MemberDescriptorType)]
-
-
-def _holds_attributes_alone(value: object) -> bool:
-    """Is there nothing in an object's memory but its dictionary and its slots?"""
-    slots = len(_slots(type(value)))
-    return (slots > 0 or hasattr(value, "__dict__")) and (
-        type(value).__basicsize__ <= _OWN_LAYOUT + _POINTER * slots
-    )
-
-
-def _cell(cell: types.CellType) -> object:
-    """What a function captured; an empty tuple for a name that has no value yet."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return ()
-
-
-def _plain(item: Any) -> Any:
-    """The function of a static method or a class method; the functions of a property."""
-    if isinstance(item, property):
-        return [item.fget, item.fset, item.fdel]
-    if isinstance(item, functools.cached_property):
-        return item.func
-    return item.__func__ if isinstance(item, staticmethod | classmethod) else item
-
-
-def _is_code(item: object) -> bool:
-    return isinstance(item, types.FunctionType)
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    """Names that a function's code holds, also as text (for ``getattr``), with nested functions."""
-    for inner in _codes(code):
-        yield from inner.co_names
-        yield from (constant for constant in inner.co_consts if isinstance(constant, str))
-
-
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """The code of a function and of those that are nested in it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
-def _tensor_bytes(tensor: Any) -> bytes:
-    """The values as they lie in memory; NumPy lacks some of their types."""
-    try:
-        dense = tensor.detach().cpu().to_dense()
-        plain = dense.resolve_conj().resolve_neg().flatten().contiguous()
-        found: bytes = plain.view(sys.modules["torch"].uint8).numpy().tobytes()
-    except (RuntimeError, NotImplementedError, TypeError) as error:
-        raise NoIdentityError(f"the values of a tensor cannot be read: {error}") from error
-    return found
 
 
 def _sha256(data: bytes) -> str:

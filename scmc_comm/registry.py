@@ -133,9 +133,10 @@ def make_system(text: str) -> System:
     keys = {item.partition("=")[0].strip() for item in args.split(",")}
     cls = entry.load(layered="layers" in keys)
     known = option_types(cls)
-    in_layers = {} if entry.layered is None else option_types(entry.load(layered=True))
+    in_layers = option_types(entry.load(layered=True))
+    either = known | {key: kind for key, kind in in_layers.items() if key not in known}
     try:
-        options = parse_arguments(f"system {name!r}", {**known, **in_layers, **known}, args)
+        options = parse_arguments(f"system {name!r}", either, args)
         if alone := sorted(options.keys() - known.keys()):
             raise ScmcError(f"system {name!r} has {alone[0]} only in layers; add layers=N")
         return cls(**entry.fixed, **options)

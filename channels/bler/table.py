@@ -34,7 +34,6 @@ _LEVELS = np.linspace(ndtri(_TOP_BLER), ndtri(LEAST_BLER), 101)  # probits that 
 # The end of a curve, whose slope continues it: error rates up to so many times its last one, and
 # so many points at least.
 _END_RATIO, _END_POINTS = 100.0, 3
-_DAMAGE = OSError, RecursionError, TypeError, ValueError
 _LEAST_SLOPE = 0.02  # of the probit per dB, where an error floor hardly falls
 
 
@@ -286,7 +285,14 @@ class BlerTable:
             raise ChannelError(f"no BLER table {path}; measure one with 'scmc-comm bler'")
         try:
             return cls(*_content(read_npz(path)))
-        except (*_DAMAGE, ArithmeticError, LookupError) as error:
+        except (
+            OSError,
+            TypeError,
+            ValueError,
+            RecursionError,
+            ArithmeticError,
+            LookupError,
+        ) as error:
             raise ChannelError(f"{path} is not a BLER table ({error})") from None
 
 

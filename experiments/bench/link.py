@@ -23,6 +23,7 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+from joblib import cpu_count
 from scipy.stats import norm
 
 from channels.bler.table import wilson_interval
@@ -36,7 +37,6 @@ from channels.modulation.qam import map_bits
 from channels.phy.bit_true import BitTruePhy
 from channels.rng import preserve_torch_rng
 from channels.types import Frame, Mcs
-from experiments.execution.cores import num_cores
 
 NUM_ITER = 20
 PLAIN_ITER = (20, 50)  # of Sionna's decoder, where the loss is measured
@@ -298,7 +298,7 @@ def _threads(num: int | None) -> Iterator[None]:
         raise ChannelError(f"threads is {num}; expected at least 1")
     setting: Any = numba.config
     before = torch.get_num_threads(), setting.NUMBA_NUM_THREADS
-    count = num or num_cores()
+    count = num or cpu_count()
     torch.set_num_threads(count)
     setting.NUMBA_NUM_THREADS = count
     try:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from joblib import cpu_count
 
 from channels.phy.names import ESTIMATORS, Estimator
 from experiments.bench.cost import cost, in_fresh_process, machine_allows
 from experiments.bench.stand_ins import PLANS, STAND_INS
-from experiments.execution.cores import num_cores
 from experiments.execution.executors import one_thread
 from experiments.sweep import store
 from experiments.sweep.components import Components
@@ -194,4 +194,4 @@ def run(jobs: int | None = None) -> dict[str, dict[str, Any]]:
         holds.
     """
     with tempfile.TemporaryDirectory(prefix="scmc-comm-bench-") as name:
-        return {key: measure(Path(name), jobs or num_cores()) for key, measure in FIGURES.items()}
+        return {key: measure(Path(name), jobs or cpu_count()) for key, measure in FIGURES.items()}

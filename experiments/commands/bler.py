@@ -8,11 +8,12 @@ from typing import Annotated
 
 from channels.ranges import Jobs, Range, Seed, Share
 from experiments.commands.common import COUNT, AddVerb, Number
-from experiments.execution.cores import num_cores
 
 
 def bler(args: argparse.Namespace) -> None:
     """Measure block error rates over AWGN; stop and call again to go on where it stopped."""
+    from joblib import cpu_count
+
     from channels.bler.measure import BLOCK_BITS, Stopping, curve_keys
     from channels.bler.run import run
     from channels.bler.table import curve_esno_db
@@ -21,9 +22,10 @@ def bler(args: argparse.Namespace) -> None:
 
     check_ending(args.out, ".npz")
     check_files(args.out)
+    jobs = args.jobs or cpu_count()
     keys = curve_keys(args.mcs or MCS_GRID, args.bits or BLOCK_BITS)
     stopping = Stopping(args.errors, args.min_bler, args.max_bits)
-    table = run(keys, stopping, args.out, args.seed, args.decoder, args.jobs)
+    table = run(keys, stopping, args.out, args.seed, args.decoder, jobs)
     print("bits/symbol  code rate  block bits  Es/N0 at BLER 1e-2  measured down to")
     for key in keys:
         esno_db, rate = table.curves[key].monotone()
@@ -74,4 +76,4 @@ def add(verb: AddVerb) -> None:
     )  # fmt: skip
     sub.add_argument("--decoder", default="fast", help="fast or sionna (fast)")
     sub.add_argument("--seed", type=Number(Seed), default=0, help="of payloads and noise (0)")
-    sub.add_argument("--jobs", type=Number(Jobs), default=num_cores(), help="processes (all cores)")
+    sub.add_argument("--jobs", type=Number(Jobs), help="processes (all cores that it may use)")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from channels.ranges import Jobs
 from channels.specs import split_specs
 from experiments.commands.common import AGAIN, AddVerb, Number, add_out, bandwidth_ratio, said_cost
-from experiments.execution.cores import num_cores
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
@@ -21,12 +20,15 @@ if TYPE_CHECKING:
 
 def sweep(args: argparse.Namespace) -> None:
     """Run an experiment and draw its figures."""
+    from joblib import cpu_count
+
     from experiments.sweeps import explained, load_sweep
 
     named = {"images": args.images, "estimator": args.estimator}
     changes = [f"{key}={value}" for key, value in named.items() if value is not None]
     spec = load_sweep(args.name).override([*args.set, *changes])
     spec = dataclasses.replace(spec, plugins=tuple(dict.fromkeys([*spec.plugins, *args.plugin])))
+    args.jobs = args.jobs or cpu_count()
     if args.show:
         print(explained(spec), end="")
     elif args.shard is not None:
@@ -136,7 +138,7 @@ def add(verb: AddVerb) -> None:
     sub.add_argument(
         "--no-figures", action="store_true", help="results alone; 'plot DIR' draws figures later"
     )
-    sub.add_argument("--jobs", type=Number(Jobs), default=num_cores(), help="processes (all cores)")
+    sub.add_argument("--jobs", type=Number(Jobs), help="processes (all cores that it may use)")
     sub.add_argument(
         "--shard", metavar="NUMBER/COUNT", help="compute one part, such as 3/8, into the cache, "
         "for the jobs of an array; 'sweep' without it then writes the results",

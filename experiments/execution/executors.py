@@ -28,8 +28,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 import torch
+from joblib import cpu_count
 
-from experiments.execution.cores import num_cores
 from scmc_comm.device import choose_device, chosen_device, device_class
 from scmc_comm.errors import ScmcError
 
@@ -68,7 +68,7 @@ def limit_threads(workers: int) -> None:
 
     torch.set_num_threads(1)
     setting: Any = numba.config
-    setting.NUMBA_NUM_THREADS = max(1, num_cores() // workers)
+    setting.NUMBA_NUM_THREADS = max(1, cpu_count() // workers)
 
 
 class Executor(ABC):

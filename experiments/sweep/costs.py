@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from joblib import cpu_count
 
 from experiments.execution.cache import Cache, digest
-from experiments.execution.cores import num_cores
 from experiments.execution.executors import one_thread
 from experiments.execution.stopwatch import Stopwatch
 from experiments.statistics.tables import time_text
@@ -46,7 +46,7 @@ def kept_cost(
         UnknownCostError: It is not known, and shall not be measured.
     """
     cache = Cache(cache_dir)
-    machine = [platform.node(), platform.machine(), num_cores()]
+    machine = [platform.node(), platform.machine(), cpu_count()]
     key = digest("cost", machine, fingerprint, list(what))
     known: dict[str, float] | None = cache.get_json(key)
     if known is None and not calibrate:
@@ -65,6 +65,6 @@ def total_text(total_s: float, jobs: int) -> str:
         >>> total_text(30.0, 1)
         '30 s of a core in all, about 30 s with 1 job'
     """
-    share = total_s / min(jobs, num_cores())
+    share = total_s / min(jobs, cpu_count())
     total = f"{time_text(total_s)} of a core in all, about {time_text(share)} with {jobs} job"
     return total + ("s" if jobs > 1 else "")

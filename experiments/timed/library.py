@@ -170,12 +170,12 @@ class Library:
 
     def coding(self, system: str, image: str) -> Coding:
         """What measured times of a picture hold for."""
-        img, budget = self.images[image], self._budget
-        height, width = img.shape[1:]
+        height, width = self.images[image].shape[1:]
+        budget = self._budget
         made_of = [load_system(self._components, name).identity() for name in self._makers(system)]
         return Coding(
             system, image, (int(height), int(width)), budget.rho, budget.design_esno_db,
-            self._reference, digest(made_of, digest_of(img.numpy()))[:16],
+            self._reference, digest(made_of, self._scorers[image].img_digest)[:16],
         )  # fmt: skip
 
     def _makers(self, system: str) -> tuple[str, ...]:

@@ -23,12 +23,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import cpu_count
 from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
-from experiments.execution.cores import num_cores
 from experiments.statistics.tables import DIGITS, Table
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import evenly, load_split
@@ -71,7 +71,7 @@ def train(name: str, args: argparse.Namespace) -> None:
         "--lower", str(args.lower), "--out", str(out), "--cache", str(args.cache),
         "--steps", str(args.steps), *([] if name == WHOLE else ["--without", name]),
     ]  # fmt: skip
-    threads = str(max(1, num_cores() // args.jobs))
+    threads = str(max(1, cpu_count() // args.jobs))
     with (out / "log.txt").open("a", encoding="utf-8") as log:
         done = subprocess.run(
             command,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -221,10 +220,10 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
     codec = codec.source
     cache = _encodes.setdefault(codec, LruCache(_CACHED_BYTES))
     sizes: dict[int, int] = {}
-    for step in itertools.count():
-        if high - low == 1:
-            return best
+    step = 0
+    while high - low > 1:
         tried = _between(low, high, sizes, max_bytes) if step % 3 < 2 else (low + high) // 2
+        step += 1
         quality = codec.qualities[tried]
         data = cache.get((digest, quality), partial(_encoded, codec, img, quality))
         if data is not None:
@@ -233,7 +232,7 @@ def largest_fitting(codec: ImageCodec, img: torch.Tensor, max_bytes: int) -> Cod
             low, best = tried, CodedImage(quality, data)
         else:
             high = tried
-    raise AssertionError("unreachable")
+    return best
 
 
 def _between(low: int, high: int, sizes: Mapping[int, int], max_bytes: int) -> int:

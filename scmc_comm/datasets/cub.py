@@ -52,7 +52,11 @@ def read(folder: Path) -> list[Picture]:
 def _read_list(path: Path) -> dict[str, str]:
     """Lines ``key value`` of a text file."""
     out: dict[str, str] = {}
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ScmcError(f"{path} is no text in UTF-8: {error}; get the data set again") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         key, space, value = line.strip().partition(" ")

@@ -72,7 +72,7 @@ def expected_utility(
     mcs: Mcs,
     size: tuple[int, int],
     budget: Budget,
-    spread_db: tuple[float, ...] = KNOWN_DB,
+    link: Link,
 ) -> float:
     """Mean utility over the validation pictures and the channel, were this scheme used.
 
@@ -83,29 +83,16 @@ def expected_utility(
         mcs: Modulation and coding.
         size: ``(H, W)`` of the image to be sent.
         budget: Channel uses, the link, its mean Es/N0 and the utility.
-        spread_db: As for `design_link`.
+        link: The budget's, of `design_link`.
 
     Returns:
         The more the better; NaN if no picture fits.
     """
-    if not (num_uses := budget.uses(size)):
-        return float("nan")
-    link, utility = design_link(budget, size, spread_db), Utility.parse(budget.utility)
-    return _worth(curves, mcs, size, num_uses, link, utility)
-
-
-def _worth(
-    curves: CodecCurves,
-    mcs: Mcs,
-    size: tuple[int, int],
-    num_uses: int,
-    link: Link,
-    utility: Utility,
-) -> float:
     header_bits = DIVISOR_BITS if curves.reduced else 0
-    max_bits = (max_payload_bits(num_uses, mcs) - header_bits) // 8 * 8
+    max_bits = (max_payload_bits(budget.uses(size), mcs) - header_bits) // 8 * 8
     if max_bits <= 0:
         return float("nan")
+    utility = Utility.parse(budget.utility)
     shown, grey = curves.at(max_bits, size, utility), curves.failure(utility)
     fits = ~np.isnan(shown)
     if not fits.any():
@@ -128,9 +115,9 @@ def ranking(
         ScmcError: The budget's utility is none.
         ChannelError: The physical layer cannot run over the channel.
     """
-    if not (num_uses := budget.uses(size)):
+    if not budget.uses(size):
         return ()
-    link, utility = design_link(budget, size, spread_db), Utility.parse(budget.utility)
-    found = {mcs: _worth(curves, mcs, size, num_uses, link, utility) for mcs in MCS_GRID}
+    link = design_link(budget, size, spread_db)
+    found = {mcs: expected_utility(curves, mcs, size, budget, link) for mcs in MCS_GRID}
     value = {mcs: utility for mcs, utility in found.items() if not np.isnan(utility)}
     return tuple(sorted(value, key=lambda mcs: (-round(value[mcs] / _TIE), mcs.bits_per_use)))

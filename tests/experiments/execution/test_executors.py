@@ -11,8 +11,8 @@ import time
 import pytest
 import torch
 from fakes import TOYS, files_below
+from joblib import cpu_count
 
-from experiments.execution.cores import num_cores
 from experiments.execution.executors import (
     InProcess,
     ProcessPool,
@@ -56,7 +56,7 @@ def test_a_pool_yields_what_is_ready_first():
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_together_take_no_more_threads_than_cores(workers):
     found = set(ProcessPool(workers).run(threads_here, [*range(6)]))
-    assert found == {(1, max(1, num_cores() // workers))}
+    assert found == {(1, max(1, cpu_count() // workers))}
 
 
 def test_in_one_process_torch_stays_on_one_thread_and_gets_its_threads_back():
@@ -157,7 +157,7 @@ def test_other_code_on_a_worker_is_an_error(toy_spec, tmp_path):
 def test_cores_are_never_shared_down_to_nothing(same_threads):
     import numba
 
-    limit_threads(10 * num_cores())
+    limit_threads(10 * cpu_count())
     assert numba.config.NUMBA_NUM_THREADS == torch.get_num_threads() == 1
 
 

@@ -49,7 +49,7 @@ def toy(utility=None, **options):
 
 
 def value(system, mcs, budget):
-    return expected_utility(system.curves, mcs, SIZE, budget)
+    return expected_utility(system.curves, mcs, SIZE, budget, design_link(budget, SIZE))
 
 
 @pytest.mark.parametrize("channel", ["awgn", "rayleigh_block", "rician_block:k_factor_db=6"])
@@ -221,7 +221,9 @@ def test_shipped_curves_are_those_of_a_codec(codec):
     assert (whole.header_bits.mean(0) > 0).all()
     assert slim.bpp.mean(0)[0] < 0.25 and slim.bpp.mean(0)[-1] > 2.5
     for form in (slim, whole):
-        worth = [expected_utility(form, mcs, SIZE, Budget(RHO, 6.0)) for mcs in MCS_GRID]
+        budget = Budget(RHO, 6.0)
+        link = design_link(budget, SIZE)
+        worth = [expected_utility(form, mcs, SIZE, budget, link) for mcs in MCS_GRID]
         assert 18 < np.nanmax(worth) < 32
 
 

@@ -48,7 +48,8 @@ def test_a_fixed_design_is_the_best_for_the_law_at_the_design_mean(law):
     design = design_for(system.side_information, law, -3.0, "flat", 10.0)
     assert (design.channel, design.esno_db) == (law, 10.0)
     budget = design.budget(RHO)
-    value = {mcs: expected_utility(curves, mcs, SIZE, budget) for mcs in MCS_GRID}
+    link = design_link(budget, SIZE)
+    value = {mcs: expected_utility(curves, mcs, SIZE, budget, link) for mcs in MCS_GRID}
     assert value[scheme(budget)] == pytest.approx(max(value.values()), abs=1e-8)
 
 
@@ -56,7 +57,8 @@ def test_over_fading_it_is_slower_than_the_design_for_awgn_and_better_on_average
     budget = Budget(RHO, 10.0, "rayleigh_block")
     own, foreign = scheme(budget), scheme(budget, law="awgn")
     assert own.bits_per_use < foreign.bits_per_use
-    quality = [expected_utility(toy_curves(), mcs, SIZE, budget) for mcs in (own, foreign)]
+    link = design_link(budget, SIZE)
+    quality = [expected_utility(toy_curves(), mcs, SIZE, budget, link) for mcs in (own, foreign)]
     assert quality[0] > quality[1] + 1
 
 
@@ -65,7 +67,9 @@ def test_a_design_for_a_range_is_the_best_over_all_its_means():
 
     def mean(mcs):
         at = [replace(budget, design_esno_db=10.0 + spread) for spread in SPREAD_DB]
-        return np.mean([expected_utility(curves, mcs, SIZE, each) for each in at])
+        return np.mean([
+            expected_utility(curves, mcs, SIZE, each, design_link(each, SIZE)) for each in at
+        ])  # fmt: skip
 
     chosen = scheme(budget, mcs="range")
     assert mean(chosen) == pytest.approx(max(map(mean, MCS_GRID)), abs=1e-6)
