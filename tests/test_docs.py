@@ -1,5 +1,6 @@
 """What README and docs show runs, and their tables are complete."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from scmc_comm.link.budget import Budget
 from scmc_comm.registry import make_system
 
 ROOT = Path(__file__).parents[1]
+MODULES = {"all": "recipe"}
 
 
 def python_of(page, word):
@@ -89,6 +91,33 @@ def test_files_that_the_docs_name_are_there():
             r"`((?:channels|scmc_comm|experiments|tests|benchmarks)/[\w/]+\.py)`", page.read_text()
         )
         assert not [name for name in names if not (ROOT / name).is_file()], page.name
+
+
+def training_commands():
+    """Script and options of every training command on a page."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    pages += (ROOT / "scmc_comm" / "zoo" / "cards").glob("*.md")
+    for page in sorted(pages):
+        for name, rest in re.findall(
+            r"(?:-m experiments\.training\.|scmc-comm train )(\w+)([^`|]*?)(?=`|\n\n|\n *[a-z#]|\n[A-Z_]+=|$)",
+            page.read_text(),
+        ):
+            yield page.name, name, set(re.findall(r"(?<!\S)--?[a-z][\w-]*", rest))
+
+
+def test_training_commands_name_options_that_there_are(monkeypatch, capsys):
+    told = {}
+    found = list(training_commands())
+    assert len(found) > 30
+    for page, name, options in found:
+        if name not in told:
+            script = importlib.import_module(f"experiments.training.{MODULES.get(name, name)}")
+            monkeypatch.setenv("COLUMNS", "400")
+            with pytest.raises(SystemExit):
+                script.main(["--help"])
+            told[name] = capsys.readouterr().out
+        known = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", told[name]))
+        assert options <= known, f"{page}: {name} has no {options - known}"
 
 
 def plugin_examples():

@@ -171,8 +171,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if (name, args.split) == ("general256", "test"):
             continue
         data = load_split(args.data, name, args.split, args.cache)
-        maps, _ = load_features(args.cache, name, args.split)
         seen = readings(backend, args.cache, name, args.split)
+        maps, _ = load_features(args.cache, name, args.split)
         said = [tidy(trust.say(reading)) for reading in seen]
         told = np.mean([reading.confidence >= trust.say_from for reading in seen])
         print(f"{name} {args.split}: a sentence said of {told:.3f}")

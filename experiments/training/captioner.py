@@ -29,9 +29,11 @@ from scmc_comm.codec.captioner import DEFAULT_BEAMS, Reading, SmallBackend, Trus
 from scmc_comm.codec.captioner_net import SPECIALS, CaptionerShape, SmallCaptioner
 from scmc_comm.codec.word_decoder import BOS_ID, EOS_ID
 from scmc_comm.device import chosen_device
+from scmc_comm.errors import ScmcError
 
 logger = logging.getLogger(__name__)
 
+FIRST = "run 'scmc-comm train captioner_features' with this cache first"
 _VALIDATE_EVERY = 500
 _BATCH = 64
 _DESCRIBED = {"train": 750, "val": 200}
@@ -168,6 +170,8 @@ def train(data: Path, cache: Path, run_of: Callable[..., Run], recipe: Captioner
         ]
         for split, sets in splits.items()
     }
+    if not any(s.rows for s in samples["train"]):
+        raise ScmcError(f"{cache} holds no features; {FIRST}")
     names = sorted({" ".join(t.name) for s in samples["train"] for t in s.taught if t.name})
     logger.info("%d words, %d names", len(words), len(names))
     shape = CaptionerShape(
@@ -230,7 +234,10 @@ def readings(
     backend: SmallBackend, cache: Path, name: str, split: str, rows: range | None = None
 ) -> list[Reading]:
     """What a captioner makes of the pictures of a split, or of some rows, from kept features."""
-    maps, colors = (views[0] for views in load_features(cache, name, split))
+    all_maps, all_colors = load_features(cache, name, split)
+    if not all_maps:
+        raise ScmcError(f"{cache} holds no features of {name}, {split}; {FIRST}")
+    maps, colors = all_maps[0], all_colors[0]
     rows = range(len(maps)) if rows is None else rows
     seen: list[Reading] = []
     with torch.inference_mode():
