@@ -48,7 +48,7 @@ _SIONNA_BITS_PER_CALL = 2**19
 _SCRAMBLER_INIT = 2**15 + 1
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)  # of long frames one takes megabytes
 def transport_block_code(k: int, mcs: Mcs) -> TransportBlockCode:
     """The cached code for payloads of k bits."""
     return TransportBlockCode(k, mcs)

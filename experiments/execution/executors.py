@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -194,12 +195,12 @@ class ProcessPool(Executor):
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _alone(function: Callable[[T], R], task: T, workers: int, device: str) -> R:
+def _alone(function: Callable[[Any], R], task: bytes, workers: int, device: str) -> R:
     """Runs a task on a cluster's worker, one at a time even where the worker has more threads."""
     with _BUSY:
         limit_threads(workers)
         choose_device(device)
-        return function(task)
+        return function(pickle.loads(task))
 
 
 @dataclass(frozen=True)
@@ -220,14 +221,17 @@ class DaskCluster(Executor):
         self, function: Work[T, R], tasks: Sequence[T], warm_up: WarmUp = None
     ) -> Generator[R, None, None]:
         """See `Executor.run`."""
+        import cloudpickle
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
         waiting, device = iter(tasks), str(chosen_device())
 
         def submit(count: int) -> list[Any]:
-            return [
-                self.client.submit(_alone, function, task, self.per_host, device, pure=False)
+            return [  # Dask would hide why a task cannot be pickled
+                self.client.submit(
+                    _alone, function, cloudpickle.dumps(task), self.per_host, device, pure=False
+                )
                 for task in islice(waiting, count)
             ]
 

@@ -6,7 +6,7 @@ yardstick this checks pictures, colour conversion, PSNR, rho and SNR at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from experiments.rd.forecast import CurveForecast, forecast_curves
 from experiments.rd.measure import codec_fingerprint
 from experiments.statistics.bounds import RateQuality
 from experiments.statistics.tables import Table
+from experiments.sweep.originals import Original, originals, sizes_of
 from experiments.sweep.rate_points import (
     ImageCurveCodec,
     RatePoints,
@@ -31,7 +32,7 @@ from experiments.sweep.rate_points import (
 )
 from scmc_comm.baselines.image_codecs import make_image_codec
 from scmc_comm.baselines.jpeg import JpegCodec, encode_file
-from scmc_comm.datasets.image_sets import NamedImage, image_set
+from scmc_comm.datasets.image_sets import LazyImages
 from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics import measure
@@ -126,7 +127,7 @@ def psnr_at(bpp: Sequence[float], psnr_db: Sequence[float], rate: float) -> floa
 
 
 def measure_anchors(
-    codecs: Sequence[str], images: Sequence[NamedImage], jobs: int, folder: Path, progress: bool
+    codecs: Sequence[str], images: Mapping[str, Original], jobs: int, folder: Path, progress: bool
 ) -> list[RatePoints]:
     """Rate and PSNR of each codec and picture at all of the codec's `QUALITIES`."""
     with executor(jobs) as workers:
@@ -145,21 +146,20 @@ def forecast_anchors(
     return forecast_curves(tasks, calibrate)
 
 
-def _tasks(codecs: Sequence[str], images: Sequence[NamedImage], folder: Path) -> list[RateTask]:
+def _tasks(codecs: Sequence[str], images: Mapping[str, Original], folder: Path) -> list[RateTask]:
     base = {codec: "jpeg" if codec == PLAIN_JPEG else codec for codec in codecs}
     versions = {codec: codec_fingerprint(base[codec], __file__) for codec in codecs}
     return [
         RateTask(
-            codec, named.name, named.img.numpy(), ("psnr_db",), versions[codec], folder, make_codec,
-            measure,
+            codec, name, original, ("psnr_db",), versions[codec], folder, make_codec, measure,
         )
         for codec in codecs
-        for named in images
+        for name, original in images.items()
     ]  # fmt: skip
 
 
 def compare(
-    found: Sequence[RatePoints], images: Sequence[NamedImage], curves: Anchors | None = None
+    found: Sequence[RatePoints], images: Mapping[str, Original], curves: Anchors | None = None
 ) -> pd.DataFrame:
     """What was measured beside what was published.
 
@@ -173,7 +173,7 @@ def compare(
         and is what passes or fails; ``per_image`` is the mean over pictures of each one's own
         curve read at that rate, as a sweep's bounds are.
     """
-    pixels = {named.name: named.img[0].numel() for named in images}
+    pixels = {name: height * width for name, (height, width) in sizes_of(images).items()}
     rows = []
     for anchor in PUBLISHED:
         mine = [points for points in found if points.codec == anchor.codec]
@@ -225,7 +225,7 @@ def cells(table: pd.DataFrame) -> Table:
     return Table(header, rows)
 
 
-def _kodak(images: str, codecs: Sequence[str]) -> list[NamedImage]:
+def _kodak(images: str, codecs: Sequence[str]) -> dict[str, Original]:
     """The pictures, once there are published values of them and of the codecs."""
     unknown = [name for name in codecs if name not in CODECS]
     if unknown or not codecs:
@@ -233,13 +233,13 @@ def _kodak(images: str, codecs: Sequence[str]) -> list[NamedImage]:
             f"codecs are {', '.join(codecs) or 'none'}; there are published values for "
             f"{', '.join(CODECS)}"
         )
-    pictures = image_set(images)
+    pictures = LazyImages(images)
     if len(pictures) != KODAK:
         raise ScmcError(
             f"{images} holds {len(pictures)} pictures; expected the {KODAK} of Kodak, which the "
             "published values are means of"
         )
-    return pictures
+    return originals(pictures)
 
 
 def run_anchors(

@@ -52,7 +52,7 @@ def forecast_curves(tasks: Sequence[RateTask], calibrate: bool = True) -> CurveF
     left = {task.codec: [0, 0] for task in tasks}
     seconds = dict.fromkeys(left, 0.0)
     for task in tasks:
-        what = "rate point", task.codec, task.img.shape, task.metrics
+        what = "rate point", task.codec, task.original.size, task.metrics
         measure = partial(_cost, task)
         try:
             cost = kept_cost(task.cache_dir, task.fingerprint, what, measure, calibrate)

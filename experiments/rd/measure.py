@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,13 @@ from experiments.execution.fingerprint import (
 )
 from experiments.rd import codecs
 from experiments.rd.codecs import SCMC, make_rd_codec
+from experiments.sweep.originals import Original
 from experiments.sweep.rate_points import RateTask, measure_curves
 from scmc_comm.baselines.compressai_zoo import ARCHITECTURES, zoo_files
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, codec_options, family_of
-from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.metrics import measure
 from scmc_comm.registry import parse_options
+from scmc_comm.types import UNANNOTATED, Annotation
 
 METRICS = ("psnr_db", "ms_ssim", "lpips", "lpips_vgg", "dists")
 _PACKAGES = ("torch", "numpy", "pillow", "imageio-ffmpeg", "compressai", "lpips", "pytorch-msssim",
@@ -42,21 +43,23 @@ OF_OUR_NETWORKS = (SCMC, "scmc-signal")
 
 def measure_points(
     names: Sequence[str],
-    images: Sequence[NamedImage],
+    images: Mapping[str, Original],
     metrics: tuple[str, ...],
     jobs: int,
     folder: Path | None = None,
     progress: bool = True,
+    annotations: Mapping[str, Annotation] | None = None,
 ) -> pd.DataFrame:
     """Rate, quality and times of every codec at every point for every image.
 
     Args:
         names: Of codecs, for `make_rd_codec`.
-        images: The pictures.
+        images: The pictures by name.
         metrics: Quality metrics.
         jobs: Processes; the times are truest with 1.
         folder: Of the cache of single measurements; None takes the user's.
         progress: Show a progress bar.
+        annotations: What their data set states of them.
 
     Returns:
         One row per codec, image and point, in that order: ``codec, image, point, height, width,
@@ -65,13 +68,12 @@ def measure_points(
     Raises:
         ScmcError: A codec is not available on this machine; what was measured is kept.
     """
-    tasks = curve_tasks(names, images, metrics, folder)
+    tasks = curve_tasks(names, images, metrics, folder, annotations)
     with executor(jobs) as workers:
         curves = measure_curves(tasks, workers, "coding", progress)
-    sizes = {image.name: image.img.shape[1:] for image in images}
     parts = []
     for curve in curves:
-        height, width = sizes[curve.image]
+        height, width = images[curve.image].size
         part = pd.DataFrame({
             "codec": curve.codec, "image": curve.image, "point": curve.points,
             "height": height, "width": width, "bytes": np.array(curve.num_bits) // 8,
@@ -84,20 +86,21 @@ def measure_points(
 
 def curve_tasks(
     names: Sequence[str],
-    images: Sequence[NamedImage],
+    images: Mapping[str, Original],
     metrics: tuple[str, ...],
     folder: Path | None = None,
+    annotations: Mapping[str, Annotation] | None = None,
 ) -> list[RateTask]:
     """A curve for each codec and picture; arguments as for `measure_points`."""
     cache_dir = folder or default_cache_dir() / "rd"
     versions = {name: codec_fingerprint(name) for name in names}
     return [
         RateTask(
-            name, image.name, image.img.numpy(), metrics, versions[name], cache_dir, make_rd_codec,
-            measure, annotation=image.annotation,
+            name, image, original, metrics, versions[name], cache_dir, make_rd_codec, measure,
+            annotation=(annotations or {}).get(image, UNANNOTATED),
         )
         for name in names
-        for image in images
+        for image, original in images.items()
     ]  # fmt: skip
 
 

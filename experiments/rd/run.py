@@ -27,13 +27,15 @@ from experiments.rd.measure import (
 )
 from experiments.statistics.means import declare
 from experiments.sweep.components import check_sizes
+from experiments.sweep.originals import originals, sizes_of
 from experiments.sweep.plugins_used import used_plugins
 from experiments.sweep.rate_points import curve_codec
-from scmc_comm.datasets.image_sets import image_set
+from scmc_comm.datasets.image_sets import LazyImages, annotations_of
 from scmc_comm.device import describe_device
 from scmc_comm.errors import ScmcError
 from scmc_comm.metrics import METRICS as ALL_METRICS
 from scmc_comm.metrics import default_metrics, unavailable
+from scmc_comm.types import Annotation
 
 _POSSIBLE_REFERENCES = ("jpeg", "vvc")
 
@@ -98,8 +100,13 @@ def forecast_rd(spec: RdSpec, calibrate: bool = True) -> CurveForecast | None:
     Raises:
         ScmcError: As `run_rd`, before it measures.
     """
-    images = image_set(spec.images, spec.limit)
-    return forecast_curves(curve_tasks(spec.codecs, images, spec.measured), calibrate)
+    images, stated = originals(LazyImages(spec.images, spec.limit)), _annotations(spec)
+    tasks = curve_tasks(spec.codecs, images, spec.measured, annotations=stated)
+    return forecast_curves(tasks, calibrate)
+
+
+def _annotations(spec: RdSpec) -> dict[str, Annotation]:
+    return annotations_of(spec.images, spec.limit)
 
 
 def run_rd(
@@ -125,14 +132,16 @@ def run_rd(
     told = asdict(spec) | {"anchors": spec.anchors and str(spec.anchors)}
     check_results(out, "run.json", lambda text: _spec_of(text) == as_json(told), overwrite)
     anchors = None if spec.anchors is None else load_anchors(spec.anchors)
-    images = image_set(spec.images, spec.limit)
+    images = originals(LazyImages(spec.images, spec.limit), progress)
     metrics = spec.measured
-    pictures = {image.name: image.img for image in images}
-    parameters = {name: _check(name, pictures) for name in spec.codecs}
+    sizes = sizes_of(images)
+    parameters = {name: _check(name, sizes) for name in spec.codecs}
     for name in metrics:
         declare(name, ALL_METRICS[name].better)
     used = used_plugins(spec.named)
-    frame = measure_points(spec.codecs, images, metrics, jobs, progress=progress)
+    frame = measure_points(
+        spec.codecs, images, metrics, jobs, progress=progress, annotations=_annotations(spec)
+    )
     points = tables.gather_points(frame)
     bd = tables.bd_table(points, spec.bd_references, spec.window_bpp)
     curves, cost = tables.curve_table(frame), tables.cost_table(frame, parameters)
@@ -192,10 +201,10 @@ def _check_metrics(names: tuple[str, ...]) -> None:
         raise ScmcError(next(iter(missing.values())))
 
 
-def _check(name: str, pictures: Mapping[str, torch.Tensor]) -> int:
+def _check(name: str, sizes: Mapping[str, tuple[int, int]]) -> int:
     """Parameters of a codec; what the machine lacks is said now and not after hours of others."""
     codec = curve_codec(make_rd_codec, name, codec_fingerprint(name))
-    check_sizes(f"codec {name}", codec, pictures)
+    check_sizes(f"codec {name}", codec, sizes)
     parameters = codec.num_parameters()
     codec.code(torch.full((3, 64, 64), 0.5), codec.points[0])
     return parameters

@@ -87,10 +87,10 @@ def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name not in absent)
 
 
-def _load_images(source: str, num_images: int | None) -> dict[str, torch.Tensor]:
-    from scmc_comm.datasets.image_sets import image_set
+def _load_images(source: str, num_images: int | None) -> Mapping[str, torch.Tensor]:
+    from scmc_comm.datasets.image_sets import LazyImages
 
-    return {named.name: named.img for named in image_set(source, num_images)}
+    return LazyImages(source, num_images)
 
 
 def _annotations(source: str, num_images: int | None) -> dict[str, Annotation]:
@@ -106,20 +106,20 @@ class TakesSizes(Protocol):
         """Raises ScmcError."""
 
 
-def check_sizes(what: str, coder: TakesSizes, images: Mapping[str, torch.Tensor]) -> None:
+def check_sizes(what: str, coder: TakesSizes, sizes: Mapping[str, tuple[int, int]]) -> None:
     """Refuses pictures that something cannot code, before any work.
 
     Args:
         what: What codes them, for the error.
         coder: It.
-        images: The pictures by name, [3, H, W].
+        sizes: Height and width of each picture by name.
 
     Raises:
         ScmcError: It names the picture.
     """
-    for name, img in images.items():
+    for name, size in sizes.items():
         try:
-            coder.check_size((int(img.shape[1]), int(img.shape[2])))
+            coder.check_size(size)
         except ScmcError as error:
             raise ScmcError(f"{what}, picture {name}: {error}") from error
 
@@ -136,7 +136,8 @@ class Components:
         make_codec: Builds an image codec by name, for bounds.
         measure: ``(img, img_hat, names, annotation) -> {name: value}``, NaN where undefined.
         available_metrics: Those of the names whose weights are on this machine.
-        load_images: ``(set name, number) -> {name: float32 [3, H, W]}``.
+        load_images: ``(set name, number) -> {name: float32 [3, H, W]}``, perhaps read when looked
+            up.
         annotations: What the data set states of them, by the same names.
         features: Of a picture float32 [3, H, W] those that metrics of sets compare, float32 [d].
         fingerprint: Identifies code and weights; part of every cache key.
@@ -150,7 +151,7 @@ class Components:
     make_codec: Callable[[str], Any] = _make_codec
     measure: Measure = _measure
     available_metrics: Callable[[tuple[str, ...]], tuple[str, ...]] = _available_metrics
-    load_images: Callable[[str, int | None], dict[str, torch.Tensor]] = _load_images
+    load_images: Callable[[str, int | None], Mapping[str, torch.Tensor]] = _load_images
     annotations: Callable[[str, int | None], dict[str, Annotation]] = _annotations
     features: Features = _features
     fingerprint: Callable[[], str] = code_fingerprint
@@ -186,13 +187,13 @@ class Components:
         codecs = {name: self.make_codec(name) for name in spec.bounds}
         check_distinct("bounds", {name: (made.name, made.files) for name, made in codecs.items()})
 
-    def check_sizes(self, spec: SweepSpec, images: Mapping[str, torch.Tensor]) -> None:
+    def check_sizes(self, spec: SweepSpec, sizes: Mapping[str, tuple[int, int]]) -> None:
         """Fails before any work if a system, or a codec of a bound, cannot code a picture.
 
         Raises:
             ScmcError: Says which picture and system, and what sizes can be coded.
         """
         for name in spec.systems:
-            check_sizes(f"system {name}", self.make_system(name), images)
+            check_sizes(f"system {name}", self.make_system(name), sizes)
         for name in spec.bounds:
-            check_sizes(f"bound {name}", self.make_codec(name), images)
+            check_sizes(f"bound {name}", self.make_codec(name), sizes)

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from channels.plugins import load
@@ -23,6 +22,7 @@ from experiments.sweep.asked import metrics_at
 from experiments.sweep.components import Components
 from experiments.sweep.costs import UnknownCostError, kept_cost, seconds_of, total_text
 from experiments.sweep.known import is_finished, load_needed
+from experiments.sweep.originals import originals, sizes_of
 from experiments.sweep.runner import ALWAYS, REAL, make_tasks, resolve_metrics
 from experiments.sweep.spec import SweepSpec
 from experiments.sweep.tasks import Task, designs_in, run_task
@@ -91,8 +91,8 @@ def forecast(
     """
     plugins = tuple(load(plugin) for plugin in spec.plugins)
     components.check_names(spec)
-    images = components.load_images(spec.images, spec.num_images)
-    components.check_sizes(spec, images)
+    images = originals(components.load_images(spec.images, spec.num_images))
+    components.check_sizes(spec, sizes_of(images))
     metrics = resolve_metrics(spec, components)
     where = (cache_dir or default_cache_dir()).absolute()
     annotations = components.annotations(spec.images, spec.num_images)
@@ -106,7 +106,7 @@ def forecast(
     metrics = tasks[0].metrics
     scoring = {name: dict.fromkeys(metrics, 0.0) for name in spec.systems}
     for task in tasks:
-        part = parts[task.system, task.img.size]
+        part = parts[task.system, task.original.size]
         for number, points in designs_in(task).items():
             left[task.system][1] += 1
             if is_finished(task, number, points):
@@ -119,16 +119,16 @@ def forecast(
     return Forecast(total, {name: (a, b) for name, (a, b) in left.items()}, coding, scoring)
 
 
-Parts = dict[tuple[str, int], dict[str, float]]
+Parts = dict[tuple[str, tuple[int, int]], dict[str, float]]
 
 
 def _parts(tasks: Sequence[Task], calibrate: bool) -> Parts:
     """Cost of a design of each system and size of picture, and of each metric of a set."""
     middle = len(tasks[0].spec.rho) // 2
-    typical: dict[tuple[str, int], Task] = {}
+    typical: dict[tuple[str, tuple[int, int]], Task] = {}
     for task in tasks:
         if task.rho == middle:
-            typical.setdefault((task.system, task.img.size), task)
+            typical.setdefault((task.system, task.original.size), task)
     found = {}
     bar = tqdm(typical.items(), "calibration", unit="system", leave=False, disable=not calibrate)
     for at, task in bar:
@@ -145,13 +145,13 @@ def _identity(task: Task) -> tuple[object, ...]:
     spec = task.spec
     trials = () if spec.estimator == "expected" else (spec.num_trials, spec.analog_trials)
     return (
-        "part", task.system, task.img.size, spec.rho[task.rho], spec.utility, spec.estimator,
+        "part", task.system, task.original.size, spec.rho[task.rho], spec.utility, spec.estimator,
         spec.channels, spec.esno_db, spec.phy, *trials,
     )  # fmt: skip
 
 
 def _metric_s(task: Task, name: str) -> dict[str, float]:
-    img = torch.from_numpy(task.img)
+    img = task.original.img
     once = partial(task.components.measure, img, img.flip(-1), (name,), task.annotation)
     once()  # loads the network, and computes what is kept of the original
     return {"s": seconds_of(once)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from experiments.execution.cache import Cache, default_cache_dir, digest
 from experiments.sweep import store
 from experiments.sweep.components import Components
 from experiments.sweep.draws import DRAW
+from experiments.sweep.originals import originals
 from experiments.sweep.quality import picture_key, png_bytes
 from experiments.sweep.runner import REAL, make_tasks
 from experiments.sweep.spec import SweepSpec
@@ -98,7 +100,7 @@ class Pictures:
         return Cache((self.cache_dir or default_cache_dir()).absolute())
 
     @cached_property
-    def _images(self) -> dict[str, torch.Tensor]:
+    def _images(self) -> Mapping[str, torch.Tensor]:
         images = self.components.load_images(self._spec.images, self._spec.num_images)
         found, expected = list(images), list(map(str, self.ds.image.values))
         if found != expected:
@@ -115,7 +117,7 @@ class Pictures:
         plugins = tuple(load(plugin) for plugin in self._spec.plugins)
         annotations = self.components.annotations(self._spec.images, self._spec.num_images)
         tasks = make_tasks(
-            self._spec, self._images, (), self._cache.folder, self.components,
+            self._spec, originals(self._images), (), self._cache.folder, self.components,
             annotations=annotations, plugins=plugins,
         )  # fmt: skip
         return {(task.image, task.system, task.rho): task for task in tasks}

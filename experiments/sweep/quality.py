@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +19,6 @@ from scmc_comm.types import UNANNOTATED, Annotation
 
 if TYPE_CHECKING:
     from scmc_comm.types import Reconstruction
-
-
-def digest_of(img: np.ndarray, annotation: Annotation = UNANNOTATED) -> str:
-    """Content key of a picture and of what is stated of it, which its scores depend on."""
-    pixels = digest(list(img.shape), str(img.dtype), np.ascontiguousarray(img).tobytes())
-    return pixels if annotation == UNANNOTATED else digest(pixels, asdict(annotation))
 
 
 def picture_key(key: str) -> str:
@@ -45,7 +39,7 @@ class Scorer:
 
     Attributes:
         img: float32 [3, H, W] in [0, 1].
-        img_digest: `digest_of` it and the annotation.
+        img_digest: `Original.key` of it with the annotation.
         measure: Measures metrics.
         fingerprint: Identity of code and weights.
         metric_identity: Identity of a metric by name, which its scores are kept by.

@@ -25,7 +25,7 @@ from experiments.execution.cache import Cache, digest
 from experiments.execution.executors import Executor
 from experiments.execution.fingerprint import fingerprint as content_of
 from experiments.sweep.components import Components, Measure, metric_identity
-from experiments.sweep.quality import digest_of
+from experiments.sweep.originals import Original
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.reduced import at_divisor, divisors_for
@@ -142,7 +142,7 @@ class RateTask:
     Attributes:
         codec: Name of the codec.
         image: Name of the picture.
-        img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
+        original: The picture.
         metrics: Metrics to measure.
         fingerprint: Identity of the code and weights that the numbers depend on.
         cache_dir: Folder of the cache.
@@ -156,7 +156,7 @@ class RateTask:
 
     codec: str
     image: str
-    img: np.ndarray
+    original: Original
     metrics: tuple[str, ...]
     fingerprint: str
     cache_dir: Path
@@ -166,6 +166,11 @@ class RateTask:
     max_bits: float = np.inf
     reduced: bool = False
     annotation: Annotation = UNANNOTATED
+
+    @property
+    def img_digest(self) -> str:
+        """Content key of the picture and the annotation."""
+        return self.original.key(self.annotation)
 
     @property
     def made_codec(self) -> CurveCodec:
@@ -205,40 +210,44 @@ def curve_codec(make_codec: Callable[[str], Any], name: str, fingerprint: str) -
     return made if isinstance(made, CurveCodec) else ImageCurveCodec(made)
 
 
-def _point_key(task: RateTask, img_digest: str, point: str | None) -> str:
+def _point_key(task: RateTask, point: str | None) -> str:
     """Where a point lies in the cache; of the failure picture where there is none."""
     return digest(
-        "rate point", task.fingerprint, "" if point is None else task.codec, point, img_digest
+        "rate point",
+        task.fingerprint,
+        "" if point is None else task.codec,
+        point,
+        task.img_digest,
     )
 
 
 def points_of(task: RateTask) -> list[str]:
     """All points of a task; a rate limit, or a codec's own, may end them before the last."""
-    codec, size = task.made_codec, (int(task.img.shape[1]), int(task.img.shape[2]))
-    series = codec.reduced(size) if task.reduced else []
+    codec = task.made_codec
+    series = codec.reduced(task.original.size) if task.reduced else []
     return [*codec.points, *(name for names in series for name in names)]
 
 
 def unknown_points(task: RateTask) -> list[str]:
     """Those of `points_of` of which the cache lacks bits or scores."""
-    cache, img_digest = Cache(task.cache_dir), digest_of(task.img, task.annotation)
+    cache = Cache(task.cache_dir)
     kept = {task.metric_identity(name) for name in task.metrics}
     found = []
     for name in points_of(task):
-        known = cache.get_json(_point_key(task, img_digest, name)) or {"scores": {}}
+        known = cache.get_json(_point_key(task, name)) or {"scores": {}}
         if "bits" not in known or not kept <= set(known["scores"]):
             found.append(name)
     return found
 
 
-def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> dict[str, Any]:
+def _point(task: RateTask, cache: Cache, point: str | None) -> dict[str, Any]:
     """Bits, scores and times at a point; of the failure picture where there is none."""
-    key = _point_key(task, img_digest, point)
+    key = _point_key(task, point)
     known: dict[str, Any] = cache.get_json(key) or {"scores": {}}
     kept = {name: task.metric_identity(name) for name in task.metrics}
     missing = tuple(name for name in task.metrics if kept[name] not in known["scores"])
     if missing or "bits" not in known:
-        img = torch.from_numpy(task.img)
+        img = task.original.img
         if point is None:
             coded = Coded(0, torch.full_like(img, 0.5), 0.0, 0.0)
         else:
@@ -255,20 +264,18 @@ def _point(task: RateTask, cache: Cache, img_digest: str, point: str | None) -> 
 
 def measure_point(task: RateTask, point: str) -> None:
     """Codes and scores one point of a task, unless that is known."""
-    _point(task, Cache(task.cache_dir), digest_of(task.img, task.annotation), point)
+    _point(task, Cache(task.cache_dir), point)
 
 
 def run_rate_task(task: RateTask) -> RatePoints:
     """Codes and scores one picture until the rate reaches ``max_bits``."""
     cache = Cache(task.cache_dir)
-    img_digest = digest_of(task.img, task.annotation)
     codec = task.made_codec
-    size = (int(task.img.shape[1]), int(task.img.shape[2]))
     points: dict[str, dict[str, Any]] = {}
-    for series in (codec.points, *(codec.reduced(size) if task.reduced else ())):
+    for series in (codec.points, *(codec.reduced(task.original.size) if task.reduced else ())):
         for name in series:
             try:
-                points[name] = _point(task, cache, img_digest, name)
+                points[name] = _point(task, cache, name)
             except TooFineError:  # nor can what is finer be coded
                 break
             if points[name]["bits"] >= task.max_bits:
@@ -278,7 +285,7 @@ def run_rate_task(task: RateTask) -> RatePoints:
         tuple(point[key] for point in found) for key in ("bits", "encode_s", "decode_s")
     )
     metrics = {name: tuple(point["scores"][name] for point in found) for name in task.metrics}
-    failure = _point(task, cache, img_digest, None)["scores"]
+    failure = _point(task, cache, None)["scores"]
     return RatePoints(
         task.codec, task.image, bits, metrics, failure, tuple(points), encode_s, decode_s
     )
@@ -307,7 +314,7 @@ def measure_curves(
 
 def bound_tasks(
     spec: SweepSpec,
-    images: Mapping[str, torch.Tensor],
+    images: Mapping[str, Original],
     metrics: tuple[str, ...],
     fingerprint: str,
     cache_dir: Path,
@@ -328,11 +335,11 @@ def bound_tasks(
         made_from[codec] = digest(fingerprint, *own) if own else fingerprint
     return [
         RateTask(
-            codec, name, img.numpy(), metrics, made_from[codec], cache_dir, components.make_codec,
+            codec, name, original, metrics, made_from[codec], cache_dir, components.make_codec,
             components.measure, components.metric_identity,
-            best * rho_to_uses(max(spec.rho), (img.shape[1], img.shape[2])),
+            best * rho_to_uses(max(spec.rho), original.size),
             reduced=True, annotation=(annotations or {}).get(name, UNANNOTATED),
         )
         for codec in spec.bounds
-        for name, img in images.items()
+        for name, original in images.items()
     ]  # fmt: skip

@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from channels.phy.names import expectation_draws
@@ -28,8 +27,8 @@ from experiments.sweep.known import load_needed
 from experiments.sweep.labels import ratio_label
 from experiments.sweep.links import Link
 from experiments.sweep.made import fingerprint_of, load_system
+from experiments.sweep.originals import Original, originals, sizes_of
 from experiments.sweep.plugins_used import Used, say_what_is_replaced, used_plugins
-from experiments.sweep.quality import digest_of
 from experiments.sweep.rate_points import RateTask, bound_tasks, measure_curves
 from experiments.sweep.results import CellResult
 from experiments.sweep.shards import Shard
@@ -67,7 +66,7 @@ def resolve_metrics(spec: SweepSpec, components: Components) -> tuple[str, ...]:
 
 def make_tasks(
     spec: SweepSpec,
-    images: Mapping[str, torch.Tensor],
+    images: Mapping[str, Original],
     metrics: tuple[str, ...],
     cache_dir: Path,
     components: Components,
@@ -81,9 +80,7 @@ def make_tasks(
     picture; where that gives the workers too few tasks, each is split over its points.
     """
     fingerprint, run = fingerprint_of(components), current_run()
-    arrays = {name: img.numpy() for name, img in images.items()}
     stated = {name: (annotations or {}).get(name, UNANNOTATED) for name in images}
-    digests = {name: digest_of(img, stated[name]) for name, img in arrays.items()}
     systems = {name: load_system(components, name) for name in spec.systems}
     shown = list(images)[: spec.strip_images]
     cells = [
@@ -98,7 +95,7 @@ def make_tasks(
         for name, system in systems.items()
     }
     return [
-        Task(spec, system, name, r, part, arrays[name], digests[name], name in shown,
+        Task(spec, system, name, r, part, images[name], name in shown,
              per_picture(metrics), fingerprint, cache_dir, components, stated[name], plugins, run,
              per_picture(metrics) != metrics)
         for name, system, r in cells
@@ -162,7 +159,7 @@ def run_sweep(
     Raises:
         ScmcError: A name that does not exist, or another error a user can mend.
     """
-    known = _checked(spec, components)
+    known = _checked(spec, components, progress)
     folder = check_folder(out_dir)
     say_what_is_replaced(folder, spec.to_yaml(), known.used)
     with _cache_folder(cache_dir, use_cache) as where, executor(jobs, dask) as workers:
@@ -207,7 +204,7 @@ def run_shard(
     Raises:
         ScmcError: As `run_sweep`.
     """
-    known = _checked(spec, components)
+    known = _checked(spec, components, progress)
     with _cache_folder(cache_dir, True) as where, executor(jobs) as workers:
         every_task, every_bound = known.tasks(where, shard.count)
         tasks, bounds = shard.of(every_task), shard.of(every_bound)
@@ -224,7 +221,7 @@ class _Checked:
     spec: SweepSpec
     components: Components
     plugins: tuple[Loaded, ...]
-    images: Mapping[str, torch.Tensor]
+    images: Mapping[str, Original]
     annotations: Mapping[str, Annotation]
     metrics: tuple[str, ...]
     used: Used
@@ -243,12 +240,12 @@ class _Checked:
         return tasks, bounds
 
 
-def _checked(spec: SweepSpec, components: Components) -> _Checked:
+def _checked(spec: SweepSpec, components: Components, progress: bool) -> _Checked:
     new_run()
     plugins = tuple(load(plugin) for plugin in spec.plugins)
     components.check_names(spec)
-    images = components.load_images(spec.images, spec.num_images)
-    components.check_sizes(spec, images)
+    images = originals(components.load_images(spec.images, spec.num_images), progress)
+    components.check_sizes(spec, sizes_of(images))
     annotations = components.annotations(spec.images, spec.num_images)
     metrics = resolve_metrics(spec, components)
     used = used_plugins(spec.named)

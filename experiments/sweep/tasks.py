@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from channels.fading.models import channel_identity
 from channels.phy.names import phy_identity
@@ -26,6 +25,7 @@ from experiments.sweep.designs import Designs, Point, designs_of
 from experiments.sweep.draws import draw_masks, draw_tags, num_draws
 from experiments.sweep.links import Link
 from experiments.sweep.made import check_code, link_of, load_system
+from experiments.sweep.originals import Original
 from experiments.sweep.points import (
     Masks,
     TrialLog,
@@ -60,8 +60,7 @@ class Task:
         image: Name of the image.
         rho: Index of the bandwidth ratio.
         points: The channels and SNRs to run.
-        img: float32 [3, H, W] in [0, 1], as an array so that it travels between processes.
-        img_digest: Content key of ``img`` and the annotation.
+        original: The image.
         keep_png: Keep the reconstructions that a strip may show.
         metrics: Metrics to measure, those of the primary endpoints alone included.
         fingerprint: Identity of code and weights.
@@ -78,8 +77,7 @@ class Task:
     image: str
     rho: int
     points: tuple[Point, ...]
-    img: np.ndarray
-    img_digest: str
+    original: Original
     keep_png: bool
     metrics: tuple[str, ...]
     fingerprint: str
@@ -89,6 +87,11 @@ class Task:
     plugins: tuple[Loaded, ...] = ()
     run: str = ""
     features: bool = False
+
+    @property
+    def img_digest(self) -> str:
+        """Content key of the image and the annotation."""
+        return self.original.key(self.annotation)
 
 
 def system_of(task: Task) -> System:
@@ -188,7 +191,7 @@ def _point(task: Task, cell: str, prepared: Prepared, cache: Cache, at: Point) -
 
 def _scorer(task: Task, cache: Cache) -> Scorer:
     return Scorer(
-        torch.from_numpy(task.img), task.img_digest, task.components.measure,
+        task.original.img, task.img_digest, task.components.measure,
         task.fingerprint, task.components.metric_identity, cache, task.annotation,
         task.components.features if task.features else None,
     )  # fmt: skip
@@ -197,7 +200,7 @@ def _scorer(task: Task, cache: Cache) -> Scorer:
 def prepare_design(task: Task, number: int, cache: Cache) -> tuple[str, Prepared]:
     """Content key and transmission of one of the task's designs."""
     spec, design = task.spec, task_designs(task).each[number]
-    key, img = cell_key(task, design), torch.from_numpy(task.img)
+    key, img = cell_key(task, design), task.original.img
     budget = design.budget(spec.rho[task.rho], spec.utility, spec.control_bits)
     make = functools.partial(prepare, system_of(task), img, budget)
     return key, prepare_cached(make, key, cache)

@@ -13,7 +13,6 @@ from typing import Any
 import h5netcdf
 import h5py
 import numpy as np
-import torch
 import xarray as xr
 
 from channels.errors import printable
@@ -26,6 +25,7 @@ from experiments.sweep.cells import Cells, merge, occurring_sets
 from experiments.sweep.distribution import per_picture
 from experiments.sweep.draws import num_draws
 from experiments.sweep.layout import CELL
+from experiments.sweep.originals import Original, sizes_of
 from experiments.sweep.plugins_used import ATTRIBUTE, Used, to_json
 from experiments.sweep.points import NEGLIGIBLE, mask_of, set_of
 from experiments.sweep.quality import png_bytes
@@ -45,7 +45,7 @@ _PIECE = 2**20  # trials written at once
 
 def write(
     spec: SweepSpec,
-    images: Mapping[str, torch.Tensor],
+    images: Mapping[str, Original],
     results: Sequence[CellResult],
     metrics: Sequence[str],
     cache: Cache,
@@ -85,8 +85,7 @@ def write(
         about = "draws of the fades that expectations average over; 0 where they are exact"
         ds["fade_draws"] = ("channel", list(fade_draws), {"units": "1", "long_name": about})
     if rates:
-        sizes = [(int(img.shape[1]), int(img.shape[2])) for img in images.values()]
-        ds = ds.merge(bounds.variables(rates, sizes, spec.rho))
+        ds = ds.merge(bounds.variables(rates, [*sizes_of(images).values()], spec.rho))
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder, folder / "reconstructions", folder / "figures")  # of a killed run
     write_atomic(folder / "spec.yaml", spec.to_yaml().encode())
@@ -303,7 +302,7 @@ def _pieces(cache: Cache, point: PointResult, num_frames: int) -> Iterator[np.nd
 def _write_pictures(
     spec: SweepSpec,
     folder: Path,
-    images: Mapping[str, torch.Tensor],
+    images: Mapping[str, Original],
     cells: Cells,
     ds: xr.Dataset,
     cache: Cache,
@@ -313,7 +312,7 @@ def _write_pictures(
     for left in (folder / "reconstructions").glob("*__*.png"):  # of an earlier run
         left.unlink()
     for i, name in enumerate(list(images)[: spec.strip_images]):
-        write_atomic(store.original_path(folder, name), png_bytes(images[name]))
+        write_atomic(store.original_path(folder, name), png_bytes(images[name].img))
         for c, r in np.ndindex(ds.sizes["channel"], ds.sizes["rho"]):
             strip = shown(ds, i, c, r)
             for s, column in np.ndindex(strip.sets.shape):

@@ -16,7 +16,8 @@ from experiments.computing.times import Coding, PictureTimes
 from experiments.execution.cache import Cache, digest
 from experiments.sweep.components import Components
 from experiments.sweep.made import fingerprint_of, load_system
-from experiments.sweep.quality import Scorer, digest_of
+from experiments.sweep.originals import Original
+from experiments.sweep.quality import Scorer
 from experiments.sweep.tasks import prepare_cached, prepared_key
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_uint8
@@ -105,10 +106,10 @@ class Library:
         fingerprint = fingerprint_of(components)
         stated = {name: (annotations or {}).get(name, UNANNOTATED) for name in images}
         self._scorers = {
-            name: Scorer(img, digest_of(img.numpy(), stated[name]), components.measure,
+            name: Scorer(img, Original.of(img).key(stated[name]), components.measure,
                          fingerprint, components.metric_identity, cache,
                          stated[name])
-            for name, img in images.items()
+            for name, img in self.images.items()
         }  # fmt: skip
 
     def sent(self, system: str, image: str) -> Sent:

@@ -6,7 +6,8 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,24 @@ class NamedImage:
         check_name(self.name)
 
 
+@dataclass(frozen=True)
+class ImageSource:
+    """An image of a set before it is read.
+
+    Attributes:
+        name: As `NamedImage`.
+        read: Gives float32 [3, H, W] in [0, 1]; ScmcError if it cannot be read.
+        annotation: What its data set states of it.
+    """
+
+    name: str
+    read: Callable[[], torch.Tensor]
+    annotation: Annotation = UNANNOTATED
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+
 def check_name(name: object, where: str = "a set") -> None:
     """Refuses the name of a picture that tables, stores and pages could not show.
 
@@ -71,16 +90,19 @@ def check_name(name: object, where: str = "a set") -> None:
         )
 
 
-def _photos(num_images: int | None, side: int | None) -> list[NamedImage]:
+ImageSet = Callable[[int | None, int | None], list[ImageSource]]
+
+
+def _photos(num_images: int | None, side: int | None) -> list[ImageSource]:
     """The built-in photographs."""
     chosen = PHOTOS[: _count("photos", len(PHOTOS), num_images)]
-    return [NamedImage(n, load_photo(n, side or PHOTO_SIDE)) for n in chosen]
+    return [ImageSource(n, partial(load_photo, n, side or PHOTO_SIDE)) for n in chosen]
 
 
-def _plugin_set(plugin: Plugin) -> Callable[[int | None, int | None], list[NamedImage]]:
+def _plugin_set(plugin: Plugin) -> ImageSet:
     """A plug-in's function, which gives pictures or picture files by name."""
 
-    def images(num_images: int | None, side: int | None) -> list[NamedImage]:
+    def images(num_images: int | None, side: int | None) -> list[ImageSource]:
         found = plugin.component()
         if not isinstance(found, Mapping) or not found:
             raise ScmcError(
@@ -89,7 +111,7 @@ def _plugin_set(plugin: Plugin) -> Callable[[int | None, int | None], list[Named
             )
         named = dict(zip(_names(plugin.name, found), found.values(), strict=True))
         chosen = list(named.items())[: _count(plugin.name, len(found), num_images)]
-        return [NamedImage(name, _picture(name, value, side)) for name, value in chosen]
+        return [ImageSource(name, partial(_picture, name, value, side)) for name, value in chosen]
 
     return images
 
@@ -130,9 +152,7 @@ def _picture(name: str, value: object, side: int | None) -> torch.Tensor:
     return img if side is None else square(img, side)
 
 
-DATASETS: Registry[Callable[[int | None, int | None], list[NamedImage]]] = Registry(
-    "dataset", {"photos": _photos}, _plugin_set
-)
+DATASETS: Registry[ImageSet] = Registry("dataset", {"photos": _photos}, _plugin_set)
 """Sets by name: functions of how many pictures are wanted and of their side."""
 
 
@@ -187,6 +207,50 @@ def each_image(
         >>> next(each_image("photos@32")).name
         'astronaut@32'
     """
+    for found in image_sources(source, num_images, side):
+        yield NamedImage(found.name, found.read(), found.annotation)
+
+
+class LazyImages(Mapping[str, torch.Tensor]):
+    """The images of `image_set` by name, of which each is read anew when it is looked up.
+
+    Args:
+        source: As `image_set`.
+        num_images: As `image_set`.
+
+    Raises:
+        ScmcError: As `image_set`; where one cannot be read, when it is looked up.
+
+    Example:
+        >>> LazyImages("photos@32")["astronaut@32"].shape
+        torch.Size([3, 32, 32])
+    """
+
+    def __init__(self, source: str | Path, num_images: int | None = None) -> None:
+        self._sources = {found.name: found for found in image_sources(source, num_images)}
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self._sources[name].read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+
+def image_sources(
+    source: str | Path, num_images: int | None = None, side: int | None = None
+) -> Iterator[ImageSource]:
+    """The images of `image_set`, none of which is read yet.
+
+    Raises:
+        ScmcError: as `image_set`, but for what cannot be read.
+
+    Example:
+        >>> [found.name for found in image_sources("photos@32", 2)]
+        ['astronaut@32', 'cat@32']
+    """
     if num_images is not None and num_images < 1:
         raise ScmcError(f"num_images is {num_images}; expected 1 or more")
     if side is not None and side < MIN_SIDE:
@@ -194,15 +258,15 @@ def each_image(
     several = _SIDES.fullmatch(str(source))
     if several and side is None and not _path(source).exists():
         for own in map(int, several["sides"].split("+")):
-            for found in each_image(several["source"], num_images, own):
-                yield NamedImage(f"{found.name}@{own}", found.img, found.annotation)
+            for found in image_sources(several["source"], num_images, own):
+                yield replace(found, name=f"{found.name}@{own}")
     elif isinstance(source, str) and source in DATASETS:
         _say_of_folder(source)
         yield from DATASETS[source](num_images, side)
     else:
         for f, annotation in _chosen(source, num_images):
-            img = load_image(f) if side is None else load_square(f, side)
-            yield NamedImage(f.name, img, annotation)
+            read = partial(load_image, f) if side is None else partial(load_square, f, side)
+            yield ImageSource(f.name, read, annotation)
 
 
 def annotations_of(source: str | Path, num_images: int | None = None) -> dict[str, Annotation]:

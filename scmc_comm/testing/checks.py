@@ -195,9 +195,10 @@ def check_dataset(name: str) -> None:
     first, again = DATASETS[name](None, None), DATASETS[name](None, None)
     assert [x.name for x in first] == [x.name for x in again] and len(first) > 0
     for one, two in zip(first, again, strict=True):
-        size = (int(one.img.shape[1]), int(one.img.shape[2]))
-        check_image(one.img, size, one.name)
-        assert min(size) >= MIN_SIDE and torch.equal(one.img, two.img)
+        img = one.read()
+        size = (int(img.shape[1]), int(img.shape[2]))
+        check_image(img, size, one.name)
+        assert min(size) >= MIN_SIDE and torch.equal(img, two.read())
 
 
 def check_pilots(name: str) -> None:

@@ -21,6 +21,7 @@ from experiments.execution.executors import (
 )
 from experiments.execution.fingerprint import ROOT
 from experiments.sweep import made, runner
+from experiments.sweep.originals import originals
 from experiments.sweep.runner import make_tasks, run_sweep
 from scmc_comm.errors import ScmcError
 
@@ -82,7 +83,7 @@ def test_weights_are_loaded_once_before_the_workers_start(toy_spec, tmp_path):
 
 
 def test_few_images_are_split_over_their_points(toy_spec, tmp_path):
-    images = TOYS.load_images("toys", 1)
+    images = originals(TOYS.load_images("toys", 1))
     few = dataclasses.replace(toy_spec, systems=("toy",))
     tasks = make_tasks(few, images, ("mse",), tmp_path, TOYS, workers=2)
     assert len(tasks) == 8
@@ -146,7 +147,9 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 def test_other_code_on_a_worker_is_an_error(toy_spec, tmp_path):
     answers = iter(["one", "two"])
     components = dataclasses.replace(TOYS, fingerprint=lambda: next(answers))
-    task = make_tasks(toy_spec, TOYS.load_images("t", 1), ("mse",), tmp_path, components)[0]
+    task = make_tasks(
+        toy_spec, originals(TOYS.load_images("t", 1)), ("mse",), tmp_path, components
+    )[0]
     from experiments.sweep.tasks import run_task
 
     made._fingerprint_on.cache_clear()

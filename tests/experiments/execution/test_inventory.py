@@ -11,8 +11,9 @@ from experiments.commands.main import main
 from experiments.execution.cache import Cache, digest
 from experiments.execution.inventory import KINDS, clear, entries
 from experiments.rd.measure import measure_points
+from experiments.sweep.originals import originals
 from experiments.sweep.runner import run_sweep
-from scmc_comm.datasets.image_sets import image_set
+from scmc_comm.datasets.image_sets import LazyImages
 
 
 def counts(folder):
@@ -30,7 +31,12 @@ def folder(toy_spec, tmp_path, monkeypatch):
         toy_spec, tmp_path / "out", cache_dir=tmp_path / "cache", components=TOYS, progress=False
     )
     measure_points(
-        ["jpeg"], image_set("photos@64", 1), ("psnr_db",), 1, tmp_path / "cache" / "rd", False
+        ["jpeg"],
+        originals(LazyImages("photos@64", 1)),
+        ("psnr_db",),
+        1,
+        tmp_path / "cache" / "rd",
+        False,
     )
     Cache(tmp_path / "cache").put_json(digest("cost"), {"s": 1.0})
     (tmp_path / "cache" / "notes.txt").write_text("mine")

@@ -9,9 +9,9 @@ import pytest
 from experiments.commands.main import main
 from experiments.rd import capacity
 from experiments.rd.anchors import Anchors, load_anchors
+from experiments.sweep.originals import Original
 from experiments.sweep.rate_points import RatePoints
 from scmc_comm.baselines.image_codecs import make_image_codec
-from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 
@@ -28,7 +28,8 @@ def exact(codec, at, image="a", shift=0.0):
 
 @pytest.fixture(scope="module")
 def pictures():
-    return [NamedImage("a", load_photo("coffee", 64)), NamedImage("b", load_photo("chelsea", 64))]
+    photos = {"a": "coffee", "b": "chelsea"}
+    return {key: Original.of(load_photo(name, 64)) for key, name in photos.items()}
 
 
 @pytest.mark.parametrize(("shift", "result"), [(0.0, "pass"), (0.25, "pass"), (-0.35, "FAIL")])
@@ -74,7 +75,7 @@ def test_published_values_are_those_of_the_published_curves():
 
 def test_plain_tables_cost_bytes_and_change_no_pixel(pictures):
     plain, fitted = capacity.PlainJpeg(), make_image_codec("jpeg:headers=file")
-    img = pictures[0].img
+    img = pictures["a"].img
     long, short = plain.encode(img, 25), fitted.encode(img, 25)
     assert len(long) > len(short)
     assert (plain.decode(long, (64, 64)) == fitted.decode(short, (64, 64))).all()
@@ -83,7 +84,7 @@ def test_plain_tables_cost_bytes_and_change_no_pixel(pictures):
 def test_the_anchors_are_measured_at_their_own_qualities(pictures, tmp_path, monkeypatch):
     monkeypatch.setitem(capacity.QUALITIES, "jpeg-plain", (25, 75))
     (found, _) = capacity.measure_anchors(["jpeg-plain"], pictures, 1, tmp_path, progress=False)
-    data = capacity.PlainJpeg().encode(pictures[0].img, 25)
+    data = capacity.PlainJpeg().encode(pictures["a"].img, 25)
     assert found.points == ("25", "75") and found.num_bits[0] == 8 * len(data)
 
 

@@ -13,9 +13,9 @@ from experiments.execution import fingerprint
 from experiments.execution.fingerprint import ROOT
 from experiments.rd import measure as rd_measure
 from experiments.rd.codecs import ScmcCurveCodec, make_rd_codec
+from experiments.sweep.originals import Original
 from experiments.sweep.rate_points import ImageCurveCodec
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS, make_image_codec
-from scmc_comm.datasets.image_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.zoo.sources import kept_path
@@ -23,7 +23,11 @@ from scmc_comm.zoo.sources import kept_path
 
 @pytest.fixture(scope="module")
 def images():
-    return [NamedImage(name, load_photo(name, 48)) for name in ("coffee", "chelsea")]
+    return {name: Original.of(load_photo(name, 48)) for name in ("coffee", "chelsea")}
+
+
+def only(images, name="coffee"):
+    return {name: images[name]}
 
 
 def test_every_codec_has_a_ladder_of_its_own_qualities():
@@ -41,7 +45,7 @@ def test_rows_hold_what_was_sent_and_a_second_run_measures_nothing(images, tmp_p
     row = frame[(frame.codec == "jpeg") & (frame.image == "chelsea") & (frame.point == "25")].iloc[
         0
     ]
-    data = make_image_codec("jpeg").encode(images[1].img, 25)
+    data = make_image_codec("jpeg").encode(images["chelsea"].img, 25)
     assert row.bytes == len(data) and row.bpp == 8 * len(data) / 48**2
     assert row.encode_s > 0 and row.decode_s > 0
 
@@ -52,7 +56,7 @@ def test_rows_hold_what_was_sent_and_a_second_run_measures_nothing(images, tmp_p
     again = rd_measure.measure_points(names, images, metrics, 1, tmp_path, progress=False)
     pd.testing.assert_frame_equal(frame, again)
     # Half of it lost: only that is measured, the rest is read.
-    first = rd_measure.measure_points(names[:1], images[:1], metrics, 1, tmp_path, progress=False)
+    first = rd_measure.measure_points(names[:1], only(images), metrics, 1, tmp_path, progress=False)
     assert len(first) == len(make_rd_codec("jpeg").points)
 
 
@@ -118,19 +122,19 @@ def test_a_run_cut_short_keeps_what_it_measured(images, tmp_path, monkeypatch):
     monkeypatch.setattr(ImageCurveCodec, "code", dies)
     run = {"metrics": ("psnr_db",), "jobs": 1, "folder": tmp_path, "progress": False}
     with pytest.raises(ScmcError, match="power cut"):
-        rd_measure.measure_points(["jpeg"], images[:1], **run)
+        rd_measure.measure_points(["jpeg"], only(images), **run)
     calls.clear()
     calls.extend(["already failed"] * 4)
-    rd_measure.measure_points(["jpeg"], images[:1], **run)
+    rd_measure.measure_points(["jpeg"], only(images), **run)
     assert calls[4:] == list(wanted[3:])
 
 
 def test_the_key_depends_on_codec_image_and_metrics(images, tmp_path):
     run = {"jobs": 1, "folder": tmp_path, "progress": False}
-    first = rd_measure.measure_points(["jpeg"], images[:1], ("psnr_db",), **run)
-    other = rd_measure.measure_points(["jpeg"], images[1:], ("psnr_db",), **run)
+    first = rd_measure.measure_points(["jpeg"], only(images), ("psnr_db",), **run)
+    other = rd_measure.measure_points(["jpeg"], only(images, "chelsea"), ("psnr_db",), **run)
     assert not np.allclose(first.psnr_db, other.psnr_db)
-    more = rd_measure.measure_points(["jpeg"], images[:1], ("psnr_db", "mse"), **run)
+    more = rd_measure.measure_points(["jpeg"], only(images), ("psnr_db", "mse"), **run)
     assert np.allclose(-10 * np.log10(more.mse), first.psnr_db)
 
 
@@ -144,7 +148,7 @@ def test_rewritten_weights_are_measured_anew_in_the_same_process(images, tmp_pat
         os.utime(path, ns=(seed, seed))
         run = {"jobs": 1, "folder": tmp_path / "cache", "progress": False}
         name = f"hyperprior:weights={path}"
-        found.append(rd_measure.measure_points([name], images[:1], ("psnr_db",), **run))
+        found.append(rd_measure.measure_points([name], only(images), ("psnr_db",), **run))
     assert found[0].psnr_db[0] != found[1].psnr_db[0]
 
 

@@ -11,6 +11,7 @@ from fakes import TOY, TOYS, files_below
 from experiments.figures.strips import strips
 from experiments.sweep import store, summary
 from experiments.sweep.designs import designs_of
+from experiments.sweep.originals import originals
 from experiments.sweep.runner import make_tasks, run_sweep
 from experiments.sweep.shown import MAX_COLUMNS, shown, shown_columns
 from experiments.sweep.tasks import run_task
@@ -121,7 +122,7 @@ def test_processes_and_interrupted_runs_change_no_byte(tuned_run, tmp_path):
     assert files_below(run(TUNED, tmp_path / "two", jobs=2, use_cache=False)) == files_below(
         tuned_run
     )
-    cache, images = tmp_path / "cache", TOYS.load_images("toys", 2)
+    cache, images = tmp_path / "cache", originals(TOYS.load_images("toys", 2))
     tasks = make_tasks(TUNED, images, ("psnr_db", "ms_ssim", "mse"), cache, TOYS, workers=4)
     for task in tasks[::3]:
         run_task(task)
@@ -133,7 +134,7 @@ def test_processes_and_interrupted_runs_change_no_byte(tuned_run, tmp_path):
 
 
 def test_tasks_are_split_over_designs_and_hold_each_point_once(tmp_path):
-    images = TOYS.load_images("toys", 1)
+    images = originals(TOYS.load_images("toys", 1))
     for workers in (1, 2, 6):
         tasks = make_tasks(TUNED, images, ("mse",), tmp_path, TOYS, workers)
         for system in TUNED.systems:

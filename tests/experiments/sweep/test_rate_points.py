@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from fakes import TOYS, ToyCodec, toy_image, toy_images, toy_measure
 
 from experiments.execution.executors import executor
 from experiments.rd.codecs import make_rd_codec
 from experiments.statistics.bounds import RateQuality
 from experiments.sweep.bounds import best_of_resolutions
+from experiments.sweep.originals import Original, originals
 from experiments.sweep.rate_points import (
     LADDERS,
     ImageCurveCodec,
@@ -24,7 +26,7 @@ from scmc_comm.errors import TooFineError
 
 @pytest.fixture
 def task(tmp_path):
-    img = next(iter(toy_images("toys", 1).values())).numpy()
+    img = Original.of(next(iter(toy_images("toys", 1).values())))
     return RateTask(
         "toy-codec", "a", img, ("psnr_db", "mse"), "v1", tmp_path, ToyCodec, toy_measure
     )
@@ -35,7 +37,7 @@ def test_a_curve_holds_bits_scores_times_and_the_failure(task):
     assert found.points == ("1", "2", "3", "4")
     assert found.num_bits == tuple(8 * 3 * 4**q for q in (1, 2, 3, 4))
     assert list(found.metrics["psnr_db"]) == sorted(found.metrics["psnr_db"])
-    assert found.failure["mse"] == pytest.approx(float(np.square(task.img - 0.5).mean()))
+    assert found.failure["mse"] == pytest.approx(float((task.original.img - 0.5).square().mean()))
     assert min(found.encode_s + found.decode_s) > 0
 
 
@@ -67,7 +69,7 @@ def test_a_curve_ends_where_the_encoder_can_no_more(task):
         ({"fingerprint": "v2"}, True),
         ({"metrics": ("mse",)}, False),
         ({"metrics": ("mse", "ssim")}, True),
-        ({"img": np.random.default_rng(0).random((3, 64, 64), np.float32)}, True),
+        ({"original": Original.of(torch.rand(3, 64, 64))}, True),
     ],
     ids=["nothing", "name", "code", "fewer metrics", "another metric", "picture"],
 )
@@ -90,10 +92,12 @@ def test_a_bound_s_key_holds_the_files_that_the_codec_is_made_from(tmp_path, toy
     for content in (b"one", b"two", b"two"):
         Learned.files[0].write_bytes(content)
         components = dataclasses.replace(TOYS, make_codec=Learned)
-        (task,) = bound_tasks(spec, toy_images("toys", 1), ("mse",), "v1", tmp_path, components)
+        (task,) = bound_tasks(
+            spec, originals(toy_images("toys", 1)), ("mse",), "v1", tmp_path, components
+        )
         keys.append(task.fingerprint)
     assert keys[0] != keys[1] == keys[2]
-    (plain,) = bound_tasks(spec, toy_images("toys", 1), ("mse",), "v1", tmp_path, TOYS)
+    (plain,) = bound_tasks(spec, originals(toy_images("toys", 1)), ("mse",), "v1", tmp_path, TOYS)
     assert plain.fingerprint == "v1"
 
 
@@ -114,7 +118,7 @@ def test_a_rate_distortion_run_takes_its_part_of_the_one_ladder(family):
 
 def test_bounds_know_reduced_resolutions(tmp_path):
     """A system may send a small picture, so that its codec's bound has to know it too."""
-    img = toy_image(1).numpy()
+    img = Original.of(toy_image(1))
     task = RateTask(
         "jpeg:headers=file", "toy", img, ("psnr_db",), "v1", tmp_path, make_image_codec,
         toy_measure,

@@ -13,6 +13,7 @@ from channels.fading.models import make_channel
 from experiments.execution.cache import Cache, digest
 from experiments.sweep import store
 from experiments.sweep.made import load_system
+from experiments.sweep.originals import originals
 from experiments.sweep.points import trial_seeds
 from experiments.sweep.runner import make_tasks, run_sweep
 from experiments.sweep.tasks import prepare_cached, run_task
@@ -84,7 +85,7 @@ def test_every_system_sees_the_same_fades(toy_spec, tmp_path):
             return super().send(frames, channel, esno_db, seeds)
 
     components = dataclasses.replace(TOYS, make_phy=Recording)
-    images = fakes.toy_images("toys", 1)
+    images = originals(fakes.toy_images("toys", 1))
     for task in make_tasks(toy_spec, images, ("mse",), tmp_path, components):
         run_task(task)
     assert all(len(calls) == 3 for calls in seen.values())

@@ -41,14 +41,14 @@ def test_a_reduced_resolution_is_taken_where_the_full_one_cannot_be_coded():
 
 
 def test_a_sweep_and_a_comparison_name_the_picture_before_they_start(tmp_path, monkeypatch):
-    images = {"small": torch.zeros(3, 64, 64), "wide.png": torch.zeros(3, *WIDE)}
+    sizes = {"small": (64, 64), "wide.png": WIDE}
     spec = SweepSpec("demo", ("jpeg", "vvc:scale=1"), ("awgn",), (0.0,), (1 / 24,))
     said = "system vvc:scale=1, picture wide.png: VVC cannot code"
     with pytest.raises(ScmcError, match=said):
-        Components().check_sizes(spec, images)
+        Components().check_sizes(spec, sizes)
     spec = SweepSpec("demo", ("jpeg",), ("awgn",), (0.0,), (1 / 24,), bounds=("webp",))
     with pytest.raises(ScmcError, match="bound webp, picture wide.png"):
-        Components().check_sizes(spec, images)
+        Components().check_sizes(spec, sizes)
     with pytest.raises(ScmcError, match="codec hevc, picture wide.png: HEVC"):
-        rd._check("hevc", images)
-    check_sizes("codec jpeg", make_image_codec("jpeg"), images)
+        rd._check("hevc", sizes)
+    check_sizes("codec jpeg", make_image_codec("jpeg"), sizes)
