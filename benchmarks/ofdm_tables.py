@@ -1,24 +1,25 @@
 """Do the block error tables predict the OFDM link with a receiver that estimates the channel?
 
-    python -m benchmarks.ofdm_tables [--only TEXT] [--seeds 240] [--json FILE]
+    python -m benchmarks.ofdm_tables [--only TEXT] [--seeds 240] [--cases FILE.csv] [--out FILE.csv]
 
 A line for every case: the Es/N0 at which the bit-true link loses a tenth of the frames, how far
 it lies above the Es/N0 that the tables say (positive: the tables are too hopeful), and what the
 tables say of the loss there. Both sides see the same fades. Cases that need less than -6 dB or
 more than 20 dB have no line. A gap with a ``~`` is one where 1 dB more takes less than a fifth off
-the loss: a floor, where a distance in dB says little. About 40 minutes on one core.
+the loss: a floor, where a distance in dB says little. ``--out`` takes a row for each state of the
+receiver's knowledge. About 40 minutes on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
 from channels.bler.table import default_table
@@ -83,7 +84,11 @@ def measure(spec: str, channel_name: str, mcs: Mcs, bits: int, num_seeds: int) -
     at_db = crossing(sent)
     if not np.isfinite(at_db):
         return None
-    row = {"link": spec, "channel": channel_name, "order": mcs.num_bits_per_symbol}
+    row: dict[str, object] = {
+        "link": spec,
+        "channel": channel_name,
+        "order": mcs.num_bits_per_symbol,
+    }
     row |= {"coderate": round(mcs.coderate, 3), "bits": bits, "esno_db": round(at_db, 2)}
     row |= {"gap_db": round(at_db - crossing(told), 2), "told_loss": round(told(at_db), 3)}
     return row | {"floor": sent(at_db + 1.0) > 0.8 * LOSS}
@@ -93,7 +98,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose line holds this text")
     parser.add_argument("--seeds", type=int, default=240)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--cases", type=Path, help="CSV of all cases to write")
+    parser.add_argument("--out", type=Path, help="CSV of the gaps by knowledge to write")
     args = parser.parse_args()
     rows = []
     for know, channel, antennas, (order, rate, bits) in itertools.product(
@@ -107,21 +113,38 @@ def main() -> None:
         row = measure(spec, channel, mcs, bits, args.seeds)
         if row is None:
             continue
-        rows.append(row)
+        rows.append({"knowledge": know} | row)
         print(
             f"{spec:48s} {channel:46s} {order} bits at {mcs.coderate:.2f}, {bits:4d}: "
             f"{row['esno_db']:6.2f} dB, gap {row['gap_db']:+.2f}{'~' if row['floor'] else ' '}, "
             f"tables say {row['told_loss']:.3f}",
             flush=True,
         )
-    steep = np.array([row["gap_db"] for row in rows if not row["floor"]])
-    print(
-        f"{len(rows)} cases, {len(rows) - len(steep)} at a floor; the others: rms gap "
-        f"{np.sqrt(np.mean(steep**2)):.2f} dB, largest {np.abs(steep).max():.2f}, "
-        f"{np.mean(np.abs(steep) <= 0.5):.0%} within 0.5 dB"
-    )
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
+    cases = pd.DataFrame(rows)
+    found = by_knowledge(cases)
+    print(found.to_string(index=False))
+    for path, table in ((args.cases, cases), (args.out, found)):
+        if path:
+            table.to_csv(path, index=False)
+
+
+def by_knowledge(cases: pd.DataFrame) -> pd.DataFrame:
+    """For each state of the receiver's knowledge the gaps of its cases, those at a floor left out.
+
+    The last row is over all.
+    """
+    groups = [*cases.groupby("knowledge", sort=False), ("all", cases)]
+    return pd.DataFrame([_gaps(str(name), group) for name, group in groups])
+
+
+def _gaps(name: str, group: pd.DataFrame) -> dict[str, object]:
+    gaps = group[~group.floor.astype(bool)].gap_db
+    return {
+        "knowledge": name, "cases": len(gaps), "at_a_floor": len(group) - len(gaps),
+        "rms_db": round(float((gaps**2).mean() ** 0.5), 3),
+        "largest_db": round(float(gaps.abs().max()), 2),
+        "within_half_a_db": round(float((gaps.abs() <= 0.5).mean()), 3),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from channels.fading.models import Channel
+from channels.lru_cache import LruCache
 from channels.phy.ofdm import OfdmPhy
 from channels.phy.table import TablePhy
 from channels.types import ChannelState, Frame, LinkReport
@@ -15,6 +17,7 @@ from channels.units import esno_db_to_no
 
 _MIN_NO = 1e-10  # 100 dB of Es/N0, as in the equaliser
 DEFAULT_DRAWS = 256
+_EXPECTED = LruCache(512 * 2**20)  # of 256 draws of 64 KiB, for a picture of 768 x 512
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,21 @@ class EquivalentChannel:
     def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
         """See `channels.fading.models.Channel.draw`; the mean of |h|^2 is the gain of the link."""
         no = max(esno_db_to_no(esno_db), _MIN_NO)
+        whole = self.phy.whole_slots(num_symbols)
+        make = partial(self._sinr, whole, esno_db, seeds)
+        if isinstance(seeds, range):  # of an expectation, whose draws are the same at each call
+            content = getattr(self.channel, "content_sha256", None)
+            sinr = _EXPECTED.get((self, content, whole, esno_db, seeds), make)
+        else:
+            sinr = make()
+        return ChannelState(h=(sinr[:, :num_symbols] * no).sqrt().to(torch.complex64), no=no)
+
+    def _sinr(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> torch.Tensor:
         parts = [
             self.phy.effective_sinr(num_symbols, self.channel, esno_db, seeds[rows])
             for rows in self.phy.chunks(num_symbols, len(seeds))
         ]
-        return ChannelState(h=(torch.cat(parts) * no).sqrt().to(torch.complex64), no=no)
+        return torch.cat(parts)
 
 
 class EquivalentPhy:

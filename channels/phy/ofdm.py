@@ -119,7 +119,7 @@ class OfdmPhy(OfdmLink):
         Returns:
             float32 [len(seeds), num_symbols].
         """
-        ones = torch.ones(num_symbols)
+        ones = torch.ones(self.whole_slots(num_symbols))
         got = receive(self, ones.to(torch.complex64), ones, channel, esno_db, seeds)
         sinr = got.combiner.sinr
         if self.csi != "perfect" or self.csi_error_variance > 0.0:
@@ -150,6 +150,16 @@ class OfdmPhy(OfdmLink):
             parts.append((got.z / (1 + got.sinr), mean_error_esno(got.sinr)))
         x_hat, esno = (torch.cat(part) for part in zip(*parts, strict=True))
         return x_hat, esno, len(symbols) + self.grid.pilot_uses(len(symbols), self.num_tx)
+
+    def whole_slots(self, num_symbols: int) -> int:
+        """Data symbols with which the last slot is full, where they leave all others as they are.
+
+        With pilots of another power each symbol's share of the mean power depends on their number.
+        """
+        if self.pilot_power_db != 0.0:
+            return num_symbols
+        slots = self.grid.num_slots(num_symbols, self.num_tx)
+        return slots * self.grid.data_per_slot(self.num_tx)
 
     def chunks(self, num_data: int, num_trials: int) -> list[slice]:
         """Trials that fit into memory together."""

@@ -86,8 +86,8 @@ def make_tasks(
     cells = [
         (name, system, r)
         for name in images
+        for r in range(len(spec.rho))  # systems of one rho share the draws of an OFDM link
         for system in spec.systems
-        for r in range(len(spec.rho))
     ]
     wanted = math.ceil(_TASKS_PER_WORKER * workers / len(cells)) if workers > 1 else 1
     parts = {

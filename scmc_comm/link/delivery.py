@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from channels.coding.segmentation import plan_blocks
-from channels.fading.models import BlockFading, Channel, make_channel
+from channels.fading.models import BlockFading, Channel, channel_identity, make_channel
+from channels.phy.names import phy_identity
 from channels.types import Mcs
 from channels.units import db_to_lin, esno_db_to_no, lin_to_db
 from scmc_comm.errors import ScmcError
@@ -147,6 +149,22 @@ def make_link(
         ScmcError: Weights that are none.
         ChannelError: A channel that the physical layer cannot run over.
     """
+    share = None if weights is None else tuple(weights)
+    identity = channel_identity(channel), phy_identity(phy)
+    return _link(channel, num_uses, tuple(esno_db), share, num_states, phy, *identity)
+
+
+@lru_cache(maxsize=64)
+def _link(
+    channel: str,
+    num_uses: int,
+    esno_db: tuple[float, ...],
+    weights: tuple[float, ...] | None,
+    num_states: int | None,
+    phy: str,
+    *_: str,
+) -> Link:
+    """`make_link`, once for each identity of the channel and of the physical layer."""
     from channels.bler.table import default_table
     from channels.phy.table import TablePhy
 

@@ -33,6 +33,7 @@ from scmc_comm.types import MAX_PARTS, LayerKind, part_tag
 MODULATIONS = {"QPSK": 2, "16-QAM": 4, "64-QAM": 6, "256-QAM": 8}
 _TAGS = [LayerKind.SEMANTIC.tag, LayerKind.STRUCTURE.tag]
 _TAGS += [part_tag(LayerKind.SIGNAL, part) for part in range(MAX_PARTS)]
+_MOST_REPETITIONS = 10_000
 _KEYS = ("modulation", "coderate", "repetition", "power_db")
 
 
@@ -150,10 +151,12 @@ def _protection(tag: str, row: Mapping[str, Any], place: int) -> Protection:
             f"{tag} is {dict(row)}; expected a coderate such as 1/2 or 434/1024, and perhaps a "
             "whole repetition and power_db"
         ) from None
-    if not abs(power_db) <= 60 or not 0 < rate <= 1 or repetition < 1:
+    known_rate = MIN_CODERATE / _MOST_REPETITIONS <= rate <= 1
+    if not abs(power_db) <= 60 or not known_rate or not 1 <= repetition <= _MOST_REPETITIONS:
         raise ChannelError(
-            f"{tag} has coderate {rate:g}, repetition {repetition}, power_db {power_db:g}; "
-            "expected a rate up to 1, one repetition or more and a power within 60 dB of the mean"
+            f"{tag} has coderate {rate:g}, repetition {str(repetition)[:20]}, power_db "
+            f"{power_db:g}; expected a rate from {MIN_CODERATE / _MOST_REPETITIONS:g} to 1, 1 to "
+            f"{_MOST_REPETITIONS} repetitions and a power within 60 dB of the mean"
         )
     if rate < MIN_CODERATE and repetition == 1:
         repetition = math.ceil(MIN_CODERATE / rate - 1e-9)

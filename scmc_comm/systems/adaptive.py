@@ -7,12 +7,9 @@ nothing of the image to be sent but its size.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from channels.coding.transport_block import max_payload_bits
-from channels.fading.models import channel_identity
 from channels.types import Mcs
 from scmc_comm.baselines.codec_curves import CodecCurves
 from scmc_comm.baselines.reduced import DIVISOR_BITS
@@ -56,15 +53,7 @@ def design_link(
         ChannelError: The physical layer cannot run over the channel.
     """
     means_db = tuple(budget.design_esno_db + spread for spread in spread_db)
-    identity = channel_identity(budget.channel)
-    return _link(budget.channel, budget.uses(size), means_db, budget.phy, identity)
-
-
-@lru_cache(maxsize=64)
-def _link(
-    channel: str, num_uses: int, means_db: tuple[float, ...], phy: str, identity: str
-) -> Link:
-    return make_link(channel, num_uses, means_db, phy=phy)
+    return make_link(budget.channel, budget.uses(size), means_db, phy=budget.phy)
 
 
 def expected_utility(

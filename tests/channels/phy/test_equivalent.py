@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from channels.bler.table import default_table
 from channels.coding.transport_block import num_channel_uses
 from channels.fading.models import Awgn
 from channels.fading.tr38901 import Tdl
+from channels.lru_cache import LruCache
 from channels.modulation.qam import constellation
+from channels.phy import equivalent
 from channels.phy.bit_true import BitTruePhy
 from channels.phy.equivalent import EquivalentChannel
 from channels.phy.ofdm import OfdmPhy
@@ -124,3 +127,43 @@ def test_bler_agrees_with_the_effective_snr(
         measured = 1 - float(phy.send(frames, channel, at_db, seeds).delivered.mean())
         assert level / 2 < measured < level * 2
         assert predicted(at_db + 0.3) < measured < predicted(at_db - 0.3)
+
+
+@pytest.mark.parametrize("spec", ["", "csi=lmmse,antennas=1x2", "antennas=2x1,csi=ls"])
+def test_a_symbol_s_snr_does_not_depend_on_how_full_its_slot_is(spec: str) -> None:
+    flat = EquivalentChannel(OfdmPhy.from_spec(spec), TDL)
+    whole = flat.phy.whole_slots(100)
+    assert whole >= 1000 and flat.phy.whole_slots(whole) == whole < flat.phy.whole_slots(whole + 1)
+    full, part = (flat.draw(n, 6.0, [3, 4]).h for n in (whole, 777))
+    assert torch.equal(full[:, :777], part)
+
+
+def test_pilots_of_more_power_leave_it_to_the_number_of_symbols() -> None:
+    """Then each symbol's share of the mean power depends on how many there are."""
+    phy = OfdmPhy.from_spec("pilot_power_db=3")
+    assert phy.whole_slots(100) == 100
+    flat = EquivalentChannel(phy, Awgn())
+    few, many = (float(flat.draw(n, 0.0, range(2)).h.abs().square().mean()) for n in (100, 1500))
+    assert few < many < 1
+
+
+def test_the_draws_of_an_expectation_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    real = OfdmPhy.effective_sinr
+
+    def counted(self: OfdmPhy, num: int, *args: object) -> torch.Tensor:
+        calls.append(num)
+        return real(self, num, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(OfdmPhy, "effective_sinr", counted)
+    monkeypatch.setattr(equivalent, "_EXPECTED", LruCache())
+    flat = EquivalentChannel(OfdmPhy(), TDL)
+    first = flat.draw(500, 4.0, range(3)).h
+    again = EquivalentChannel(OfdmPhy(), Tdl("C", 3e-7, 30.0)).draw(400, 4.0, range(3)).h
+    assert torch.equal(first[:, :400], again) and len(calls) == 1
+    flat.draw(500, 5.0, range(3)), flat.draw(500, 4.0, range(4)), flat.draw(5000, 4.0, range(3))
+    EquivalentChannel(OfdmPhy("1x2"), TDL).draw(500, 4.0, range(3))
+    EquivalentChannel(OfdmPhy(), Tdl("A", 3e-7, 30.0)).draw(500, 4.0, range(3))
+    assert len(calls) == 6
+    flat.draw(500, 4.0, [0, 1, 2]), flat.draw(500, 4.0, [0, 1, 2])  # single trials are not kept
+    assert len(calls) == 8
