@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from scmc_comm.datasets.image_sets import NamedImage, each_image
+from scmc_comm.datasets.image_sets import each_image
+from scmc_comm.datasets.named_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_picture, load_image
 from scmc_comm.systems.base import check_image

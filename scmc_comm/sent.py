@@ -20,7 +20,7 @@ from tqdm import tqdm
 from channels.fading.models import make_channel
 from channels.phy.names import make_phy
 from channels.types import LinkReport, ReceivedSymbols
-from scmc_comm.datasets.image_sets import NamedImage
+from scmc_comm.datasets.named_sets import NamedImage
 from scmc_comm.device import single_precision
 from scmc_comm.images import to_uint8
 from scmc_comm.metrics import default_metrics, measure

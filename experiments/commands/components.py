@@ -91,7 +91,7 @@ def planners(args: argparse.Namespace) -> None:
 
 def datasets(args: argparse.Namespace) -> None:
     """List the sets of pictures that have a name and where each comes from."""
-    from scmc_comm.datasets.image_sets import DATASETS
+    from scmc_comm.datasets.named_sets import DATASETS
 
     _print_all("datasets", DATASETS)
     print("and any folder of pictures, see docs/datasets.md")

@@ -71,7 +71,7 @@ def _registries() -> Mapping[str, Any]:
     from channels.fading.models import CHANNELS
     from channels.phy.names import PHYS
     from scmc_comm.baselines.image_codecs import IMAGE_CODECS
-    from scmc_comm.datasets.image_sets import DATASETS
+    from scmc_comm.datasets.named_sets import DATASETS
     from scmc_comm.link.planners import PROTECTIONS
     from scmc_comm.metrics import METRICS
     from scmc_comm.registry import SYSTEMS

@@ -18,7 +18,7 @@ from channels.fading.models import channel_identity, make_channel
 from channels.phy.names import PHYS, data_uses, make_phy, symbol_pilot_uses
 from channels.types import Frame, Mcs
 from scmc_comm.baselines.image_codecs import load_image_codec
-from scmc_comm.datasets.image_sets import DATASETS
+from scmc_comm.datasets.named_sets import DATASETS
 from scmc_comm.link.budget import Budget, Design, design_for
 from scmc_comm.link.prepared import Prepared
 from scmc_comm.metrics import METRICS, measure

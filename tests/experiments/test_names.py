@@ -21,7 +21,7 @@ from experiments.report.explorer import _json
 from experiments.report.markup import pairs, paragraph
 from experiments.statistics.tables import Table, latex_text
 from experiments.sweep import store
-from scmc_comm.datasets.image_sets import NamedImage, check_name
+from scmc_comm.datasets.named_sets import NamedImage, check_name
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo, save_png
 

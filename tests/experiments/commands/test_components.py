@@ -6,7 +6,7 @@ from channels.phy.names import PHYS
 from experiments.commands.components import MEANINGS
 from experiments.commands.main import main
 from scmc_comm.baselines.image_codecs import IMAGE_CODECS
-from scmc_comm.datasets.image_sets import DATASETS
+from scmc_comm.datasets.named_sets import DATASETS
 from scmc_comm.link.planners import PROTECTIONS
 from scmc_comm.metrics import METRICS
 

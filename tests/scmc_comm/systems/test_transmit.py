@@ -12,7 +12,7 @@ from channels.coding.transport_block import num_channel_uses
 from channels.fading.models import make_channel
 from channels.phy.bit_true import BitTruePhy
 from channels.types import LinkReport
-from scmc_comm.datasets.image_sets import NamedImage
+from scmc_comm.datasets.named_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.budget import Budget
 from scmc_comm.link.mcs import required_esno_db
