@@ -36,7 +36,7 @@ _SOURCES = ("scmc_comm/*.py", "scmc_comm/baselines/*.py", "scmc_comm/metrics/*.p
             "scmc_comm/codec/ffmpeg.py", "scmc_comm/codec/tensors.py", "scmc_comm/codec/weights.py",
             "channels/specs.py", "channels/ranges.py", "channels/registry.py",
             "channels/plugins.py", "channels/identity.py", "channels/held.py",
-            "channels/lru_cache.py", "channels/sources.py", "experiments/sweep/originals.py",
+            "channels/sources.py", "experiments/sweep/originals.py",
             "experiments/sweep/rate_points.py")  # fmt: skip
 OF_OUR_NETWORKS = (SCMC, "scmc-signal")
 """Codecs that are computed by the layered codec's code and weights."""

@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 import torch
 
 from channels.errors import ChannelError, no_such
-from channels.lru_cache import LruCache
 from channels.plugins import Plugin, PluginError
 from channels.registry import Registry
 from channels.specs import parse_arguments
@@ -29,6 +28,7 @@ from scmc_comm.baselines.vvc import VvcCodec
 from scmc_comm.baselines.webp import WebpCodec
 from scmc_comm.errors import ScmcError, TooFineError
 from scmc_comm.images import to_uint8
+from scmc_comm.lru_cache import LruCache
 from scmc_comm.models import files_state, weights_state
 from scmc_comm.types import CODEC_ALIASES
 

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from channels.lru_cache import LruCache
 from scmc_comm.baselines.codec_curves import METRICS, CodecCurves, find_curves
 from scmc_comm.baselines.image_codec import ImageCodec
 from scmc_comm.baselines.image_codecs import largest_fitting
@@ -18,6 +17,7 @@ from scmc_comm.baselines.reduced import DIVISOR_BITS, DIVISORS, at_divisor, divi
 from scmc_comm.errors import ScmcError
 from scmc_comm.link.packetize import bits_to_bytes, bytes_to_bits
 from scmc_comm.link.utility import Utility
+from scmc_comm.lru_cache import LruCache
 
 
 @dataclass(frozen=True)

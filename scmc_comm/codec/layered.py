@@ -10,7 +10,6 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
-from channels.lru_cache import LruCache
 from scmc_comm.bitstream import DEFAULT_CODECS, LayeredBitstream
 from scmc_comm.codec.colour_condition import colour_condition
 from scmc_comm.codec.semantic import SemanticCodec
@@ -19,6 +18,7 @@ from scmc_comm.codec.structure import SketchCodec, StructureCodec
 from scmc_comm.codec.tensors import resize, working_size
 from scmc_comm.device import single_precision
 from scmc_comm.errors import ScmcError
+from scmc_comm.lru_cache import LruCache
 from scmc_comm.pixels import check_pixels
 from scmc_comm.types import (
     FINEST,

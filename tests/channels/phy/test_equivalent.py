@@ -12,7 +12,6 @@ from channels.bler.table import default_table
 from channels.coding.transport_block import num_channel_uses
 from channels.fading.models import Awgn
 from channels.fading.tr38901 import Tdl
-from channels.lru_cache import LruCache
 from channels.modulation.qam import constellation
 from channels.phy import equivalent
 from channels.phy.bit_true import BitTruePhy
@@ -156,7 +155,7 @@ def test_the_draws_of_an_expectation_are_made_once(monkeypatch: pytest.MonkeyPat
         return real(self, num, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(OfdmPhy, "effective_sinr", counted)
-    monkeypatch.setattr(equivalent, "_EXPECTED", LruCache())
+    equivalent._kept_sinr.cache.clear()
     flat = EquivalentChannel(OfdmPhy(), TDL)
     first = flat.draw(500, 4.0, range(3)).h
     again = EquivalentChannel(OfdmPhy(), Tdl("C", 3e-7, 30.0)).draw(400, 4.0, range(3)).h

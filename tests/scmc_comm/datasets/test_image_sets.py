@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from scmc_comm.datasets.image_sets import _picture, annotations_of, image_set, set_size, side_of
+from scmc_comm.datasets.image_sets import annotations_of, image_set, set_size, side_of
+from scmc_comm.datasets.named_sets import _picture
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTOS, save_png
 from scmc_comm.types import UNANNOTATED, Annotation

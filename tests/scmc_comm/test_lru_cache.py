@@ -2,7 +2,7 @@
 
 import torch
 
-from channels.lru_cache import LruCache
+from scmc_comm.lru_cache import LruCache
 
 
 def test_the_least_recently_used_goes_first():
