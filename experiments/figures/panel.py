@@ -71,9 +71,11 @@ class Curve:
         rising = self.mean[-1] > self.mean[0]
         for n, text in self.notes.items():
             left = n > 0 and not rising  # on the side of the curve that others seldom cross
+            lowest = n == 0 and rising  # near the axis
+            below = -2 if lowest else -6
             ax.annotate(
                 in_figure(text), (self.x[n], self.mean[n]), textcoords="offset points", va="center",
-                xytext=(-4 if left else 6, -6 if left or rising else 4), fontsize=6,
+                xytext=(-4 if left else 6, below if left or rising else 4), fontsize=6,
                 ha="right" if left else "left", color=self.style.colour,
             )  # fmt: skip
 

@@ -123,7 +123,7 @@ def image_sources(
 
     Example:
         >>> [found.name for found in image_sources("photos@32", 2)]
-        ['astronaut@32', 'cat@32']
+        ['astronaut@32', 'chelsea@32']
     """
     if num_images is not None and num_images < 1:
         raise ScmcError(f"num_images is {num_images}; expected 1 or more")

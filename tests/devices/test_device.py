@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,7 @@ def test_workers_run_on_the_device_of_who_starts_them(monkeypatch: pytest.Monkey
     monkeypatch.setenv(device.DEVICE_ENV, "no such device")  # a worker may not ask it
     with using_device("cpu"):
         assert list(ProcessPool(2).run(_device_of, [0])) == ["cpu"]
-        assert _alone(_device_of, 0, 1, "cpu") == "cpu"
+        assert _alone(_device_of, pickle.dumps(0), 1, "cpu") == "cpu"
     with pytest.raises(ScmcError, match="no such device"):
         device.choose_device(None)
 

@@ -38,7 +38,8 @@ class Law:
 '''
 # Imported by what computes, and of no effect on a number.
 HARMLESS = {
-    "platformdirs", "tqdm", "pyyaml", "safetensors", "huggingface-hub", "pandas", "xarray",
+    "cachetools", "platformdirs", "tqdm", "pyyaml", "safetensors", "huggingface-hub", "pandas",
+    "xarray",
 }  # fmt: skip
 
 
