@@ -182,7 +182,7 @@ def register(kind: str, name: str, component: Any) -> Any:
         >>> unregister("dataset", "none_at_all")
     """
     if kind not in KINDS:
-        raise PluginError(no_such("kind of component", kind, KINDS))
+        raise PluginError(no_such("kind of component", str(kind), KINDS))
     word = isinstance(name, str) and name.isprintable() and name
     if not word or set(name) & set(":,@=+ /\\"):
         raise PluginError(f"{words(kind)} is called {name!r}; expected letters, digits, - and _")
@@ -227,6 +227,8 @@ def load(spec: str) -> Loaded:
     Raises:
         PluginError: There is none, or it fails.
     """
+    if not spec.strip():
+        raise PluginError("the name of a plug-in is empty; expected FILE.py or module:function")
     path = Path(spec).expanduser().resolve() if spec.endswith(".py") else None
     if path is not None and not path.is_file():
         raise PluginError(f"there is no plug-in file {spec}; expected FILE.py or module:function")
@@ -241,7 +243,7 @@ def load(spec: str) -> Loaded:
             module = _import_module(spec) if path is None else _import_file(path)
         except PluginError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             why = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise PluginError(f"plug-in {spec} cannot be loaded: {why}") from error
         finally:

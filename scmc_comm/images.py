@@ -87,6 +87,11 @@ def load_image(path: str | Path) -> torch.Tensor:
             img = from_picture(opened, f"image {path}")
     except ScmcError:
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, whatever ours is
+        raise ScmcError(
+            f"image {path} states more than the {2 * (Image.MAX_IMAGE_PIXELS or 0)} pixels that "
+            "Pillow opens; cut it into tiles"
+        ) from error
     # Pillow's decoders answer damaged files with a dozen kinds of exception.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -21,7 +21,8 @@ def decode(args: argparse.Namespace) -> None:
     from scmc_comm.types import LayerKind
 
     if not args.container.is_file():
-        raise ScmcError(f"no file {args.container}; make one with 'scmc-comm encode'")
+        what = "is a folder or a device" if args.container.exists() else "is not there"
+        raise ScmcError(f"container {args.container} {what}; make one with 'scmc-comm encode'")
     check_picture(args.output, inputs=[args.container])
     try:
         stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)

@@ -12,15 +12,23 @@ from typing import Any
 
 import platformdirs
 
+from scmc_comm.errors import ScmcError
 from scmc_comm.new_file import new_file
 
 logger = logging.getLogger(__name__)
 
 
 def default_cache_dir() -> Path:
-    """``$SCMC_COMM_CACHE``, else the user's cache folder of this program."""
+    """``$SCMC_COMM_CACHE``, else the user's cache folder of this program.
+
+    Raises:
+        ScmcError: The variable names a file.
+    """
     if os.environ.get("SCMC_COMM_CACHE"):
-        return Path(os.environ["SCMC_COMM_CACHE"]).expanduser()
+        folder = Path(os.environ["SCMC_COMM_CACHE"]).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise ScmcError(f"the cache {folder} (SCMC_COMM_CACHE) is no folder; give a folder")
+        return folder
     return platformdirs.user_cache_path("scmc_comm", appauthor=False) / "sweeps"
 
 

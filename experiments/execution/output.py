@@ -45,6 +45,11 @@ def check_folder(path: str | Path) -> Path:
 
 SPECS = {"spec.yaml": "'scmc-comm sweep'", "run.json": "'scmc-comm rd'"}
 """Files in which commands say what their folder holds, and those commands."""
+_OF_RESULTS = {
+    "results.nc": ("results.nc", "results.csv", "spec.yaml"),
+    "run.json": ("run.json", "points.csv", "curves.csv", "bd.csv", "cost.csv", "published.csv",
+                 "tables.md"),
+}  # fmt: skip
 
 
 def check_results(
@@ -144,7 +149,7 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
 
     Raises:
         ScmcError: One lies in no folder or is a folder, cannot be written, two are the same, or one
-            is an input.
+            is an input or belongs to the results in its folder.
     """
     given = [path for path in paths if path is not None]
     read = [path for path in map(Path, inputs) if os.path.isfile(path)]
@@ -160,10 +165,20 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
             raise ScmcError(f"output {path} is a folder; give a file")
         if path.exists() and not os.access(path, os.W_OK):
             raise ScmcError(f"output {path} is read-only; give another name")
+        _check_no_result(path)
         if not is_stream(path):
             check_folder(Path(os.path.realpath(path)).parent)
     if len({path.resolve() for path in given}) < len(given):
         raise ScmcError(f"{given[0]} would be written twice; give each output a file of its own")
+
+
+def _check_no_result(path: Path) -> None:
+    """Refuses a file of a folder of results, which its own command alone may replace."""
+    for mark, names in _OF_RESULTS.items():
+        if path.name in names and path.is_file() and path.with_name(mark).is_file():
+            raise ScmcError(
+                f"output {path} is a file of the results in {path.parent}; give another name"
+            )
 
 
 def check_picture(path: Path, *others: Path | None, inputs: Iterable[str | Path] = ()) -> None:

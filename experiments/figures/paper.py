@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,8 @@ CAMERA_READY: dict[Any, Any] = {
     "pdf.fonttype": 42, "lines.linewidth": 1.2, "lines.markersize": 4,
 }  # fmt: skip
 """Text of 8 points, and whole fonts in the file rather than outlines."""
+_OF_THE_OUTPUT = ("savefig.format", "backend")
+"""Settings of a style file that the output's name and this program decide."""
 KINDS = ("pdf", "svg", "png")
 
 
@@ -94,7 +98,8 @@ def plot(folder: str | Path, spec: PaperSpec) -> Figure:
     """
     _, chart = _paper_chart(folder, spec)
     theme = spec.theme(len(chart.rows[0]))
-    figure = chart.draw(theme)
+    with _with_style(spec):
+        figure = chart.draw(theme)
     vars(figure)["_repr_png_"] = partial(_png, figure, theme)  # what notebooks ask for
     return figure
 
@@ -152,13 +157,37 @@ def _style_file(path: Path) -> dict[Any, Any]:
         raise ScmcError(f"there is no style file {path}; give one such as paper.mplstyle")
     try:
         lines = [line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines()]
-        found = dict(matplotlib.rc_params_from_file(path, True, use_default_template=False))
+        with _silent(logging.getLogger("matplotlib")):
+            found = dict(matplotlib.rc_params_from_file(path, True, use_default_template=False))
     except ValueError as error:
         raise ScmcError(f"{path} is not a Matplotlib style: {error}") from error
     keys = filter(None, (line.partition(":")[0].strip() for line in lines))
     if unknown := [key for key in keys if key not in matplotlib.rcParams]:
         raise ScmcError(f"{path} sets {', '.join(unknown)}, which Matplotlib does not know")
-    return found
+    return {key: value for key, value in found.items() if key not in _OF_THE_OUTPUT}
+
+
+@contextmanager
+def _silent(log: logging.Logger) -> Iterator[None]:
+    """What it warns of is said in an error of ours."""
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+@contextmanager
+def _with_style(spec: PaperSpec) -> Iterator[None]:
+    """What Matplotlib cannot do with a style file, it says when it draws."""
+    try:
+        yield
+    except (RuntimeError, ValueError, OverflowError) as error:
+        if spec.style is None or isinstance(error, ScmcError):
+            raise
+        why = " ".join(str(error).split())[:200]
+        raise ScmcError(f"style {spec.style}: Matplotlib cannot draw with it: {why}") from error
 
 
 def write_paper_figure(folder: str | Path, out: Path, spec: PaperSpec) -> list[Path]:
@@ -187,7 +216,8 @@ def write_paper_figure(folder: str | Path, out: Path, spec: PaperSpec) -> list[P
     kind = out.suffix.lower().removeprefix(".")
     view, chart = _paper_chart(folder, spec)
     theme = spec.theme(len(chart.rows[0]))
-    files = {out: rendered(chart.draw(theme), kind, theme=theme)[kind]}
+    with _with_style(spec):
+        files = {out: rendered(chart.draw(theme), kind, theme=theme)[kind]}
     for place, channel in enumerate(view.channels):
         stem = file_stem(out.stem if len(view.channels) == 1 else f"{out.stem}_{channel}")
         whole = chart.whole(place)

@@ -211,13 +211,13 @@ def shares(esno_db: Sequence[float], weights: Sequence[float] | None) -> np.ndar
     """How likely each mean Es/N0 is, summing to 1; ScmcError for weights that are none."""
     share = np.ones(len(esno_db)) if weights is None else np.asarray(weights, float)
     good = len(share) == len(esno_db) > 0 and np.isfinite([*share, *esno_db]).all()
-    if not good or (share < 0).any() or share.sum() <= 0:
+    if not good or (share < 0).any() or share.max() <= 0:
         raise ScmcError(
             f"mean Es/N0 {list(esno_db)} have weights {share.tolist()}; expected one weight for "
             "each, 0 or more, not all 0"
         )
-    normalised: np.ndarray = share / share.sum()
-    return normalised
+    scaled: np.ndarray = share / share.max()  # the sum of large ones may not be finite
+    return scaled / scaled.sum()
 
 
 def _cells(esno_db: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

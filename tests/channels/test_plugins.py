@@ -197,3 +197,16 @@ def test_a_function_of_a_module_registers(tmp_path, monkeypatch):
 
 
 # --- identity -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("import sys\nsys.exit(3)", "cannot be loaded: SystemExit"),
+     ("from channels.plugins import register\nregister(3, 'a', 1)", "kind of component")],
+)  # fmt: skip
+def test_a_file_that_ends_the_program_or_names_no_kind_is_one_line(tmp_path, text, word):
+    (tmp_path / "odd.py").write_text(text)
+    with pytest.raises(PluginError, match=word):
+        load(str(tmp_path / "odd.py"))
+    with pytest.raises(PluginError, match="empty"):
+        load(" ")

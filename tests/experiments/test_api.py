@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 import scmc_comm as sc
 from experiments.api import changed
+from experiments.figures.paper import PaperSpec, write_paper_figure
 from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 
@@ -98,6 +99,26 @@ def test_a_figure_is_that_of_the_command(results, tmp_path):
 def test_wrong_choices_of_a_figure_get_one_line(results, wrong, word):
     with pytest.raises(ScmcError, match=word):
         sc.plot(results, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("savefig.dpi: 1e9", "cannot draw with it: Image size"),
+     ("nonsense: {", "sets nonsense, which Matplotlib does not know"),
+     ("lines.linewidth: {", "style")],
+)  # fmt: skip
+def test_a_style_that_cannot_be_drawn_is_one_line(results, tmp_path, text, word, caplog):
+    (tmp_path / "paper.mplstyle").write_text(text)
+    spec = PaperSpec(style=tmp_path / "paper.mplstyle")
+    with pytest.raises(ScmcError, match=word):
+        write_paper_figure(results.folder, tmp_path / "fig.png", spec)
+    assert not caplog.records and not list(tmp_path.glob("fig*"))
+
+
+def test_the_output_s_name_says_its_format_whatever_the_style_says(results, tmp_path):
+    (tmp_path / "paper.mplstyle").write_text("savefig.format: foo\nbackend: TkAgg")
+    spec = PaperSpec(style=tmp_path / "paper.mplstyle")
+    assert (tmp_path / "fig.pdf") in write_paper_figure(results.folder, tmp_path / "fig.pdf", spec)
 
 
 def test_systems_are_compared(results):

@@ -1,6 +1,7 @@
 """Reading and writing pictures: conversions, failures in one line."""
 
 import os
+import struct
 import threading
 import zlib
 
@@ -14,6 +15,7 @@ from PIL import Image
 from scmc_comm import images
 from scmc_comm.datasets import image_sets
 from scmc_comm.errors import ScmcError
+from scmc_comm.pixels import pixel_limit
 
 
 def pixels(height=40, width=48, channels=3, seed=0):
@@ -283,3 +285,14 @@ def test_a_tilde_is_the_home(tmp_path, monkeypatch):
         (found,) = image_sets.image_set(source)
         assert found.name.startswith("a.png")
         assert image_sets.set_size(source) == len(image_sets.annotations_of(source)) == 1
+
+
+def test_more_pixels_than_pillow_opens_is_one_line_whatever_the_limit(tmp_path):
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", b""), (b"IEND", b"")]
+    data = b"".join(
+        struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks
+    )
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    with pixel_limit(4_000_000_000), pytest.raises(ScmcError, match="cut it into tiles"):
+        images.load_image(tmp_path / "huge.png")

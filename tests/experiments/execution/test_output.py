@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.execution.cache import default_cache_dir
 from experiments.execution.output import (
     as_json,
     check_ending,
@@ -83,3 +84,26 @@ def test_json_is_strict_and_says_null_for_what_it_has_no_word_for(tmp_path):
     read = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
     assert read == as_json({"a": math.inf, "b": [1.5, [math.nan, 2]], "c": "é"})
     assert read == {"a": None, "b": [1.5, [None, 2]], "c": "é"}
+
+
+@pytest.mark.parametrize(
+    ("mark", "name"), [("results.nc", "results.csv"), ("results.nc", "spec.yaml"),
+                       ("run.json", "points.csv"), ("run.json", "run.json")],
+)  # fmt: skip
+def test_no_other_command_replaces_a_file_of_results(tmp_path, mark, name):
+    for file in {mark, name}:
+        (tmp_path / file).write_text("kept")
+    with pytest.raises(ScmcError, match="is a file of the results in"):
+        check_files(tmp_path / name)
+    check_files(tmp_path / "other.csv")
+    if name != mark:
+        (tmp_path / mark).unlink()
+        check_files(tmp_path / name)  # of that name, but of no results
+
+
+def test_the_cache_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCMC_COMM_CACHE", str(tmp_path / "new"))
+    assert default_cache_dir() == tmp_path / "new"
+    (tmp_path / "new").write_text("")
+    with pytest.raises(ScmcError, match="SCMC_COMM_CACHE"):
+        default_cache_dir()

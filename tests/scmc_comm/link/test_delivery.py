@@ -73,3 +73,9 @@ def test_one_draw_of_the_fades_serves_every_mean(channel, monkeypatch):
     for mcs in SOME_SCHEMES:
         apart = [link.delivery(80, mcs, 3, 0.0) for link in alone]
         assert np.array_equal(together.delivery(80, mcs, 3, 0.0), np.concatenate(apart))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e308, 1e-310])
+def test_weights_are_shares_in_any_unit(scale):
+    link = make_link("awgn", 1000, (3.0, 9.0), (scale, scale / 2))
+    assert link.weights.tolist() == pytest.approx([2 / 3, 1 / 3])
