@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -126,7 +127,10 @@ def sweep(
     Example:
         >>> sweep("quick", "results/quick", num_trials=100).points  # doctest: +SKIP
     """
-    return run_spec(changed(spec, changes), Path(out), jobs, dask, progress, overwrite=overwrite)
+    if not isinstance(jobs, int):
+        raise ScmcError(f"jobs is {jobs!r}; expected a whole number of processes")
+    folder = _path(out, "out")
+    return run_spec(changed(spec, changes), folder, jobs, dask, progress, overwrite=overwrite)
 
 
 def check_out(spec: Spec, out: Path, overwrite: bool) -> None:
@@ -159,7 +163,7 @@ def changed(spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, A
         spec = read_sweep(yaml.safe_dump(keys | more, sort_keys=False))
         changes = {k: v for k, v in changes.items() if k not in more}
     elif not isinstance(spec, SweepSpec | TimedSpec):
-        spec = load_sweep(spec)
+        spec = load_sweep(spec if isinstance(spec, str) else _path(spec, "the sweep"))
     values: dict[str, Any] = {}
     for key, value in changes.items():
         name = ALIASES.get(key, key)
@@ -209,7 +213,7 @@ def load(folder: str | Path) -> Results:
     Example:
         >>> load("results/quick").ds.lpips.mean("image")  # doctest: +SKIP
     """
-    found = Results(Path(folder))
+    found = Results(_path(folder))
     _ = found.ds  # so that what is wrong is said here
     return found
 
@@ -255,12 +259,14 @@ def plot(
     """
     told, ratio = one_of("rho", rho, "cbr", cbr, required=False)
     at = None if ratio is None else bandwidth_ratio(ratio, told)
-    look = None if style is None else Path(style)
+    look = None if style is None else _path(style, "style")
+    if not isinstance(labels or {}, Mapping):
+        raise ScmcError(f"labels are {labels!r}; expected a dict such as {{'scmc': 'Proposed'}}")
     choices = PaperSpec(
         metric, _names(systems), dict(labels or {}), _names(channels), at, column, look, delivery
     )
     if out is not None:
-        write_paper_figure(_folder(results), Path(out), choices)
+        write_paper_figure(_folder(results), _path(out, "out"), choices)
     return plot_paper(_folder(results), choices)
 
 
@@ -290,8 +296,18 @@ def compare(
 
 
 def _folder(results: str | Path | Results) -> Path:
-    return results.folder if isinstance(results, Results) else Path(results)
+    return results.folder if isinstance(results, Results) else _path(results)
+
+
+def _path(given: object, what: str = "the folder of results") -> Path:
+    if not isinstance(given, str | os.PathLike):
+        raise ScmcError(f"{what} is {given!r}; expected a path")
+    return Path(given)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(split_specs(given)) if isinstance(given, str) else tuple(given)
+    if isinstance(given, str):
+        return tuple(split_specs(given))
+    if not isinstance(given, Iterable) or not all(isinstance(name, str) for name in given):
+        raise ScmcError(f"names are {given!r}; expected text such as 'scmc,vvc', or a list of it")
+    return tuple(given)

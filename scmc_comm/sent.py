@@ -22,6 +22,7 @@ from channels.phy.names import make_phy
 from channels.types import LinkReport, ReceivedSymbols
 from scmc_comm.datasets.named_sets import NamedImage
 from scmc_comm.device import single_precision
+from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
 from scmc_comm.metrics import default_metrics, measure
 from scmc_comm.pictures import as_image, each_picture
@@ -88,10 +89,21 @@ class Sent:
         arrived = Counter(tag for tags in self.delivered for tag in tags)
         return {tag: arrived[tag] / len(self.seeds) for tag in self.prepared.tags}
 
+    def _number(self, trial: int) -> int:
+        try:
+            return range(len(self.seeds))[trial]
+        except (IndexError, TypeError):
+            most = len(self.seeds) - 1
+            raise ScmcError(f"trial is {trial!r}; expected 0 to {most}") from None
+
     @single_precision()
     def reconstruction(self, trial: int = 0) -> Reconstruction:
-        """What the receiver shows in one draw: ``img_hat``, ``level``, ``caption``."""
-        return self.transmission.reconstruction(trial)
+        """What the receiver shows in one draw: ``img_hat``, ``level``, ``caption``.
+
+        Raises:
+            ScmcError: There is no such draw.
+        """
+        return self.transmission.reconstruction(self._number(trial))
 
     def picture(self, trial: int = 0) -> Image.Image:
         """The same as a picture of 8 bits."""
@@ -108,8 +120,10 @@ class Sent:
         Raises:
             ScmcError: There is no such metric, or its weights are missing.
         """
+        if isinstance(names, str):
+            raise ScmcError(f"names are {names!r}; expected a list such as [{names!r}]")
         chosen = default_metrics() if names is None else tuple(names)
-        received = self.transmission.report.received(trial)
+        received = self.transmission.report.received(self._number(trial))
         shown: Any = trial
         if not isinstance(received, ReceivedSymbols):
             shown = self.prepared.usable(received)

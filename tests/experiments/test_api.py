@@ -156,3 +156,32 @@ def test_keys_that_a_mapping_lacks_may_be_arguments():
 def test_wrong_specs_get_one_line(spec, changes, word):
     with pytest.raises(ScmcError, match=word):
         changed(spec, changes)
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [(lambda ds: sc.load(None), "is None; expected a path"),
+     (lambda ds: sc.plot(None), "is None; expected a path"),
+     (lambda ds: sc.sweep(None, "out"), "the sweep is None"),
+     (lambda ds: sc.sweep("quick", None), "out is None"),
+     (lambda ds: sc.sweep("quick", "out", jobs="a"), "jobs is 'a'"),
+     (lambda ds: sc.plot(ds, labels="x"), "labels are 'x'"),
+     (lambda ds: sc.plot(ds, systems=[1]), "names are"),
+     (lambda ds: sc.compare(ds, systems=3), "names are 3")],
+)  # fmt: skip
+def test_arguments_of_another_kind_get_one_line(results, call, word):
+    with pytest.raises(ScmcError, match=word):
+        call(results)
+
+
+def test_a_draw_that_there_is_not_gets_one_line():
+    img = np.full((64, 64, 3), 0.5)
+    sent = sc.transmit(img, "jpeg", channel="awgn", snr_db=20, cbr="1/2", trials=2)
+    assert sent.picture(1).size == (64, 64)
+    for trial in (2, -3, 0.5):
+        with pytest.raises(ScmcError, match="expected 0 to 1"):
+            sent.picture(trial)
+        with pytest.raises(ScmcError, match="expected 0 to 1"):
+            sent.metrics(trial, ["mse"])
+    with pytest.raises(ScmcError, match="expected a list"):
+        sent.metrics(0, "mse")
