@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ def _send_many(args: argparse.Namespace, setting: Setting) -> None:
         raise ScmcError(f"{args.output} holds the originals; give another folder for what arrives")
     check_folder(args.output)
     check_files(args.report)
+    _check_pictures(args.images)
     written = set[Path]()
     entries, rows = list[dict[str, Any]](), list[dict[str, Any]]()
     for sent in _each(args, setting):
@@ -82,6 +84,19 @@ def _send_many(args: argparse.Namespace, setting: Setting) -> None:
     if args.report is not None:
         _write(args, rows, _told(args) | {"pictures": entries})
     print(f"{len(rows)} pictures in {args.output}")
+
+
+def _check_pictures(images: Sequence[str]) -> None:
+    """Reads each once, so that one that cannot be read is known before the first is sent."""
+    from scmc_comm.pictures import each_picture
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # what is converted is said when it is sent
+    try:
+        for _ in each_picture(images):
+            pass
+    finally:
+        logging.disable(before)
 
 
 def _each(args: argparse.Namespace, setting: Setting) -> Iterator[Sent]:

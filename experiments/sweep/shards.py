@@ -48,7 +48,7 @@ class Shard:
         Raises:
             ScmcError: It is written otherwise, or there is no such shard.
         """
-        found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+        found = re.fullmatch(r"([0-9]{1,18})/([0-9]{1,18})", text.strip())
         if found is None:
             raise ScmcError(f"shard {text[:20]!r}; expected NUMBER/COUNT, such as 3/8")
         return cls(int(found[1]), int(found[2]))

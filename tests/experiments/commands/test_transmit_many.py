@@ -77,3 +77,12 @@ def test_times_of_both_codecs_stand_in_the_report_when_asked_for(folder, tmp_pat
     run(capsys, *sends, tmp_path / "a.csv", "--times", "1")
     (row,) = pd.read_csv(tmp_path / "a.csv").to_dict("records")
     assert row["num_repetitions"] == 1 and min(row[name] for name in names) > 0
+
+
+def test_a_picture_that_cannot_be_read_is_known_before_the_first_is_sent(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    save_png(load_photo("coffee", 64), tmp_path / "in" / "1.png")
+    (tmp_path / "in" / "2.png").write_bytes(b"no picture")
+    sends = ("transmit", tmp_path / "in", *MANY[3:], "-o", tmp_path / "out")
+    assert "2.png cannot be read" in fails(capsys, *sends)
+    assert not (tmp_path / "out").exists()
