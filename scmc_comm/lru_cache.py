@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from cachetools import LRUCache
 from torch import Tensor
 
 T = TypeVar("T")
@@ -28,22 +28,15 @@ class LruCache:
 
     def __init__(self, max_bytes: int = _KEPT_BYTES) -> None:
         self.max_bytes = max_bytes
-        self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-        self._bytes = 0
+        self._kept: LRUCache[Hashable, object] = LRUCache(max_bytes, _num_bytes)
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The result of that key, made if it is not kept; do not write into it."""
         if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key][0]  # type: ignore[return-value]
+            return cast(T, self._kept[key])
         made = make()
-        size = _num_bytes(made)
-        if size <= self.max_bytes:
-            self._kept[key] = (made, size)
-            self._bytes += size
-        while self._bytes > self.max_bytes:
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self._bytes -= dropped
+        if _num_bytes(made) <= self.max_bytes:
+            self._kept[key] = made
         return made
 
 
