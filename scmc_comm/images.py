@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import importlib.util
 import io
-import logging
 import os
 import re
 from pathlib import Path
@@ -19,11 +18,12 @@ from PIL import Image
 
 from scmc_comm.errors import ScmcError
 from scmc_comm.new_file import new_file
+from scmc_comm.notices import notices
 from scmc_comm.picture_modes import to_srgb
 from scmc_comm.pixels import check_pixels
 from scmc_comm.types import MIN_SIDE
 
-logger = logging.getLogger(__name__)
+logger = notices(__name__)
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Files of a folder that count as pictures, in any case."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import logging
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from scmc_comm.errors import ScmcError
+from scmc_comm.notices import notices
 
-logger = logging.getLogger(__name__)
+logger = notices(__name__)
 
 _BITS_TAG, _PHOTOMETRIC_TAG, _WHITE_IS_ZERO = 258, 262, 0
 _SAME = 2

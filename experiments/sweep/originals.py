@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from experiments.execution.cache import digest
 from scmc_comm.errors import ScmcError
+from scmc_comm.notices import without_notices
 from scmc_comm.types import UNANNOTATED, Annotation
 
 _KEPT = 2  # the one that a worker has, and the next
@@ -103,7 +104,8 @@ def _content(img: torch.Tensor) -> str:
 
 @functools.lru_cache(maxsize=_KEPT)
 def _pixels(picture: Original) -> torch.Tensor:
-    img = picture.read()
+    with without_notices():  # they were told when it was first read
+        img = picture.read()
     if _content(img) != picture.content:
         raise ScmcError(
             f"picture {picture.name} is not what it was when the run began: its file was changed; "

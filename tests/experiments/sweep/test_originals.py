@@ -12,7 +12,7 @@ from fakes import TOY, TOYS, toy_annotations, toy_image, toy_images
 from PIL import Image
 
 from experiments.execution.cache import digest
-from experiments.sweep.originals import Original, originals, sizes_of
+from experiments.sweep.originals import Original, _pixels, originals, sizes_of
 from experiments.sweep.runner import make_tasks, run_sweep
 from scmc_comm.datasets.image_sets import LazyImages, image_set, image_sources
 from scmc_comm.errors import ScmcError
@@ -80,6 +80,20 @@ def test_a_picture_that_cannot_be_read_is_known_before_the_work(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n none")
     with pytest.raises(ScmcError, match=re.escape("a.png")):
         originals(LazyImages(str(tmp_path)))
+
+
+def test_a_conversion_is_told_once(tmp_path, caplog):
+    Image.new("P", (40, 36), 3).save(tmp_path / "a.png")
+    Image.new("L", (40, 36), 3).save(tmp_path / "b.png")
+    found = originals(LazyImages(str(tmp_path)))
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2 and "a.png" in told[0] and "b.png" in told[1]
+    for original in [*found.values(), *found.values()]:
+        _pixels.cache_clear()
+        assert original.img.shape == (3, 36, 40)
+    assert len(caplog.records) == 2
+    originals(LazyImages(str(tmp_path)))  # another run tells again
+    assert len(caplog.records) == 4
 
 
 class Changing(dict):
