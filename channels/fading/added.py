@@ -39,7 +39,8 @@ def plugin_channel(plugin: Plugin) -> Callable[..., Channel]:
         PluginError: It is neither.
     """
     component = plugin.component
-    if dataclasses.is_dataclass(component) and callable(getattr(component, "draw", None)):
+    frozen = getattr(getattr(component, "__dataclass_params__", None), "frozen", False)
+    if frozen and callable(getattr(component, "draw", None)):
         return component  # type: ignore[return-value]
     if not inspect.isfunction(component):
         raise PluginError(
@@ -96,11 +97,16 @@ def draw(channel: Channel, num_symbols: int, esno_db: float, seeds: Sequence[int
         >>> draw(Awgn(), 3, 0.0, [1]).h.shape
         torch.Size([1, 3])
     """
-    if not type(channel).__module__.startswith("channels."):
+    if not is_ours(channel):
         check_power(channel)  # type: ignore[arg-type]
     state = channel.draw(num_symbols, esno_db, seeds)
     check_gains(channel, state.h, (len(seeds), num_symbols))
     return state
+
+
+def is_ours(channel: Channel) -> bool:
+    """Is it a channel of this package: a value, whose draws depend on it and the seeds alone?"""
+    return type(channel).__module__.startswith("channels.")
 
 
 def check_gains(channel: Channel, h: Any, shape: tuple[int, ...]) -> None:
@@ -110,7 +116,7 @@ def check_gains(channel: Channel, h: Any, shape: tuple[int, ...]) -> None:
         raise ChannelError(
             f"channel {_name(channel)} gave gains {came}; expected complex64 {list(shape)}"
         )
-    if not type(channel).__module__.startswith("channels.") and not h.isfinite().all():
+    if not is_ours(channel) and not h.isfinite().all():
         raise ChannelError(f"channel {_name(channel)} gave gains that are not finite")
 
 

@@ -9,6 +9,7 @@ from threading import Lock
 import torch
 from cachetools import LRUCache, cached
 
+from channels.fading.added import is_ours
 from channels.fading.models import Channel
 from channels.phy.ofdm import OfdmPhy
 from channels.phy.table import TablePhy
@@ -48,8 +49,10 @@ class EquivalentChannel:
         """See `channels.fading.models.Channel.draw`; the mean of |h|^2 is the gain of the link."""
         no = max(esno_db_to_no(esno_db), _MIN_NO)
         whole = self.phy.whole_slots(num_symbols)
-        # The draws of an expectation, which count its states, are the same at each call.
-        drawn = _kept_sinr if isinstance(seeds, range) else _drawn_sinr
+        # The draws of an expectation, which count its states, are the same at each call; a channel
+        # of other people may be no value that they could be found by.
+        same = isinstance(seeds, range) and is_ours(self.channel)
+        drawn = _kept_sinr if same else _drawn_sinr
         sinr = drawn(self, whole, esno_db, seeds)
         return ChannelState(h=(sinr[:, :num_symbols] * no).sqrt().to(torch.complex64), no=no)
 

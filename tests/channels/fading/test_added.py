@@ -144,7 +144,15 @@ def test_gains_of_another_length_are_refused():
         draw(made(lambda num_symbols, rng: np.ones(3))(), 8, 0.0, [1])
 
 
-@pytest.mark.parametrize("component", [3, "text", object], ids=str)
+@dataclasses.dataclass
+class NotFrozen:
+    """A channel that could change while it is used, and that no draw could be found by."""
+
+    def draw(self, num_symbols, esno_db, seeds):
+        return ChannelState(torch.ones(len(seeds), num_symbols) + 0j, 10 ** (-esno_db / 10))
+
+
+@pytest.mark.parametrize("component", [3, "text", object, NotFrozen], ids=str)
 def test_what_is_no_channel_says_what_is(component):
     with pytest.raises(PluginError, match="expected a function"):
         made(component)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from channels.phy.bit_true import BitTruePhy
 from channels.phy.equivalent import EquivalentChannel
 from channels.phy.ofdm import OfdmPhy
 from channels.phy.table import TablePhy
-from channels.types import Frame, Mcs
+from channels.types import ChannelState, Frame, Mcs
 
 TDL = Tdl("C", 3e-7, 30.0)
 
@@ -166,3 +169,22 @@ def test_the_draws_of_an_expectation_are_made_once(monkeypatch: pytest.MonkeyPat
     assert len(calls) == 6
     flat.draw(500, 4.0, [0, 1, 2]), flat.draw(500, 4.0, [0, 1, 2])  # single trials are not kept
     assert len(calls) == 8
+
+
+@dataclass(frozen=True)
+class Unsteady:
+    """A channel of other people whose draws change without its fields."""
+
+    gains: ClassVar[list[float]] = [1.0]
+
+    def draw(self, num_symbols: int, esno_db: float, seeds: Sequence[int]) -> ChannelState:
+        h = torch.full((len(seeds), num_symbols), self.gains[0], dtype=torch.complex64)
+        return ChannelState(h=h, no=10 ** (-esno_db / 10))
+
+
+def test_draws_of_other_people_s_channels_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = EquivalentChannel(OfdmPhy(), Unsteady())  # type: ignore[arg-type]
+    monkeypatch.setattr("channels.fading.added.check_power", lambda channel: None)
+    before = flat.draw(20, 4.0, range(3)).h
+    monkeypatch.setattr(Unsteady, "gains", [0.5])
+    assert torch.allclose(flat.draw(20, 4.0, range(3)).h, before / 2)
