@@ -104,6 +104,8 @@ def parse_arguments(owner: str, known: Mapping[str, Any], args: str) -> dict[str
         key, _, text = (part.strip() for part in item.partition("="))
         if not (key and text):
             raise ChannelError(f"{owner} got {item!r}; expected key=value")
+        if not known:
+            raise ChannelError(f"{owner} got {item!r}; it has no keys, write its name alone")
         if key not in known:
             raise ChannelError(f"{owner} got {item!r}; {no_such('key', key, known)}")
         if key in values:

@@ -156,7 +156,7 @@ def _read_header(
     if first & 0xF8 != MAGIC:
         raise ScmcError(
             f"bitstream starts with 0x{first:02x}; expected 0x{MAGIC | VERSION:02x}: "
-            "this is not an SCMC bitstream"
+            "this is not an SCMC bitstream; make one with 'scmc-comm encode'"
         )
     if first & 0x07 != VERSION:
         raise ScmcError(

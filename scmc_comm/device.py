@@ -101,7 +101,8 @@ def choose_device(name: str | None) -> torch.device:
         ScmcError: As `find_device`.
     """
     global _chosen
-    found = find_device(name or os.environ.get(DEVICE_ENV) or DEFAULT)
+    usual = os.environ.get(DEVICE_ENV) or DEFAULT
+    found = find_device(usual if name is None else name)
     if found.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True

@@ -79,6 +79,8 @@ def load_image(path: str | Path) -> torch.Tensor:
         with Image.open(source) as opened:
             deep = not opened.mode.startswith("I") and ";16" in str(opened.tile)
             check_pixels((opened.height, opened.width), f"image {path}")
+            if getattr(opened, "is_animated", False):
+                logger.warning("%s: the first of its pictures is taken", path)
             opened.load()
             if deep:  # Pillow keeps eight bits of each sample without a word
                 logger.warning("%s: 16 bits a sample cut to 8", path)

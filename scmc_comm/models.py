@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
+from scmc_comm.errors import ScmcError
+
 ZOO = Path(__file__).parent / "zoo"
 FOLDER = ZOO / "weights"
 """Where the weights lie that ship with the package."""
@@ -23,9 +25,24 @@ def model_path(file: str, shipped: Path = FOLDER) -> Path:
     Args:
         file: Its name.
         shipped: The package's folder for files of its kind.
+
+    Raises:
+        ScmcError: ``SCMC_MODELS`` names something that is no folder.
     """
-    folder = os.environ.get(MODELS_ENV)
-    return (Path(folder).expanduser() if folder else shipped) / file
+    return (folder_of(MODELS_ENV) or shipped) / file
+
+
+def folder_of(variable: str) -> Path | None:
+    """The folder that an environment variable names, there or not; None if it is not set.
+
+    Raises:
+        ScmcError: It names something that is no folder.
+    """
+    named = os.environ.get(variable)
+    folder = Path(named).expanduser() if named else None
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ScmcError(f"{variable} is {folder}, which is no folder; name one, or unset it")
+    return folder
 
 
 def enhance_path() -> Path:

@@ -37,7 +37,7 @@ def new_file(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     there = os.stat(target) if target.exists() else None
     if there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, _named(path, None):
             part = Path(folder) / target.name
             yield part
             with part.open("rb") as source, target.open("wb") as sink:
@@ -46,16 +46,24 @@ def new_file(path: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{secrets.token_hex(12)}.tmp")
     try:
-        yield part
-        if there is not None:
-            os.chmod(part, stat.S_IMODE(there.st_mode))
-        os.replace(part, target)
-    except OSError as error:
-        if error.filename in (None, os.fspath(part)):  # a full disk names no file
-            error.filename = os.fspath(path)
-        raise
+        with _named(path, part):
+            yield part
+            if there is not None:
+                os.chmod(part, stat.S_IMODE(there.st_mode))
+            os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path, part: Path | None) -> Iterator[None]:
+    """Errors within name the file that is written: a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.filename == str(part):
+            error.filename = os.fspath(path)
+        raise
 
 
 def remove_parts(*folders: Path) -> None:

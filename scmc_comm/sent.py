@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from scmc_comm.device import single_precision
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import to_uint8
 from scmc_comm.metrics import default_metrics, measure
-from scmc_comm.pictures import as_image, each_picture
+from scmc_comm.pictures import EXPECTED, as_image, each_picture
 from scmc_comm.setting import Setting, setting_of
 from scmc_comm.systems.base import System
 from scmc_comm.transmission import Transmission, prepare, send
@@ -236,6 +236,8 @@ def transmit_each(
         snr_db=snr_db, cbr=cbr, design_snr_db=design_snr_db,
         esno_db=esno_db, rho=rho, design_esno_db=design_esno_db,
     )  # fmt: skip
+    if isinstance(imgs, Sized) and len(imgs) == 0 and not isinstance(imgs, str):
+        raise ScmcError(f"imgs is an empty {type(imgs).__name__}; expected {EXPECTED}, or several")
     return send_each(each_picture(imgs), setting)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from channels.errors import no_such
@@ -14,10 +13,10 @@ from scmc_comm.errors import ScmcError
 def cache(args: argparse.Namespace) -> None:
     """Say what finished work is kept and where, delete it, or take in that of other folders."""
     from experiments.execution.cache import default_cache_dir
-    from experiments.execution.inventory import KINDS, clear, entries, merge
+    from experiments.execution.inventory import KINDS, clear, entries
 
     if args.action == "merge":
-        _merge(merge, args.names)
+        _merge(args.names)
         return
     for kind in args.names:
         if kind not in KINDS:
@@ -38,15 +37,21 @@ def cache(args: argparse.Namespace) -> None:
         raise ScmcError("nothing was deleted; name kinds, or give --yes for all of them")
 
 
-def _merge(merge: Callable[[Path, Path], int], names: list[str]) -> None:
+_FOLDER = "give the cache folder of another machine, as 'cache info' names it there"
+
+
+def _merge(names: list[str]) -> None:
     from experiments.execution.cache import default_cache_dir
+    from experiments.execution.inventory import entries, merge
 
     if not names:
         raise ScmcError("cache merge takes the folders whose entries are copied; give some")
     folders = [Path(name) for name in names]
     for folder in folders:
         if not folder.is_dir():
-            raise ScmcError(f"{folder} is no folder; give the cache folder of another machine")
+            raise ScmcError(f"{folder} is no folder; {_FOLDER}")
+        if any(folder.iterdir()) and not any(entries(folder)):
+            raise ScmcError(f"{folder} holds no entries of a cache; {_FOLDER}")
     for folder in folders:
         print(f"{folder}: {merge(folder, default_cache_dir())} new entries")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from channels.errors import printable
 from channels.ranges import Range
 from channels.registry import BUILT_IN, Registry
-from channels.specs import range_of, type_name
+from channels.specs import range_of, split_specs, type_name
 from experiments.specs import convert
 from scmc_comm.errors import ScmcError
 from scmc_comm.pixels import MAX_PIXELS
@@ -60,6 +60,13 @@ class Number:
             raise argparse.ArgumentTypeError(
                 f"{printable(text, 60)!r} is not right; expected {expected}"
             ) from None
+
+
+def some_names(text: str) -> tuple[str, ...]:
+    """The components of a comma-separated list, which has one at least."""
+    if not (found := tuple(split_specs(text))):
+        raise argparse.ArgumentTypeError(f"{printable(text, 60)!r} names none")
+    return found
 
 
 bandwidth_ratio = Number(Rho)

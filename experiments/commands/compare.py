@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from channels.specs import split_specs
-from experiments.commands.common import AddVerb
+from experiments.commands.common import AddVerb, some_names
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -22,7 +21,7 @@ def compare(args: argparse.Namespace) -> None:
     check_files(args.output, deltas)
     if args.figures is not None:
         check_folder(args.figures)
-    found = compared(args.a, args.b, tuple(split_specs(args.systems)))
+    found = compared(args.a, args.b, args.systems)
     print(found.text)
     if args.output is not None:
         write_atomic(args.output, found.differences.to_csv(index=False).encode())
@@ -42,7 +41,7 @@ def add(verb: AddVerb) -> None:
         help="of another sweep of the same pictures; without it systems of A are compared",
     )  # fmt: skip
     sub.add_argument(
-        "--systems", default="", metavar="X,Y",
+        "--systems", type=some_names, default=(), metavar="X,Y",
         help="X against Y; of two folders X of A against Y of B. Without it the first of A against "
         "its others, or each system of both folders against itself",
     )  # fmt: skip

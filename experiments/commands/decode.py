@@ -27,7 +27,7 @@ def decode(args: argparse.Namespace) -> None:
     try:
         stream = LayeredBitstream.from_bytes(args.container.read_bytes(), strict=False)
     except ScmcError as error:
-        raise ScmcError(f"{args.container}: {error}; make one with 'scmc-comm encode'") from error
+        raise ScmcError(f"{args.container}: {error}") from error
     known = [kind.tag for kind in LayerKind]
     names = known if args.layers is None else args.layers.replace(" ", "").split(",")
     for name in filter(None, names):

@@ -97,6 +97,14 @@ class Parser(argparse.ArgumentParser):
             settings["help"] = f"{settings.get('help') or ''} [{allowed}]".strip()
         return super().add_argument(*names, *others, **settings)
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Refuse what is empty, the value of an unset variable of a shell perhaps."""
+        passed_on = action.nargs == argparse.PARSER or action.dest == "caption"
+        if not arg_string.strip() and not passed_on:  # a caption of no words is one
+            fix = "give a value" + (", or leave it out" if action.option_strings else "")
+            raise argparse.ArgumentError(action, f"its value is empty; {fix}")
+        return super()._get_value(action, arg_string)
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Propose the nearest of the choices for one that does not exist."""
         known = (action.default, *(action.choices or (value,)))

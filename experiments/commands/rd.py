@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 
 from channels.ranges import Jobs
-from channels.specs import split_specs
-from experiments.commands.common import AGAIN, COUNT, AddVerb, Number, add_out, said_cost
+from experiments.commands.common import (
+    AGAIN,
+    COUNT,
+    AddVerb,
+    Number,
+    add_out,
+    said_cost,
+    some_names,
+)
 from experiments.execution.devices import add_device
 
 CODECS = "scmc,jpeg,webp,jpeg2000,avif,hevc,vvc"
@@ -19,14 +26,9 @@ def rd(args: argparse.Namespace) -> None:
     from experiments.figures.rd import plot_rd
     from experiments.rd.run import RdSpec, forecast_rd, run_rd
 
-    references, metrics = (
-        None if text is None else tuple(split_specs(text))
-        for text in (args.reference, args.metrics)
-    )
     spec = RdSpec(
-        tuple(split_specs(args.codecs)), args.images, args.limit, references, args.bpp,
-        args.anchors, metrics,
-    )  # fmt: skip
+        args.codecs, args.images, args.limit, args.reference, args.bpp, args.anchors, args.metrics
+    )
     if said_cost(args, forecast_rd(spec, args.estimate)):
         return
     with only_writer(args.out):
@@ -56,6 +58,7 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument(
         "--codecs",
+        type=some_names,
         default=CODECS,
         help=f"comma-separated ({CODECS}); NAME:headers=file counts headers",
     )
@@ -66,7 +69,9 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument("--limit", type=COUNT, metavar="N", help="only the first N pictures (all)")
     sub.add_argument("--jobs", type=Number(Jobs), default=1, help="processes (1: times are truest)")
-    sub.add_argument("--reference", help="codecs that BD-rates are against (jpeg and vvc)")
+    sub.add_argument(
+        "--reference", type=some_names, help="codecs that BD-rates are against (jpeg and vvc)"
+    )
     sub.add_argument(
         "--bpp",
         type=_window,
@@ -76,6 +81,7 @@ def add(verb: AddVerb) -> None:
     )
     sub.add_argument(
         "--metrics",
+        type=some_names,
         help="comma-separated (psnr_db, ms_ssim, lpips, dists; also lpips_vgg and a plug-in's)",
     )
     sub.add_argument("--anchors", type=Path, help="JSON of published curves, drawn as thin lines")

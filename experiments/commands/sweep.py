@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from channels.ranges import Jobs
-from channels.specs import split_specs
-from experiments.commands.common import AGAIN, AddVerb, Number, add_out, bandwidth_ratio, said_cost
+from experiments.commands.common import (
+    AGAIN,
+    AddVerb,
+    Number,
+    add_out,
+    bandwidth_ratio,
+    said_cost,
+    some_names,
+)
 from experiments.execution.devices import add_device
 from scmc_comm.errors import ScmcError
 
@@ -25,6 +32,9 @@ def sweep(args: argparse.Namespace) -> None:
     from experiments.sweeps import explained, load_sweep
 
     named = {"images": args.images, "estimator": args.estimator}
+    for key in (key for key, value in named.items() if value is not None):
+        if any(change.partition("=")[0].strip() == key for change in args.set):
+            raise ScmcError(f"{key} is given twice, by --{key} and --set; keep one of them")
     changes = [f"{key}={value}" for key, value in named.items() if value is not None]
     spec = load_sweep(args.name).override([*args.set, *changes])
     spec = dataclasses.replace(spec, plugins=tuple(dict.fromkeys([*spec.plugins, *args.plugin])))
@@ -86,8 +96,8 @@ def plot(args: argparse.Namespace) -> None:
     from experiments.figures.paper import PaperSpec, write_paper_figure
 
     chosen = PaperSpec(
-        args.metric, tuple(split_specs(args.systems)), dict(map(_label, args.label)),
-        tuple(split_specs(args.channels)), args.rho, args.column, args.style, not args.no_delivery,
+        args.metric, args.systems, dict(map(_label, args.label)),
+        args.channels, args.rho, args.column, args.style, not args.no_delivery,
     )  # fmt: skip
     if args.output is None and chosen != PaperSpec():
         raise ScmcError("the options are those of one figure; name it with -o, such as -o fig.pdf")
@@ -158,12 +168,16 @@ def add(verb: AddVerb) -> None:
         help="one figure, .pdf, .svg or .png; its numbers come beside it as .csv and .dat, and "
         ".tex that draws them (pgfplots). Without it all figures are drawn into DIR/figures",
     )  # fmt: skip
-    sub.add_argument("--systems", default="", metavar="A,B", help="which, in this order (all)")
+    sub.add_argument(
+        "--systems", type=some_names, default=(), metavar="A,B", help="which, in this order (all)"
+    )
     sub.add_argument(
         "--label", action="append", default=[], metavar="SYSTEM=LABEL", help="own legend entry"
     )
     sub.add_argument("--metric", help="which metric (the first of the sweep)")
-    sub.add_argument("--channels", default="", metavar="A,B", help="which channels (all)")
+    sub.add_argument(
+        "--channels", type=some_names, default=(), metavar="A,B", help="which channels (all)"
+    )
     sub.add_argument("--rho", type=bandwidth_ratio, help="which bandwidth ratio, if several")
     sub.add_argument(
         "--column", choices=("ieee", "single", "double"), default="ieee",

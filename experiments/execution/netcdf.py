@@ -117,6 +117,10 @@ def opened(path: Path) -> Iterator[xr.Dataset]:
         ScmcError: There is no such file, it cannot be read, or it declares arrays that so few
             bytes cannot hold.
     """
+    if path.parent.is_file():
+        raise ScmcError(f"{path.parent} is a file; give the folder of results that it lies in")
+    if path.is_dir():
+        raise ScmcError(f"{path} is a folder; expected the file that a sweep writes there")
     if not path.is_file():
         raise ScmcError(f"there is no {path}; run the sweep first, or give its output folder")
     try:

@@ -28,6 +28,7 @@ def check_folder(path: str | Path) -> Path:
         ScmcError: It is a file, or cannot be made or written to.
     """
     folder = Path(path)
+    _check_name(folder)
     if folder.exists() and not folder.is_dir():
         raise ScmcError(f"output {folder} is a file; give a folder")
     made = [part for part in (folder, *folder.parents) if not part.exists()]
@@ -41,6 +42,14 @@ def check_folder(path: str | Path) -> Path:
             with suppress(OSError):  # another process may have written there
                 part.rmdir()
     return folder
+
+
+def _check_name(path: Path) -> None:
+    """Refuses a new name that terminals, tables and pages could not show."""
+    if not path.name.isprintable() and not path.exists():
+        raise ScmcError(
+            f"output {str(path)!a} has a name that is not printable UTF-8; give it another name"
+        )
 
 
 SPECS = {"spec.yaml": "'scmc-comm sweep'", "run.json": "'scmc-comm rd'"}
@@ -70,9 +79,18 @@ def check_results(
     for other in SPECS:
         if other != name and path.with_name(other).is_file():
             raise ScmcError(f"{folder} holds results of {SPECS[other]}; give another folder")
-    if path.is_file() and not overwrite and not same(path.read_text("utf-8", "replace")):
+    for file in next(names for names in _OF_RESULTS.values() if name in names):
+        if path.with_name(file).is_dir():
+            raise ScmcError(
+                f"{path.with_name(file)} is a folder where a file is to go; give another folder"
+            )
+    if not path.is_file() or overwrite:
+        return
+    there = path.read_text("utf-8", "replace")
+    if not same(there):
+        what = "results of another spec" if there.strip() else "what cannot be told: it is empty"
         raise ScmcError(
-            f"{folder} holds results of another spec, {path}; give another folder, or --overwrite "
+            f"{folder} holds {what}, {path}; give another folder, or --overwrite "
             "(overwrite=True in Python) to replace them"
         )
 
@@ -163,6 +181,7 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
             raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
         if path.is_dir():
             raise ScmcError(f"output {path} is a folder; give a file")
+        _check_name(path)
         if path.exists() and not os.access(path, os.W_OK):
             raise ScmcError(f"output {path} is read-only; give another name")
         _check_no_result(path)

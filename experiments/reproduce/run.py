@@ -6,17 +6,17 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from experiments.execution.cache import write_atomic
+from experiments.execution.children import call
 from experiments.execution.fingerprint import ROOT
 from experiments.execution.output import write_json
+from experiments.execution.side_files import read_json
 from experiments.execution.stopwatch import Stopwatch
 from experiments.reproduce.provenance import provenance, read_record, sha
 from experiments.reproduce.spec import Keep, ResultSpec
@@ -75,19 +75,26 @@ def make(spec: ResultSpec, out: Path, data: Path | None, jobs: int) -> Path:
 
 def _run(command: list[str], told: str, out: Path) -> dict[str, float]:
     """Runs a command; the time of all of a result's, those of earlier tries included."""
+    spent = _spent(out)
     watch = Stopwatch()
     status, took = _call(command), watch.lap()
-    known = (
-        json.loads((out / _SPENT).read_text(encoding="utf-8")) if (out / _SPENT).is_file() else {}
-    )
-    spent = {
-        "core_s": round(known.get("core_s", 0.0) + took.cpu_s, 1),
-        "wall_s": round(known.get("wall_s", 0.0) + took.wall_s, 1),
-    }
+    spent["core_s"] = round(spent["core_s"] + took.cpu_s, 1)
+    spent["wall_s"] = round(spent["wall_s"] + took.wall_s, 1)
     write_json(out / _SPENT, spent)
     if status:
         raise ScmcError(f"'{told}' failed with exit status {status}; see above")
     return spent
+
+
+def _spent(out: Path) -> dict[str, float]:
+    """Seconds of earlier tries."""
+    path = out / _SPENT
+    if not path.is_file():
+        return {"core_s": 0.0, "wall_s": 0.0}
+    found = read_json(path, "scmc-comm reproduce", keys=("core_s", "wall_s"))
+    if not all(type(found[key]) in (int, float) and found[key] >= 0 for key in found):
+        raise ScmcError(f"{path} holds no times; delete it, and the times begin anew")
+    return found
 
 
 def _call(command: list[str]) -> int:
@@ -96,14 +103,11 @@ def _call(command: list[str]) -> int:
     parts = command[:-2] if into else command
     module = parts[1:] if parts[0] == "python" else ["-m", "scmc_comm", *parts]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
-    call = partial(
-        subprocess.run, [sys.executable, *module], cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": path}, check=False,
-    )  # fmt: skip
+    whole, env = [sys.executable, *module], os.environ | {"PYTHONPATH": path}
     if into is None:
-        return call().returncode
+        return call(whole, env, ROOT)
     with into.open("wb") as file:
-        return call(stdout=file).returncode
+        return call(whole, env, ROOT, stdout=file)
 
 
 def _kept(out: Path, keep: Keep) -> pd.DataFrame:

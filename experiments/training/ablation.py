@@ -29,6 +29,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from experiments.execution.cache import write_atomic
+from experiments.execution.children import call
 from experiments.statistics.tables import DIGITS, Table
 from experiments.training.arguments import script_arguments, script_parser
 from experiments.training.data import evenly, load_split
@@ -73,12 +74,9 @@ def train(name: str, args: argparse.Namespace) -> None:
     ]  # fmt: skip
     threads = str(max(1, cpu_count() // args.jobs))
     with (out / "log.txt").open("a", encoding="utf-8") as log:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "OMP_NUM_THREADS": threads},
-            stdout=log, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-    if done.returncode:
+        env = {**os.environ, "OMP_NUM_THREADS": threads}
+        status = call(command, env, stdout=log, stderr=subprocess.STDOUT)
+    if status:
         raise ScmcError(f"training without {name} failed, see {out / 'log.txt'}")
     logger.info("%s: trained", name)
 

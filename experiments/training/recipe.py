@@ -19,12 +19,12 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.execution.children import call
 from experiments.training import kinds
 from experiments.training.captioner_features import SETS as PHOTO_SETS
 from experiments.training.data import SETS
@@ -236,10 +236,9 @@ def run_script(command: Command, models: Path) -> None:
         ScmcError: If it fails; what it said stands above.
     """
     whole = [sys.executable, "-m", "scmc_comm", "train", *command]
-    done = subprocess.run(whole, env={**os.environ, MODELS_ENV: str(models)}, check=False)
-    if done.returncode:
+    if status := call(whole, env={**os.environ, MODELS_ENV: str(models)}):
         raise ScmcError(
-            f"'scmc-comm train {command[0]}' failed with status {done.returncode}, see above; "
+            f"'scmc-comm train {command[0]}' failed with status {status}, see above; "
             "run the same command again to go on from here"
         )
 

@@ -31,6 +31,7 @@ from typing import Any
 import torch
 
 from scmc_comm.errors import ScmcError
+from scmc_comm.models import folder_of
 from scmc_comm.zoo.array_pickle import load_array_pickle
 from scmc_comm.zoo.feature_nets import (
     ALEXNET,
@@ -105,9 +106,13 @@ def verify_features(name: str) -> str:
 
 
 def weights_dir() -> Path:
-    """Folder in which fetched weights are kept: ``$SCMC_WEIGHTS`` or the user's cache."""
-    if env := os.environ.get(WEIGHTS_ENV):
-        return Path(env).expanduser()
+    """Folder in which fetched weights are kept: ``$SCMC_WEIGHTS`` or the user's cache.
+
+    Raises:
+        ScmcError: ``SCMC_WEIGHTS`` names something that is no folder.
+    """
+    if (folder := folder_of(WEIGHTS_ENV)) is not None:
+        return folder
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("scmc_comm")) / "weights"

@@ -109,6 +109,15 @@ def test_16_bit_colour_is_cut_with_a_notice(tmp_path, caplog, colour_type, chann
     assert "16 bits a sample cut to 8" in caplog.text
 
 
+@pytest.mark.parametrize("form", ["gif", "png", "tiff", "webp"])
+def test_of_several_pictures_the_first_is_taken_with_a_notice(tmp_path, caplog, form):
+    first, second = (Image.new("RGB", (40, 36), colour) for colour in ("white", "black"))
+    path = tmp_path / f"x.{form}"
+    first.save(path, save_all=True, append_images=[second])
+    assert images.load_image(path).mean() > 0.99
+    assert "the first of its pictures is taken" in caplog.text
+
+
 def test_8_bit_colour_is_read_without_a_notice(tmp_path, caplog):
     Image.fromarray(pixels()).save(tmp_path / "x.png")
     images.load_image(tmp_path / "x.png")

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -64,3 +65,10 @@ def test_a_write_that_fails_names_the_file_and_leaves_nothing(tmp_path):
         part.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.filename == str(path) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device")
+def test_a_device_that_takes_nothing_is_named():
+    with pytest.raises(OSError, match="No space") as caught, new_file(Path("/dev/full")) as part:
+        part.write_bytes(b"a")
+    assert caught.value.filename == "/dev/full"

@@ -144,7 +144,7 @@ MISTAKES = {
     ),
     "images twice": (
         ("sweep", "quick", "--out", "out", "--images", "photos", "--set", "images=photos"),
-        "--set gives 'images' twice",
+        "images is given twice, by --images and --set",
     ),
     "a system under two names": (
         ("sweep", "quick", "--out", "out", "--set", "systems=bpg,jpeg,hevc"),
@@ -181,6 +181,21 @@ MISTAKES = {
     ),
     "a sweep of no YAML": (("sweep", "bad.yaml", "--out", "out"), "bad.yaml: the sweep is not"),
     "a place in no YAML": (("sweep", "bad.yaml", "--out", "out"), "line 3, column 5"),
+    "an empty option": ((*SENDS, "-o", "x.png", "--device", ""), "--device: its value is empty"),
+    "an empty place": (("encode", "", "-o", "x.scmc"), "IMG: its value is empty"),
+    "a list of nothing": (("plot", "empty", "--systems", ","), "names none"),
+    "no edge detector": (
+        ("encode", "cat.png", "-o", "x.scmc", "--structure.edges", ""),
+        "--structure.edges: its value is empty",
+    ),
+    "a key of a channel without keys": (
+        (*SENDS, "-o", "x.png", "--channel", "awgn:k=1"),
+        "it has no keys, write its name alone",
+    ),
+    "a name with a line end": (("encode", "cat.png", "-o", "a\nb.scmc"), "not printable UTF-8"),
+    "a folder with a line end": (("sweep", "quick", "--out", "a\nb"), "not printable UTF-8"),
+    "a file of results": (("plot", "cat.png"), "cat.png is a file; give the folder"),
+    "no cache to merge": (("cache", "merge", "."), "holds no entries of a cache"),
     "a picture as a container": (("decode", "cat.png", "-o", "x.png"), "cat.png: "),
     "unknown verb": (("encod", "cat.png"), "did you mean encode? There are"),
     "unknown network": (("train", "fuson"), "did you mean fusion?"),

@@ -76,6 +76,21 @@ def test_results_of_another_spec_or_command_are_kept(tmp_path):
             check_results(tmp_path, "run.json", lambda text: True, overwrite)
 
 
+def test_what_cannot_be_told_is_not_called_another_spec(tmp_path):
+    (tmp_path / "run.json").touch()
+    with pytest.raises(
+        ScmcError, match=r"it is empty, .*run\.json; give another folder, or --over"
+    ):
+        check_results(tmp_path, "run.json", lambda text: False, False)
+
+
+@pytest.mark.parametrize("name", ["results.nc", "spec.yaml", "results.csv"])
+def test_a_folder_where_a_result_is_to_go_is_said_before_the_work(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ScmcError, match=f"{name} is a folder where a file is to go"):
+        check_results(tmp_path, "spec.yaml", lambda text: True, True)
+
+
 def test_json_is_strict_and_says_null_for_what_it_has_no_word_for(tmp_path):
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")

@@ -153,3 +153,13 @@ def test_marks_follow_the_direction_of_the_metric():
 def test_a_view_of_no_rows_is_an_error():
     with pytest.raises(ScmcError, match="no row"):
         View("t", where="esno_db > 9", text="{min}", of="value").render(FRAME)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"core_s": "a", "wall_s": 1}'])
+def test_times_that_cannot_be_read_are_told_before_the_work(repository, squares, text):
+    out = repository / "work"
+    (out / "a.csv").unlink()
+    (out / "spent.json").write_text(text)
+    with pytest.raises(ScmcError, match=r"spent\.json"):
+        make(squares, out, None, 1)
+    assert [path.name for path in out.iterdir()] == ["spent.json"]

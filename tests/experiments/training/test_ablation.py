@@ -1,7 +1,6 @@
 """What each part of the fusion is worth, and what receivers see side by side."""
 
 import json
-import subprocess
 from argparse import Namespace
 from dataclasses import asdict
 
@@ -34,15 +33,15 @@ def test_difference_is_paired():
 def test_every_run_is_a_command_that_the_training_script_takes(tmp_path, monkeypatch):
     seen = []
 
-    def record(command, **how):
-        seen.append((command, how["env"]["OMP_NUM_THREADS"]))
-        return subprocess.CompletedProcess(command, 0)
+    def record(command, env, **how):
+        seen.append((command, env["OMP_NUM_THREADS"]))
+        return 0
 
     def stop(*args):
         raise InterruptedError
 
     args = Namespace(data=tmp_path, lower=tmp_path, out=tmp_path, cache=tmp_path, steps=7, jobs=99)
-    monkeypatch.setattr(subprocess, "run", record)
+    monkeypatch.setattr(ablation, "call", record)
     monkeypatch.setattr(fusion, "load_split", stop)
     for name in ablation.VARIANTS:
         ablation.train(name, args)
@@ -55,8 +54,7 @@ def test_every_run_is_a_command_that_the_training_script_takes(tmp_path, monkeyp
 
 def test_a_run_that_fails_says_where_its_log_is(tmp_path, monkeypatch):
     args = Namespace(data=tmp_path, lower=tmp_path, out=tmp_path, cache=tmp_path, steps=7, jobs=1)
-    failed = subprocess.CompletedProcess([], 1)
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(ablation, "call", lambda *_, **__: 1)
     with pytest.raises(ScmcError, match="log.txt"):
         ablation.train("gan", args)
 
