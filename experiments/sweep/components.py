@@ -81,6 +81,7 @@ def _available_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in (*METRICS, *OF_SETS):
             raise ScmcError(no_such("metric", name, (*METRICS, *OF_SETS)))
+        METRICS.get(name)  # a plug-in that is no metric is refused here
     absent = unavailable(names)
     for name, reason in absent.items():
         logger.warning("%s: %s", name, reason)

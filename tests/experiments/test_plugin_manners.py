@@ -109,6 +109,13 @@ def test_a_metric_may_give_any_one_number(value):
     assert undefined.isnan().all()
 
 
+def test_what_is_no_metric_is_refused_before_the_work(tmp_path):
+    sc.register("metric", "bare", presses)
+    with pytest.raises(plugins.PluginError, match="metric 'bare' .* expected Metric"):
+        sweep(tmp_path, ("jpeg:law=awgn",), ("bare",))
+    assert not list(tmp_path.rglob("*.*")) and not (tmp_path / "cache").exists()
+
+
 def test_a_codec_that_fails_says_where(tmp_path):
     def fails(img, quality):
         raise RuntimeError("no licence")

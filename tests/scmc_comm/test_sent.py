@@ -156,6 +156,12 @@ def test_of_two_names_just_one_is_given(call, given, word):
         call(IMG, "jpeg", **given)
 
 
+@pytest.mark.parametrize("nothing", [[], (), {}, np.zeros((0, 3, 64, 64), np.uint8)], ids=repr)
+def test_no_picture_at_all_is_told(nothing):
+    with pytest.raises(ScmcError, match="is an empty"):
+        transmit_each(nothing, "jpeg", **FADING)
+
+
 def test_a_result_is_a_line_and_cannot_be_changed(sent):
     assert "\n" not in repr(sent) and len(repr(sent)) < 600
     with pytest.raises(AttributeError):
