@@ -100,10 +100,10 @@ def _identity(plugin: Plugin, _: str) -> str:
     files = files_digest(declared_files(plugin.component))
     if not files:
         for function, word in readers(plugin.component).items():
-            _notice(
+            notice(
                 f"{what}: {function} uses {word!r} when it is called; a change of what it reads "
                 "does not make stored results stale unless its files are declared (files=...); "
-                "read the environment when the plug-in is loaded", _state.run,
+                "read the environment when the plug-in is loaded",
             )  # fmt: skip
     return f"{plugin.name} {content_or_fresh(what, plugin.component)} {files}"
 
@@ -124,7 +124,7 @@ def content_or_fresh(what: str, value: object) -> str:
     try:
         return _class_content(value, _state.run) if isinstance(value, type) else content(value)
     except NoIdentityError as error:
-        _notice(f"{what} is computed afresh in each run: {error}", _state.run)
+        notice(f"{what} is computed afresh in each run: {error}")
         return f"object {id(value)} of run {_state.run}"
 
 
@@ -132,6 +132,11 @@ def content_or_fresh(what: str, value: object) -> str:
 def _class_content(value: type, _: str) -> str:
     """Taken once a run: what a module keeps of its own work while it runs is no other code."""
     return content(value)
+
+
+def notice(text: str) -> None:
+    """Logs a warning, once a run."""
+    _notice(text, _state.run)
 
 
 @functools.cache

@@ -14,6 +14,8 @@ FOLDER = ZOO / "weights"
 """Where the weights lie that ship with the package."""
 
 MODELS_ENV = "SCMC_MODELS"
+DATA_ENV = "SCMC_DATA"
+"""Names the folder in which data sets are looked for."""
 
 
 def model_path(file: str, shipped: Path = FOLDER) -> Path:

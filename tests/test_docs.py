@@ -1,7 +1,10 @@
 """What README and docs show runs, and their tables are complete."""
 
 import importlib
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +132,21 @@ def plugin_examples():
         for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.S):
             if code not in text:
                 yield pytest.param(code, id=page.stem)
+
+
+def of_systems(example):
+    return 'register("system"' in example.values[0]
+
+
+@pytest.mark.parametrize("code", filter(of_systems, plugin_examples()))
+def test_a_network_s_example_passes_the_contract_that_the_docs_tell_to_run(tmp_path, code):
+    (tmp_path / "mine.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs"]
+    done = subprocess.run(
+        [*command, "scmc_comm.testing", "--plugin", str(tmp_path / "mine.py")], cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout
 
 
 @pytest.mark.parametrize("code", plugin_examples())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from channels.ranges import Jobs
 from experiments.commands.common import AGAIN, AddVerb, Number
+from scmc_comm.models import DATA_ENV
 
 if TYPE_CHECKING:
     from experiments.reproduce.spec import ResultSpec
@@ -81,8 +82,9 @@ def _listing(chosen: list[ResultSpec], data: Path | None) -> str:
         for s in sorted(chosen, key=cost_s)
     ]  # fmt: skip
     total = time_text(sum(map(cost_s, chosen)))
-    table = Table(["result", "state", "core time", "pages", "data lacking", "title"], rows)
-    return f"{table.text(160)}\n{len(chosen)} results, {total} of a core in all"
+    table = Table(["result", "state", "core time there", "pages", "data lacking", "title"], rows)
+    where_made = "on the machines that made them"
+    return f"{table.text(160)}\n{len(chosen)} results, {total} of a core in all, {where_made}"
 
 
 def _stale(chosen: list[ResultSpec], data: Path | None) -> None:
@@ -112,7 +114,7 @@ def add(verb: AddVerb) -> None:
         "--estimate", action="store_true", help="what sweeps will cost, after a calibration"
     )
     what.add_argument("--render", action="store_true", help="run nothing, only write the pages")
-    data = os.environ.get("SCMC_DATA")
+    data = os.environ.get(DATA_ENV)
     sub.add_argument(
         "--data", type=Path, default=Path(data) if data else None, metavar="DIR",
         help="folder of the data sets ($SCMC_DATA)",

@@ -165,8 +165,9 @@ def add(verb: AddVerb) -> None:
     sub.add_argument("dir", type=Path, metavar="DIR")
     sub.add_argument(
         "-o", "--output", type=Path, metavar="FILE",
-        help="one figure, .pdf, .svg or .png; its numbers come beside it as .csv and .dat, and "
-        ".tex that draws them (pgfplots). Without it all figures are drawn into DIR/figures",
+        help="one figure, .pdf, .svg or .png; its numbers come beside it as .csv and .dat, "
+        ".tex that draws them (pgfplots), and as a table, _table.tex. Without it all figures are "
+        "drawn into DIR/figures",
     )  # fmt: skip
     sub.add_argument(
         "--systems", type=some_names, default=(), metavar="A,B", help="which, in this order (all)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,15 +87,12 @@ def _send_many(args: argparse.Namespace, setting: Setting) -> None:
 
 def _check_pictures(images: Sequence[str]) -> None:
     """Reads each once, so that one that cannot be read is known before the first is sent."""
+    from scmc_comm.notices import without_notices
     from scmc_comm.pictures import each_picture
 
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # what is converted is said when it is sent
-    try:
+    with without_notices():  # what is converted is said when it is sent
         for _ in each_picture(images):
             pass
-    finally:
-        logging.disable(before)
 
 
 def _each(args: argparse.Namespace, setting: Setting) -> Iterator[Sent]:
@@ -140,13 +136,15 @@ def _told(args: argparse.Namespace) -> dict[str, Any]:
 def _write(args: argparse.Namespace, rows: list[dict[str, Any]], told: dict[str, Any]) -> None:
     import pandas as pd
 
+    from experiments.commands.transmit_report import columns_of
     from experiments.execution.cache import write_atomic
     from experiments.execution.output import write_json
 
     if args.report.suffix.lower() == ".json":
         write_json(args.report, told)
     else:
-        write_atomic(args.report, pd.DataFrame(rows).to_csv(index=False).encode())
+        frame = pd.DataFrame(rows, columns=columns_of(rows))
+        write_atomic(args.report, frame.to_csv(index=False).encode())
 
 
 def add(verb: AddVerb) -> None:

@@ -86,6 +86,23 @@ def row_of(sent: Sent, system: str) -> Entry:
     return row | sent.mean_metrics()
 
 
+def columns_of(rows: Sequence[Entry]) -> list[str]:
+    """All columns of rows that need not have the same ones, each behind the one it follows.
+
+    Example:
+        >>> columns_of([{"a": 1, "z": 1}, {"a": 1, "b": 1, "z": 1}])
+        ['a', 'b', 'z']
+    """
+    columns: list[str] = []
+    for row in rows:
+        place = 0
+        for name in row:
+            if name not in columns:
+                columns.insert(place, name)
+            place = columns.index(name) + 1
+    return columns
+
+
 def lines_of(sent: Sent) -> Sequence[str]:
     """One picture, for people: where the channel uses go, what arrived, how it looks."""
     prepared, trials = sent.prepared, len(sent.seeds)

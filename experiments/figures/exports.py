@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.figures.panel import Curve, Panel
-from experiments.statistics.tables import latex_text
+from experiments.statistics.means import Interval
+from experiments.statistics.tables import Table, interval_text, latex_text
 
 _MARKS = {"o": "*", "s": "square*", "^": "triangle*", "D": "diamond*", "v": "triangle*",
           "P": "+", "X": "x", "*": "star", "h": "pentagon*", "p": "pentagon*", "8": "oplus",
@@ -27,6 +28,27 @@ def figure_table(panel: Panel) -> pd.DataFrame:
     for curve in _ordered(panel):
         columns |= curve.table()
     return pd.DataFrame(columns)
+
+
+def latex_table(panel: Panel, digits: int) -> str:
+    """The numbers of a panel as LaTeX: a row for each curve, means with their intervals.
+
+    Args:
+        panel: The figure.
+        digits: Behind the point.
+    """
+    rows = []
+    for curve in _ordered(panel):
+        ends = (np.full(len(curve.x), np.nan) if end is None else end
+                for end in (curve.low, curve.high))  # fmt: skip
+        cells = [
+            interval_text(Interval(*map(np.asarray, each)), digits)
+            for each in zip(curve.mean, *ends, strict=True)
+        ]
+        rows.append([", ".join(filter(None, [curve.label, curve.part])), *cells])
+    first = f"{panel.y.label} at {panel.x.label}"
+    places = [f"{x:g}".replace("-", "\N{MINUS SIGN}") for x in panel.curves[0].x]
+    return f"% {panel.title}\n{Table([first, *places], rows).latex()}\n"
 
 
 def _axis_options(panel: Panel) -> list[str]:

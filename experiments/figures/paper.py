@@ -17,10 +17,11 @@ from experiments.execution.cache import write_atomic
 from experiments.execution.output import check_ending, check_files, is_stream
 from experiments.figures.chart import Chart
 from experiments.figures.curves import quality_charts
-from experiments.figures.exports import figure_table, pgfplots
+from experiments.figures.exports import figure_table, latex_table, pgfplots
 from experiments.figures.style import Theme, file_stem, rendered
 from experiments.figures.views import View, views
 from experiments.headless import import_matplotlib
+from experiments.statistics.tables import DIGITS
 from experiments.sweep import store, summary
 from experiments.sweep.delivery import delivery_probabilities
 from experiments.sweep.labels import ratio_label
@@ -194,8 +195,8 @@ def write_paper_figure(folder: str | Path, out: Path, spec: PaperSpec) -> list[P
     """Writes a figure and, beside it, its numbers for each channel.
 
     Beside ``fig.pdf`` come ``fig.csv``, the same numbers as ``fig.dat`` (columns separated by
-    spaces) and ``fig.tex``, pgfplots that draws them from it; with several channels
-    ``fig_CHANNEL.csv`` and so on.
+    spaces), ``fig.tex``, pgfplots that draws them from it, and ``fig_table.tex``, a table of means
+    with their intervals (booktabs); with several channels ``fig_CHANNEL.csv`` and so on.
 
     Args:
         folder: Output folder of a sweep.
@@ -212,10 +213,16 @@ def write_paper_figure(folder: str | Path, out: Path, spec: PaperSpec) -> list[P
     check_ending(out, *(f".{kind}" for kind in KINDS))
     if is_stream(out):
         raise ScmcError(f"output {out} is no place for files beside it; give the name of a file")
-    check_files(*(out.with_name(file_stem(out.stem) + end) for end in (".csv", ".dat", ".tex")))
+    check_files(
+        *(
+            out.with_name(file_stem(out.stem) + end)
+            for end in (".csv", ".dat", ".tex", "_table.tex")
+        )
+    )
     kind = out.suffix.lower().removeprefix(".")
     view, chart = _paper_chart(folder, spec)
     theme = spec.theme(len(chart.rows[0]))
+    digits = DIGITS.get(chart.stem.removesuffix(f"_{view.stem}"), 3)
     with _with_style(spec):
         files = {out: rendered(chart.draw(theme), kind, theme=theme)[kind]}
     for place, channel in enumerate(view.channels):
@@ -226,6 +233,7 @@ def write_paper_figure(folder: str | Path, out: Path, spec: PaperSpec) -> list[P
         dat = numbers.to_csv(index=False, sep=" ", na_rep="nan")
         files[out.with_name(f"{stem}.dat")] = dat.encode()
         files[out.with_name(f"{stem}.tex")] = pgfplots(whole, f"{stem}.dat").encode()
+        files[out.with_name(f"{stem}_table.tex")] = latex_table(whole, digits).encode()
     for path, data in files.items():
         write_atomic(path, data)
     return list(files)

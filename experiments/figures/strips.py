@@ -11,7 +11,7 @@ import xarray as xr
 
 from experiments.execution.output import distinct_name
 from experiments.figures.panel import wrapped
-from experiments.figures.style import in_figure, paper_style
+from experiments.figures.style import paper_style
 from experiments.sweep import store
 from experiments.sweep.labels import channel_label, ratio_label, system_label, unit_label
 from experiments.sweep.shown import shown
@@ -110,7 +110,7 @@ class Strip:
                     if c == 0:
                         ax.set_ylabel(wrapped(label, TILE, 7), fontsize=7)
             said = f"{self.where}: what each receiver shows at each Es/N0"
-            figure.suptitle(in_figure(said), fontsize=8)
+            figure.suptitle(wrapped(said, width, 8), fontsize=8)
         return figure
 
 

@@ -27,6 +27,7 @@ from experiments.sweep import store, summary
 from experiments.sweep.labels import channel_label, metric_name, ratio_label, system_label
 from experiments.sweep.plugins_used import differing, read_used
 from experiments.sweep.primary import Endpoint
+from experiments.sweep.spec import SweepSpec
 from scmc_comm.errors import ScmcError
 
 WIDEST = 140  # characters of a line
@@ -76,6 +77,7 @@ class Compared:
         charts: A figure for each metric and bandwidth ratio: the differences against SNR.
         components: Of two sweeps a line that says which plug-ins and files were not the same;
             empty where all were.
+        settings: Likewise which keys of their specs, of those that a number depends on.
     """
 
     differences: pd.DataFrame
@@ -83,6 +85,15 @@ class Compared:
     text: str
     charts: tuple[Chart, ...]
     components: str = ""
+    settings: str = ""
+
+
+_SETTINGS = (
+    "estimator", "num_trials", "analog_trials", "seed", "stop_half_width", "stop_errors",
+    "design_esno_db", "utility", "control_bits", "phy",
+)  # fmt: skip
+"""Keys of a spec that decide how a number is found, not which numbers there are."""
+_OF_DRAWS = ("num_trials", "analog_trials", "seed", "stop_half_width", "stop_errors")
 
 
 def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] = ()) -> Compared:
@@ -107,9 +118,10 @@ def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] =
     differences, found = _differences(pairs)
     deltas, texts = _deltas(pairs)
     others = "" if b is None else _other_components(Path(a), Path(b))
-    parts = [others, found.text(WIDEST), texts.text(WIDEST)]
+    settings = "" if b is None else _other_settings(Path(a), Path(b))
+    parts = [others, settings, found.text(WIDEST), texts.text(WIDEST)]
     text = "\n\n".join(filter(None, parts))
-    return Compared(differences, deltas, text, tuple(_charts(pairs)), others)
+    return Compared(differences, deltas, text, tuple(_charts(pairs)), others, settings)
 
 
 def _other_components(a: Path, b: Path) -> str:
@@ -117,6 +129,19 @@ def _other_components(a: Path, b: Path) -> str:
     used = [read_used(store.load(folder).attrs) for folder in (a, b)]
     others = differing(used[0], used[1], _names(a, b))
     return f"made by different components: {others}" if others else ""
+
+
+def _other_settings(a: Path, b: Path) -> str:
+    """The line of `Compared.settings`."""
+    one, two = (SweepSpec.from_yaml(store.load(folder).attrs["spec_yaml"]) for folder in (a, b))
+    both_exact = one.estimator == two.estimator == "expected"
+    others = [
+        f"{key} {getattr(one, key)} and {getattr(two, key)}"
+        for key in _SETTINGS
+        if getattr(one, key) != getattr(two, key) and not (both_exact and key in _OF_DRAWS)
+    ]
+    names = " and ".join(_names(a, b))
+    return f"{names} were made by other settings: {'; '.join(others)}" if others else ""
 
 
 def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from channels.plugins import notice
 from channels.specs import read_value, type_name
 from scmc_comm.datasets import SPLITS, read_set
 from scmc_comm.datasets.named_sets import DATASETS, ImageSource, NamedImage, check_name, count_of
@@ -22,20 +22,19 @@ from scmc_comm.images import (
     load_image,
     load_square,
 )
+from scmc_comm.models import DATA_ENV, folder_of
 from scmc_comm.ranges import ImageSide
 from scmc_comm.types import MIN_SIDE, UNANNOTATED, Annotation
-
-logger = logging.getLogger(__name__)
 
 _SIDES = re.compile(r"(?P<source>.+)@(?P<sides>\d+(\+\d+)*)")
 
 
 def _say_of_folder(source: str) -> None:
     if _path(source).is_dir():
-        logger.warning(
-            "images %s is the set of that name, not the folder %s that is here too; write ./%s "
-            "for the folder", source, source, source,
-        )  # fmt: skip
+        notice(
+            f"images {source} is the set of that name, not the folder {source} that is here too; "
+            f"write ./{source} for the folder"
+        )
 
 
 def image_set(
@@ -45,7 +44,7 @@ def image_set(
 
     Args:
         source: ``"photos"`` for the built-in photographs or the name of a plug-in's set, else a
-            folder (a ``Path`` always is one), or one picture file, or
+            folder (a ``Path`` always is one) here or in ``$SCMC_DATA``, or one picture file, or
             ``FOLDER:test``: a split (train, val, test) of the data set in the folder, see
             `scmc_comm.datasets`. With ``@SIDE`` behind it each is cropped to that side,
             with ``@SIDE+SIDE`` to several, and names end in ``@SIDE``.
@@ -218,11 +217,17 @@ def side_of(name: str) -> int | None:
 
 
 def _path(source: str | Path) -> Path:
-    """Of a source, its ``~`` being the user's home; one without a home names nothing."""
+    """Of a source: as it is written, or else below the folder that ``$SCMC_DATA`` names.
+
+    Its ``~`` is the user's home; one without a home names nothing.
+    """
     try:
-        return Path(source).expanduser()
+        path = Path(source).expanduser()
     except RuntimeError:
-        return Path(source)
+        path = Path(source)
+    data = folder_of(DATA_ENV)
+    below = path if data is None else data / path
+    return below if below.exists() and not path.exists() else path
 
 
 def _split_of(source: str | Path) -> tuple[Path, str] | None:
@@ -246,7 +251,8 @@ def _picture_files(source: str | Path) -> dict[Path, Annotation]:
         return {source: UNANNOTATED}
     if not source.is_dir():
         raise ScmcError(
-            f"no image set, folder or picture {str(source)!r}; sets are {', '.join(DATASETS)}"
+            f"no image set, folder or picture {str(source)!r}, here or in the folder that "
+            f"{DATA_ENV} names; sets are {', '.join(DATASETS)}"
         )
     files = picture_files(source)
     if not files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,13 +11,11 @@ from typing import Any
 
 import torch
 
-from channels.plugins import Plugin
+from channels.plugins import Plugin, notice
 from channels.registry import Registry
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import PHOTO_SIDE, PHOTOS, load_image, load_photo, load_square, square
 from scmc_comm.types import UNANNOTATED, Annotation
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -144,5 +141,5 @@ DATASETS: Registry[ImageSet] = Registry("dataset", {"photos": _photos}, _plugin_
 def count_of(source: object, found: int, wanted: int | None) -> int:
     """How many images are taken; with a notice where there are fewer than were asked for."""
     if wanted is not None and found < wanted:
-        logger.warning("%s has %d images of the %d asked for; all are taken", source, found, wanted)
+        notice(f"{source} has {found} images of the {wanted} asked for; all are taken")
     return found if wanted is None else min(found, wanted)

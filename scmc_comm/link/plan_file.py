@@ -81,10 +81,8 @@ class FixedPlanner:
             return level, ProtectionPlan(plan, exact=True, left_out=left_out)
         least = math.floor(MIN_SIGNAL_BITS / parts[0].mcs.bits_per_use) + 1
         if not with_signal or left < least:
-            needs = (
-                f"needs {least} channel uses or more" if left < least else "has no form so short"
-            )
-            left_out[LayerKind.SIGNAL.tag] = f"{needs}, {left} are left"
+            needs = f"{least}" if left < least else "for its coarsest quality more"
+            left_out[LayerKind.SIGNAL.tag] = f"needs {needs} channel uses, {left} are left"
             return level, ProtectionPlan(plan, exact=True, left_out=left_out)
         plan[LayerKind.SIGNAL] = parts[0]
         return level, ProtectionPlan(

@@ -87,7 +87,9 @@ def test_a_figure_is_that_of_the_command(results, tmp_path):
     assert isinstance(figure, Figure) and figure.get_size_inches()[0] == 3.5
     assert figure._repr_png_()[:4] == b"\x89PNG"
     results.plot(column="double", out=tmp_path / "fig.pdf", cbr="1/4")
-    assert {"fig.pdf", "fig.csv", "fig.dat", "fig.tex"} == {p.name for p in tmp_path.iterdir()}
+    assert {"fig.pdf", "fig.csv", "fig.dat", "fig.tex", "fig_table.tex"} == {
+        p.name for p in tmp_path.iterdir()
+    }
 
 
 @pytest.mark.parametrize(

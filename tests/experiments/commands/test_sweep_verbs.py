@@ -47,7 +47,9 @@ def test_a_figure_for_a_paper_has_the_width_of_a_column_and_its_numbers(folder, 
     out = tmp_path / "fig.pdf"
     label = ("--label", "jpeg=Proposed")
     main(["plot", str(folder), "--systems", "webp,jpeg", *label, *options, "-o", str(out)])
-    assert {p.name for p in tmp_path.iterdir()} == {"fig.pdf", "fig.csv", "fig.dat", "fig.tex"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "fig.pdf", "fig.csv", "fig.dat", "fig.tex", "fig_table.tex",
+    }  # fmt: skip
     pdf = out.read_bytes()
     width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", pdf).group(1))
     assert width / 72 == pytest.approx(7.16 if options else 3.5, abs=0.01)
@@ -61,6 +63,10 @@ def test_a_figure_for_a_paper_has_the_width_of_a_column_and_its_numbers(folder, 
     np.testing.assert_allclose(csv.jpeg_mean, own.value_mean)
     tex = (tmp_path / "fig.tex").read_text()
     assert "Proposed" in tex and "{fig.dat}" in tex and "col sep=space" in tex
+    table = (tmp_path / "fig_table.tex").read_text()
+    (row,) = (line for line in table.splitlines() if line.startswith("Proposed"))
+    means = [float(cell.split("[")[0]) for cell in row.rstrip("\\ ").split("&")[1:]]
+    assert means == pytest.approx(list(csv.jpeg_mean), abs=0.006), table
 
 
 def test_a_figure_for_a_notebook(folder, tmp_path):

@@ -54,6 +54,16 @@ def test_two_sweeps_of_the_same_differ_by_nothing(toy_run, other):
     np.testing.assert_allclose(bd[["delta", "low", "high"]], 0, atol=1e-9)
 
 
+def test_other_settings_are_told(toy_spec, toy_run, other, tmp_path):
+    assert compare(toy_run, other).settings == ""
+    spec = dataclasses.replace(toy_spec, estimator="table", seed=toy_spec.seed + 1)
+    run_sweep(spec, tmp_path / "out", cache_dir=tmp_path, components=TOYS, progress=False)
+    found = compare(toy_run, tmp_path / "out")
+    told = f"estimator {toy_spec.estimator} and table; seed {spec.seed - 1} and {spec.seed}"
+    assert found.settings == f"run and out were made by other settings: {told}"
+    assert found.settings in found.text
+
+
 def test_a_system_of_one_sweep_against_that_of_another(toy_run, other):
     across = compare(toy_run, other, ("toy", "toy-flat"))
     within = compare(toy_run, systems=("toy", "toy-flat"))

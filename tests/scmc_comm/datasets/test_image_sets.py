@@ -81,6 +81,21 @@ def test_a_folder_of_a_set_s_name_is_told_apart(tmp_path, monkeypatch, caplog):
     assert set_size("./photos") == set_size(Path("photos")) == 1
 
 
+def test_sets_are_looked_for_here_and_then_in_the_folder_of_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCMC_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    for place in ("data/theirs", "data/both", "both"):
+        (tmp_path / place).mkdir(parents=True)
+        save_png(torch.rand(3, 40, 40), tmp_path / place / f"{place.replace('/', '-')}.png")
+    assert [x.name for x in image_set("theirs@32")] == ["data-theirs.png@32"]
+    assert [x.name for x in image_set("both")] == ["both.png"]
+    with pytest.raises(ScmcError, match="'none', here or in the folder that SCMC_DATA names"):
+        image_set("none")
+    monkeypatch.delenv("SCMC_DATA")
+    with pytest.raises(ScmcError, match="'theirs', here or in"):
+        image_set("theirs")
+
+
 def test_one_set_at_several_sides(tmp_path):
     got = image_set("photos@32+64", num_images=2)
     names = [f"{name}@{side}" for side in (32, 64) for name in PHOTOS[:2]]

@@ -47,7 +47,7 @@ def test_a_layer_without_room_says_what_it_needs_and_what_is_left(path):
         assert LayerKind.STRUCTURE not in plan.layers
         assert ("signal" in plan.left_out) == (left * 4.5 <= MIN_SIGNAL_BITS)
     small = planner.plan(Budget(1 / 24, 10.0), [BITS], SIZE, with_signal=False)[1]
-    assert small.left_out["signal"].startswith("has no form so short, ")
+    assert small.left_out["signal"].startswith("needs for its coarsest quality more ")
 
 
 @pytest.mark.parametrize(
