@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,7 +161,14 @@ def changed(spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, A
         keys = {str(key): _plain(value) for key, value in spec.items()}
         named = {ALIASES.get(key, key) for key in keys}
         more = {k: _plain(v) for k, v in changes.items() if ALIASES.get(k, k) not in named}
-        spec = read_sweep(yaml.safe_dump(keys | more, sort_keys=False))
+        try:
+            text = yaml.safe_dump(keys | more, sort_keys=False)
+        except yaml.YAMLError as error:
+            raise ScmcError(
+                f"the sweep's keys hold what YAML cannot write ({' '.join(str(error).split())}); "
+                "expected text, numbers and lists"
+            ) from error
+        spec = read_sweep(text)
         changes = {k: v for k, v in changes.items() if k not in more}
     elif not isinstance(spec, SweepSpec | TimedSpec):
         spec = load_sweep(spec if isinstance(spec, str) else _path(spec, "the sweep"))
@@ -174,11 +182,11 @@ def changed(spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, A
 
 
 def _plain(value: Any) -> Any:
-    """Arrays, ranges and paths as what a spec is read from."""
+    """Arrays, ranges, paths and fractions as what a spec is read from."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, range | tuple | list):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path | Fraction) else value
 
 
 @single_precision()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -35,7 +35,9 @@ _lock = threading.Lock()
 
 @contextmanager
 def single_precision() -> Iterator[None]:
-    """Within it torch makes numbers of float32, whatever type its caller has chosen as default.
+    """Within it torch makes numbers of float32 on the processor, whatever its caller has chosen.
+
+    That is a default type, a default device or an autocast.
 
     The caller has it back when the last of several threads is through.
 
@@ -48,12 +50,25 @@ def single_precision() -> Iterator[None]:
         _callers.append(_callers[0] if _callers else torch.get_default_dtype())
         torch.set_default_dtype(torch.float32)
     try:
-        yield
+        with _plain():
+            yield
     finally:
         with _lock:
             found = _callers.pop()
             if not _callers:
                 torch.set_default_dtype(found)
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    """Within it neither an autocast nor a default device of the caller changes what is computed."""
+    with ExitStack() as stack:
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        yield
 
 
 def find_device(name: str) -> torch.device:

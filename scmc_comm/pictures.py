@@ -15,6 +15,7 @@ from scmc_comm.datasets.image_sets import each_image
 from scmc_comm.datasets.named_sets import NamedImage
 from scmc_comm.errors import ScmcError
 from scmc_comm.images import from_picture, load_image
+from scmc_comm.pixels import check_pixels
 from scmc_comm.systems.base import check_image
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def _of_array(array: np.ndarray, name: str) -> torch.Tensor:
         array = array.transpose(2, 0, 1)
     if array.ndim != 3 or array.shape[0] not in (1, 3):
         raise ScmcError(f"{what}; expected {EXPECTED}")
+    check_pixels(array.shape[1:], name)  # before a copy of floats
     if array.dtype == np.uint8:
         array = array.astype(np.float32) / 255
     elif not np.issubdtype(array.dtype, np.floating):

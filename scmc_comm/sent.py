@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,7 +103,8 @@ class Sent:
         Raises:
             ScmcError: There is no such draw.
         """
-        return self.transmission.reconstruction(self._number(trial))
+        shown = self.transmission.reconstruction(self._number(trial))
+        return replace(shown, img_hat=shown.img_hat.clone())  # draws of one set share theirs
 
     def picture(self, trial: int = 0) -> Image.Image:
         """The same as a picture of 8 bits."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from channels.errors import ChannelError
 from channels.ranges import EsnoDb, Range, Seed
 from channels.specs import fits, type_name
 from scmc_comm.errors import ScmcError
@@ -108,10 +109,14 @@ def setting_of(
         told, value = one_of(name, named[name], alias, named[alias], name != "design_esno_db")
         found[name] = bandwidth_ratio(value, told) if name == "rho" else value
         _check_number(told, found[name], _NUMBERS[name])
-    made = make_system(system) if isinstance(system, str) else system
-    return Setting(
-        made, channel, found["esno_db"], found["rho"], phy, trials, seed, found["design_esno_db"]
-    )
+    try:
+        made = make_system(system) if isinstance(system, str) else system
+        return Setting(
+            made, channel, found["esno_db"], found["rho"], phy, trials, seed,
+            found["design_esno_db"],
+        )  # fmt: skip
+    except ChannelError as error:  # which this package's callers need not know of
+        raise ScmcError(str(error)) from error
 
 
 def one_of(name: str, value: Any, alias: str, other: Any, required: bool = True) -> tuple[str, Any]:

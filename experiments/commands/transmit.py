@@ -56,8 +56,11 @@ def _send_many(args: argparse.Namespace, setting: Setting) -> None:
     """A line a picture; what the first draw shows of each goes to a folder."""
     from experiments.commands.transmit_report import entry_of, metrics_line, row_of
     from experiments.execution.output import check_files, check_folder, file_name
+    from scmc_comm.datasets.image_sets import set_size
     from scmc_comm.images import save_png
 
+    for source in args.images:
+        set_size(source)  # there is such a picture or set
     if args.output.suffix.lower() == ".png":
         raise ScmcError(f"-o is {args.output}; several pictures go to a folder")
     sources = {Path(source).resolve() for source in args.images}

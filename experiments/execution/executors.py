@@ -9,9 +9,11 @@ Workers run their networks on the device that the process that starts them has c
 from __future__ import annotations
 
 import importlib.util
+import logging
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import sys
 import threading
@@ -41,6 +43,8 @@ WarmUp = Callable[[], object] | None
 
 _AHEAD = 2  # tasks submitted for each worker; more would only hold their pictures in memory
 _BUSY = threading.Lock()
+_WORKERS_S = 60
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]+")
 
 
 @contextmanager
@@ -223,6 +227,7 @@ class DaskCluster(Executor):
         """See `Executor.run`."""
         import cloudpickle
         from distributed import as_completed
+        from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
         waiting, device = iter(tasks), str(chosen_device())
@@ -246,6 +251,11 @@ class DaskCluster(Executor):
                 "a Dask worker died (killed, or out of memory); give workers more memory and "
                 "run again, finished work is kept in the cache"
             ) from error
+        except FutureCancelledError as error:
+            raise ScmcError(
+                "the Dask scheduler is gone; start it and run again, finished work is kept in the "
+                "cache"
+            ) from error
 
 
 @contextmanager
@@ -253,7 +263,10 @@ def _dask_client(address: str, workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if address == "local":
-        local = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        local = LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None,
+            silence_logs=logging.WARNING,
+        )  # fmt: skip
         with local as cluster, Client(cluster) as client:
             yield client
         return
@@ -289,13 +302,24 @@ def executor(jobs: int, dask: str | None = None) -> Iterator[Executor]:
     """
     if jobs < 1:
         raise ScmcError(f"jobs is {jobs}; expected at least 1")
+    if dask is not None and dask != "local" and not _ADDRESS.fullmatch(str(dask)):
+        raise ScmcError(
+            f"Dask is to run at {str(dask)!r}; expected 'local' or an address such as "
+            "tcp://host:8786, which 'dask scheduler' prints"
+        )
     if dask is None:
         yield InProcess() if jobs == 1 else ProcessPool(jobs)
         return
     if importlib.util.find_spec("distributed") is None:
         raise ScmcError("Dask is not installed; run: pip install 'scmc-comm[dask]'")
     with _dask_client(dask, jobs) as client:
-        client.wait_for_workers(1)
+        try:
+            client.wait_for_workers(1, timeout=_WORKERS_S)
+        except TimeoutError as error:
+            raise ScmcError(
+                f"the Dask scheduler at {dask} has had no worker for {_WORKERS_S} s; start some "
+                f"with 'dask worker {dask}'"
+            ) from error
         known = client.scheduler_info(n_workers=-1)["workers"].values()
         hosts = Counter(worker["host"] for worker in known)
         yield DaskCluster(client, hosts.total(), max(hosts.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -175,6 +176,8 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
         if path.is_file() and any(path.samefile(other) for other in read):
             raise ScmcError(f"output {path} is the input; give it another name")
     for path in given:
+        with suppress(FileNotFoundError):
+            _check_leads_somewhere(path)
         if not path.name:
             raise ScmcError(f"output {path} is a folder; give a file, such as out.png")
         if not path.parent.is_dir():
@@ -187,8 +190,18 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
         _check_no_result(path)
         if not is_stream(path):
             check_folder(Path(os.path.realpath(path)).parent)
-    if len({path.resolve() for path in given}) < len(given):
+    if len({os.path.realpath(path) for path in given}) < len(given):
         raise ScmcError(f"{given[0]} would be written twice; give each output a file of its own")
+
+
+def _check_leads_somewhere(path: Path) -> None:
+    """Refuses links that lead to each other."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ScmcError(f"output {path} is a link that leads to itself; remove it") from error
+        raise
 
 
 def _check_no_result(path: Path) -> None:

@@ -144,7 +144,7 @@ def _view(made: Sequence[View], rho: float | None) -> View:
     if rho is None:
         raise ScmcError(f"the sweep has several bandwidth ratios, {ratios}; choose one of them")
     near = min(against_snr, key=lambda fixed: abs(fixed - rho), default=float("nan"))
-    if not abs(near - rho) <= 1e-6 * rho:
+    if not abs(near - rho) <= 1e-4 * rho:  # as it is printed
         raise ScmcError(
             f"the sweep has no SNRs at bandwidth ratio {ratio_label(rho)}; "
             f"it has {ratios or 'none'}"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from channels.errors import no_such
+from channels.errors import no_such, printable
 from experiments.figures.chart import Chart
 from experiments.figures.panel import Axis, Curve, Panel
 from experiments.figures.style import Style, styles
@@ -25,6 +25,7 @@ from experiments.statistics.paired import Comparison, holm, paired_t
 from experiments.statistics.tables import Table, delta_text
 from experiments.sweep import store, summary
 from experiments.sweep.labels import channel_label, metric_name, ratio_label, system_label
+from experiments.sweep.layout import CONTENT
 from experiments.sweep.plugins_used import differing, read_used
 from experiments.sweep.primary import Endpoint
 from experiments.sweep.spec import SweepSpec
@@ -119,7 +120,8 @@ def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] =
     deltas, texts = _deltas(pairs)
     others = "" if b is None else _other_components(Path(a), Path(b))
     settings = "" if b is None else _other_settings(Path(a), Path(b))
-    parts = [others, settings, found.text(WIDEST), texts.text(WIDEST)]
+    pictures = "" if b is None else _other_pictures(Path(a), Path(b))
+    parts = [others, settings, pictures, found.text(WIDEST), texts.text(WIDEST)]
     text = "\n\n".join(filter(None, parts))
     return Compared(differences, deltas, text, tuple(_charts(pairs)), others, settings)
 
@@ -142,6 +144,18 @@ def _other_settings(a: Path, b: Path) -> str:
     ]
     names = " and ".join(_names(a, b))
     return f"{names} were made by other settings: {'; '.join(others)}" if others else ""
+
+
+def _other_pictures(a: Path, b: Path) -> str:
+    """A line that says how many pictures are left out, as one of two sweeps lacks them."""
+    one, two = (set(store.load(folder).image.values) for folder in (a, b))
+    if one == two:
+        return ""
+    names = _names(a, b)
+    return (
+        f"pictures of both: {len(one & two)}; of {names[0]} alone {len(one - two)}, of {names[1]} "
+        f"alone {len(two - one)}, which are left out"
+    )
 
 
 def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:
@@ -168,8 +182,8 @@ def _of_two(a: Path, b: Path, systems: Sequence[str]) -> Iterator[Pair]:
 
 def _names(a: Path, b: Path) -> tuple[str, str]:
     """What two folders are called: by their last parts unless these are the same."""
-    names = a.resolve().name, b.resolve().name
-    return names if names[0] != names[1] else (str(a), str(b))
+    names = printable(a.resolve().name), printable(b.resolve().name)
+    return names if names[0] != names[1] else (printable(str(a)), printable(str(b)))
 
 
 def _pair(
@@ -178,6 +192,7 @@ def _pair(
     for ds, name in ((left, own), (right, other)):
         if name not in ds.system.values:
             raise ScmcError(no_such("system of the sweep", name, list(map(str, ds.system.values))))
+    _check_pictures(left, right, label, against)
     metrics = [name for name in metrics_of(left) if name in metrics_of(right)]
     means: list[dict[str, xr.DataArray]] = [{}, {}]
     asked: dict[str, xr.DataArray] = {}
@@ -196,6 +211,19 @@ def _pair(
     if missing:
         raise ScmcError(f"{label} and {against} have no {', '.join(missing)} in common")
     return Pair(label, against, means[0], means[1], asked)
+
+
+def _check_pictures(left: xr.Dataset, right: xr.Dataset, label: str, against: str) -> None:
+    """Refuses to pair two pictures because they have one name."""
+    if CONTENT not in left or CONTENT not in right:
+        return
+    one, two = (dict(zip(ds.image.values, ds[CONTENT].values, strict=True)) for ds in (left, right))
+    for name in one:
+        if one[name] != two.get(name, one[name]):
+            raise ScmcError(
+                f"{name} is not the same picture in {label} and in {against}; compare sweeps of "
+                "the same pictures"
+            )
 
 
 def _exact_ratios(means: xr.DataArray) -> xr.DataArray:

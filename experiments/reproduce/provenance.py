@@ -77,6 +77,12 @@ def provenance(spec: ResultSpec, data: Path | None, jobs: int) -> dict[str, Any]
     }  # fmt: skip
 
 
+_NEEDED = frozenset({
+    "commands", "spec", "weights", "models", "data", "code", "git", "versions", "hardware",
+    "core_s", "wall_s", "pictures",
+})  # fmt: skip
+
+
 def read_record(spec: ResultSpec) -> dict[str, Any] | None:
     """What ``result.json`` says of a result; None if it was never made.
 
@@ -88,8 +94,11 @@ def read_record(spec: ResultSpec) -> dict[str, Any] | None:
         return None
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ScmcError(f"{path} is not JSON ({error}); make the result again") from error
+    whole = isinstance(found, dict) and found.keys() >= _NEEDED
+    if not whole or not all(isinstance(found[key], int | float) for key in ("core_s", "wall_s")):
+        raise ScmcError(f"{path} is not what 'scmc-comm reproduce' writes; make the result again")
     return found
 
 

@@ -21,6 +21,9 @@ ASKED = "{}_asked"
 """Variable that says at which points a metric is measured, if it is not at all."""
 NOT_RUN = 255  # in place of a set's index where the stopping rule ended a point earlier
 
+CONTENT = "picture_content"
+"""Variable that tells pictures of one name apart; stores of earlier versions have none."""
+
 _NUMBERS = {
     "esno_db": ("esno_db",), "rho": ("rho",), "design_of": ("system", "channel", "esno_db"),
     "designed_esno_db": ("system", "design"), "bpp": CELL, "channel_uses": CELL,

@@ -24,7 +24,7 @@ from experiments.sweep.asked import primary_points
 from experiments.sweep.cells import Cells, merge, occurring_sets
 from experiments.sweep.distribution import per_picture
 from experiments.sweep.draws import num_draws
-from experiments.sweep.layout import CELL
+from experiments.sweep.layout import CELL, CONTENT
 from experiments.sweep.originals import Original, sizes_of
 from experiments.sweep.plugins_used import ATTRIBUTE, Used, to_json
 from experiments.sweep.points import NEGLIGIBLE, mask_of, set_of
@@ -81,6 +81,9 @@ def write(
         ds = ds.merge(distribution.variables(ds, cells, sets, cache))
         ds.attrs[distribution.NAMES] = ",".join(of_sets)
     ds.attrs[ATTRIBUTE] = to_json(used)
+    about = "SHA-256 of the picture, the same in every sweep of it"
+    contents = np.array([picture.content for picture in images.values()], object)
+    ds[CONTENT] = ("image", contents, {"long_name": about})
     if fade_draws:
         about = "draws of the fades that expectations average over; 0 where they are exact"
         ds["fade_draws"] = ("channel", list(fade_draws), {"units": "1", "long_name": about})

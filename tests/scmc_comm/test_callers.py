@@ -49,6 +49,31 @@ def test_the_default_type_of_torch_changes_nothing(usual, double):
     assert torch.get_default_dtype() == torch.float64
 
 
+@pytest.mark.parametrize(
+    "around", [lambda: torch.autocast("cpu", dtype=torch.bfloat16), lambda: torch.device("meta")],
+    ids=["autocast", "default device"],
+)  # fmt: skip
+def test_an_autocast_or_default_device_of_the_caller_changes_nothing(usual, around):
+    systems, data, shown = usual
+    img = load_photo("coffee", 64)
+    with around():
+        for name, found in systems.items():
+            assert same(sent(name), found)
+        stream = LayeredCodec().encode(img, 20)
+        assert stream.to_bytes() == data
+        assert torch.equal(
+            LayeredCodec().decode(stream.layers, stream.size, stream.seed).img_hat, shown
+        )
+
+
+def test_what_a_caller_writes_into_a_picture_reaches_no_score(usual):
+    found = sc.transmit(load_photo("coffee", 64), "jpeg", snr_db=15, cbr="1/4", trials=3)
+    found.reconstruction(0).img_hat.zero_()
+    assert found.reconstruction(1).img_hat.mean() > 0.1
+    fresh = sc.transmit(load_photo("coffee", 64), "jpeg", snr_db=15, cbr="1/4", trials=3)
+    assert found.mean_metrics(["psnr_db"]) == fresh.mean_metrics(["psnr_db"])
+
+
 def test_the_type_comes_back_when_the_last_thread_is_through(double):
     inside, leave = threading.Event(), threading.Event()
 

@@ -181,6 +181,14 @@ MISTAKES = {
     ),
     "a sweep of no YAML": (("sweep", "bad.yaml", "--out", "out"), "bad.yaml: the sweep is not"),
     "a place in no YAML": (("sweep", "bad.yaml", "--out", "out"), "line 3, column 5"),
+    "no such picture to send": (
+        ("transmit", "nope.png", "--snr", "10", "--cbr", "1/6", "-o", "y.png"),
+        "image set, folder or picture 'nope.png'",
+    ),
+    "a scheduler without an address": (
+        ("sweep", "quick", "--out", "out", "--dask", "LOCAL"),
+        "expected 'local' or an address such as tcp://host:8786",
+    ),
     "an empty option": ((*SENDS, "-o", "x.png", "--device", ""), "--device: its value is empty"),
     "an empty place": (("encode", "", "-o", "x.scmc"), "IMG: its value is empty"),
     "a list of nothing": (("plot", "empty", "--systems", ","), "names none"),

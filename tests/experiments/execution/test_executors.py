@@ -13,6 +13,7 @@ import torch
 from fakes import TOYS, files_below
 from joblib import cpu_count
 
+from experiments.execution import executors
 from experiments.execution.executors import (
     InProcess,
     ProcessPool,
@@ -135,6 +136,25 @@ def test_a_dask_scheduler_gives_what_one_process_gives(toy_run, toy_spec, tmp_pa
 @needs_dask
 def test_no_scheduler_is_one_clear_line():
     with pytest.raises(ScmcError, match="tcp://host:8786"), executor(1, "nowhere://x"):
+        pass
+
+
+@pytest.mark.parametrize("address", ["LOCAL", "x", "", "tcp://", 1, "nan"])
+def test_what_is_no_address_is_told_at_once(address):
+    with pytest.raises(ScmcError, match="expected 'local' or an address"), executor(1, address):
+        pass
+
+
+@needs_dask
+def test_a_scheduler_without_workers_is_one_line(monkeypatch):
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(executors, "_WORKERS_S", 1)
+    with (
+        LocalCluster(n_workers=0, processes=False, protocol="tcp", dashboard_address=None) as own,
+        pytest.raises(ScmcError, match="no worker for 1 s; start some with 'dask worker tcp://"),
+        executor(1, own.scheduler_address),
+    ):
         pass
 
 

@@ -55,6 +55,13 @@ def test_files_are_checked_before_they_are_written(tmp_path):
         check_picture(tmp_path / "a.jpg")
 
 
+def test_links_that_lead_to_each_other_are_one_line(tmp_path):
+    (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    with pytest.raises(ScmcError, match=r"a\.png is a link that leads to itself"):
+        check_files(tmp_path / "a.png")
+
+
 def test_a_name_is_of_the_format_that_is_written(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     for path in (None, Path("a.CSV"), Path("a.json"), Path("/dev/null"), tmp_path / "pipe.jpg"):

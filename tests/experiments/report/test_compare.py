@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from fakes import PARTLY, TOY, TOYS
+from fakes import PARTLY, TOY, TOYS, toy_image, toy_images
 
 from experiments.commands.main import main
 from experiments.report.compare import compare
@@ -105,6 +105,26 @@ def test_what_was_measured_at_some_points_is_compared_there(tmp_path):
     chart = next(chart for chart in found.charts if chart.stem.startswith("ms_ssim"))
     assert [panel.title for panel in chart.rows[0]] == ["AWGN"]
     assert chart.rows[0][0].curves[0].x.tolist() == [3, 9] and "over 2 paired" in chart.note
+
+
+def test_two_pictures_of_one_name_are_never_paired(toy_spec, toy_run, tmp_path):
+    def others(name, count):
+        return {**toy_images(name, count), "img0": toy_image(20)}
+
+    components = dataclasses.replace(TOYS, load_images=others)
+    out = tmp_path / "out"
+    run_sweep(toy_spec, out, cache_dir=tmp_path, components=components, progress=False)
+    with pytest.raises(ScmcError, match="img0 is not the same picture in toy .run. and in toy"):
+        compare(toy_run, out)
+
+
+def test_pictures_that_one_sweep_lacks_are_told(toy_spec, toy_run, tmp_path):
+    spec = dataclasses.replace(toy_spec, num_images=2, strip_images=0)
+    out = run_sweep(
+        spec, tmp_path / "two", cache_dir=tmp_path, components=TOYS, progress=False
+    )  # fmt: skip
+    text = compare(toy_run, out).text
+    assert "pictures of both: 2; of run alone 1, of two alone 0, which are left out" in text
 
 
 def test_a_system_named_twice_is_compared_once(toy_run):

@@ -163,3 +163,10 @@ def test_times_that_cannot_be_read_are_told_before_the_work(repository, squares,
     with pytest.raises(ScmcError, match=r"spent\.json"):
         make(squares, out, None, 1)
     assert [path.name for path in out.iterdir()] == ["spent.json"]
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '"x"', '{"core_s": "x"}', '{"core_s": null}', "{"])
+def test_a_damaged_record_is_one_line(repository, squares, text):
+    (squares.folder / "result.json").write_text(text)
+    with pytest.raises(ScmcError, match="result.json is not .* make the result again"):
+        provenance.read_record(squares)

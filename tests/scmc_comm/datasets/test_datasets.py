@@ -142,6 +142,31 @@ def test_a_table_needs_only_file_and_split(tmp_path):
     assert (only.name, only.split, only.captions, only.class_name) == ("a.png", "val", (), "")
 
 
+@pytest.mark.parametrize(
+    ("lines", "match"),
+    [
+        ("file,split,caption\na.png,test,red, green\n", "line 2 .* put cells .* in quotes"),
+        ("file,split,caption\na.png,test\n", "line 2 .* another number of cells"),
+        ('file,split,caption\na.png,test,"red\nb.png,test,blue\n', "no CSV"),
+        ("file,split\na.png,train\na.png,test\n", "line 3 .* 'a.png' again"),
+        ("file,split,caption,caption\na.png,test,x,y\n", "column 'caption' twice"),
+        ("file;split\na.png;test\n", "lacks the column 'file'.* with commas"),
+    ],
+)
+def test_a_table_that_would_lose_something_is_refused(tmp_path, lines, match):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "captions.csv").write_text(lines)
+    with pytest.raises(ScmcError, match=match):
+        read_set(tmp_path)
+
+
+def test_a_table_as_excel_writes_it(tmp_path):
+    (tmp_path / "images").mkdir()
+    text = '\ufefffile,split,caption\r\na.png,test,"red, green"\r\n'
+    (tmp_path / "captions.csv").write_bytes(text.encode())
+    assert [p.captions for p in read_set(tmp_path)] == [("red, green",)]
+
+
 def test_tables_may_have_several_captions_a_picture(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "captions.csv").write_text(
@@ -156,7 +181,7 @@ def test_tables_may_have_several_captions_a_picture(tmp_path):
         ("file,caption\na.png,x\n", "lacks the column 'split'"),
         ("", "lacks the column 'file'"),
         ("file,split\na.png,train\nb.png,dev\n", "line 3 of .*'dev'"),
-        ("file,split\na.png\n", "line 2 of .*None"),
+        ("file,split\na.png\n", "line 2 of .*another number of cells"),
         ("file,split\na.png,tr\udcffin\n", "is no CSV in UTF-8"),
         (f"file,split,caption\na.png,train,{'x' * 200_000}\n", "is no CSV in UTF-8: field larger"),
     ],
