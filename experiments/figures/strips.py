@@ -15,7 +15,7 @@ from experiments.figures.style import paper_style
 from experiments.sweep import store
 from experiments.sweep.labels import channel_label, ratio_label, system_label, unit_label
 from experiments.sweep.shown import shown
-from scmc_comm.types import usable
+from scmc_comm.types import LayerKind, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +25,14 @@ TILE = 1.12  # inches
 _NO_STEM = r"[^\w.-]+"
 
 
-def set_text(delivered: str, frames: str) -> str:
-    """What arrived, for people, without parts of the signal that nothing can be made of.
+def set_text(delivered: str, frames: str, level: int = LayerKind.SIGNAL) -> str:
+    """What arrived, for people, without layers and parts that nothing can be made of.
+
+    Args:
+        delivered: Tags that arrived, joined by ``+``.
+        frames: Tags that were sent.
+        level: The highest layer used, -1 for none: a signal that was coded given the structure
+            shows nothing without it.
 
     Example:
         >>> set_text("semantic+structure", "semantic+structure+signal")
@@ -35,6 +41,8 @@ def set_text(delivered: str, frames: str) -> str:
         'caption + structure (all sent)'
         >>> set_text("semantic+signal", "semantic+signal+signal.2")
         'caption + signal (1 of 2)'
+        >>> set_text("semantic+signal", "semantic+structure+signal", LayerKind.SEMANTIC)
+        'caption'
         >>> set_text("signal.2", "semantic+signal+signal.2")
         'nothing usable'
     """
@@ -44,7 +52,9 @@ def set_text(delivered: str, frames: str) -> str:
         return "nothing arrived"
     if frames == store.SYMBOLS:
         return "analog"
-    tags = store.set_text(usable(store.set_tags(delivered))).split("+")
+    above = {kind.tag for kind in LayerKind if kind > level}
+    used = {t for t in usable(store.set_tags(delivered)) if t.partition(".")[0] not in above}
+    tags = store.set_text(frozenset(used)).split("+")
     parts, sent = (sum(tag.startswith("signal") for tag in of) for of in (tags, frames.split("+")))
     units = [unit_label(tag) for tag in tags if tag and not tag.startswith("signal.")]
     if 0 < parts < sent:
@@ -141,7 +151,7 @@ def _tile(ds: xr.Dataset, folder: Path, at: dict[str, int], delivered: int) -> T
     system, image = str(point.system.values), str(point.image.values)
     seen = point.isel(set=delivered)
     path = store.picture_path(folder, image, system, at["rho"], at["design"], delivered)
-    arrived = set_text(str(seen.set.values), str(point.frames.values))
+    arrived = set_text(str(seen.set.values), str(point.frames.values), int(seen.level))
     return path, f"{float(store.set_table(seen, 'psnr_db')):.1f} dB\n{arrived}"
 
 

@@ -116,6 +116,7 @@ def _cells(
     ledger = ds.ledger_uses.transpose(*_OF_CELL, "item").values if "ledger_uses" in ds else None
     tables = [store.set_table(ds, metric).transpose(*_OF_SET).values for metric in metrics]
     captions = ds.caption.transpose(*_OF_SET).values
+    levels = ds.level.transpose(*_OF_SET).values
     analog = store.is_analog(ds).values
     cells: dict[str, Any] = {}
     for place in shown:
@@ -132,7 +133,7 @@ def _cells(
             "sets": {},
         })  # fmt: skip
         cell["sets"][k] = {
-            "arrived": _arrived(str(ds.set.values[k]), frames),
+            "arrived": _arrived(str(ds.set.values[k]), frames, int(levels[*at, k])),
             "picture": pictures.get(place),
             "caption": str(captions[*at, k]),
             "metrics": [_number(float(table[*at, k])) for table in tables],
@@ -140,11 +141,11 @@ def _cells(
     return cells
 
 
-def _arrived(text: str, frames: str) -> str:
+def _arrived(text: str, frames: str, level: int) -> str:
     """What arrived, in words; of an analog system which draw it is."""
     if store.is_draw(text):
         return f"analog symbols, draw {text.rpartition('.')[2]}"
-    return set_text(text, frames)
+    return set_text(text, frames, level)
 
 
 def _points(
