@@ -262,6 +262,8 @@ class DaskCluster(Executor):
 def _dask_client(address: str, workers: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
+    # It logs with a traceback what is raised all the same, and told in a line.
+    logging.getLogger("distributed.utils").setLevel(logging.CRITICAL)
     if address == "local":
         local = LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None,
