@@ -159,7 +159,7 @@ def test_the_whole_run(tmp_path, monkeypatch, capsys):
         (["--codecs", "jpeg", "--anchors", "none.json"], "no file none.json"),
         (["--codecs", "jpeg", "--images", "nowhere"], "nowhere"),
         (["--codecs", "jpeg", "--metrics", "psnr"], "did you mean psnr_db?"),
-        (["--codecs", "jpeg", "--metrics", ","], "metrics are none"),
+        (["--codecs", "jpeg", "--metrics", ","], "names none"),
         (["--codecs", "scmc:realism=2"], "expected realism as a number, 0 to 1"),
         (["--codecs", "hyperprior:weights=nowhere"], "no checkpoint or folder nowhere"),
     ],

@@ -39,7 +39,8 @@ def test_files_of_half_precision_alone_and_shards_are_loaded(whole, tmp_path):
     shards = sorted((tmp_path / "shards" / "unet").glob("*-of-*.safetensors"))
     assert len(shards) > 2
     right = painted(whole)
-    assert torch.equal(painted(tmp_path / "shards"), right)
+    # Weights of other files lie elsewhere in memory, for which some processors add in another order.
+    torch.testing.assert_close(painted(tmp_path / "shards"), right, atol=1e-4, rtol=0)
     half = painted(tmp_path / "half")
     assert half.dtype == torch.float32 and (half - right).abs().mean() < 0.02
     shards[1].unlink()
