@@ -33,3 +33,9 @@ def nothing_registered(monkeypatch):
     yield
     for name in [name for name in sys.modules if name.endswith("_of_mine")]:
         del sys.modules[name]
+
+
+def pytest_runtest_setup():
+    """What is told once a run was perhaps told in another test of this process."""
+    if (plugins := sys.modules.get("channels.plugins")) is not None:
+        plugins._notice.cache_clear()
