@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from channels.errors import ChannelError
+from channels.fading.models import make_channel
+from channels.phy.names import make_phy
 from channels.ranges import EsnoDb, Range, Seed
 from channels.specs import fits, type_name
 from scmc_comm.errors import ScmcError
@@ -59,6 +61,10 @@ class Setting:
             if not isinstance(getattr(self, name), str):
                 told = reprlib.repr(getattr(self, name))
                 raise ScmcError(f"{name} is {told}; expected its name, NAME:key=value")
+        try:
+            make_channel(self.channel), make_phy(self.phy)
+        except ChannelError as error:  # which callers of this package need not know of
+            raise ScmcError(str(error)) from error
 
     def budget(self) -> Budget:
         """What may be spent, and what the sender assumes of the link."""
@@ -109,14 +115,10 @@ def setting_of(
         told, value = one_of(name, named[name], alias, named[alias], name != "design_esno_db")
         found[name] = bandwidth_ratio(value, told) if name == "rho" else value
         _check_number(told, found[name], _NUMBERS[name])
-    try:
-        made = make_system(system) if isinstance(system, str) else system
-        return Setting(
-            made, channel, found["esno_db"], found["rho"], phy, trials, seed,
-            found["design_esno_db"],
-        )  # fmt: skip
-    except ChannelError as error:  # which this package's callers need not know of
-        raise ScmcError(str(error)) from error
+    made = make_system(system) if isinstance(system, str) else system
+    return Setting(
+        made, channel, found["esno_db"], found["rho"], phy, trials, seed, found["design_esno_db"]
+    )
 
 
 def one_of(name: str, value: Any, alias: str, other: Any, required: bool = True) -> tuple[str, Any]:

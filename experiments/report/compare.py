@@ -115,51 +115,54 @@ def compare(a: str | Path, b: str | Path | None = None, systems: Sequence[str] =
     Example:
         >>> compare("results/quick", systems=("scmc", "vvc")).differences  # doctest: +SKIP
     """
-    pairs = list(_of_one(Path(a), systems) if b is None else _of_two(Path(a), Path(b), systems))
+    one = store.load(a)
+    others = settings = pictures = ""
+    if b is None:
+        pairs = list(_of_one(one, a, systems))
+    else:
+        two, names = store.load(b), _names(Path(a), Path(b))
+        pairs = list(_of_two(one, two, names, systems))
+        others = _other_components(one, two, names)
+        settings = _other_settings(one, two, names)
+        pictures = _other_pictures(one, two, names)
     differences, found = _differences(pairs)
     deltas, texts = _deltas(pairs)
-    others = "" if b is None else _other_components(Path(a), Path(b))
-    settings = "" if b is None else _other_settings(Path(a), Path(b))
-    pictures = "" if b is None else _other_pictures(Path(a), Path(b))
     parts = [others, settings, pictures, found.text(WIDEST), texts.text(WIDEST)]
     text = "\n\n".join(filter(None, parts))
     return Compared(differences, deltas, text, tuple(_charts(pairs)), others, settings)
 
 
-def _other_components(a: Path, b: Path) -> str:
+def _other_components(one: xr.Dataset, two: xr.Dataset, names: tuple[str, str]) -> str:
     """The line of `Compared.components`."""
-    used = [read_used(store.load(folder).attrs) for folder in (a, b)]
-    others = differing(used[0], used[1], _names(a, b))
+    others = differing(read_used(one.attrs), read_used(two.attrs), names)
     return f"made by different components: {others}" if others else ""
 
 
-def _other_settings(a: Path, b: Path) -> str:
+def _other_settings(one: xr.Dataset, two: xr.Dataset, names: tuple[str, str]) -> str:
     """The line of `Compared.settings`."""
-    one, two = (SweepSpec.from_yaml(store.load(folder).attrs["spec_yaml"]) for folder in (a, b))
-    both_exact = one.estimator == two.estimator == "expected"
+    a, b = (SweepSpec.from_yaml(ds.attrs["spec_yaml"]) for ds in (one, two))
+    both_exact = a.estimator == b.estimator == "expected"
     others = [
-        f"{key} {getattr(one, key)} and {getattr(two, key)}"
+        f"{key} {getattr(a, key)} and {getattr(b, key)}"
         for key in _SETTINGS
-        if getattr(one, key) != getattr(two, key) and not (both_exact and key in _OF_DRAWS)
+        if getattr(a, key) != getattr(b, key) and not (both_exact and key in _OF_DRAWS)
     ]
-    names = " and ".join(_names(a, b))
-    return f"{names} were made by other settings: {'; '.join(others)}" if others else ""
+    both = " and ".join(names)
+    return f"{both} were made by other settings: {'; '.join(others)}" if others else ""
 
 
-def _other_pictures(a: Path, b: Path) -> str:
+def _other_pictures(one: xr.Dataset, two: xr.Dataset, names: tuple[str, str]) -> str:
     """A line that says how many pictures are left out, as one of two sweeps lacks them."""
-    one, two = (set(store.load(folder).image.values) for folder in (a, b))
-    if one == two:
+    a, b = set(one.image.values), set(two.image.values)
+    if a == b:
         return ""
-    names = _names(a, b)
     return (
-        f"pictures of both: {len(one & two)}; of {names[0]} alone {len(one - two)}, of {names[1]} "
-        f"alone {len(two - one)}, which are left out"
+        f"pictures of both: {len(a & b)}; of {names[0]} alone {len(a - b)}, of {names[1]} alone "
+        f"{len(b - a)}, which are left out"
     )
 
 
-def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:
-    ds = store.load(folder)
+def _of_one(ds: xr.Dataset, folder: str | Path, systems: Sequence[str]) -> Iterator[Pair]:
     first, *others = dict.fromkeys(systems) or map(str, ds.system.values)
     if not others:
         raise ScmcError(f"{folder} has one system to compare; name another one, or a second folder")
@@ -167,15 +170,17 @@ def _of_one(folder: Path, systems: Sequence[str]) -> Iterator[Pair]:
         yield _pair(ds, first, first, ds, other, other)
 
 
-def _of_two(a: Path, b: Path, systems: Sequence[str]) -> Iterator[Pair]:
-    left, right = store.load(a), store.load(b)
+def _of_two(
+    left: xr.Dataset, right: xr.Dataset, names: tuple[str, str], systems: Sequence[str]
+) -> Iterator[Pair]:
     if systems and len(systems) != 2:
         raise ScmcError(f"{len(systems)} systems for two folders; give one of each, as A,B")
     both = [str(name) for name in left.system.values if str(name) in right.system.values]
     pairs = [tuple(systems)] if systems else [(name, name) for name in both]
     if not pairs:
-        raise ScmcError(f"{a} and {b} have no system in common; name one of each with --systems")
-    names = _names(a, b)
+        raise ScmcError(
+            f"{' and '.join(names)} have no system in common; name one of each with --systems"
+        )
     for own, other in pairs:
         yield _pair(left, own, f"{own} ({names[0]})", right, other, f"{other} ({names[1]})")
 

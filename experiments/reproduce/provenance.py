@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import functools
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from experiments.execution.fingerprint import (
     package_versions,
 )
 from experiments.execution.machine import describe_machine
+from experiments.execution.side_files import read_json
 from experiments.reproduce.spec import WEIGHTS, ResultSpec
 from scmc_comm.errors import ScmcError
 
@@ -92,13 +92,9 @@ def read_record(spec: ResultSpec) -> dict[str, Any] | None:
     path = spec.folder / "result.json"
     if not path.is_file():
         return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ScmcError(f"{path} is not JSON ({error}); make the result again") from error
-    whole = isinstance(found, dict) and found.keys() >= _NEEDED
-    if not whole or not all(isinstance(found[key], int | float) for key in ("core_s", "wall_s")):
-        raise ScmcError(f"{path} is not what 'scmc-comm reproduce' writes; make the result again")
+    found = read_json(path, "scmc-comm reproduce", keys=_NEEDED)
+    if not all(isinstance(found[key], int | float) for key in ("core_s", "wall_s")):
+        raise ScmcError(f"{path} is not what 'scmc-comm reproduce' writes: no times; run it again")
     return found
 
 

@@ -168,5 +168,5 @@ def test_times_that_cannot_be_read_are_told_before_the_work(repository, squares,
 @pytest.mark.parametrize("text", ["[]", "{}", '"x"', '{"core_s": "x"}', '{"core_s": null}', "{"])
 def test_a_damaged_record_is_one_line(repository, squares, text):
     (squares.folder / "result.json").write_text(text)
-    with pytest.raises(ScmcError, match="result.json is not .* make the result again"):
+    with pytest.raises(ScmcError, match="result.json is not what .* writes: .*; run it again"):
         provenance.read_record(squares)
