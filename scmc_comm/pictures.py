@@ -49,7 +49,7 @@ def as_image(picture: Any, name: str = "picture") -> torch.Tensor:
     elif isinstance(picture, torch.Tensor):
         img = _of_array(_of_tensor(picture, name), name)
     elif isinstance(picture, np.ndarray) and not isinstance(picture, np.ma.MaskedArray):
-        img = _of_array(picture, name)
+        img = _of_array(np.asarray(picture), name)  # a matrix has two axes whatever is done
     else:
         several = isinstance(picture, list | tuple | Mapping)
         what = f"{len(picture)} pictures ({type(picture).__name__})" if several else (

@@ -7,6 +7,7 @@ sends through here too.
 from __future__ import annotations
 
 import logging
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 _CHUNK = 50  # draws sent at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sent:
     """One picture, sent over some draws of a channel.
 
@@ -91,7 +92,7 @@ class Sent:
 
     def _number(self, trial: int) -> int:
         try:
-            return range(len(self.seeds))[trial]
+            return range(len(self.seeds))[operator.index(trial)]
         except (IndexError, TypeError):
             most = len(self.seeds) - 1
             raise ScmcError(f"trial is {trial!r}; expected 0 to {most}") from None
@@ -121,9 +122,7 @@ class Sent:
         Raises:
             ScmcError: There is no such metric, or its weights are missing.
         """
-        if isinstance(names, str):
-            raise ScmcError(f"names are {names!r}; expected a list such as [{names!r}]")
-        chosen = default_metrics() if names is None else tuple(names)
+        chosen = _chosen(names)
         received = self.transmission.report.received(self._number(trial))
         shown: Any = trial
         if not isinstance(received, ReceivedSymbols):
@@ -136,8 +135,18 @@ class Sent:
 
     def mean_metrics(self, names: Sequence[str] | None = None) -> dict[str, float]:
         """Mean of `metrics` over the draws, failures (mid-grey) included."""
-        each = [self.metrics(trial, names) for trial in range(len(self.seeds))]
+        chosen = _chosen(names)
+        each = [self.metrics(trial, chosen) for trial in range(len(self.seeds))]
         return {name: float(np.mean([one[name] for one in each])) for name in each[0]}
+
+
+def _chosen(names: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of metrics, those measured unless told where none are given."""
+    if names is None:
+        return default_metrics()
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ScmcError(f"names are {names!r}; expected a list such as ['psnr_db']")
+    return tuple(names)
 
 
 def transmit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -155,7 +156,10 @@ def bandwidth_ratio(ratio: float | str, name: str = "cbr") -> float:
     try:
         if isinstance(ratio, bool):
             raise TypeError
-        return float(Fraction(ratio) if isinstance(ratio, str) else ratio)
+        found = float(Fraction(ratio) if isinstance(ratio, str) else ratio)
+        if math.isnan(found):
+            raise ValueError
+        return found
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise ScmcError(
             f"{name} is {ratio!r}; expected a bandwidth ratio, a number or a fraction such as "

@@ -32,6 +32,22 @@ def default_cache_dir() -> Path:
     return platformdirs.user_cache_path("scmc_comm", appauthor=False) / "sweeps"
 
 
+def made_cache(folder: Path) -> Path:
+    """The folder of a cache, which is made: what prevents that is known before the work.
+
+    Raises:
+        ScmcError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScmcError(
+            f"the cache {folder} cannot be made: {error.strerror}; name another folder by "
+            "SCMC_COMM_CACHE"
+        ) from error
+    return folder
+
+
 def digest(*parts: Any) -> str:
     """SHA-256 in hex of JSON-able values and bytes, unambiguous about where each part ends.
 

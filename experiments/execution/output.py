@@ -180,8 +180,10 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
             _check_leads_somewhere(path)
         if not path.name:
             raise ScmcError(f"output {path} is a folder; give a file, such as out.png")
-        if not path.parent.is_dir():
-            raise ScmcError(f"no folder {path.parent} for {path.name}; create it first")
+        real = Path(os.path.realpath(path))  # of a link that which it names
+        if not real.parent.is_dir():
+            folder = real.parent if path.is_symlink() else path.parent
+            raise ScmcError(f"no folder {folder} for {path.name}; create it first")
         if path.is_dir():
             raise ScmcError(f"output {path} is a folder; give a file")
         _check_name(path)
@@ -189,7 +191,7 @@ def check_files(*paths: Path | None, inputs: Iterable[str | Path] = ()) -> None:
             raise ScmcError(f"output {path} is read-only; give another name")
         _check_no_result(path)
         if not is_stream(path):
-            check_folder(Path(os.path.realpath(path)).parent)
+            check_folder(real.parent)
     if len({os.path.realpath(path) for path in given}) < len(given):
         raise ScmcError(f"{given[0]} would be written twice; give each output a file of its own")
 

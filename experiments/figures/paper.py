@@ -24,7 +24,7 @@ from experiments.headless import import_matplotlib
 from experiments.statistics.tables import DIGITS
 from experiments.sweep import store, summary
 from experiments.sweep.delivery import delivery_probabilities
-from experiments.sweep.labels import ratio_label
+from experiments.sweep.labels import ratio_label, system_label
 from scmc_comm.errors import ScmcError
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class PaperSpec:
 
     def __post_init__(self) -> None:
         if self.column not in get_args(Column):
-            raise ScmcError(no_such("column", self.column, get_args(Column)))
+            raise ScmcError(no_such("column", str(self.column), get_args(Column)))
+        if not isinstance(self.metric, str | None):
+            raise ScmcError(f"metric is {self.metric!r}; expected a name such as 'psnr_db'")
 
     def theme(self, num_channels: int) -> Theme:
         """Sizes, with the user's style on top."""
@@ -130,7 +132,7 @@ def _chosen(ds: xr.Dataset, spec: PaperSpec) -> xr.Dataset:
             if name not in known:
                 raise ScmcError(no_such(f"{dim} of the sweep", name, known))
     systems = spec.systems or tuple(map(str, ds.system.values))
-    if len({spec.labels.get(name, name) for name in systems}) < len(systems):
+    if len({spec.labels.get(name) or system_label(name) for name in systems}) < len(systems):
         raise ScmcError(f"labels of {', '.join(systems)} are not all different; give each its own")
     return ds.sel(system=list(systems), channel=list(spec.channels or map(str, ds.channel.values)))
 

@@ -165,7 +165,8 @@ def _other_pictures(one: xr.Dataset, two: xr.Dataset, names: tuple[str, str]) ->
 def _of_one(ds: xr.Dataset, folder: str | Path, systems: Sequence[str]) -> Iterator[Pair]:
     first, *others = dict.fromkeys(systems) or map(str, ds.system.values)
     if not others:
-        raise ScmcError(f"{folder} has one system to compare; name another one, or a second folder")
+        where = "there is" if systems else f"{folder} has"
+        raise ScmcError(f"{where} one system to compare, {first}; name another, or a second folder")
     for other in others:
         yield _pair(ds, first, first, ds, other, other)
 

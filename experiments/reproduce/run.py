@@ -15,7 +15,7 @@ import pandas as pd
 from experiments.execution.cache import write_atomic
 from experiments.execution.children import call
 from experiments.execution.fingerprint import ROOT
-from experiments.execution.output import write_json
+from experiments.execution.output import check_folder, write_json
 from experiments.execution.side_files import read_json
 from experiments.execution.stopwatch import Stopwatch
 from experiments.reproduce.provenance import provenance, read_record, sha
@@ -53,7 +53,7 @@ def make(spec: ResultSpec, out: Path, data: Path | None, jobs: int) -> Path:
     """
     if missing := missing_data(spec, data):
         raise ScmcError(f"{spec.name} needs {', '.join(missing)}; give their folder by --data")
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out).mkdir(parents=True, exist_ok=True)
     made_from = provenance(spec, data, jobs)
     for command, told in zip(spec.commands(out, data, jobs), spec.run, strict=True):
         spent = _run(command, told, out)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from channels.phy.names import expectation_draws
 from channels.plugins import Loaded, current_run, load, new_run
-from experiments.execution.cache import Cache, default_cache_dir
+from experiments.execution.cache import Cache, default_cache_dir, made_cache
 from experiments.execution.executors import Executor, executor
 from experiments.execution.output import check_folder
 from experiments.sweep import writer
@@ -116,7 +116,7 @@ def _split(designs: Designs, wanted: int) -> list[tuple[Point, ...]]:
 @contextmanager
 def _cache_folder(cache_dir: Path | None, use_cache: bool) -> Iterator[Path]:
     if use_cache:
-        yield (cache_dir or default_cache_dir()).absolute()
+        yield made_cache((cache_dir or default_cache_dir()).absolute())
         return
     with tempfile.TemporaryDirectory(prefix="scmc-comm-") as folder:
         yield Path(folder)

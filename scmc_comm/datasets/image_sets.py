@@ -124,6 +124,8 @@ def image_sources(
         >>> [found.name for found in image_sources("photos@32", 2)]
         ['astronaut@32', 'chelsea@32']
     """
+    if not str(source).strip():
+        raise ScmcError("the name of the images is empty; give a folder, or ./ for the one here")
     if num_images is not None and num_images < 1:
         raise ScmcError(f"num_images is {num_images}; expected 1 or more")
     if side is not None and side < MIN_SIDE:

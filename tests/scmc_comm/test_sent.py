@@ -13,6 +13,7 @@ from scmc_comm.errors import ScmcError
 from scmc_comm.images import load_photo
 from scmc_comm.link.budget import Budget
 from scmc_comm.metrics import measure
+from scmc_comm.pictures import as_image
 from scmc_comm.registry import make_system
 from scmc_comm.sent import transmit, transmit_each
 from scmc_comm.setting import Setting
@@ -168,3 +169,18 @@ def test_a_result_is_a_line_and_cannot_be_changed(sent):
         sent.seeds = ()
     with pytest.raises(ScmcError, match="batch"):
         transmit(np.zeros((2, 64, 64, 3), np.uint8), "jpeg", **FADING)
+
+
+def test_small_mistakes_with_what_was_sent_are_told(sent):
+    for names in (1, "mse"):
+        with pytest.raises(ScmcError, match="expected a list such as"):
+            sent.metrics(0, names)
+    with pytest.raises(ScmcError, match="trial is slice"):
+        sent.reconstruction(slice(None, 1))
+    assert sent.mean_metrics(name for name in ["mse"]) == sent.mean_metrics(["mse"])
+    assert sent == sent and len({sent, sent}) == 1
+    with pytest.raises(ScmcError, match="the name of the images is empty"):
+        next(transmit_each("", "jpeg", **FADING))
+    with pytest.raises(ScmcError, match="there is no channel 'rayleigh'"):
+        transmit(IMG, "jpeg", **(FADING | {"channel": "rayleigh"}))
+    assert as_image(np.matrix(np.zeros((40, 36), np.uint8))).shape == (3, 40, 36)

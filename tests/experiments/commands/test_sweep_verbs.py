@@ -105,6 +105,7 @@ def test_a_run_whose_folder_is_not_given_or_anothers_does_no_work(folder, tmp_pa
         (("--rho", "1/7", "-o", "f.pdf"), "it has 1/3"),
         (("--label", "jpeg", "-o", "f.pdf"), "expected SYSTEM=LABEL"),
         (("--label", "jpeg=A", "--label", "webp=A", "-o", "f.pdf"), "not all different"),
+        (("--label", "jpeg=WebP", "-o", "f.pdf"), "not all different"),
         (("--style", "none.mplstyle", "-o", "f.pdf"), "no style file"),
         (("--metric", "lpips"), "name it with -o"),
         (("-o", "f.doc"), "name it f.pdf"),

@@ -62,6 +62,13 @@ def test_links_that_lead_to_each_other_are_one_line(tmp_path):
         check_files(tmp_path / "a.png")
 
 
+def test_a_link_into_no_folder_makes_none(tmp_path):
+    (tmp_path / "a.png").symlink_to(tmp_path / "nowhere" / "b.png")
+    with pytest.raises(ScmcError, match="no folder .*nowhere for a.png; create it first"):
+        check_files(tmp_path / "a.png")
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_a_name_is_of_the_format_that_is_written(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     for path in (None, Path("a.CSV"), Path("a.json"), Path("/dev/null"), tmp_path / "pipe.jpg"):

@@ -67,6 +67,15 @@ def test_a_single_point_alone_equals_the_same_point_in_the_sweep(toy_run, toy_sp
     np.testing.assert_array_equal(one.psnr_db, full.psnr_db)
 
 
+def test_a_cache_that_cannot_be_made_is_told_before_the_work(toy_spec, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ScmcError, match="cache .*file/c cannot be made: Not a directory; name"):
+        run_sweep(
+            toy_spec, tmp_path / "out", cache_dir=tmp_path / "file" / "c", components=TOYS,
+            progress=False,
+        )  # fmt: skip
+
+
 def test_a_folder_that_cannot_be_written_is_noticed_before_the_work(toy_spec, tmp_path):
     (tmp_path / "file").touch()
     fakes.CALLS.clear()
